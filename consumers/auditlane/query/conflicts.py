@@ -1,6 +1,7 @@
-"""Finds events in conflict: another event of the tenant has the same id and time but different content.
+"""Finds events in conflict. An event is in conflict if another event of the tenant has the same id and time but
+different content.
 
-Conflicts are looked up only for the events on a page, by the table's sorting key; the whole log is never searched.
+Conflicts are looked up only for the events on a page, by the table's sorting key. The whole log is never searched.
 """
 
 from __future__ import annotations
@@ -31,14 +32,14 @@ def adjacent(rows: Iterable[Mapping[str, Any]], before: Position | None = None) 
 
 
 class Conflicts:
-    """Looks up conflicts for one tenant at a time. Thread-safe. Raises the errors of `QueryExecutor.rows`."""
+    """Looks up conflicts for one tenant at a time. Thread-safe. Raises the same errors as `QueryExecutor.rows`."""
 
     def __init__(self, executor: QueryExecutor, database: str) -> None:
         self._executor = executor
         self._database = database
 
     def among(self, scope: TenantScope, rows: Sequence[Mapping[str, Any]], *, seconds: float | None = None) -> set[Key]:
-        """Return the keys in the rows that several stored events share; rows have the columns `statements.KEY`.
+        """Return those keys in the rows that several stored events share. The rows have the columns `statements.KEY`.
 
         The search takes none of the tenant's query slots, since it is part of the query that read the rows.
         """
@@ -55,7 +56,7 @@ def key_of(row: Mapping[str, Any]) -> Key:
 
 
 def in_conflict(parameters: Parameters, scope: TenantScope, filter_: Filter) -> str:
-    """Compile the condition "the event is in conflict", for a statement over all events that a filter matches.
+    """Compile the condition that an event is in conflict, for a statement over all events that a filter matches.
 
     Evaluating it takes another pass over the keys in the filter's time range, to find the few keys that several events
     share.
@@ -71,8 +72,9 @@ def in_conflict(parameters: Parameters, scope: TenantScope, filter_: Filter) -> 
 
 
 def compile_conflicts(database: str, scope: TenantScope, keys: Iterable[Key]) -> Statement:
-    """Compile a search for keys that several events share, among these keys or all pairs of their times and ids.
-    Rows: `statements.KEY`."""
+    """Compile a search for keys that several events share. Each row contains `statements.KEY`.¶The result contains such
+    keys among `keys`, but may also contain other pairs of their times and ids.
+    """
     times, ids = zip(*keys, strict=True)
     parameters = Parameters(database)
     conditions = where(parameters, scope, Filter())

@@ -1,7 +1,8 @@
-"""Cursors: positions in a list, in the opaque, signed form that clients pass back.
+"""Cursors are positions in a list, in the opaque, signed form that clients pass back.
 
-A cursor is bound to the tenant, the filter and the order for which it was created; its signature is invalid if it was
-altered or is used with another query. It holds no secret: the signature keeps callers from forging positions.
+A cursor is bound to the tenant, the filter and the order for which it was created. Its signature is invalid if it was
+altered or is used with another query. A cursor does not contain a secret. The signature only keeps callers from forging
+positions.
 """
 
 from __future__ import annotations
@@ -36,7 +37,7 @@ class Cursors:
         self._mac = mac
 
     def sign(self, scope: TenantScope, filter_: Filter, position: Position, sort: Sort = NEWEST) -> str:
-        """Return the cursor of a position in this tenant's events under this filter, in this order."""
+        """Return the cursor of a position in the list of this tenant's events with this filter and order."""
         id_, content = uuid.UUID(position.event_id).bytes, bytes.fromhex(position.content_hash)
         payload = _FORM.pack(_VERSION << 1 | position.newer, position.occurred_us, id_, content)
         return base64.urlsafe_b64encode(payload + self._signature(scope, filter_, sort, payload)).decode()

@@ -1,6 +1,6 @@
-"""The fields that a filter, query or sort order can name, how their values compare, and how values are written.
+"""The fields that a filter, query or sort order can name. They determine how values are compared and written.
 
-Values are parsed into the form that the store holds: times, ids, choices, addresses.
+Values (times, ids, choices, addresses) are parsed into the form in which they are stored.
 """
 
 from __future__ import annotations
@@ -69,17 +69,17 @@ _TIME: Final = re.compile(r"\d{4}-\d\d-\d\d([Tt ]\d\d:\d\d(:\d\d(\.\d{1,9})?)?([
 
 
 def kind_of(display: DisplayType) -> Kind:
-    """Return how a custom field's values compare."""
+    """Return the way in which a custom field's values are compared."""
     return _CUSTOM.get(display, Kind.text)
 
 
 def no_fields() -> Mapping[str, Kind]:
-    """Return no custom fields, so that a query can name one only as `fields.<name>`, without a type."""
+    """Return no custom fields. A query can then name a custom field only as `fields.<name>`, without a type."""
     return {}
 
 
 def none_known(tenant: str) -> CustomFields:
-    """Return `no_fields`, whatever the tenant."""
+    """Return `no_fields` for every tenant."""
     return no_fields
 
 
@@ -89,7 +89,7 @@ def from_structure(structure_of: Callable[[str], Structure]) -> CustomFieldsOf:
 
 
 def find(name: str, custom: Mapping[str, Kind]) -> Field:
-    """Return the field of this name. Raises InvalidFilter, listing the known fields."""
+    """Return the field with this name. Raises InvalidFilter, listing the known fields."""
     if name in BASE:
         return Field(name, BASE[name])
     group, dot, key = name.partition(".")
@@ -111,7 +111,7 @@ def find(name: str, custom: Mapping[str, Kind]) -> Field:
 
 
 def parse_time(name: str, text: str) -> datetime:
-    """Parse RFC 3339, to the microsecond. A date means its midnight, and a time without an offset is UTC."""
+    """Parse RFC 3339 text to the microsecond. A date means midnight, and a time without an offset is UTC."""
     text = text.strip()
     try:
         if not _TIME.fullmatch(text):
@@ -134,7 +134,7 @@ def parse_time(name: str, text: str) -> datetime:
 
 
 def parse_zone(name: str, text: str | None) -> ZoneInfo:
-    """Parse the name of a time zone (IANA); None is UTC. Raises InvalidFilter, naming the parameter."""
+    """Parse the name of a time zone (IANA). None means UTC. Raises InvalidFilter, naming the parameter."""
     try:
         return ZoneInfo(text or "UTC")
     except (ZoneInfoNotFoundError, ValueError, OSError):
@@ -144,7 +144,7 @@ def parse_zone(name: str, text: str | None) -> ZoneInfo:
 
 
 def parse_choice(column: str, value: str) -> str:
-    """Return the choice as it is stored. Raises InvalidFilter, listing the choices."""
+    """Return the choice in the form in which it is stored. Raises InvalidFilter, listing the choices."""
     known = {choice.lower(): choice for choice in CHOICES[column]}
     if value.lower() not in known:
         raise InvalidFilter(
@@ -158,12 +158,12 @@ def parse_choice(column: str, value: str) -> str:
 
 
 def severity_rank(value: str) -> int:
-    """Return the index of a severity, from the least to the most severe."""
+    """Return the index of a severity in the order from the least to the most severe."""
     return CHOICES["severity"].index(value)
 
 
 def parse_address(name: str, value: str) -> ipaddress.IPv4Address | ipaddress.IPv6Address:
-    """Parse an address; an IPv4-mapped IPv6 address becomes IPv4. Raises InvalidFilter."""
+    """Parse an address. An IPv4-mapped IPv6 address becomes IPv4. Raises InvalidFilter."""
     address = parse_ip(value)
     if address is None:
         raise InvalidFilter(
@@ -177,7 +177,7 @@ def parse_address(name: str, value: str) -> ipaddress.IPv4Address | ipaddress.IP
 
 
 def stored_address(address: ipaddress.IPv4Address | ipaddress.IPv6Address) -> str:
-    """Write an address as ClickHouse holds it: IPv4 is mapped into IPv6."""
+    """Format an address as ClickHouse stores it. IPv4 is mapped to IPv6."""
     return f"::ffff:{address}" if isinstance(address, ipaddress.IPv4Address) else str(address)
 
 

@@ -1,4 +1,4 @@
-"""Query parameters, or command-line options, as one typed filter, and their description in OpenAPI.
+"""Parses query parameters or command-line options into one typed filter, and describes them in OpenAPI.
 
 `sql.compile_*` turns a filter into parametrised statements.
 """
@@ -66,13 +66,13 @@ MAX_LIMIT: Final = 200
 
 @dataclass(frozen=True, slots=True)
 class Filter:
-    """Selects events that occurred in [since, until) and match every other condition. An empty filter selects all
+    """Selects events that occurred in [since, until) and satisfy every other condition. An empty filter selects all
     events.
 
-    `equals` maps a column, and `metadata` and `fields` map a key, to alternative values. An empty value matches events
-    without a value. Each of `words` must occur somewhere in the event's text, ignoring case. `query` is the tree of the
-    query-language parameter. Unless `include_access`, auditlane's own events about access to the log do not match.
-    `offsets`, which no parameter sets, selects the events at these offsets of partitions.
+    `equals` maps a column to alternative values, and `metadata` and `fields` map a key to them. An empty value matches
+    events without a value. Each of `words` must occur somewhere in the event's text, ignoring case. `query` is the tree
+    of the query-language parameter. Unless `include_access`, auditlane's own events about access to the log do not
+    match. `offsets` selects the events at these offsets of partitions; it cannot be set by a parameter.
     """
 
     since: datetime | None = None
@@ -92,11 +92,13 @@ class Filter:
 
     @property
     def omits(self) -> bool:
-        """Whether the filter may omit events within its time range."""
+        """Whether the filter may leave out events within its time range."""
         return self.narrows or not self.include_access
 
     def digest(self) -> bytes:
-        """Return 16 bytes that are equal for equal filters, in whatever order their conditions were given."""
+        """Return 16 bytes that are equal for equal filters, regardless of the order in which their conditions were
+        given.
+        """
         canonical = [
             self.since and self.since.isoformat(),
             self.until and self.until.isoformat(),
@@ -115,7 +117,7 @@ class Filter:
 def split(
     pairs: Iterable[tuple[str, str]], route_parameters: Sequence[str], custom: CustomFields = no_fields
 ) -> tuple[dict[str, str], Filter]:
-    """Split a request's parameters: return the route's own parameters by name, and a filter built from the rest.
+    """Split a request's parameters. Returns the route's own parameters by name, and a filter built from the rest.
 
     `custom` looks up the tenant's custom fields. Raises InvalidFilter.
     """
@@ -134,9 +136,9 @@ def split(
 def parse(
     pairs: Iterable[tuple[str, str]], custom: CustomFields = no_fields, *, route_parameters: Sequence[str] = ()
 ) -> Filter:
-    """Parse (name, value) pairs into a filter; a name given several times matches any of its values.
+    """Parse (name, value) pairs into a filter. A name that occurs several times matches any of its values.
 
-    `custom` looks up the tenant's custom fields; it is called only if there is a query in the query language. Events
+    `custom` looks up the tenant's custom fields. It is called only if there is a query in the query language. Events
     about access to the log match only if the pairs include or name them.
 
     Raises InvalidFilter, naming the parameter. For an unknown parameter, the error's fix lists the route's own
@@ -182,9 +184,10 @@ def parse(
 
 
 def names_access(filter_: Filter) -> bool:
-    """Return whether the filter names an action of access to the log, or auditlane as the source, except to exclude it.
+    """Return whether the filter names, other than to exclude it, an action of access to the log or auditlane as the
+    source.
 
-    It then includes these events, since it asks for them.
+    If so, the filter includes the events about access, since it asks for them.
     """
     equals = filter_.equals
     return (
@@ -231,8 +234,8 @@ def _filter(
 
 
 def _value(column: str, value: str) -> str:
-    """Return the value in the form that its column holds. An empty value stays empty, and matches events without a
-    value.
+    """Return the value in the form in which its column stores it. An empty value stays empty, and matches events
+    without a value.
     """
     if column == "event_id":
         return check_event_id(value)
@@ -259,7 +262,7 @@ def _check_text(name: str, value: str) -> None:
 
 
 def limit_of(text: str | None) -> int:
-    """Return the number of events on a page: 1 to 200, or the default. Raises InvalidFilter."""
+    """Return the number of events on a page, which is 1 to 200, or the default. Raises InvalidFilter."""
     fix = "Follow `next` for more events."
     return whole_number("limit", text, default=DEFAULT_LIMIT, maximum=MAX_LIMIT, fix=fix)
 
@@ -287,8 +290,8 @@ def one_of(name: str, text: str | None, choices: Sequence[str], default: str | N
 
 
 def openapi_parameters(**route_parameters: dict[str, Any]) -> dict[str, Any]:
-    """Describe a route's parameters in OpenAPI: first its own (name to schema, with a description), then every
-    filter.
+    """Describe a route's parameters in OpenAPI. Its own parameters (name to schema, with a description) come first, and
+    then every filter.
     """
     parameters = [_parameter(name, schema.pop("description", ""), schema) for name, schema in route_parameters.items()]
     text: dict[str, Any] = {"type": "string"}

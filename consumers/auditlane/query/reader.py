@@ -1,4 +1,4 @@
-"""Reads one tenant's events, a page or a single one, for the API, the pages and the CLI."""
+"""Reads pages and single events of one tenant, for the API, the pages and the CLI."""
 
 from __future__ import annotations
 
@@ -26,7 +26,9 @@ _MAX_OTHERS: Final = 100  # events with the same id that are returned with an ev
 
 @dataclass(frozen=True, slots=True)
 class Page:
-    """Events in the list's order, and the positions of the next page (`older`) and the previous one (`newer`)."""
+    """Events in the order of the list, with the positions of the next page (`older`) and of the previous page
+    (`newer`).
+    """
 
     events: list[Event]
     older: Position | None
@@ -34,10 +36,10 @@ class Page:
 
 
 class Reader:
-    """Reads pages and single events. Thread-safe; connects with the first statement.
+    """Reads pages and single events. It connects with the first statement. Thread-safe.
 
-    Even if ClickHouse hangs, it returns a page or raises StoreUnavailable within `page_s` and a second. Summaries and
-    live streams share its `executor`, which `close` closes.
+    It returns a page or raises StoreUnavailable within `page_s` plus one second, even if ClickHouse hangs. Summaries
+    and live streams share its `executor`, which `close` closes.
     """
 
     def __init__(
@@ -62,7 +64,7 @@ class Reader:
         position: Position | None = None,
         sort: Sort = NEWEST,
     ) -> Page:
-        """Return the page of at most `limit` events next to a position, or the first page."""
+        """Return the page of at most `limit` events next to a position. Without a position, return the first page."""
         ends = monotonic() + self._page_s
         rows = self._page_rows(scope, filter_, limit=limit + 1, position=position, sort=sort, ends=ends)
         conflicting = adjacent(rows, position)
@@ -90,8 +92,8 @@ class Reader:
     def _page_rows(
         self, scope: TenantScope, filter_: Filter, *, limit: int, position: Position | None, sort: Sort, ends: float
     ) -> list[dict[str, Any]]:
-        """Return a page's rows. A filter that has to read every event is tried on the nearest events first, and then on
-        all events.
+        """Return the rows of a page. A filter that has to read every event is tried on the nearest events first, and
+        then on all events.
 
         All its statements share one time limit, which expires at `ends`.
         """
@@ -110,10 +112,10 @@ class Reader:
         return rows_of(page())
 
     def event(self, scope: TenantScope, event_id: str, content_hash: str = "") -> SingleEvent:
-        """Return the event with this id. Raises NotFound, even for another tenant's event.
+        """Return the event with this id. Raises NotFound if there is none, also for another tenant's event.
 
-        If several have the id, returns the one with this content hash, or by default the first that reached Kafka;
-        `others` has the rest.
+        If several events have the id, returns the one with this content hash, or by default the first that reached
+        Kafka. `others` contains the rest.
         """
         statement = sql.compile_one(self.database, scope, event_id, content_hash=content_hash, limit=1 + _MAX_OTHERS)
         rows = self.executor.rows(statement, scope.tenant)

@@ -1,6 +1,6 @@
-"""The JSON API over a tenant's log: list events, get one, check a filter.
+"""The JSON API of a tenant's log. It lists events, returns a single event, and checks filters.
 
-Handlers find their services in `app.state.services`, and the caller in `request.state`, where `granted` keeps it.
+Handlers find their services in `app.state.services`, and the caller in `request.state`, where `granted` stores it.
 """
 
 from __future__ import annotations
@@ -52,12 +52,12 @@ class ListServices(Protocol):
 
 
 async def services_of(request: Request) -> Any:
-    """Return the services of the app that handles this request; each router declares the part that it uses."""
+    """Return the services of the app that handles this request. Each router declares the part that it uses."""
     return request.app.state.services
 
 
 async def caller_of(request: Request) -> Any:
-    """Return the result that the route's `granted` dependency kept: a TenantScope, or a Principal."""
+    """Return the result that the route's `granted` dependency stored. It is a TenantScope or a Principal."""
     return request.state.granted
 
 
@@ -65,7 +65,7 @@ Scope = Annotated[TenantScope, Depends(caller_of)]
 
 
 def granted(check: Callable[..., Any]) -> Any:
-    """Create a route's dependency, which authenticates with `check` and keeps the result for the handler."""
+    """Create a route's dependency. It authenticates with `check`, and stores the result for the handler."""
 
     checked = Depends(check)
 
@@ -76,7 +76,9 @@ def granted(check: Callable[..., Any]) -> Any:
 
 
 class EventPage(BaseModel):
-    """Events in the list's order. `next` and `prev` are cursors of the adjacent pages, null at the ends of the list."""
+    """Events in the order of the list. `next` and `prev` are the cursors of the adjacent pages, and null at the ends of
+    the list.
+    """
 
     data: list[Event]
     next: str | None
@@ -84,7 +86,7 @@ class EventPage(BaseModel):
 
 
 class FilterError(BaseModel):
-    """Why a filter is invalid, as in the problem FILTER_INVALID."""
+    """The reason why a filter is invalid, in the form of the problem FILTER_INVALID."""
 
     detail: str = Field(description="Description of the error, for people.")
     fix: str | None = Field(None, description="How to correct it.")
@@ -95,7 +97,7 @@ class FilterError(BaseModel):
 
 
 class FilterCheck(BaseModel):
-    """The error of a filter; null if the filter is valid."""
+    """The error of a filter, or null if the filter is valid."""
 
     error: FilterError | None
 
@@ -125,7 +127,9 @@ _LIST = openapi_parameters(
 
 
 def list_events(request: Request, scope: Scope, services: Services) -> EventPage:
-    """Return a page of the tenant's events that match every filter: newest first, or in the order of `sort`."""
+    """Return a page of the tenant's events that match every filter. They are listed newest first, or in the order of
+    `sort`.
+    """
     structure_of = services.structures.of
     custom = from_structure(structure_of)(scope.tenant)
     own, filter_ = split(request.query_params.multi_items(), ("limit", "cursor", "sort"), custom)
@@ -149,8 +153,8 @@ def get_event(
         str, Query(description="Selects the event with this `content_hash` if several have this id.")
     ] = "",
 ) -> SingleEvent:
-    """Return the event with this id, and in `others` all other events with the same id. Another tenant's event is also
-    a 404.
+    """Return the event with this id. `others` contains all other events with the same id. The response is 404 for
+    another tenant's event too.
 
     If there are several, the first that reached Kafka is returned, or the one with the given `content_hash`.
     """
@@ -158,7 +162,7 @@ def get_event(
 
 
 def check_filter(request: Request, scope: Scope, services: Services) -> FilterCheck:
-    """Report what is wrong with the filter, as listing the events would. This reads no events, and is not recorded as
+    """Report the error that a list with this filter would raise. No events are read, and the request is not recorded as
     viewing the log.
     """
     request.state.permission = None  # the audit log does not record it

@@ -1,4 +1,4 @@
-"""The order of a list: the field by which it is sorted, positions in it, and the SQL for both.
+"""The order of a list. This module contains the field by which it is sorted, positions in it, and the SQL for both.
 
 A missing value is represented explicitly, so that a comparison is never NULL; otherwise, an event without a value would
 be on no page.
@@ -26,8 +26,9 @@ _NO_ADDRESS: Final = "toIPv6('::')"
 
 @dataclass(frozen=True, slots=True)
 class Sort:
-    """A list's order by one field. Events without a value come last in either direction; events with equal values are
-    listed newest first."""
+    """A list's order by one field. Events without a value come last in either direction. Events with equal values are
+    listed newest first.
+    """
 
     field: Field
     descending: bool = True
@@ -46,10 +47,11 @@ NEWEST: Final = Sort(Field("occurred_at", Kind.time))
 
 @dataclass(frozen=True, slots=True)
 class Position:
-    """A place just after one event of a list, or just before it if `newer`, where a list by time has newer events.
+    """A position just after one event of a list or, if `newer`, just before it. In a list by time, the newer events are
+    there.
 
-    `occurred_us` is microseconds (UTC); `content_hash` is 32 hexadecimal digits and distinguishes events with the same
-    id and time.
+    `occurred_us` is in microseconds (UTC). `content_hash` has 32 hexadecimal digits, and distinguishes events with the
+    same id and time.
     """
 
     occurred_us: int
@@ -59,13 +61,13 @@ class Position:
 
     @classmethod
     def of(cls, row: Mapping[str, Any], *, newer: bool = False) -> Position:
-        """Return the position of a row with the columns `statements.PLACE`, whose strings may be bytes."""
+        """Return the position of a row. The row has the columns `statements.PLACE`, whose strings may be bytes."""
         id_, content = (text.decode() if isinstance(text, bytes) else str(text) for text in (row["id"], row["content"]))
         return cls(int(row["occurred_us"]), id_, content, newer)
 
 
 def parse_sort(text: str | None, structure: Callable[[], Structure]) -> Sort:
-    """Parse `field`, or `-field` for descending; the prefix `fields.` of a custom field is optional.
+    """Parse `field`, or `-field` for descending order. The prefix `fields.` of a custom field is optional.
 
     `structure` is called only when there is a field to look up. Raises InvalidFilter, listing the sortable fields.
     """
@@ -89,7 +91,7 @@ def _field(view: FieldView) -> Field:
 
 @dataclass(frozen=True, slots=True)
 class Ordering:
-    """The SQL of an order from a position: the clause before SELECT, conditions, and ORDER BY."""
+    """The SQL of an order from a position. It consists of a clause before SELECT, conditions, and the ORDER BY."""
 
     before: str
     conditions: list[str]
@@ -97,7 +99,8 @@ class Ordering:
 
 
 def ordering(parameters: Parameters, scope: TenantScope, sort: Sort, position: Position | None) -> Ordering:
-    """Compile the list's order: by time, id and content hash, after the value of another field if it sorts the list.
+    """Compile the order of a list. It is by time, id and content hash, preceded by the value of the field that sorts
+    the list, if any.
 
     On the newer side of a position, the order is reversed, so that the events nearest to the position come first.
     """
@@ -139,8 +142,8 @@ def ascending(sort: Sort, position: Position | None) -> bool:
 
 
 def beside(parameters: Parameters, position: Position, *, descending: bool = True) -> str:
-    """Compile the condition "strictly beyond the position by time". Only ClickHouse compares ids, because it orders
-    UUIDs in its own way.
+    """Compile the condition that an event is strictly beyond the position by time. ClickHouse compares the ids, because
+    it orders UUIDs in its own way.
     """
     at, id_, content = _identity(parameters, position)
     sign = "<" if descending != position.newer else ">"
@@ -163,7 +166,9 @@ def _way(descending: bool) -> str:
 
 
 def _key(parameters: Parameters, field: Field) -> tuple[str, str]:
-    """Return two SQL expressions to sort by: 1 if the event has no value; and the value in its own type, never NULL."""
+    """Return two SQL expressions to sort by. The first is 1 if the event has no value, and the second is the value in
+    its own type, which is never NULL.
+    """
     if field.group:
         return _custom_key(f"e.fields[{parameters.text(field.name)}]", field.kind)
     column = f"e.{field.name}"
@@ -180,7 +185,7 @@ def _key(parameters: Parameters, field: Field) -> tuple[str, str]:
 def _custom_key(text: str, kind: Kind) -> tuple[str, str]:
     """Return the sort expressions of a custom field, like `_key`.
 
-    Text that is not valid in the field's type counts as no value.
+    Text that is invalid for the field's type counts as a missing value.
     """
     if kind is Kind.number:
         number = f"toFloat64OrNull({text})"

@@ -1,6 +1,6 @@
 """Compiles filters, queries and positions to SQL over the view `log`.
 
-The text depends only on which filters and columns there are; every value is a parameter.
+The text depends only on the filters and columns that are used. Every value is a parameter.
 """
 
 from __future__ import annotations
@@ -63,10 +63,10 @@ def compile_page(
     sort: Sort = NEWEST,
     edge: int | None = None,
 ) -> Statement:
-    """Compile the page of at most `limit` events next to the position, in the list's order, or nearest first if the
-    page precedes the position.
+    """Compile a query for the page of at most `limit` events next to the position.
 
-    In a list by time, the page ends at the `edge` (microseconds). Rows: `line` (the event as JSON) and the columns
+    The events are in the order of the list, or nearest first if the page precedes the position. In a list by time, the
+    page ends at the `edge` (microseconds). Each row contains `line` (the event as JSON) and the columns
     `statements.PLACE`, from which a position is made.
     """
     parameters = Parameters(database)
@@ -88,10 +88,10 @@ def compile_page(
 def compile_edge(
     database: str, scope: TenantScope, filter_: Filter, *, position: Position | None, sort: Sort, rows: int
 ) -> Statement:
-    """Compile the time that the next `rows` events reach in a list by time, whether or not they match.
+    """Compile a query for the time that the next `rows` events reach in a list by time, whether or not they match.
 
-    One row `edge` (microseconds), or none if there are no further events. Events that are stored twice count twice,
-    which only brings the edge nearer.
+    The result is one row with `edge` (microseconds), or no row if there are no further events. Events that are stored
+    twice count twice, which only brings the edge nearer.
     """
     parameters = Parameters(database)
     up = ascending(sort, position)
@@ -104,7 +104,8 @@ def compile_edge(
 
 
 def compile_one(database: str, scope: TenantScope, event_id: str, *, content_hash: str = "", limit: int) -> Statement:
-    """Compile a query for the events with this id: first the event with this content, then the others in Kafka's order.
+    """Compile a query for the events with this id. The event with this content comes first, and then the others in
+    Kafka's order.
 
     The rows are those of `compile_page`.
     """
@@ -125,7 +126,7 @@ def compile_one(database: str, scope: TenantScope, event_id: str, *, content_has
 def compile_count(database: str, scope: TenantScope, filter_: Filter) -> Statement:
     """Compile a query that counts matching events.
 
-    One row: `rows`, and `bound`, their newest ingested_at in milliseconds.
+    Its single row contains `rows`, and `bound`, the newest `ingested_at` in milliseconds.
     """
     parameters = Parameters(database)
     columns = "count() AS rows, toUnixTimestamp64Milli(max(e.ingested_at)) AS bound"
@@ -133,7 +134,7 @@ def compile_count(database: str, scope: TenantScope, filter_: Filter) -> Stateme
 
 
 def where(parameters: Parameters, scope: TenantScope, filter_: Filter) -> list[str]:
-    """Compile a filter to conditions that must all hold, starting with the tenant's; values are added to
+    """Compile a filter to conditions that must all hold. The first is the condition on the tenant. Values are added to
     `parameters`.
     """
     conditions = [f"e.tenant_id = {parameters.text(scope.tenant)}"]
@@ -164,13 +165,13 @@ def _not_access(parameters: Parameters) -> str:
 
 
 def in_partition(parameters: Parameters, place: PartitionKey) -> str:
-    """Compile that an event is in this partition."""
+    """Compile the condition that an event is in this partition."""
     topic, partition = parameters.add("UUID", place[0]), parameters.add("UInt32", place[1])
     return f"e.kafka_topic_id = {topic} AND e.kafka_partition = {partition}"
 
 
 def within_offsets(parameters: Parameters, place: PartitionKey, ranges: Sequence[OffsetRange]) -> str:
-    """Compile that an event is at one of these offsets of the partition."""
+    """Compile the condition that an event is at one of these offsets of the partition."""
     firsts = parameters.add("Array(UInt64)", [first for first, _ in ranges])
     lasts = parameters.add("Array(UInt64)", [last for _, last in ranges])
     inside = f"arrayExists((f, l) -> e.kafka_offset >= f AND e.kafka_offset <= l, {firsts}, {lasts})"
@@ -197,7 +198,7 @@ def _equals(parameters: Parameters, column: str, values: tuple[str, ...]) -> str
 
 
 def condition(parameters: Parameters, node: Node) -> str:
-    """Compile a tree; values are added to `parameters`.
+    """Compile a tree to a condition. Values are added to `parameters`.
 
     Every term is 0 or 1, never NULL, so that a negation matches events without a value.
     """
@@ -231,7 +232,7 @@ def occurs(parameters: Parameters, text: str) -> str:
     """Compile the condition that a string occurs in the event's text columns, addresses, metadata or custom fields,
     ignoring case.
 
-    Columns are searched one by one: joining them into one string takes as long as searching it.
+    Columns are searched one by one, because joining them into one string takes as long as searching it.
     """
     word = parameters.text(text)
 
@@ -260,8 +261,8 @@ def _match(parameters: Parameters, field: Field, value: str) -> str:
 
 
 def _texts(parameters: Parameters, field: Field, test: str) -> str:
-    """Compile a test on the field's text, which is empty if the field has no value; for `actor`, on the id or the
-    name.
+    """Compile a test of the field's text, which is empty if the field has no value. For `actor`, the id or the name is
+    tested.
     """
     names = ("actor_id", "actor_name") if field.path == "actor" else (field.name,)
     texts = [_key(parameters, field)] if field.group else [_text(name) for name in names]
@@ -308,5 +309,5 @@ def _compared(parameters: Parameters, field: Field, operator: Operator, value: N
 
 
 def _pattern(pieces: tuple[str, ...]) -> str:
-    """Return the LIKE pattern of the pieces, whose special characters are escaped."""
+    """Return the LIKE pattern of the pieces. Special characters in the pieces are escaped."""
     return "%".join(re.sub(r"([\\%_])", r"\\\1", piece) for piece in pieces)

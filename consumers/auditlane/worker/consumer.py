@@ -1,4 +1,4 @@
-"""The Kafka consumer: its options, whether the group has admitted it, and where its partitions end."""
+"""The Kafka consumer's options, its membership in the group, and the end offsets of its partitions."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ ENDS_MS: Final = 5_000  # interval between requests for the partitions' ends, wh
 
 
 def consumer_config(settings: Settings, *, protocol: str) -> dict[str, Any]:
-    """Return librdkafka's options; `protocol` is `consumer` (KIP-848) or `classic`."""
+    """Return librdkafka's options. `protocol` is `consumer` (KIP-848) or `classic`."""
     options: dict[str, Any] = {
         "group.id": settings.consumer_group,
         "group.protocol": protocol,
@@ -52,8 +52,9 @@ def consumer_config(settings: Settings, *, protocol: str) -> dict[str, Any]:
 
 
 class Membership:
-    """Checks whether the group has admitted this member, which the client reports only once it has partitions
-    (KIP-848)."""
+    """Checks whether the group has admitted this member. The client itself reports this only once it has partitions
+    (KIP-848).
+    """
 
     def __init__(self, admin: AdminClient, group: str) -> None:
         self._admin = admin
@@ -83,7 +84,7 @@ class EndOffsets:
         self.known: dict[Partition, int] = {}
 
     def ask(self, partitions: Iterable[Partition], now: int) -> None:
-        """Collect the responses and, at most every `ENDS_MS`, send new requests. Never blocks."""
+        """Collect the responses, and send new requests at most every `ENDS_MS`. Never blocks."""
         for partition, asked in list(self._asked.items()):
             if asked.done():
                 del self._asked[partition]
@@ -101,7 +102,9 @@ class EndOffsets:
 
 
 class ExpectedPartitions:
-    """Counts the partitions of all topics that the group reads. Uses a thread of its own, since the request blocks."""
+    """Counts the partitions of all topics that the group reads. It uses a thread of its own, since the request
+    blocks.
+    """
 
     def __init__(self, admin: AdminClient, pattern: str) -> None:
         self.count = 0
@@ -131,8 +134,8 @@ class ExpectedPartitions:
 def unsupported(error: KafkaError) -> bool:
     """Return whether the brokers lack the group protocol.
 
-    Brokers on which it is disabled reject the request's version; the client reports a fatal error that gives the cause
-    only in its message.
+    Brokers on which it is disabled reject the request's version. The client then reports a fatal error that states the
+    cause only in its message.
     """
     refused = KafkaError(KafkaError.UNSUPPORTED_VERSION)
     return error.code() in (KafkaError._UNSUPPORTED_FEATURE, refused.code()) or (  # noqa: SLF001

@@ -1,7 +1,7 @@
-"""The consuming thread: feeds the core from Kafka and the insert threads, and executes its actions.
+"""The consuming thread. It feeds the core from Kafka and the insert threads, and executes its actions.
 
 Only this thread uses the consumer. An exception in a rebalance callback surfaces from `consume` without stopping
-delivery, so the exception ends the worker: the partitions' next owner starts from the intents.
+delivery, so the exception ends the worker. The next owner of the partitions starts from the intents.
 """
 
 from __future__ import annotations
@@ -43,7 +43,7 @@ def now_ms() -> int:
 
 
 class Stage(Protocol):
-    """Runs work on other threads and returns its results. Called by the consuming thread only."""
+    """Runs work in other threads and returns the results. Only the consuming thread calls it."""
 
     def submit(self, work: Write | Publish) -> None:
         """Hand over one of the core's actions. Returns immediately."""
@@ -52,17 +52,19 @@ class Stage(Protocol):
         """Return the results since the last call, waiting up to `wait_s` for the first. Called every turn."""
 
     def close(self) -> None:
-        """Accept no more work. Work in flight continues. Called once, when the worker has drained or gives up."""
+        """Stop accepting work. Work in flight continues. Called once, when the worker has drained or gives up."""
 
     def join(self, timeout_s: float) -> bool:
-        """Wait for the work in flight, and return whether all of it has ended. Called after `close`."""
+        """Wait for the work in flight. Returns whether all of it has ended. Called after `close`."""
 
     def terminate(self) -> None:
-        """Abandon work in flight. Called when `join` timed out: the intents in Kafka hand it over to the next owner."""
+        """Abandon work in flight. Called when `join` has timed out. The intents in Kafka hand the work over to the next
+        owner.
+        """
 
 
 class Runner:
-    """One worker: `subscribe`, then `turn` until it returns False, then `close`, all on one thread."""
+    """One worker. Call `subscribe`, then `turn` until it returns False, and then `close`, all in one thread."""
 
     def __init__(
         self,
@@ -106,12 +108,12 @@ class Runner:
         self._consumer.subscribe([pattern], on_assign=self._on_assign, on_revoke=self._on_revoke, on_lost=self._on_lost)
 
     def drain(self) -> None:
-        """Accept no more messages; `turn` returns True until the buffered ones are stored."""
+        """Stop accepting messages. `turn` returns True until the buffered messages are stored."""
         self._log.info("worker.draining")
         self._core.drain()
 
     def turn(self) -> bool:
-        """Poll, feed the core, and execute its actions. Returns whether there is more to do, which is always True
+        """Poll, feed the core, and execute its actions. Returns whether there is more to do, which is always true
         before `drain`.
 
         Waits for messages or, while polling is suspended, for the insert threads.
@@ -138,8 +140,8 @@ class Runner:
 
     @property
     def failing(self) -> dict[str, dict[str, str]]:
-        """The partitions whose range has failed or made no progress for a minute, each with the time and the last
-        error.
+        """The partitions whose range has failed or made no progress for a minute. Each has the time and the
+        last error.
         """
         now, wall = now_ms(), datetime.now(UTC)
         found: dict[str, dict[str, str]] = {}
@@ -266,7 +268,7 @@ class Runner:
             self._core.published(range_)
 
     def _measure_delay(self, range_: Range, done: Done) -> None:
-        """Measure how long after their Kafka timestamps a range's rows were stored."""
+        """Measure the delay from the Kafka timestamps of a range's rows until they were stored."""
         stored_ms, timestamps_ms = time.time_ns() // 1_000_000, range_.columns.timestamps_ms
         late = late_rows(timestamps_ms, (one.index for one in done.rejected), stored_ms)
         self._metrics.late_rows.inc(min(late, done.rows))
@@ -319,9 +321,9 @@ class Runner:
             self._consumer.incremental_assign([to])
 
     def _commit(self, commit: Commit) -> Mapping[Partition, str]:
-        """Commit, and return the error of each partition that failed.
+        """Commit. Returns the error of each partition that failed.
 
-        After a stall nothing is sent, since the assignment may have been revoked in the meantime.
+        After a stall, nothing is sent, since the assignment may have been revoked in the meantime.
         """
         if now_ms() - self._polled > STALL_MS:
             return dict.fromkeys(commit.offsets, "the worker stalled since its last poll")

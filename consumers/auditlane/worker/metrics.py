@@ -1,4 +1,6 @@
-"""The worker's metrics: Prometheus instruments made from the one list and updated per batch, and the worker's lag."""
+"""The worker's metrics. The module contains Prometheus instruments, made from the list of all metrics and updated per
+batch, and measures the worker's lag.
+"""
 
 from __future__ import annotations
 
@@ -31,7 +33,9 @@ BROKER_STATES: Final = ("up", "connecting", "down", "idle")
 
 
 class WorkerMetrics:
-    """The instruments, in a registry of their own so that two workers in one test process do not share counts."""
+    """The worker's instruments. They are in a registry of their own, so that two workers in one test process do not
+    share counts.
+    """
 
     def __init__(self) -> None:
         made = Instruments()
@@ -90,7 +94,7 @@ class WorkerMetrics:
         return generate_latest(self._registry)
 
     def kafka_statistics(self, statistics: str) -> None:
-        """Update the metrics from librdkafka's statistics; used as its `stats_cb`."""
+        """Update the metrics from librdkafka's statistics. Used as its `stats_cb`."""
         figures = broker_figures(json.loads(statistics))
         for state, count in figures.states.items():
             self.brokers.labels(state).set(count)
@@ -99,7 +103,7 @@ class WorkerMetrics:
 
 @dataclass(frozen=True, slots=True)
 class BrokerFigures:
-    """The number of brokers in each of BROKER_STATES, and the slowest broker's 99th-percentile round trip."""
+    """The number of brokers in each of BROKER_STATES, and the 99th percentile of the slowest broker's round trips."""
 
     states: dict[str, int]
     round_trip_s: float
@@ -120,7 +124,7 @@ def broker_figures(statistics: Mapping[str, Any]) -> BrokerFigures:
 
 
 def late_rows(timestamps_ms: Sequence[int], rejected: Iterable[int], stored_ms: int) -> int:
-    """Return how many of a range's messages were stored too late, judged by their Kafka timestamps. Pure.
+    """Return the number of a range's messages that were stored too late, according to their Kafka timestamps. Pure.
 
     `rejected` are the indexes of messages that were not stored.
     """
@@ -146,7 +150,7 @@ class RecentTokens:
         self._total += tokens
 
     def count(self, now: int) -> int:
-        """Return the number of tokens used; the oldest ten seconds count in full or not at all."""
+        """Return the number of tokens that were used. The oldest ten seconds count in full or not at all."""
         while self._slots and self._slots[0][0] < (now // _SLOT_MS) - _SLOTS:
             self._total -= self._slots.popleft()[1]
         return self._total
@@ -158,7 +162,9 @@ _SLOTS: Final = WINDOW_SECONDS * 1_000 // _SLOT_MS
 
 @dataclass(frozen=True, slots=True)
 class Lag:
-    """A worker's lag: the number of `records` not completed, and the age of the oldest record in `seconds`."""
+    """A worker's lag. `records` is the number of records that are not completed, and `seconds` is the age of the oldest
+    of them.
+    """
 
     records: int = 0
     seconds: float = 0.0
@@ -166,16 +172,16 @@ class Lag:
 
 @dataclass(slots=True)
 class LagGauge:
-    """Measures the lag.
+    """Measures the lag of a worker.
 
-    A partition whose oldest message has not been delivered yet (because it is halted, paused or new) counts from when
-    it was first seen to be behind.
+    The oldest message of a partition may not have been delivered yet, because the partition is halted, paused or new.
+    Its age then counts from the time when the partition was first seen to be behind.
     """
 
     _since: dict[Partition, int] = field(default_factory=dict)
 
     def measure(self, states: Iterable[PartitionState], ends: Mapping[Partition, int], wall_ms: int) -> Lag:
-        """Return the sum of records and the highest age over all partitions; `ends` may lack some partitions."""
+        """Return the sum of records and the highest age over all partitions. `ends` may lack some partitions."""
         records, oldest = 0, wall_ms
         unseen: dict[Partition, int] = {}
         for state in states:
@@ -199,15 +205,17 @@ class LagGauge:
 
 @dataclass(slots=True)
 class PendingIntents:
-    """Measures how long the oldest committed intent has been waiting for its range to complete. Wall-clock times."""
+    """Measures how long the oldest committed intent has been waiting for its range to complete. Times are wall-clock
+    times.
+    """
 
     _since: dict[tuple[Partition, int], int] = field(default_factory=dict)
 
     def age_s(self, states: Iterable[PartitionState], wall_ms: int) -> float:
         """Return the age in seconds, or 0 if no intent is pending.
 
-        The age of an intent found at the assignment counts from its writer's time; the age of any other intent counts
-        from the first call that sees it.
+        The age of an intent that was found at the assignment counts from its writer's time. The age of any other intent
+        counts from the first call that sees it.
         """
         since: dict[tuple[Partition, int], int] = {}
         for state in states:

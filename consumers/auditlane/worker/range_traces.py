@@ -1,8 +1,9 @@
-"""Traces the worker's ranges: each has a span, from its first action until it is complete, with a child per step.
+"""Traces the worker's ranges. Each range has a span from its first action until it is complete, with a child span per
+step.
 
-The steps of the insert threads (validate, insert, dead letters) are spans of their own modules, made while the range's
-span is current (`RangeTraces.of`). Messages have no spans; instead, a range's span links to some of the messages whose
-senders were sampled.
+The steps of the insert threads (validate, insert, dead letters) are spans of their own modules, which are created while
+the range's span is current (`RangeTraces.of`). Messages do not have spans. Instead, a range's span links to some of the
+messages whose senders were sampled.
 """
 
 from __future__ import annotations
@@ -61,7 +62,9 @@ class LinkSelection:
                 return
 
     def take(self, partition: tuple[str, int], first: int, last: int) -> list[tuple[int, TraceContext]]:
-        """Return the messages of the range from `first` to `last` with their offsets; the next range begins."""
+        """Return the spans to link for the range from `first` to `last`, with the offsets of their messages. The next
+        range then begins.
+        """
         looked = self._partitions.get(partition)
         if looked is None:
             return []
@@ -82,7 +85,8 @@ class _Open:
 
 
 class RangeTraces:
-    """The spans of the ranges in flight. `of` may be called by any thread, the others by the consuming thread only.
+    """The spans of the ranges in flight. Any thread may call `of`, and only the consuming thread may call the other
+    methods.
 
     Does nothing while tracing is off.
     """
@@ -99,8 +103,9 @@ class RangeTraces:
         self._wanting |= {at.number for at in partitions}
 
     def saw(self, messages: Sequence[Message]) -> None:
-        """Look for messages to link to. Most batches are skipped at once, since their ranges have already been
-        examined."""
+        """Look for messages to link. Most batches are skipped at once, since their ranges have already been
+        examined.
+        """
         if self._tracer is None or not self._wanting:
             return
         numbers = list(map(Message.partition, messages))
@@ -145,7 +150,7 @@ class RangeTraces:
         self._open[range_] = _Open(span)
 
     def of(self, range_: Range) -> AbstractContextManager[Any]:
-        """Make the range's span the current one: for further spans, for requests to ClickHouse and for log lines."""
+        """Make the range's span the current span for further spans, requests to ClickHouse and log lines."""
         found = self._open.get(range_)
         if found is None:
             return nullcontext()
@@ -154,13 +159,13 @@ class RangeTraces:
         return use_span(found.span, record_exception=False, set_status_on_exception=False)
 
     def stored(self, range_: Range) -> None:
-        """Record that only the range's commit is left."""
+        """Record that the range only has to be committed."""
         if (found := self._open.get(range_)) is not None:
             found.stored = True
 
     def committed(self, commit: Commit, errors: Mapping[Partition, str], began_ns: int) -> None:
-        """Record a commit that began at `began_ns` (since 1970) as a child of each range that it announces or
-        completes; end the spans of the ranges that it completes.
+        """Record a commit as a child of each range that it announces or completes, and end the spans of the ranges that
+        it completes.¶`began_ns` is the time when the commit began, in nanoseconds since 1970.
         """
         if self._tracer is None:
             return
@@ -186,7 +191,7 @@ class RangeTraces:
                 self._end(range_, "complete")
 
     def turned(self, states: Mapping[Partition, PartitionState]) -> None:
-        """End the spans of ranges that are no longer in flight here; their intents stay committed.
+        """End the spans of ranges that are no longer in flight in this worker. Their intents stay committed.
 
         Called with the assigned partitions in every turn, and without partitions when the worker leaves the group.
         """

@@ -1,4 +1,4 @@
-"""One worker process: builds its components, consumes until stopped, and ends even if its shutdown hangs."""
+"""One worker process. It builds its components, consumes until it is stopped, and ends even if its shutdown hangs."""
 
 from __future__ import annotations
 
@@ -61,7 +61,9 @@ T = TypeVar("T")
 
 
 class Service:
-    """The worker: `run` blocks until `stop`. `on_ready` is called with the health URL once the group is joined."""
+    """The worker. `run` blocks until `stop` is called. `on_ready` is called with the health URL once the worker has
+    joined the group.
+    """
 
     def __init__(self, settings: Settings, *, on_ready: Callable[[str], None]) -> None:
         self._settings = settings
@@ -82,7 +84,7 @@ class Service:
         self._stop.set()
 
     def run(self) -> None:
-        """Consume until `stop`.
+        """Consume until `stop` is called.
 
         Raises ConfigError if exactly-once storage cannot be guaranteed with this configuration.
         """
@@ -207,7 +209,9 @@ class Service:
                     break
 
     def _watch(self) -> None:
-        """Exit `shutdown_timeout_s` after `stop`, since a commit may wait for its broker forever."""
+        """Exit the process `shutdown_timeout_s` seconds after `stop`, since a commit may wait for its broker
+        forever.
+        """
         self._stop.wait()
         if not self._ended.wait(self._settings.shutdown_timeout_s):
             self._log.error("worker.hard_exit", shutdown_timeout_s=self._settings.shutdown_timeout_s)
@@ -258,7 +262,7 @@ class Service:
             return 0
 
     def _missing(self) -> dict[str, str]:
-        """Return why the worker is not ready, by component, or an empty mapping if it is."""
+        """Return the reasons why the worker is not ready, by component. The mapping is empty if it is ready."""
         at, missing = self._checked
         if time.monotonic() - at < READY_S and not missing:
             return missing
@@ -288,8 +292,8 @@ def _after_a_wait(error: NotMigrated, waited_s: float) -> NotMigrated:
 def _use_shared_arena() -> None:
     """Let Python, Arrow and librdkafka share one heap. Call before threads are started.
 
-    Each of them keeps its freed buffers, of some ten megabytes each, for reuse, and glibc gives each thread a heap of
-    its own; together, they held twice the memory in use. Without glibc only Arrow's allocator is set.
+    Each of them keeps freed buffers of some ten megabytes for reuse, and glibc gives each thread a heap of its own.
+    Together, they held twice the memory in use. Without glibc, only Arrow's allocator is set.
     """
     pa.set_memory_pool(pa.system_memory_pool())
     mallopt = getattr(ctypes.CDLL(None), "mallopt", None)
@@ -309,8 +313,8 @@ def parts_per_second(settings: Settings) -> float:
 
 
 def policy(settings: Settings) -> Policy:
-    """Derive the protocol's settings: one range per insert thread and one range in validation, with memory for one
-    more.
+    """Derive the protocol's settings. They allow one range per insert thread and one range in validation, with memory
+    for one more.
     """
     flights = settings.insert_threads + 1
     return Policy(
@@ -325,7 +329,7 @@ def policy(settings: Settings) -> Policy:
 
 @contextmanager
 def stopped_by_signals(service: Service) -> Iterator[None]:
-    """Drain on SIGTERM or SIGINT; a second signal ends the process immediately."""
+    """Drain on SIGTERM or SIGINT. A second signal ends the process immediately."""
 
     def handle(_number: int, _frame: FrameType | None) -> None:
         for number in (signal.SIGTERM, signal.SIGINT):

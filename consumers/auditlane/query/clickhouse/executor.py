@@ -241,7 +241,7 @@ class TruncatedResult(StoreUnavailable):
 
 
 class _TailRecorder(io.RawIOBase):
-    """Passes a body to pyarrow and keeps its last bytes."""
+    """Passes a body to pyarrow, and keeps its last bytes."""
 
     def __init__(self, source: Source) -> None:
         self._source = source
@@ -275,7 +275,7 @@ def batches(source: Source) -> Iterator[pa.RecordBatch]:
 def verified_batches(source: Source) -> Iterator[pa.RecordBatch]:
     """Yield the record batches of a complete result.
 
-    Raises TruncatedResult, or QueryTooLarge and StoreUnavailable when ClickHouse reports why it stopped.
+    Raises TruncatedResult, or QueryTooLarge or StoreUnavailable if ClickHouse reports the reason.
     """
     try:
         yield from batches(source)

@@ -1,7 +1,7 @@
-"""Statements for ClickHouse: SQL, its parameters and settings, and the columns of the view `log`.
+"""Statements for ClickHouse, with their SQL, parameters and settings, and the columns of the view `log`.
 
-Values are sent as parameters, never in the SQL text. Columns are always written `e.column`, because ClickHouse would
-take a bare name for the alias of the same name in the select list.
+Values are sent as parameters, never in the SQL text. Columns are always written as `e.column`, because ClickHouse would
+take a bare name for an alias of the same name in the select list.
 """
 
 from __future__ import annotations
@@ -46,8 +46,8 @@ PLACE: Final = f"{AS_TEXT['content_hash']} AS content, {KEY}"
 class Statement:
     """SQL with `{name:Type}` placeholders, their values, and the ClickHouse settings that its output depends on.
 
-    `shared` means that the statement reads for all tenants at once, so the limit on rows read by a tenant's query does
-    not apply.
+    `shared` is true if the statement reads for all tenants at once. The limit on the rows that a tenant's query reads
+    does not apply then.
     """
 
     sql: str
@@ -77,21 +77,21 @@ class Parameters:
         self.values: dict[str, Any] = {"database": database}
 
     def add(self, kind: str, value: Any) -> str:
-        """Add a value of the ClickHouse type `kind`; return its placeholder."""
+        """Add a value of the ClickHouse type `kind`, and return its placeholder."""
         name = f"p{len(self.values)}"
         self.values[name] = value
         return f"{{{name}:{kind}}}"
 
     def text(self, value: str) -> str:
-        """Add a string; return an expression for it."""
+        """Add a string, and return an expression for it."""
         return self.add("Array(String)", [value]) + "[1]"
 
     def hash(self, digits: str) -> str:
-        """Add a content hash of 32 hexadecimal digits; return an expression for it."""
+        """Add a content hash of 32 hexadecimal digits, and return an expression for it."""
         return f"toFixedString(unhex({self.text(digits)}), 16)"
 
     def time(self, value: datetime | int) -> str:
-        """Add a time, as a datetime or in microseconds; return an expression for it."""
+        """Add a time, as a datetime or in microseconds, and return an expression for it."""
         micros = value if isinstance(value, int) else _micros(value)
         return f"fromUnixTimestamp64Micro({self.add('Int64', micros)}, 'UTC')"
 
@@ -107,7 +107,7 @@ def select(
 ) -> Statement:
     """Build a SELECT over the view, or over the table, which may contain an event twice.
 
-    `conditions` start with the conditions of `sql.where`; `before` precedes the SELECT, and `tail` follows the WHERE.
+    `conditions` start with the conditions of `sql.where`. `before` precedes the SELECT, and `tail` follows the WHERE.
     """
     conjunction = "\n  AND ".join(conditions)
     sql = f"{before}SELECT {columns}\nFROM {{database:Identifier}}.{source} AS e\nWHERE {conjunction}\n{tail}"

@@ -1,1 +1,1 @@
-"""Exports a tenant's log as a file: CSV, Excel, JSON Lines, OCSF, Parquet or PDF, immediately or as a job."""
+"""Exports a tenant's log as a CSV, Excel, JSON Lines, OCSF, Parquet or PDF file, immediately or as a job."""

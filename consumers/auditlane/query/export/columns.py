@@ -1,4 +1,6 @@
-"""An export's columns: those that the tenant's structure makes downloadable, or all of them for an operator."""
+"""The columns of an export. They are those that the tenant's structure makes downloadable, or all columns for an
+operator.
+"""
 
 from __future__ import annotations
 
@@ -36,22 +38,22 @@ class Column:
 
     @property
     def is_map(self) -> bool:
-        """Whether a cell holds keys and values."""
+        """Whether a cell contains keys and values."""
         return not self.custom and self.name in _MAPS
 
     @property
     def is_time(self) -> bool:
-        """Whether a cell holds a time."""
+        """Whether a cell contains a time."""
         return not self.custom and self.name in _TIMES
 
     @property
     def is_sentence(self) -> bool:
-        """Whether a cell holds the event as a sentence, which `query.export.sentences` makes."""
+        """Whether a cell contains the event as a sentence, which `query.export.sentences` makes."""
         return not self.custom and self.name == "sentence"
 
     @property
     def is_conflict(self) -> bool:
-        """Whether the column states if the event is in conflict with another event."""
+        """Whether the column states that the event is in conflict with another event."""
         return not self.custom and self.name == _CONFLICT
 
 
@@ -75,10 +77,11 @@ def of_operator(structure: Structure) -> list[Column]:
 
 
 def choose(structure: Structure, named: str | None, *, everything: bool = False) -> tuple[Column, ...]:
-    """Return an export's columns: the comma-separated `named` columns in that order, or all columns if `named` is None.
+    """Return the columns of an export. `named` lists columns in order, separated by commas. If it is None, return all
+    columns.
 
-    A column is named like its field in filters (`fields.total`), or without the prefix (`total`). Raises InvalidFilter
-    for any other name.
+    A column has the name of its field in filters (`fields.total`), or the same name without the prefix (`total`).
+    Raises InvalidFilter for any other name.
     """
     given = of_operator(structure) if everything else downloadable(structure)
     if named is None:
@@ -113,14 +116,14 @@ def withdrawn_of(columns: Sequence[Column], structure: Structure) -> list[Column
 
 
 def of_table(columns: Sequence[Column]) -> tuple[Column, ...]:
-    """Return the columns that the viewer's table shows, or all of them if it shows none."""
+    """Return the columns that the viewer's table shows. If it does not show any, return all columns."""
     return tuple(column for column in columns if column.in_table) or tuple(columns)
 
 
 def titled(columns: Sequence[Column], titles: Sequence[str] | None) -> tuple[Column, ...]:
-    """Return the columns with these titles, one for each, such as their names in the reader's language.
+    """Return the columns with these titles, one for each column. The titles may be names in the reader's language.
 
-    Raises InvalidFilter if their numbers differ.
+    Raises InvalidFilter if the numbers of columns and titles differ.
     """
     if titles is None:
         return tuple(columns)
@@ -134,7 +137,7 @@ def titled(columns: Sequence[Column], titles: Sequence[str] | None) -> tuple[Col
 
 
 def of_ocsf(columns: Sequence[Column], structure: Structure, *, everything: bool = False) -> tuple[Column, ...]:
-    """Return the columns, plus the columns that every OCSF event needs. Raises InvalidFilter if one is not
+    """Return the columns, and the columns that every OCSF event needs. Raises InvalidFilter if one of these is not
     downloadable.
     """
     given = of_operator(structure) if everything else downloadable(structure)

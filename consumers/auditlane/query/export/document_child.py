@@ -1,5 +1,5 @@
-"""The process that makes one document, a PDF or a workbook: it reads the rows from standard input and writes the
-document to standard output.
+"""The process that makes one document, which is a PDF or a workbook. It reads the rows from standard input, and writes
+the document to standard output.
 
 It imports as little as possible, since it is started for every document.
 """

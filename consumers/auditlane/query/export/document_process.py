@@ -1,8 +1,8 @@
-"""Makes PDFs and workbooks in child processes: a document takes seconds of CPU time, which must not delay other
+"""Makes PDFs and workbooks in child processes. A document takes seconds of CPU time, which must not delay other
 requests.
 
-The parent sends the request as one line of JSON and the rows as an Arrow stream, and reads the finished document. Each
-child starts with memory and time limits, and is killed when its request is cancelled.
+The parent sends the request as one line of JSON, and the rows as an Arrow stream. It then reads the finished document.
+Each child starts with memory and time limits, and is killed when its request is cancelled.
 """
 
 from __future__ import annotations
@@ -32,14 +32,16 @@ _FIX: Final = "Narrow the filter, choose fewer columns, or use csv, jsonl or par
 
 @dataclass(frozen=True, slots=True)
 class DocumentBounds:
-    """The limits of making one document."""
+    """The limits for making one document."""
 
     memory_bytes: int = 1 << 30
     seconds: int = 300
 
 
 class DocumentProcess:
-    """An `Encoder` whose document is made by a child process, started with the first rows. `close` ends it."""
+    """An `Encoder` whose document is made by a child process. The child is started with the first rows, and `close`
+    ends it.
+    """
 
     def __init__(
         self, form: Form, heading: Heading, more_font: Path | None = None, bounds: DocumentBounds | None = None
@@ -89,7 +91,7 @@ class DocumentProcess:
         self.close()
 
     def close(self) -> None:
-        """Kill the child. May be called from any thread, and repeatedly."""
+        """Kill the child. It may be called repeatedly and from any thread."""
         child = self._child
         if child is None:
             return
@@ -104,7 +106,7 @@ class DocumentProcess:
             self._folder.cleanup()
 
     def _started(self, *, rows: bool) -> subprocess.Popen[bytes]:
-        """Return the child, starting it if necessary; `rows` tells the child whether to expect rows."""
+        """Return the child, starting it if necessary. `rows` tells the child whether to expect rows."""
         if self._child is None:
             if self._request["format"] == Format.xlsx:
                 # The parent removes the folder, since the child may be killed.
@@ -122,7 +124,7 @@ class DocumentProcess:
         return self._child
 
     def _failed(self) -> AuditlaneError:
-        """Return why the child ended without a document."""
+        """Return the error because of which the child ended without a document."""
         assert self._child is not None
         child = self._child
         with contextlib.suppress(OSError, ValueError):

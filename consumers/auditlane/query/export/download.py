@@ -1,4 +1,4 @@
-"""Sends an export as a file: its headers, and a body that is left unterminated if the result is incomplete."""
+"""Sends an export as a file. If the result is incomplete, the body is left unterminated."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ class Download(StreamingResponse):
         place: ExitStack,
         on_complete: Callable[[], None] | None = None,
     ) -> None:
-        """Stream `export`; `place` is the slot from `downloads.begin`.
+        """Stream `export`. `place` is the slot from `downloads.begin`.
 
         `on_complete`, which may block, is called after the last byte.
         """
@@ -79,7 +79,7 @@ class Download(StreamingResponse):
 
 
 def headers_of(name: str, rows: int) -> dict[str, str]:
-    """Return the headers of every file."""
+    """Return the headers that every file has."""
     return {
         "Content-Disposition": f'attachment; filename="{name}"',
         ROWS_HEADER: str(rows),

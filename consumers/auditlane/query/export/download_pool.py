@@ -1,4 +1,4 @@
-"""Limits concurrent exports, per tenant and in total, and runs them on threads separate from the threads for lists."""
+"""Limits concurrent exports, per tenant and in total. Exports run in threads that are separate from those for lists."""
 
 from __future__ import annotations
 
@@ -41,11 +41,11 @@ class DownloadPool:
         )
 
     async def run(self, work: Callable[[], T]) -> T:
-        """Run `work`, which may block, in one of the export threads; return its result."""
+        """Run `work`, which may block, in one of the export threads, and return its result."""
         return await anyio.to_thread.run_sync(current().charged(work), limiter=self._threads)
 
     async def begin(self, tenant: str, format_: Format) -> ExitStack:
-        """Take a slot for one export; closing the stack releases it.
+        """Take a slot for one export. Closing the stack releases the slot.
 
         Raises RateLimited if the tenant has no slot left, and Busy if no document process became free in time.
         """

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 
 class Lines:
-    """An `Encoder` for CSV and JSON Lines, which ClickHouse formats: column 0 is a line including its line break."""
+    """An `Encoder` for CSV and JSON Lines, which ClickHouse formats. Column 0 is a line including its line break."""
 
     def __init__(self, header: bytes = b"") -> None:
         self._header = header
@@ -42,7 +42,7 @@ def encoder(
     more_font: Path | None = None,
     bounds: DocumentBounds | None = None,
 ) -> Encoder:
-    """Make the encoder for a form; the libraries of the rarer formats are imported only when needed."""
+    """Make the encoder for a form. The libraries of the rarer formats are imported only when they are needed."""
     if form.format is Format.parquet:
         from auditlane.query.export.parquet import Parquet
 

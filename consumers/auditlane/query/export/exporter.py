@@ -46,11 +46,12 @@ class Counted:
 
 
 class Export:
-    """A file with `rows` events, being made. Iterating yields its bytes, whole rows at a time, or none yet.
+    """A file with `rows` events that is being made. Each item of the iterator is the bytes of whole rows, and may be
+    empty.
 
     Iterating raises StoreUnavailable or QueryTooLarge if the result is incomplete, and propagates the errors of
-    `check`, which is called before every batch of rows; in either case the file is incomplete. `close` may be called at
-    any time and ends the query. `written` and `position` are as of the newest chunk.
+    `check`, which is called before every batch of rows. In either case, the file is incomplete. `close` may be called
+    at any time, and ends the query. `written` and `position` are those after the newest chunk.
     """
 
     def __init__(
@@ -88,17 +89,17 @@ class Export:
         yield from self._encoder.end()
 
     def close(self) -> None:
-        """End the query. ClickHouse notices the closed connection; the rest of the body is not read."""
+        """End the query. ClickHouse notices the closed connection, and the rest of the body is not read."""
         self._encoder.close()
         if self._source is not None:
             self._source.close()
 
 
 class Exporter:
-    """Makes exports. Thread-safe; connects with the first query.
+    """Makes exports. It connects with the first query. Thread-safe.
 
-    `require_standing` raises if the requester may not read the rest of an export, for instance after its key was
-    revoked.
+    `require_standing` raises an error if the requester may not read the rest of an export, for example because its key
+    was revoked.
     """
 
     def __init__(
@@ -140,7 +141,7 @@ class Exporter:
         return self.counted(compile_count(self.database, scope, filter_), scope, format_)
 
     def counted(self, statement: Statement, scope: TenantScope, format_: Format) -> Counted:
-        """Count like `count`, but with a given statement, whose one row has `rows` and `bound`."""
+        """Count like `count`, but with a given statement. Its single row contains `rows` and `bound`."""
         found = self._counts.rows(statement, scope.tenant)[0]
         counted = Counted(int(found["rows"]), int(found["bound"]))
         if format_ is Format.pdf and counted.rows > PDF_ROWS:
@@ -161,10 +162,10 @@ class Exporter:
         after: Position | None = None,
         written: int = 0,
     ) -> Export:
-        """Start an export of the counted events, counting them first if necessary. Most errors are raised here, before
-        the first byte.
+        """Start an export of the counted events, which are counted first if necessary. Most errors are raised here,
+        before the first byte.
 
-        `after` and `written` resume an export after rows that were already written; only line-based formats can be
+        `after` and `written` resume an export after rows that were already written. Only line-based formats can be
         resumed.
         """
         counted = counted or self.count(scope, filter_, form.format)
@@ -201,7 +202,7 @@ class Exporter:
 
     @property
     def executor(self) -> QueryExecutor:
-        """The executor of statements that people wait for."""
+        """The executor for statements for which people wait."""
         return self._counts
 
     def close(self) -> None:
@@ -211,7 +212,7 @@ class Exporter:
 
 
 def _primed(batches: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
-    """Read the first batch and return an iterator of all batches, so that most failures precede the response."""
+    """Read the first batch, and return an iterator of all batches. Most failures thus occur before the response."""
     first = next(batches, None)
 
     def chained() -> Iterator[pa.RecordBatch]:

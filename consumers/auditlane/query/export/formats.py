@@ -37,7 +37,7 @@ class Format(StrEnum):
 
     @property
     def extension(self) -> str:
-        """The end of a file's name, without a dot."""
+        """The extension of the file's name, without a dot."""
         return "ocsf.jsonl" if self is Format.ocsf else self.value
 
     @property
@@ -77,14 +77,16 @@ class OcsfVersion(StrEnum):
 
 
 class Dialect(StrEnum):
-    """The reader that a CSV file is for: programs, or spreadsheets, which need a BOM and times in their own form."""
+    """The kind of reader for which a CSV file is written. Spreadsheets need a byte order mark and times in their own
+    form.
+    """
 
     raw = "raw"
     spreadsheet = "spreadsheet"
 
 
 class Separator(StrEnum):
-    """The separator of a CSV file's cells."""
+    """The separator of the cells of a CSV file."""
 
     comma = "comma"
     semicolon = "semicolon"
@@ -100,9 +102,9 @@ class Separator(StrEnum):
 class Form:
     """A file's format and columns.
 
-    `raw_formulas` leaves CSV cells unchanged that a spreadsheet would run as formulas; `ocsf_version` applies only to
-    OCSF, `dialect` and `separator` only to CSV, and `zone` (IANA) to the times of files for spreadsheets, and
-    `sentences` to the column `sentence`.
+    With `raw_formulas`, CSV cells that a spreadsheet would run as formulas are left unchanged. `ocsf_version` applies
+    only to OCSF, and `dialect` and `separator` apply only to CSV. `zone` (IANA) applies to the times in files for
+    spreadsheets, and `sentences` to the column `sentence`.
     """
 
     format: Format
@@ -116,7 +118,7 @@ class Form:
 
     @property
     def sentence_place(self) -> int | None:
-        """The place of the column with the event as a sentence; None without it."""
+        """The position of the column with the event as a sentence, or None if there is none."""
         return next((place for place, column in enumerate(self.columns) if column.is_sentence), None)
 
     @property
@@ -126,7 +128,7 @@ class Form:
 
     @property
     def titles(self) -> list[str]:
-        """The columns' titles; those of local times name the zone, since the times do not."""
+        """The titles of the columns. Those of local times name the zone, since the times themselves do not."""
         local = self.local_times
         return [
             f"{column.title} ({self.zone})" if local and column.is_time else column.title for column in self.columns
@@ -135,8 +137,8 @@ class Form:
 
 @dataclass(frozen=True, slots=True)
 class Heading:
-    """The heading of a file: the tenant, the number of events, the time (UTC, as text), and whether events about access
-    to the log are included.
+    """The heading of a file. It contains the tenant, the number of events, the time (UTC, as text), and whether events
+    about access to the log are included.
     """
 
     tenant: str
@@ -146,8 +148,8 @@ class Heading:
 
 
 class Encoder(Protocol):
-    """Produces a file's bytes: call `begin`, then `add` for every batch of rows, then `end`, which completes the
-    file.
+    """Produces the bytes of a file. Call `begin`, then `add` for every batch of rows, and then `end`, which completes
+    the file.
     """
 
     def begin(self) -> bytes:
@@ -163,7 +165,7 @@ class Encoder(Protocol):
         ...
 
     def close(self) -> None:
-        """Release all resources, even if the file is incomplete. May be called repeatedly."""
+        """Release all resources, even if the file is incomplete. It may be called repeatedly."""
         ...
 
 

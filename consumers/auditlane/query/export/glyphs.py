@@ -1,4 +1,4 @@
-"""The fonts of a PDF: which of them draws a character, its width, and the substitute for a missing character."""
+"""The fonts of a PDF. They determine the width of each character, and the substitute for a missing character."""
 
 from __future__ import annotations
 
@@ -41,21 +41,21 @@ class Glyphs:
         weakref.finalize(self, _close, [font.ttfont for font in self._fonts.values()])
 
     def drawable(self, text: str) -> str:
-        """Return the text with visible substitutes: `⟨U+4E2D⟩` for a character that no font has, and `↵` for a line
-        break.
+        """Replace characters that cannot be drawn: `⟨U+4E2D⟩` stands for a character that no font has, and `↵` for a
+        line break.
         """
         if text.isascii() and text.isprintable():
             return text
         return "".join(_BREAKS[char] if char in _BREAKS else char if self._font(char) else _sign(char) for char in text)
 
     def width(self, text: str) -> float:
-        """Return the text's width in thousandths of the font size."""
+        """Return the width of the text in thousandths of the font size."""
         return sum(self._width(character) for character in text)
 
     def wrap(self, text: str, max_width: float) -> list[str]:
         """Break the text, at spaces if possible, into lines of at most `max_width` thousandths of the font size.
 
-        A single character may be wider.
+        A line with a single character may be wider.
         """
         lines, start, space, used = [], 0, -1, 0.0
         for place, character in enumerate(text):

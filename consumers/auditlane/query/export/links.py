@@ -1,4 +1,4 @@
-"""Download links for browsers, which send no credential when they follow a link.
+"""Download links for browsers, which do not send a credential when they follow a link.
 
 A signed code identifies the download.
 """
@@ -28,7 +28,7 @@ class RequireStanding(Protocol):
     """Raises Unauthenticated or Forbidden if the requester of an export, or of a link to it, has lost access to it."""
 
     def __call__(self, scope: TenantScope, behind: str = "link") -> None:
-        """Check the requester; `behind` is the subject of the error: a link, or an export."""
+        """Check the requester. `behind` is the subject of the error, which is a link or an export."""
         ...
 
 
@@ -41,7 +41,9 @@ class Signer(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class LinkTarget:
-    """The target of a code: an export's pairs or a job's id, and the scope on whose behalf the code was signed."""
+    """The target of a code. It is the pairs of an export or the id of a job, with the scope on whose behalf the code
+    was signed.
+    """
 
     scope: TenantScope
     actor_type: str
@@ -58,8 +60,8 @@ class LinkTarget:
 
 
 class DownloadLinks:
-    """Signs and verifies download codes. `url` is the service's public URL; it defaults to the listen address.
-    `require_standing` raises if the requester has lost access to the link's content.
+    """Signs and verifies download codes.¶`url` is the service's public URL, and defaults to the listen address.
+    `require_standing` raises an error if the requester has lost access to the link's content.
     """
 
     def __init__(self, signer: Signer, require_standing: Callable[[TenantScope], None], url: str = "") -> None:
@@ -72,11 +74,13 @@ class DownloadLinks:
         return base_of(request, self._url)
 
     def of_export(self, scope: TenantScope, auditor: RequestAuditor, pairs: list[tuple[str, str]], *, base: str) -> str:
-        """Return a link, valid for one minute, to the export of these pairs (format, columns, filter)."""
+        """Return a link to the export that these pairs describe (format, columns, filter). It is valid for one
+        minute.
+        """
         return self._link(scope, auditor, {"pairs": pairs}, QUERY_TTL, base)
 
     def of_job(self, scope: TenantScope, auditor: RequestAuditor, job: str, *, base: str) -> str:
-        """Return a link, valid for 15 minutes, to a job's file."""
+        """Return a link to a job's file. It is valid for 15 minutes."""
         return self._link(scope, auditor, {"job": job}, JOB_TTL, base)
 
     def open(self, code: str) -> LinkTarget:

@@ -1,4 +1,4 @@
-"""Parses a request for an export: format, columns, and a filter made of all other parameters."""
+"""Parses a request for an export. It has a format and columns, and all other parameters are its filter."""
 
 from __future__ import annotations
 
@@ -103,7 +103,7 @@ class ExportRequest(BaseModel):
     )
 
     def pairs(self) -> list[Pair]:
-        """Return the request as (name, value) pairs, as in a query string."""
+        """Return the request as (name, value) pairs, like those of a query string."""
         own = [("format", self.format.value), ("formulas", self.formulas), ("ocsf_version", self.ocsf_version.value)]
         own += [("dialect", self.dialect.value), ("separator", self.separator.value), ("zone", self.zone)]
         own += [("language", self.language)]
@@ -158,7 +158,7 @@ def export_spec(pairs: Iterable[Pair], scope: TenantScope, structure_of: Structu
 
 
 def sentences_of(columns: Iterable[Column], structure: Structure, language: str) -> Sentences:
-    """Return how the column `sentence` is made, if it is among the columns, from fields that may be downloaded."""
+    """Return the settings for the column `sentence`. The sentences contain only fields that may be downloaded."""
     if not any(column.is_sentence for column in columns):
         return DEFAULT
     readable = [(column.name, column.custom) for column in downloadable(structure)]
@@ -166,7 +166,7 @@ def sentences_of(columns: Iterable[Column], structure: Structure, language: str)
 
 
 def filter_of(pairs: Iterable[Pair], tenant: str, structure_of: StructureOf) -> Filter:
-    """Return the filter of a job's pairs, which were valid when it was created."""
+    """Return the filter of a job's pairs, which were valid when the job was created."""
     return split(pairs, OWN, from_structure(structure_of)(tenant))[1]
 
 

@@ -54,12 +54,12 @@ class LinkAnswer(BaseModel):
 
 
 async def export_events(request: Request, scope: Scope, exports: Exports) -> Response:
-    """Download every event that matches now, newest first, without a limit on their number."""
+    """Download all events that match now, newest first. Their number is not limited."""
     return await _send(request, exports, scope, request.query_params.multi_items())
 
 
 def last_download(request: Request, scope: Scope, exports: Exports) -> LastDownload:
-    """Return when the caller last downloaded this search with `since`, and how many of its events are newer."""
+    """Return the time when the caller last downloaded this search with `since`, and the number of newer events."""
     auditor_of(request).recorded = True
     pairs = [("format", "csv"), ("since", "last"), *request.query_params.multi_items()]
     spec = export_spec(pairs, scope, exports.structure_of)
@@ -70,7 +70,9 @@ def last_download(request: Request, scope: Scope, exports: Exports) -> LastDownl
 
 
 def export_link(request: Request, body: ExportRequest, scope: Scope, exports: Exports) -> LinkAnswer:
-    """Create a link that a browser can follow without a header: for one minute, this tenant and this query."""
+    """Create a link that a browser can follow without a header. It is valid for one minute, for this tenant and this
+    query.
+    """
     pairs = body.pairs()
     spec = export_spec(pairs, scope, exports.structure_of)
     auditor = auditor_of(request)
@@ -81,7 +83,7 @@ def export_link(request: Request, body: ExportRequest, scope: Scope, exports: Ex
 
 
 async def download(request: Request, exports: Exports, code: str | None = CODE) -> Response:
-    """Download the file that the link's code identifies: a new export, or a job's file.
+    """Download the file that the link's code identifies. It is a new export, or the file of a job.
 
     HEAD returns only the headers.
     """

@@ -1,6 +1,8 @@
-"""The column `sentence` of an export: each event as a sentence, which is made here, not by ClickHouse.
+"""The column `sentence` of an export, which describes each event in a sentence. The sentences are made here, not by
+ClickHouse.
 
-The statement returns a sentence's inputs as JSON in the column INPUTS, and MARKER where a line needs the sentence.
+The statement returns the inputs of a sentence as JSON in the column INPUTS, and MARKER at the place for the sentence in
+a line.
 """
 
 from __future__ import annotations
@@ -39,9 +41,10 @@ _ALWAYS: Final = ("action", "outcome")
 
 @dataclass(frozen=True, slots=True)
 class Sentences:
-    """How sentences are made: the language, the environment's own actions, and the fields that they may contain.
+    """The settings for sentences: the language, the environment's own actions, and the fields that sentences may
+    contain.
 
-    `fields` are base fields, and `custom` names custom fields; None permits all.
+    `fields` names base fields, and `custom` names custom fields. None permits all fields.
     """
 
     language: str = "en"
@@ -51,8 +54,8 @@ class Sentences:
 
     @classmethod
     def of(cls, language: str, actions: Iterable[NamedAction], readable: Iterable[tuple[str, bool]]) -> Sentences:
-        """Create the settings for a reader: sentences contain only the `readable` fields, given as pairs of the
-        name and whether the field is a custom field.
+        """Create the settings for a reader, whose sentences contain only the `readable` fields.¶Each of these is a pair
+        of the field's name and whether it is a custom field.
         """
         given = set(readable)
         fields = tuple(name for name in FIELDS if name in _ALWAYS or (name, False) in given)
@@ -67,7 +70,8 @@ def with_sentences(
 ) -> Iterator[pa.RecordBatch]:
     """Yield the batches with their sentences, in place of INPUTS.
 
-    `place` is the sentence's column in formats with columns; `cell` quotes it for a line, None in formats with columns.
+    `place` is the sentence's column in formats with columns. `cell` quotes a sentence for a line, and is None in
+    formats with columns.
     """
     templates = templates_of(sentences.actions, sentences.language)
     for batch in batches:

@@ -1,4 +1,4 @@
-"""The exports of one `serve` process: made from the settings, started, and closed."""
+"""The exports of one `serve` process. They are made from the settings, started and closed here."""
 
 from __future__ import annotations
 
@@ -33,9 +33,9 @@ from auditlane.store.client import LazyClient, connect
 class ExportService:
     """The state behind the export routes. Call `start` before the first request and `close` after the last.
 
-    A tenant has at most `max_jobs` jobs, each kept for `keep` after it ended. `wake` starts a new job without delay,
-    `count_rows(format, rows)` records an export that ended, and `require_standing` raises when a scope has lost access
-    to its export.
+    A tenant has at most `max_jobs` jobs, each of which is kept for `keep` after it ended. `wake` starts a new job
+    without delay, and `count_rows(format, rows)` records an export that ended. `require_standing` raises an error when
+    a scope has lost access to its export.
     """
 
     exporter: Exporter
@@ -89,7 +89,7 @@ class ExportService:
 
     @property
     def job_figures(self) -> Mapping[State, JobFigures]:
-        """The jobs in each state, as of the last scan."""
+        """Return the figures of the jobs in each state, at the time of the last scan."""
         return self._runner.figures
 
     def wake(self) -> None:
@@ -97,13 +97,13 @@ class ExportService:
         self._runner.wake()
 
     def covered(self, scope: TenantScope, spec: ExportSpec) -> tuple[Filter, Extent]:
-        """Return the filter for an export with `since`, and what the export covers."""
+        """Return the filter for an export with `since`, and the extent that the export covers."""
         earlier = self.extents.last(scope, spec.filter)
         present = self.extents.present(scope, earlier)
         return narrowed(spec.filter, earlier if spec.since == "last" else None, present), present
 
     def note_download(self, scope: TenantScope, filter_: Filter, extent: Extent) -> None:
-        """Note that a download is complete. Without the store, the next one repeats its events."""
+        """Note that a download is complete. If the store is unavailable, the next download repeats its events."""
         try:
             self.extents.keep(scope, filter_, extent)
         except AuditlaneError as error:

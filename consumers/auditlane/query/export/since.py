@@ -1,8 +1,10 @@
-"""Where a person's last download of a search ended, so that the next one has exactly the events stored since then.
+"""Keeps the end of a person's last download of a search, so that the next one contains exactly the events stored since
+then.
 
 The end is not a time, since a worker may store an event seconds after it received it, and an event may occur long
-before it is sent. It is the set of Kafka offsets that were stored: each partition's highest, and the gaps below it. A
-download has the offsets of the present set that the earlier one lacked, so every event is in exactly one of them.
+before it is sent. It is the set of Kafka offsets that were stored, kept as the highest offset of each partition and the
+gaps below it. A download contains the offsets of the present set that the earlier set lacked, so every event is in
+exactly one download.
 """
 
 from __future__ import annotations
@@ -32,7 +34,7 @@ _MAX_GAPS: Final = 1_000  # per partition; the newest, since older ones are dead
 
 
 class Extent(BaseModel):
-    """The stored events that a download covers: `seen` has [topic id, partition, highest offset, gaps]."""
+    """The stored events that a download covers. Each entry of `seen` is [topic id, partition, highest offset, gaps]."""
 
     model_config = ConfigDict(frozen=True)
 
@@ -41,7 +43,7 @@ class Extent(BaseModel):
 
     @classmethod
     def of(cls, at: datetime, seen: Mapping[PartitionKey, SeenOffsets]) -> Extent:
-        """Make an extent of what is stored at a time."""
+        """Create the extent of the offsets that are stored at a time."""
         return cls(at=at, seen=tuple((*place, one.top, one.gaps) for place, one in sorted(seen.items())))
 
     def offsets(self) -> dict[PartitionKey, SeenOffsets]:
@@ -50,18 +52,18 @@ class Extent(BaseModel):
 
 
 class Extents:
-    """Reads and keeps the extents of downloads, for each person, tenant and search. Thread-safe."""
+    """Reads and keeps the extents of downloads for each person, tenant and search. Thread-safe."""
 
     def __init__(self, client: Callable[[], Client], database: str, executor: QueryExecutor) -> None:
         self._client, self._database, self._executor = client, database, executor
 
     def last(self, scope: TenantScope, filter_: Filter) -> Extent | None:
-        """Return the extent of the person's last complete download of this search, or None."""
+        """Return the extent of the person's last complete download of this search, or None if there is none."""
         found = load_document(self._client(), self._database, _name(scope, filter_))
         return Extent.model_validate(found) if found else None
 
     def keep(self, scope: TenantScope, filter_: Filter, extent: Extent) -> None:
-        """Record that a download is complete, unless a later one is. Raises the errors of the store."""
+        """Record that a download is complete, unless a later download is. Raises the errors of the store."""
         earlier = self.last(scope, filter_)
         if earlier is not None and earlier.at > extent.at:
             return
@@ -70,7 +72,9 @@ class Extents:
         save_document(self._client(), self._database, name, document, changed_by=scope.actor, now=datetime.now(UTC))
 
     def present(self, scope: TenantScope, earlier: Extent | None) -> Extent:
-        """Return the extent of what is stored now. Offsets of `earlier` belong to it even if they seem to be gaps."""
+        """Return the extent of the offsets that are stored now. It includes the offsets of `earlier`, even if they seem
+        to be gaps.
+        """
         now = datetime.now(UTC)
         rows = self._executor.rows(_compile_tops(self._database, scope), scope.tenant)
         tops = {_place(row): int(row["top"]) for row in rows}
@@ -94,7 +98,7 @@ def narrowed(filter_: Filter, earlier: Extent | None, present: Extent) -> Filter
 
 
 def places_of(filter_: Filter) -> tuple[tuple[str, int, tuple[OffsetRange, ...]], ...] | None:
-    """Return the offsets that the filter selects, in the form of a job's record."""
+    """Return the offsets that the filter selects, in the form in which a job's record keeps them."""
     if filter_.offsets is None:
         return None
     return tuple((*place, tuple(ranges)) for place, ranges in filter_.offsets.items())
@@ -106,14 +110,18 @@ def _name(scope: TenantScope, filter_: Filter) -> str:
 
 
 def _compile_tops(database: str, scope: TenantScope) -> Statement:
-    """Compile each partition with the tenant's events. Rows: `topic`, `partition`, `top` (the tenant's highest)."""
+    """Compile a query for the partitions with the tenant's events. Each row contains `topic`, `partition` and `top`,
+    the tenant's highest offset.
+    """
     parameters = Parameters(database)
     columns = "toString(e.kafka_topic_id) AS topic, e.kafka_partition AS partition, max(e.kafka_offset) AS top"
     return select(columns, where(parameters, scope, Filter()), "GROUP BY topic, partition", parameters)
 
 
 def _compile_newest(database: str, table: str, places: list[PartitionKey], now: datetime) -> Statement:
-    """Compile the newest offsets of these partitions, of all tenants. Rows: `topic`, `partition`, `top`, `gaps`."""
+    """Compile a query for the newest offsets of all tenants in these partitions. Each row contains `topic`,
+    `partition`, `top` and `gaps`.
+    """
     parameters = Parameters(database)
     since_ms = int(now.timestamp() * 1000) - _SETTLED_MS
     pairs = " OR ".join(

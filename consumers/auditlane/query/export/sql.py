@@ -1,6 +1,7 @@
 """The statement of an export, whose conditions `query.sql.where` compiles from a filter.
 
-ClickHouse formats lines (CSV, JSON Lines and those that become OCSF) as `line`; other formats get columns `c0`, `c1`, …
+ClickHouse formats lines (CSV, JSON Lines and those that become OCSF) as `line`. Other formats have the columns `c0`,
+`c1`, …
 """
 
 from __future__ import annotations
@@ -38,10 +39,10 @@ def compile_export(
     bound_ms: int,
     after: Position | None = None,
 ) -> Statement:
-    """Compile the statement that selects the events ingested up to the bound, newest first; with `after`, only events
-    older than that position.
+    """Compile the statement that selects the events ingested up to the bound, newest first.
 
-    Its last columns, `statements.PLACE`, are the row's position.
+    With `after`, it selects only events older than that position. The last columns, `statements.PLACE`, are the row's
+    position.
     """
     parameters = Parameters(database)
     conflict = partial(in_conflict, parameters, scope, filter_)
@@ -70,7 +71,7 @@ def compile_export(
 
 
 def _json_line(parameters: Parameters, columns: tuple[Column, ...], conflict: Conflict) -> str:
-    """Compile the row as a JSON object in the form of the list API; `fields` contains only custom fields that have a
+    """Compile the row as a JSON object in the form of the list API. `fields` contains only custom fields that have a
     value.
     """
     members = [f"{_value(parameters, column, conflict)} AS {column.name}" for column in columns if not column.custom]
@@ -99,7 +100,7 @@ def _csv_line(parameters: Parameters, form: Form, conflict: Conflict) -> str:
 
 
 def _typed(parameters: Parameters, column: Column, conflict: Conflict) -> str:
-    """Compile a Parquet cell: a time, a map, the conflict as a boolean, or else UTF-8 text or NULL."""
+    """Compile a Parquet cell. It is a time, a map, the conflict as a boolean, or else UTF-8 text or NULL."""
     if column.is_map:
         pair = "toValidUTF8(toString(name)), toValidUTF8(value)"
         return f"CAST(mapApply((name, value) -> ({pair}), e.{column.name}), 'Map(String, String)')"
@@ -111,14 +112,14 @@ def _typed(parameters: Parameters, column: Column, conflict: Conflict) -> str:
 
 
 def _text(parameters: Parameters, column: Column, conflict: Conflict) -> str:
-    """Compile a PDF cell: text, or NULL. The conflict is `true` or empty."""
+    """Compile a PDF cell, which is text or NULL. The conflict is `true` or empty."""
     text = f"if({conflict()}, 'true', '')" if column.is_conflict else _value(parameters, column, conflict)
     text = f"toJSONString({text})" if column.is_map else text
     return f"CAST(toValidUTF8({text}), 'Nullable(String)')"
 
 
 def _sheet(zone: str, parameters: Parameters, column: Column, conflict: Conflict) -> str:
-    """Compile a cell of a workbook: a local time in days since 1899-12-30, a boolean, or else text or NULL."""
+    """Compile a cell of a workbook. It is a local time in days since 1899-12-30, a boolean, or else text or NULL."""
     if column.is_time:
         at = f"toTimeZone(e.{column.name}, {parameters.add('String', zone)})"
         return f"(toUnixTimestamp64Milli(toDateTime64({at}, 3)) / 1000 + timezoneOffset({at})) / 86400 + 25569"

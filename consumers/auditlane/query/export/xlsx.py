@@ -1,4 +1,4 @@
-"""Workbooks of Excel, written row by row in constant memory: the library buffers rows in a folder, not in memory."""
+"""Excel workbooks, which are written row by row in constant memory. The library buffers rows in a folder."""
 
 from __future__ import annotations
 
@@ -24,10 +24,10 @@ _OPTIONS: Final[dict[str, Any]] = {"constant_memory": True}
 
 
 class Workbook:
-    """Writes rows with Arrow columns of numbers (`times`: serial days), booleans and texts, one sheet after another.
+    """Writes rows to one sheet after another. The Arrow columns contain numbers, booleans or texts.
 
-    Columns in `numbers` hold texts of numbers. Texts are never formulas, whatever they begin with. Temporary files are
-    in `folder`.
+    Columns in `times` contain times as serial days, and columns in `numbers` contain numbers as text. Texts never
+    become formulas, regardless of their first character. Temporary files are in `folder`.
     """
 
     def __init__(
@@ -84,7 +84,7 @@ class Workbook:
 
 
 def number_of(text: str) -> float | None:
-    """Return the number that the text is, or None if a cell cannot hold it exactly."""
+    """Parse a number. Returns None if the text is not a number, or if a cell cannot represent it exactly."""
     if not _NUMBER.fullmatch(text) or sum(map(str.isdigit, text)) > _EXACT_DIGITS:
         return None
     number = float(text)
@@ -92,7 +92,7 @@ def number_of(text: str) -> float | None:
 
 
 def shortened(text: str) -> str:
-    """Return the text. If it does not fit in a cell, return its beginning and the number of characters omitted.
+    """Return the text. If it does not fit in a cell, return its beginning and the number of omitted characters.
 
     A cell counts UTF-16 code units.
     """

@@ -1,4 +1,4 @@
-"""The export routes of Frontegg's clients: a CSV or a PDF with the columns named in the body."""
+"""The export routes of Frontegg's clients. The result is a CSV or a PDF with the columns that the body names."""
 
 from __future__ import annotations
 
@@ -32,14 +32,14 @@ _THEIRS: Final = {ours: theirs for theirs, ours in NAMES.items()}
 
 
 class Property(BaseModel):
-    """A column to export; other members are ignored."""
+    """A column to export. Other members are ignored."""
 
     name: str = Field(min_length=1, max_length=200)
     display_name: str = Field("", alias="displayName", max_length=200)
 
 
 class Properties(BaseModel):
-    """The body of the request; other members are ignored."""
+    """The body of the request. Other members are ignored."""
 
     model_config = ConfigDict(extra="ignore")
 
@@ -57,7 +57,7 @@ async def pdf(request: Request, scope: Scope, exports: Exports, given: Propertie
 
 
 async def newer(request: Request, scope: Scope, exports: Exports, given: Properties | None = None) -> Response:
-    """Download audits as CSV, by the parameters of the second version."""
+    """Download audits as CSV, with the parameters of the second version."""
     return await _send(request, exports, scope, audit_query(request, scope, newer_parameters), given, Format.csv)
 
 
@@ -107,7 +107,9 @@ def _started(exporter: Exporter, scope: TenantScope, query: AuditQuery, form: Fo
 
 
 def columns_of(properties: list[Property], structure: Structure) -> tuple[Column, ...]:
-    """Return the requested columns, or the table's. Raises InvalidFilter for a column that may not be downloaded."""
+    """Return the requested columns, or else those of the table. Raises InvalidFilter for a column that may not be
+    downloaded.
+    """
     given = structure.downloadable()
     if not properties:
         table = [view for view in given if view.show_in_table] or [view for view in given if view.name != "metadata"]
@@ -126,13 +128,15 @@ def columns_of(properties: list[Property], structure: Structure) -> tuple[Column
 
 
 def _field(name: str, structure: Structure) -> str:
-    """Return the field to which a column belongs; for any other name, which is a metadata key, return `metadata`."""
+    """Return the field to which a column belongs. Any other name is a metadata key, for which `metadata` is
+    returned.
+    """
     field = "actor_name" if name in ACTORS else NAMES.get(name, name)
     return field if name in NAMES or structure.field(field) else "metadata"
 
 
 def _name(request: Request, scope: TenantScope, format_: Format) -> str:
-    """Return the requested file name if a header can carry it, otherwise the usual name."""
+    """Return the requested file name if a header can contain it, or else the usual name."""
     wanted = request.query_params.get("outputFileName", "").removesuffix(f".{format_}")
     return (
         f"{wanted}.{format_}" if _FILE_NAME.fullmatch(wanted) else file_name(scope.tenant, format_, datetime.now(UTC))

@@ -19,7 +19,7 @@ Stamp = tuple[int, int, int]
 
 
 class Flag(BaseModel):
-    """The flag that is shown next to a country; only its emoji is known."""
+    """The flag that is shown next to a country. Only its emoji is known."""
 
     country_flag: None = None
     country_flag_emoji: str | None = None
@@ -39,9 +39,9 @@ class IpLocation(BaseModel):
 
 
 class GeoIp:
-    """Looks up addresses in the file, and reads it again when it is replaced. Thread-safe.
+    """Looks up addresses in the file, which is read again when it is replaced. Thread-safe.
 
-    Raises ConfigError if the file cannot be read initially; later, the last readable version stays in use.
+    Raises ConfigError if the file cannot be read initially. Later, the last readable version stays in use.
     """
 
     def __init__(self, path: Path | None) -> None:
@@ -60,7 +60,7 @@ class GeoIp:
                 ) from error
 
     def of(self, ip: str) -> IpLocation:
-        """Return the location of an address, as far as the file contains it."""
+        """Return the location of an address, to the extent that the file contains it."""
         if self._path is None:
             return IpLocation(ip=ip)
         with self._lock:
@@ -83,7 +83,7 @@ class GeoIp:
 
 
 def _location(ip: str, found: Any) -> IpLocation:
-    """Convert an entry of a city or a country file; members of an unexpected type are omitted."""
+    """Convert an entry of a city or country file. Members of an unexpected type are omitted."""
     country = _at(found, "country", "iso_code")
     code = country if isinstance(country, str) and len(country) == 2 and country.isascii() and country.isupper() else ""
     return IpLocation(

@@ -1,6 +1,6 @@
-"""Converts between Frontegg's description of the columns and the data structure, and keeps the members that exist only
-in Frontegg's description. Pure. A property describes the field to which its name maps. Properties without a field (keys
-of the metadata), the theme and every unknown member exist only in Frontegg's document.
+"""Converts between Frontegg's description of the columns and the data structure. Pure.¶A property describes the field
+to which its name maps. Properties without a field (keys of the metadata), the theme and every unknown member exist only
+in Frontegg's document, and are kept there.
 """
 
 from __future__ import annotations
@@ -29,8 +29,8 @@ _START: Final = datetime(1970, 1, 1, tzinfo=UTC)
 def shown(
     stored: Mapping[str, Any], fields: Iterable[FieldView], *, vendor: str, changed_at: datetime | None
 ) -> dict[str, Any]:
-    """Build the document for clients from the document that was `stored` last and the current presentation of
-    `fields`.
+    """Build the document for clients from the document that was last `stored` and the current presentation
+    of `fields`.
     """
     properties = _properties(stored)
     by_field = _by_field(properties)
@@ -57,12 +57,12 @@ def shown(
 
 
 def kept(document: Mapping[str, Any], stored: Mapping[str, Any]) -> dict[str, Any]:
-    """Return the document to store; if it has no `properties`, the stored properties are kept."""
+    """Return the document to store. If it has no `properties`, the stored properties are kept."""
     return {"properties": stored["properties"]} | dict(document) if "properties" in stored else dict(document)
 
 
 def stated(document: Mapping[str, Any], fields: Iterable[FieldView]) -> list[tuple[str, dict[str, Any]]] | None:
-    """Return every field with the attributes that the document states; fields that the document does not list are
+    """Return every field with the attributes that the document states. Fields that the document does not list are
     hidden.
 
     Returns None for a document without `properties`, which changes no field. Raises InvalidInput for an invalid one.
@@ -96,7 +96,9 @@ def _properties(document: Mapping[str, Any]) -> list[dict[str, Any]]:
 
 
 def _by_field(properties: Sequence[dict[str, Any]]) -> dict[str, dict[str, Any]]:
-    """Return the first property of each field; a name that maps to no base field may be a custom field's."""
+    """Return the first property of each field. A name that does not map to a base field may belong to a custom
+    field.
+    """
     found: dict[str, dict[str, Any]] = {}
     for property_ in properties:
         found.setdefault(_OURS.get(property_["name"], property_["name"]), property_)

@@ -1,5 +1,5 @@
-"""Frontegg's metadata routes. `GET` and `POST /metadata` read and save the columns as its clients describe them, which
-are kept as the environment's data structure; `GET /metadata/ip/{ip}` returns the location of an address.
+"""Frontegg's metadata routes.¶`GET` and `POST /metadata` read and save the columns as Frontegg's clients describe them.
+They are kept as the environment's data structure. `GET /metadata/ip/{ip}` returns the location of an address.
 """
 
 from __future__ import annotations
@@ -45,7 +45,7 @@ class MetadataServices(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class MetadataReader:
-    """A client that may read metadata: one tenant's, or the environment's if `tenant` is None."""
+    """A client that may read the metadata of a tenant, or of the environment if `tenant` is None."""
 
     client_id: str
     tenant: str | None
@@ -65,7 +65,7 @@ def read(reader: Reader, services: Services, entityName: str = metadata.ENTITY) 
 
 
 def save(request: Request, given: Annotated[Document, Body()], editor: Editor, services: Services) -> Document:
-    """Save the document, and show the environment's fields as the document specifies."""
+    """Save the document, and present the environment's fields as it specifies."""
     if given.get("entityName", metadata.ENTITY) != metadata.ENTITY:
         raise InvalidInput("'audits' is the only entity.", field="entityName", fix="Omit it.")
     _check(given)
@@ -92,8 +92,9 @@ def place(ip: str, services: Services) -> IpLocation:
 def build(
     client: Callable[..., Any], configures: Callable[..., Any], *, named: Callable[[Request], str | None]
 ) -> APIRouter:
-    """Build the routes. `client` and `configures` are dependencies that return a Principal, `configures` one that may
-    change the environment; `named` reads the header that names a tenant."""
+    """Build the routes.¶`client` and `configures` are dependencies that return a Principal. The Principal of
+    `configures` may change the environment. `named` reads the header that names a tenant.
+    """
     router = APIRouter(include_in_schema=False)
     reads = [granted(_may_read(client, named))]
     router.get("/metadata", dependencies=reads)(read)
@@ -103,7 +104,7 @@ def build(
 
 
 def _may_read(client: Callable[..., Any], named: Callable[[Request], str | None]) -> Callable[..., Any]:
-    """Make a dependency that requires `audits:read`, for the named tenant if there is one."""
+    """Make a dependency that requires `audits:read`. If a tenant is named, it is required for that tenant."""
     authenticated = Depends(client)
 
     async def check(request: Request, principal: Principal = authenticated) -> MetadataReader:

@@ -1,7 +1,7 @@
 """Parses the query parameters of Frontegg's clients, which express a filter in five ways.
 
-These are: `severity=High`, the same name several times or with `[]`, a JSON object or list as the value, and an object
-in brackets (`createdAt[$gt]=…`). PHP prepends a number: `0[severity]=High`.
+The forms are `severity=High`, the same name several times or with `[]`, a JSON object or list as the value, and an
+object in brackets (`createdAt[$gt]=…`). PHP prepends a number, as in `0[severity]=High`.
 """
 
 from __future__ import annotations
@@ -45,7 +45,9 @@ _SORT_BY: Final = re.compile(r"[A-Za-z0-9_]+")
 
 @dataclass(frozen=True, slots=True)
 class Condition:
-    """A column by Frontegg's name, one of the values of OPERATORS, and alternative values as text."""
+    """A condition on a column, which has Frontegg's name. The operator is one of the values of OPERATORS, and the
+    alternative values are text.
+    """
 
     name: str
     operator: str
@@ -54,7 +56,7 @@ class Condition:
 
 @dataclass(frozen=True, slots=True)
 class AuditQuery:
-    """A parsed request. `tenants` may only repeat the request's tenant; it never selects another one. Unless
+    """A parsed request.¶`tenants` may only repeat the request's tenant, and never selects another one. Unless
     `include_access`, auditlane's own events about access to the log do not match.
     """
 
@@ -78,7 +80,7 @@ class _Given:
 
 
 def parse(pairs: Iterable[tuple[str, str]]) -> AuditQuery:
-    """Parse (name, value) pairs; an empty value is ignored. Raises InvalidFilter."""
+    """Parse (name, value) pairs. A pair with an empty value is ignored. Raises InvalidFilter."""
     given = _Given()
     for count, (name, value) in enumerate(pairs, start=1):
         _check(name, value, count)
@@ -118,7 +120,7 @@ def _names_access(condition: Condition) -> bool:
 
 
 def newer_parameters(pairs: Iterable[tuple[str, str]]) -> list[tuple[str, str]]:
-    """Translate parameters of the second version to the first version's."""
+    """Translate parameters of the second version to those of the first version."""
     names = {"created_from": "createdAt[$gte]", "created_to": "createdAt[$lte]", "users": "user", "users[]": "user"}
     given = [(names.get(name, name), value) for name, value in pairs]
     tenants = [value for name, value in given if name in ("tenant_ids", "tenant_ids[]")]

@@ -1,4 +1,6 @@
-"""Reads a tenant's log for Frontegg's clients: a page of rows with the total, and the figures of their dashboard."""
+"""Reads a tenant's log for Frontegg's clients. They get pages of rows with the total, and the figures of their
+dashboard.
+"""
 
 from __future__ import annotations
 
@@ -25,16 +27,18 @@ class Stats:
 
 @dataclass(frozen=True, slots=True)
 class Metrics:
-    """The number of events for each of the most frequent resources, and for each interval by its start."""
+    """The number of events for each of the most frequent resources, and for each interval, which is identified by its
+    start.
+    """
 
     resources: dict[str, int]
     times: dict[str, int]
 
 
 class FronteggReader:
-    """Reads pages and figures.
+    """Reads pages and figures. It connects with the first query. Thread-safe.
 
-    Thread-safe; connects with the first query. Raises the errors of `QueryExecutor.rows`.
+    Raises the same errors as `QueryExecutor.rows`.
     """
 
     def __init__(
@@ -44,7 +48,7 @@ class FronteggReader:
         self._executor = QueryExecutor.for_pages(settings, concurrency=concurrency, observe=observe)
 
     def page(self, scope: TenantScope, query: AuditQuery, *, vendor: str) -> tuple[list[dict[str, Any]], int]:
-        """Return the page's rows, and the number of rows on all pages."""
+        """Return the rows of a page, and the number of rows on all pages."""
         rows = self._executor.rows(sql.compile_page(self._database, scope, query), scope.tenant)
         if len(rows) < query.count and (rows or not query.offset):
             total = query.offset + len(rows)  # the last page, so no count is needed
@@ -53,12 +57,12 @@ class FronteggReader:
         return [row_of(_event(row["line"]), vendor=vendor) for row in rows], total
 
     def stats(self, scope: TenantScope, query: AuditQuery, now: datetime) -> Stats:
-        """Return the figures of the matching events as of `now`."""
+        """Return the figures of the matching events at the time `now`."""
         row = self._executor.rows(sql.compile_stats(self._database, scope, query, now), scope.tenant)[0]
         return Stats(int(row["today"]), int(row["severe"]))
 
     def metrics(self, scope: TenantScope, query: AuditQuery, *, every: str) -> Metrics:
-        """Count the matching events; `every` is hour, day, week or month."""
+        """Count the matching events. `every` is hour, day, week or month."""
         top = self._executor.rows(sql.compile_top(self._database, scope, query, limit=query.count), scope.tenant)
         times = self._executor.rows(sql.compile_over_time(self._database, scope, query, every=every), scope.tenant)
         return Metrics(_counts(top), _counts(times))

@@ -1,4 +1,4 @@
-"""The read routes of Frontegg's clients: `GET /audits`, its second version, and a log's figures."""
+"""The routes with which Frontegg's clients read: `GET /audits`, its second version, and the figures of a log."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ def audits(request: Request, scope: Scope, reader: Reader) -> dict[str, Any]:
 
 
 def newer(request: Request, scope: Scope, reader: Reader) -> dict[str, Any]:
-    """Return a page of audits, by the parameters of the second version."""
+    """Return a page of audits, with the parameters of the second version."""
     return _page(request, scope, reader, audit_query(request, scope, newer_parameters))
 
 
@@ -110,6 +110,8 @@ def check_tenants(scope: TenantScope, named: tuple[str, ...]) -> None:
 
 
 def vendor_of(request: Request) -> str:
-    """Return the client that sent the request, or vouched for its viewer; it stands for Frontegg's vendor id."""
+    """Return the client that sent the request, or that vouched for its viewer. It takes the place of Frontegg's vendor
+    id.
+    """
     auditor = auditor_of(request)
     return auditor.client_id or auditor.actor_id

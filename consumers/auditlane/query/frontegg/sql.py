@@ -1,4 +1,4 @@
-"""Compiles an `AuditQuery` to SQL. A column's value is the value that a row shows under Frontegg's name for the
+"""Compiles an `AuditQuery` to SQL. The value of a column is the value that a row has under Frontegg's name for the
 column.
 """
 
@@ -42,7 +42,7 @@ _MICROSECOND: Final = timedelta(microseconds=1)
 
 
 def compile_page(database: str, scope: TenantScope, query: AuditQuery) -> Statement:
-    """Compile a page of events. Rows: `line`, the event as JSON."""
+    """Compile a query for a page of events. Each row contains `line`, the event as JSON."""
     parameters = Parameters(database)
     conditions = _where(parameters, scope, query)
     tail = f"LIMIT {parameters.add('UInt32', query.count)} OFFSET {parameters.add('UInt64', query.offset)}"
@@ -50,14 +50,18 @@ def compile_page(database: str, scope: TenantScope, query: AuditQuery) -> Statem
 
 
 def compile_count(database: str, scope: TenantScope, query: AuditQuery) -> Statement:
-    """Compile the number of matching events. One row: `rows`, and `bound`, the newest ingested_at in milliseconds."""
+    """Compile a query that counts matching events. Its single row contains `rows`, and `bound`, the newest
+    `ingested_at` in milliseconds.
+    """
     parameters = Parameters(database)
     columns = "count() AS rows, toUnixTimestamp64Milli(max(e.ingested_at)) AS bound"
     return select(columns, _where(parameters, scope, query), "", parameters)
 
 
 def compile_export(database: str, scope: TenantScope, query: AuditQuery, form: Form, *, bound_ms: int) -> Statement:
-    """Compile the events up to the bound in the query's order, with the columns that `Exporter.started` reads."""
+    """Compile a query for the events up to the bound, in the query's order, with the columns that `Exporter.started`
+    reads.
+    """
     parameters = Parameters(database)
     conditions = _where(parameters, scope, query)
     conditions.append(f"e.ingested_at <= fromUnixTimestamp64Milli({parameters.add('Int64', bound_ms)}, 'UTC')")
@@ -72,8 +76,8 @@ def compile_export(database: str, scope: TenantScope, query: AuditQuery, form: F
 
 
 def compile_stats(database: str, scope: TenantScope, query: AuditQuery, now: datetime) -> Statement:
-    """Compile two counts. One row: `today`, the events since midnight (UTC), and `severe`, the SEVERE events of the
-    last seven days.
+    """Compile a query that counts events twice. Its single row contains `today`, the events since midnight (UTC), and
+    `severe`, the SEVERE events of the last seven days.
     """
     parameters = Parameters(database)
     midnight = parameters.time(now.replace(hour=0, minute=0, second=0, microsecond=0))
@@ -85,7 +89,7 @@ def compile_stats(database: str, scope: TenantScope, query: AuditQuery, now: dat
 
 
 def compile_top(database: str, scope: TenantScope, query: AuditQuery, *, limit: int) -> Statement:
-    """Compile the most frequent resources. Rows: `name` and `rows`."""
+    """Compile a query for the most frequent resources. Each row contains `name` and `rows`."""
     parameters = Parameters(database)
     tail = f"GROUP BY name ORDER BY rows DESC, name LIMIT {parameters.add('UInt32', limit)}"
     conditions = [*_where(parameters, scope, query), "e.resource != ''"]
@@ -93,7 +97,9 @@ def compile_top(database: str, scope: TenantScope, query: AuditQuery, *, limit: 
 
 
 def compile_over_time(database: str, scope: TenantScope, query: AuditQuery, *, every: str) -> Statement:
-    """Compile counts by hour, day, week or month (UTC). Rows: `name`, the interval's start, and `rows`."""
+    """Compile a query that counts events by hour, day, week or month (UTC). Each row contains `name`, the interval's
+    start, and `rows`.
+    """
     parameters = Parameters(database)
     begin = f"toDateTime({_BEGINS[every]}(e.occurred_at, 'UTC'), 'UTC')"
     begins = f"formatDateTime({begin}, '%Y-%m-%dT%H:%i:%S.000Z', 'UTC') AS name"
@@ -134,8 +140,8 @@ def _condition(parameters: Parameters, condition: Condition) -> str:
 
 
 def _any_of(parameters: Parameters, column: str, condition: Condition) -> str:
-    """Compile "equals one of the values". A value that the column cannot hold, such as an invalid address, is looked up
-    in the metadata, where the gateway keeps it.
+    """Compile the condition that a column equals one of the values.¶A value that the column cannot store, such as an
+    invalid address, is looked up in the metadata, where the gateway keeps it.
     """
     typed = _TYPED.get(column)
     if typed is None:
@@ -156,7 +162,7 @@ def _any_of(parameters: Parameters, column: str, condition: Condition) -> str:
 
 
 def _in_list(parameters: Parameters, name: str, text: str, values: str) -> str:
-    """Compile the condition that the row shows a list (kept as marked JSON) that contains one of the values."""
+    """Compile the condition that a row has a list, stored as marked JSON, that contains one of the values."""
     marked = f"JSONExtract(e.metadata[{parameters.text(MARK)}], 'Array(String)')"
     members = f"JSONExtract({text}, 'Array(String)')"
     is_list = f"startsWith({text}, '[') AND has({marked}, {parameters.text(name)})"
@@ -182,7 +188,7 @@ def _compared(parameters: Parameters, column: str, condition: Condition, value: 
 def _timed(parameters: Parameters, column: str, condition: Condition) -> str:
     """Compile a comparison of times.
 
-    A value in whole milliseconds stands for the whole millisecond, since times are shown in milliseconds.
+    A value in whole milliseconds stands for that entire millisecond, since times are shown in milliseconds.
     """
     found = []
     for value in condition.values:
@@ -204,7 +210,7 @@ def _timed(parameters: Parameters, column: str, condition: Condition) -> str:
 
 
 def _text(parameters: Parameters, name: str) -> str:
-    """Compile the text that a row shows under this name, or an empty string."""
+    """Compile the text that a row has under this name. It is empty if the row has none."""
     if column := NAMES.get(name):
         return f"ifNull({AS_TEXT.get(column, f'e.{column}')}, '')"
     key = parameters.text(name)
@@ -213,8 +219,8 @@ def _text(parameters: Parameters, name: str) -> str:
 
 
 def _cell(parameters: Parameters, name: str) -> str:
-    """Compile `_text`, including values that the column could not hold. Do not use it in filters, since it reads all
-    metadata.
+    """Compile the same as `_text`, including values that the column could not store. Do not use it in filters, since it
+    reads all metadata.
     """
     text = _text(parameters, name)
     if name in OURS or name not in NAMES:

@@ -47,7 +47,7 @@ _PIECE: Final = re.compile(r"\\(.)|(\*)", re.DOTALL)
 
 @dataclass(frozen=True, slots=True)
 class Value:
-    """A value as written in the query. Wildcards separate `pieces`; `column` counts from 1."""
+    """A value as written in the query. Wildcards separate `pieces`, and `column` is counted from 1."""
 
     pieces: tuple[str, ...]
     quoted: bool
@@ -56,7 +56,7 @@ class Value:
 
     @property
     def text(self) -> str:
-        """The value without escapes; a wildcard is a `*`."""
+        """The value without escapes. A wildcard is a `*`."""
         return "*".join(self.pieces)
 
     @property
@@ -69,7 +69,7 @@ class Value:
 
 @dataclass(frozen=True, slots=True)
 class FieldTerm:
-    """`name:value`; `operator` is empty or one of the comparisons."""
+    """A term of the form `name:value`. `operator` is empty or one of the comparisons."""
 
     name: str
     operator: str
@@ -96,7 +96,7 @@ Shape: TypeAlias = FieldTerm | Value | Negated | BoolGroup
 
 
 def shape_of(text: str) -> Shape | None:
-    """Return the shape of a query, or None for an empty one. Raises InvalidFilter, with the column of the mistake."""
+    """Return the shape of a query, or None for an empty query. Raises InvalidFilter, with the column of the mistake."""
     try:
         counted: _Counted | None = _parser().parse(text)
     except UnexpectedInput as error:

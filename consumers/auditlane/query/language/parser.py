@@ -1,4 +1,4 @@
-"""Parses a query into its typed tree: names become fields, and values the types of those fields."""
+"""Parses a query into its typed tree. Names become fields, and values get the types of those fields."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ _INT64: Final = 1 << 63
 
 
 def parse(text: str, custom: Mapping[str, Kind]) -> Node | None:
-    """Return the tree of a query, or None for an empty one. `custom` are the tenant's custom fields.
+    """Return the tree of a query, or None for an empty query. `custom` contains the tenant's custom fields.
 
     Raises InvalidFilter, with the column of the mistake.
     """
@@ -153,7 +153,7 @@ def _network(field: Field, text: str) -> str:
 
 
 def _numeric(operator: str, value: Value) -> bool:
-    """Return whether a term on a field of unknown type compares numbers."""
+    """Return whether a term about a field of unknown type compares numbers."""
     return bool(operator) or (value.ends is not None and all(_NUMBER.fullmatch(end) for end in value.ends if end))
 
 
@@ -239,7 +239,7 @@ def _time(field: Field, operator: str, value: Value) -> Span:
 
 
 def _covered(field: Field, text: str) -> tuple[datetime, datetime]:
-    """Return the interval that a time covers: the whole day (UTC) for a date, one microsecond otherwise."""
+    """Return the interval that a time covers. This is the whole day (UTC) for a date, and one microsecond otherwise."""
     begin = parse_time(field.path, text)
     return begin, begin + (timedelta(days=1) if _DATE.fullmatch(text.strip()) else _TICK)
 

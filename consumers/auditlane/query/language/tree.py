@@ -1,7 +1,7 @@
-"""A query as a tree of frozen values, and a tree's canonical text. `parser.parse` creates the trees.
+"""The tree of a query, which consists of frozen values, and its canonical text. `parser.parse` creates trees.
 
-A tree is in normal form: no And directly in an And, no Or in an Or, no Not of a Not, and at least two items in each
-And and Or.
+A tree is in normal form. An And never directly contains an And, nor an Or an Or, nor a Not a Not, and each And and Or
+has at least two items.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ Number = int | float
 
 
 class Kind(Enum):
-    """How a field's values compare."""
+    """The way in which a field's values are compared."""
 
     text = auto()
     untyped = auto()  # a string of an unknown type; a number in it may be compared as a number
@@ -33,7 +33,7 @@ class Kind(Enum):
 
 @dataclass(frozen=True, slots=True)
 class Field:
-    """A column of the event, or a key in its map `metadata` or `fields`."""
+    """A column of an event, or a key in its map `metadata` or `fields`."""
 
     name: str
     kind: Kind
@@ -47,21 +47,21 @@ class Field:
 
 @dataclass(frozen=True, slots=True)
 class Word:
-    """Some string in the event contains this, ignoring case."""
+    """Matches if some string in the event contains the text, ignoring case."""
 
     text: str
 
 
 @dataclass(frozen=True, slots=True)
 class Has:
-    """The field has a value."""
+    """Matches if the field has a value."""
 
     field: Field
 
 
 @dataclass(frozen=True, slots=True)
 class Match:
-    """The field equals the value; an address is in its short form, a choice as it is stored."""
+    """Matches if the field equals the value. An address is in its short form, and a choice is in its stored form."""
 
     field: Field
     value: str
@@ -69,8 +69,8 @@ class Match:
 
 @dataclass(frozen=True, slots=True)
 class Like:
-    """The field's text consists of these parts, with any text between them: `("log", "")` matches text that starts with
-    log.
+    """Matches if the field's text consists of these parts with any text between them. `("log", "")` matches text that
+    starts with log.
     """
 
     field: Field
@@ -79,7 +79,7 @@ class Like:
 
 @dataclass(frozen=True, slots=True)
 class Within:
-    """The address is in the network, which is written as `10.0.0.0/8`."""
+    """Matches if the address is in the network, which is written as `10.0.0.0/8`."""
 
     field: Field
     network: str
@@ -87,7 +87,7 @@ class Within:
 
 @dataclass(frozen=True, slots=True)
 class Compare:
-    """The field's number, or severity, satisfies the comparison with the value."""
+    """Matches if the field's number or severity satisfies the comparison with the value."""
 
     field: Field
     operator: Operator
@@ -96,7 +96,7 @@ class Compare:
 
 @dataclass(frozen=True, slots=True)
 class Between:
-    """The field's number, or severity, is from `low` to `high`, both included."""
+    """Matches if the field's number or severity is from `low` to `high`, both inclusive."""
 
     field: Field
     low: Number | str
@@ -105,7 +105,7 @@ class Between:
 
 @dataclass(frozen=True, slots=True)
 class Span:
-    """The field's time is in [since, until), either of which may be open (None)."""
+    """Matches if the field's time is in [since, until). A limit of None is open."""
 
     field: Field
     since: datetime | None
@@ -114,21 +114,21 @@ class Span:
 
 @dataclass(frozen=True, slots=True)
 class Not:
-    """The item does not match."""
+    """Matches if the item does not match."""
 
     item: Node
 
 
 @dataclass(frozen=True, slots=True)
 class And:
-    """Every item matches."""
+    """Matches if every item matches."""
 
     items: tuple[Node, ...]
 
 
 @dataclass(frozen=True, slots=True)
 class Or:
-    """At least one item matches."""
+    """Matches if at least one item matches."""
 
     items: tuple[Node, ...]
 
@@ -138,13 +138,13 @@ Node: TypeAlias = Term | Not | And | Or
 
 
 def all_of(items: Iterable[Node]) -> Node:
-    """Join at least one item by And, in normal form."""
+    """Combine the items with And, in normal form. There must be at least one item."""
     flat = tuple(inner for item in items for inner in (item.items if isinstance(item, And) else (item,)))
     return flat[0] if len(flat) == 1 else And(flat)
 
 
 def any_of(items: Iterable[Node]) -> Node:
-    """Join at least one item by Or, in normal form."""
+    """Combine the items with Or, in normal form. There must be at least one item."""
     flat = tuple(inner for item in items for inner in (item.items if isinstance(item, Or) else (item,)))
     return flat[0] if len(flat) == 1 else Or(flat)
 
@@ -162,7 +162,7 @@ _DAY: Final = timedelta(days=1)
 
 
 def text_of(node: Node) -> str:
-    """Write a tree as the shortest query that parses to the same tree."""
+    """Format a tree as the shortest query that parses to the same tree."""
     match node:
         case Or(items):
             return " OR ".join(map(text_of, items))

@@ -1,4 +1,5 @@
-"""Streams a tenant's new events as they are stored, by server-sent events.
+"""Streams a tenant's new events as server-sent events, as they are stored.
 
-`hub` polls the store once for all streams of a process; `resume_token` creates the tokens with which clients resume.
+`hub` polls the store once for all streams of a process, and `resume_token` creates the tokens with which clients
+resume.
 """

@@ -1,4 +1,4 @@
-"""Reads, page by page, the events that became visible between two positions of a stream."""
+"""Reads the events that became visible between two positions of a stream, one page at a time."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ HOUR_MS: Final = 3_600_000  # events inserted more than this long after their in
 
 @dataclass(slots=True)
 class StreamedEvent:
-    """An event as JSON, its conflict flag, its position in Kafka, and the stream's position after it.
+    """An event as JSON, with its conflict flag, its position in Kafka, and the stream's position after it.
 
     `text` caches the text that is sent, which is the same for all streams of a channel.
     """
@@ -35,7 +35,7 @@ class StreamedEvent:
 
 @dataclass(frozen=True, slots=True)
 class EventSlice:
-    """Some events in order, the position after them, and whether that position is the goal."""
+    """Some events in order, with the position after them, and whether that position is the goal."""
 
     events: list[StreamedEvent]
     position: StreamPosition
@@ -43,7 +43,7 @@ class EventSlice:
 
 
 class Follower:
-    """Reads events for one tenant and filter at a time. Thread-safe. Raises the errors of `QueryExecutor.rows`."""
+    """Reads events for one tenant and filter at a time. Thread-safe. Raises the same errors as `QueryExecutor.rows`."""
 
     def __init__(self, executor: QueryExecutor, database: str) -> None:
         self._executor = executor
@@ -51,7 +51,7 @@ class Follower:
         self._conflicts = Conflicts(executor, database)
 
     def partitions_of(self, scope: TenantScope, *, at_ms: int) -> list[PartitionKey]:
-        """Return the partitions with the tenant's events that were ingested in the preceding hour."""
+        """Return the partitions that contain events of the tenant ingested in the preceding hour."""
         rows = self._executor.rows(sql.compile_partitions(self._database, scope, since_ms=at_ms - HOUR_MS))
         return [(_text(row["topic"]), int(row["partition"])) for row in rows]
 
@@ -65,9 +65,9 @@ class Follower:
         occurred: tuple[int, int] | None = None,
         everywhere: bool = False,
     ) -> EventSlice:
-        """Return the next events before `goal`. `occurred` is the range of times at which they occurred, if known.
+        """Return the next events before `goal`. `occurred` is the range of their times, if known.
 
-        `everywhere` includes partitions that the goal lacks, in which the tenant had no recent events.
+        With `everywhere`, partitions that the goal lacks are included. The tenant had no recent events in them.
         """
         # Another process may have sent more than this one has seen.
         seen = {partition: union(start.seen.get(partition), offsets) for partition, offsets in goal.seen.items()}
@@ -121,7 +121,7 @@ def _slice_of(
 
 
 def _seen_after(seen: SeenOffsets | None, goal: SeenOffsets | None, offset: int) -> SeenOffsets:
-    """Return which of the partition's offsets count as seen once the event at `offset` has been sent.
+    """Return the offsets of a partition that count as seen once the event at `offset` has been sent.
 
     Without a goal, the tenant had no recent events, so no insert can still fill a gap.
     """

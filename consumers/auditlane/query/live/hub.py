@@ -1,7 +1,7 @@
-"""One poll of the store serves all live streams of a process.
+"""Serves all live streams of a process with one poll of the store.
 
-Streams with the same tenant and filter share a channel. The poll reads narrow columns of all tenants; a channel reads
-its events only when the poll found some for its tenant.
+Streams with the same tenant and filter share a channel. The poll reads narrow columns of all tenants. A channel reads
+its events only when the poll has found some for its tenant.
 """
 
 from __future__ import annotations
@@ -57,12 +57,14 @@ class StreamHub:
 
     @property
     def streams(self) -> int:
-        """Number of open streams."""
+        """The number of open streams."""
         with self._changed:
             return self._held.total()
 
     def join(self, scope: TenantScope, filter_: Filter) -> Channel:
-        """Join the channel of this filter; `leave` must follow. Raises RateLimited at the tenant's or user's limit."""
+        """Join the channel of this filter. `leave` must follow. Raises RateLimited at the limit of the tenant or
+        user.
+        """
         with self._changed:
             channels = [channel for channel in self._channels.values() if channel.scope.tenant == scope.tenant]
             held = sum(channel.followers for channel in channels)
@@ -88,7 +90,7 @@ class StreamHub:
         return channel
 
     def leave(self, channel: Channel, subscription: Subscription, scope: TenantScope | None = None) -> None:
-        """Leave the channel when the stream ends. `scope` is the scope that joined; by default, the channel's."""
+        """Leave the channel when the stream ends. `scope` is the scope that joined, by default that of the channel."""
         user = (scope or channel.scope).tenant, (scope or channel.scope).actor
         with self._changed:
             self._held[user] -= 1
@@ -104,8 +106,7 @@ class StreamHub:
     def begin(self, channel: Channel, subscription: Subscription, timeout_s: float) -> StreamPosition:
         """Follow the channel from now on, and return the current position.
 
-        If polls fail, raises the error of the failed polls: immediately if it is permanent, otherwise after
-        `timeout_s`.
+        If polls fail, raises their error. A permanent error is raised immediately, and any other after `timeout_s`.
         """
         with self._changed:
             position = self._begun(channel, timeout_s)
@@ -119,8 +120,8 @@ class StreamHub:
     def catch_up(
         self, channel: Channel, subscription: Subscription, start: StreamPosition, timeout_s: float
     ) -> tuple[EventSlice, bool]:
-        """Return the next events after `start`, and whether the subscription has caught up, so that new events are now
-        pushed to it.
+        """Return the next events after `start`, and whether the subscription has caught up. From then on, new events
+        are pushed to it.
         """
         goal = subscription.goal
         if goal is None:
@@ -160,7 +161,7 @@ class StreamHub:
             thread.join()
 
     def _begun(self, channel: Channel, timeout_s: float) -> StreamPosition | None:
-        """Wait for the channel's position and return it, or None after the timeout.
+        """Wait for the channel's position, and return it. Returns None after the timeout.
 
         Raises the error of a poll that failed permanently.
         """
@@ -200,7 +201,7 @@ class StreamHub:
                     self._changed.wait_for(partial(self._is_due, channels), self._poll_s)
 
     def _is_due(self, polled: list[Channel]) -> bool:
-        """Return whether to end the wait before the interval has passed, because of a new channel or a stop."""
+        """Return whether to stop waiting before the interval has passed, because of a new channel or a stop."""
         known = set(map(id, polled))
         return (
             self._closed or not self._channels or any(id(channel) not in known for channel in self._channels.values())
@@ -241,10 +242,9 @@ class StreamHub:
         return more
 
     def _try_advance(self, channel: Channel, at_ms: int, states: dict[PartitionKey, SeenOffsets]) -> bool:
-        """Advance a channel.
+        """Advance a channel. Returns whether more is available already.
 
-        Returns whether more is available already. A permanent error in the channel's query ends the streams of this
-        channel only. Raises Unavailable.
+        A permanent error in the channel's query ends only the streams of this channel. Raises Unavailable.
         """
         try:
             more = self._advance(channel, at_ms, states)
@@ -263,8 +263,9 @@ class StreamHub:
             return False
 
     def _advance(self, channel: Channel, at_ms: int, states: dict[PartitionKey, SeenOffsets]) -> bool:
-        """Push some of the new events to the channel's streams, so that other channels get their turn. Returns whether
-        there are more. After a failure, the next poll retries."""
+        """Push new events to the channel's streams, but only some of them, so that other channels get their turn.
+        Returns whether there are more. After a failure, the next poll retries.
+        """
         if channel.position is None:
             home = set(self._follower.partitions_of(channel.scope, at_ms=at_ms))
             channel.pending, channel.occurred = set(), None
@@ -293,7 +294,7 @@ class StreamHub:
 
 
 def _part(at_ms: int, states: dict[PartitionKey, SeenOffsets], partitions: set[PartitionKey]) -> StreamPosition:
-    """Return the part of the position that concerns these partitions."""
+    """Return the position restricted to these partitions."""
     return StreamPosition(at_ms, {partition: states[partition] for partition in partitions if partition in states})
 
 

@@ -1,4 +1,4 @@
-"""Polls the store with one statement per interval, for all tenants: it selects the rows that became visible since the
+"""Polls the store for all tenants, with one statement per interval. It selects the rows that became visible since the
 previous poll.
 """
 
@@ -25,10 +25,11 @@ ROWS: Final = 50_000
 
 @dataclass(frozen=True, slots=True)
 class PollResult:
-    """The result of a poll at `at_ms`: the state of every partition after it, and each tenant's new events.
+    """The result of a poll at `at_ms`. It contains the state of every partition after the poll, and the new events of
+    each tenant.
 
-    `more` states that further rows are already visible. `by_tenant` has the partitions with new events, and the
-    earliest and latest time at which they occurred, in microseconds.
+    `more` is true if further rows are already visible. `by_tenant` contains the partitions with new events, and the
+    earliest and latest time at which these occurred, in microseconds.
     """
 
     at_ms: int
@@ -54,7 +55,7 @@ class Poller:
         self._polled_ms = 0
 
     def poll(self, tenants: Sequence[str]) -> PollResult:
-        """Read the rows that became visible, and return the new events of these tenants. Raises the errors of
+        """Read the rows that became visible, and return the new events of these tenants.¶Raises the same errors as
         `QueryExecutor.rows`, except QueryTooLarge, which no tenant could correct.
         """
         now, now_ms = time.monotonic(), time.time_ns() // 1_000_000

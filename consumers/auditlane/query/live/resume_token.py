@@ -1,7 +1,8 @@
-"""Resume tokens: encrypted stream positions, sent as event ids, with which a client resumes without loss or duplicates.
+"""Resume tokens. A token is an encrypted stream position, sent as an event id, with which a client resumes without loss
+or duplicates.
 
 Offsets reveal how many events all tenants have, so a token is encrypted as well as signed. The keystream is derived
-from the signing key and the signature; as in SIV, the signature of the content is also the nonce.
+from the signing key and the signature. As in SIV, the signature of the content is also the nonce.
 """
 
 from __future__ import annotations
@@ -26,9 +27,10 @@ _VERSION: Final = 1
 
 @dataclass(frozen=True, slots=True)
 class StreamPosition:
-    """The offsets that a client has seen, by partition with its tenant's events.
+    """The offsets that a client has seen, for each partition with events of its tenant.
 
-    `at_ms` is the time of the position: in other partitions, the tenant had no events ingested in the preceding hour.
+    `at_ms` is the time of the position. In other partitions, the tenant had no events that were ingested in the hour
+    before.
     """
 
     at_ms: int
@@ -42,7 +44,7 @@ class ResumeTokens:
         self._mac = mac
 
     def seal(self, scope: TenantScope, filter_: Filter, position: StreamPosition) -> str:
-        """Return the token of a position for this tenant and filter, as one line of text."""
+        """Return the token of a position, for this tenant and filter. It is one line of text."""
         payload = _packed(position)
         signature = self._signature(scope, filter_, payload)
         return base64.urlsafe_b64encode(signature + self._masked(signature, payload)).rstrip(b"=").decode()

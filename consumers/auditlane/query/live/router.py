@@ -1,4 +1,4 @@
-"""The live stream over HTTP: server-sent events with ids from which a client can resume."""
+"""The live stream over HTTP. It consists of server-sent events with ids from which a client can resume."""
 
 from __future__ import annotations
 
@@ -49,7 +49,7 @@ _ANSWER: Final[dict[int | str, dict[str, Any]]] = {
 
 
 class StreamThreads:
-    """The threads in which streams start and catch up. One tenant can use only some of them at once."""
+    """The threads in which streams start and catch up. A single tenant can use only some of them at a time."""
 
     def __init__(self) -> None:
         self._limiter = CapacityLimiter(_THREADS)
@@ -107,7 +107,7 @@ async def stream(request: Request, scope: Scope, services: Services) -> Streamin
 
 
 def build(services: StreamServices) -> APIRouter:
-    """Build `GET /v1/events/stream`, which must be mounted before the route of one event."""
+    """Build `GET /v1/events/stream`. It must be mounted before the route of a single event."""
     reads = granted(services.authenticator.authorize(Permission.read))
     router = APIRouter(prefix="/v1", tags=["events"], dependencies=[reads])
     router.get(
@@ -171,7 +171,9 @@ class _Stream:
         check: Callable[[], Awaitable[None]],
         disconnected: Callable[[], Awaitable[bool]],
     ) -> AsyncIterator[str]:
-        """Yield the stream's text until the credential expires, the client is gone or slow, or the service stops."""
+        """Yield the stream's text until the credential expires, the client is gone or too slow, or the service
+        stops.
+        """
         yield f"retry: {RETRY_MS}\n\n"
         try:
             if start is not None:
@@ -232,8 +234,8 @@ class _Stream:
                 continue
 
     async def _texts(self, events: Sequence[StreamedEvent], check: Callable[[], Awaitable[None]]) -> AsyncIterator[str]:
-        """Yield the events in chunks. Other work may run for a long time between chunks, so the credential is
-        checked before each one.
+        """Yield the events in chunks. Other work may run for a long time between chunks, so the credential is checked
+        before each one.
         """
         share = current()
         for first in range(0, len(events), PIECE):

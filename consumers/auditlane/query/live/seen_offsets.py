@@ -21,7 +21,9 @@ _NO_END: Final = (1 << 64) - 1
 
 @dataclass(frozen=True, slots=True)
 class SeenOffsets:
-    """Every offset up to `top`, except the gaps, which are disjoint and in order."""
+    """The seen offsets of a partition. These are all offsets up to `top`, except the gaps, which are disjoint and in
+    order.
+    """
 
     top: int = -1
     gaps: tuple[OffsetRange, ...] = ()
@@ -48,7 +50,9 @@ class SeenOffsets:
 
 
 def unseen(seen: SeenOffsets | None, new: SeenOffsets | None) -> list[OffsetRange]:
-    """Return the offsets seen in `new` but not in `seen`; without `new`, all offsets that may still appear."""
+    """Return the offsets that are seen in `new` but not in `seen`. Without `new`, return all offsets that may still
+    appear.
+    """
     old = seen or SeenOffsets()
     top = new.top if new else _NO_END
     ranges = [*old.gaps, (old.top + 1, top)] if top > old.top else list(old.gaps)
@@ -58,7 +62,7 @@ def unseen(seen: SeenOffsets | None, new: SeenOffsets | None) -> list[OffsetRang
 
 
 def union(one: SeenOffsets | None, other: SeenOffsets | None) -> SeenOffsets:
-    """Return the offsets that are seen in either set."""
+    """Return the offsets that are seen in at least one of the two."""
     if one is None or other is None:
         return one or other or SeenOffsets()
     top = max(one.top, other.top)
@@ -86,8 +90,8 @@ class PartitionTracker:
     def observe(self, offsets: list[int], now: float) -> None:
         """Record that these offsets became visible.
 
-        Offsets beyond `MAX_GAPS` young gaps are not seen yet: polls return them again until the gaps close or are
-        `SETTLED_S` old, since an insert of the missing months may be under way.
+        Offsets beyond `MAX_GAPS` young gaps are not seen yet. Polls return them again until the gaps close or are
+        `SETTLED_S` old, since an insert of the missing months may be in progress.
         """
         whole = self.seen.with_offsets(offsets)
         self._first_seen = [(gap, self._first_seen_at(gap, now)) for gap in whole.gaps]
@@ -101,7 +105,7 @@ class PartitionTracker:
         self.seen = SeenOffsets(top, tuple(gap for gap, _ in kept[:most]))
 
     def _first_seen_at(self, gap: OffsetRange, now: float) -> float:
-        """Return when the gap, or the larger gap that it was part of, was first seen."""
+        """Return the time when the gap, or the larger gap to which it belonged, was first seen."""
         at = bisect_right(self._first_seen, gap[0], key=lambda entry: entry[0][0]) - 1
         return self._first_seen[at][1] if at >= 0 and gap[1] <= self._first_seen[at][0][1] else now
 

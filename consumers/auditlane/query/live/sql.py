@@ -1,4 +1,6 @@
-"""The statements of live streams: rows that became visible for any tenant, and a tenant's events at given offsets."""
+"""The statements of live streams. They select rows that became visible for any tenant, and a tenant's events at given
+offsets.
+"""
 
 from __future__ import annotations
 
@@ -24,9 +26,10 @@ def compile_poll(
     since_ms: int,
     limit: int,
 ) -> Statement:
-    """Compile a query for all tenants' unseen offsets ingested since `since_ms`, lowest first.
+    """Compile a query for the unseen offsets of all tenants that were ingested since `since_ms`, lowest first.
 
-    Rows: `topic`, `partition`, `place_offset`, `tenant` (its index in `tenants` from 1, or 0) and `occurred_us`.
+    Each row contains `topic`, `partition`, `place_offset`, `tenant` (its index in `tenants`, counted from 1, or 0) and
+    `occurred_us`.
     """
     parameters = Parameters(database)
     topics = parameters.add("Array(UUID)", [topic for topic, _ in seen])
@@ -48,8 +51,8 @@ ORDER BY kafka_offset LIMIT {parameters.add("UInt32", limit)}"""  # noqa: S608 -
 
 
 def compile_partitions(database: str, scope: TenantScope, *, since_ms: int) -> Statement:
-    """Compile a query for the partitions that have events of the tenant ingested since `since_ms`. Rows: `topic`,
-    `partition`.
+    """Compile a query for the partitions with events of the tenant that were ingested since `since_ms`. Each row
+    contains `topic` and `partition`.
     """
     parameters = Parameters(database)
     conditions = [*where(parameters, scope, Filter()), _ingested(parameters, since_ms)]
@@ -68,11 +71,11 @@ def compile_events_at(
     elsewhere_until_ms: int | None,
     limit: int,
 ) -> Statement:
-    """Compile a query for the tenant's matching events at these offsets, ingested since `since_ms`; with
-    `elsewhere_until_ms`, also for the events ingested until then in every other partition.
+    """Compile a query for the tenant's matching events at these offsets that were ingested since `since_ms`.
 
-    `occurred` is the earliest and latest time at which they can have occurred, in microseconds. Rows: `line`,
-    `statements.KEY`, `topic`, `partition`, `place_offset`, in the order of the last three.
+    With `elsewhere_until_ms`, the query also selects the events of every other partition that were ingested until then.
+    `occurred` is the earliest and latest time at which the events can have occurred, in microseconds. Each row contains
+    `line`, `statements.KEY`, `topic`, `partition` and `place_offset`. Rows are in the order of the last three.
     """
     parameters = Parameters(database)
     conditions = [*where(parameters, scope, filter_), _ingested(parameters, since_ms)]
@@ -100,6 +103,6 @@ def event_table(executor: QueryExecutor, database: str) -> str:
 
 
 def compile_tables(database: str) -> Statement:
-    """Compile a query for the event tables that exist. Rows: `name`."""
+    """Compile a query for the event tables that exist. Each row contains `name`."""
     tables = "SELECT name FROM system.tables WHERE database = {database:String} AND name IN ('events', 'events_all')"
     return statement(tables, Parameters(database), shared=True)

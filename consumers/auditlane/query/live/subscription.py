@@ -1,4 +1,4 @@
-"""The bounded queue of one client's live stream: a slow client has to reconnect instead of filling memory."""
+"""The bounded queue of one client's live stream. A slow client has to reconnect instead of filling the memory."""
 
 from __future__ import annotations
 
@@ -18,7 +18,9 @@ LAG_MS: Final = 60_000  # one process, or replica, may be behind another by up t
 
 
 class Subscription:
-    """One stream. `wake` is called, from any thread, when there are events to `drain` or the stream has ended."""
+    """One client's stream. `wake` is called when there are events to `drain` or the stream has ended. The call may come
+    from any thread.
+    """
 
     def __init__(self, wake: Callable[[], None], buffer: int = BUFFER) -> None:
         self._wake = wake
@@ -50,7 +52,7 @@ class Subscription:
             self._before = before
 
     def drain(self) -> list[StreamedEvent]:
-        """Return the events since the previous call, in order, except events that the client already has."""
+        """Return the events since the previous call, in order. Events that the client already has are left out."""
         with self._lock:
             taken, self._waiting = self._waiting, []
             before = self._before
@@ -65,7 +67,7 @@ class Subscription:
         ]
 
     def push(self, event_slice: EventSlice) -> None:
-        """Queue new events. If the queue is full, the stream ends after the queued events, whose ids can resume it."""
+        """Queue new events. If the queue is full, the stream ends after the queued events. Their ids can resume it."""
         with self._lock:
             if self.ended:
                 return

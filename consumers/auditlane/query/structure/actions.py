@@ -1,4 +1,6 @@
-"""The catalogue of actions: the built-in ones, and the texts that an environment adds, as pure functions."""
+"""The catalogue of actions. It consists of the built-in actions, and of the texts that an environment adds. All
+functions are pure.
+"""
 
 from __future__ import annotations
 
@@ -29,16 +31,16 @@ BUILT_IN: Final = {name: _built_in(name) for name in sorted(LABELS)}
 
 
 def catalogue(own: Iterable[NamedAction]) -> list[tuple[NamedAction, bool]]:
-    """Return (action, whether it is the environment's own) by name.
+    """Return every action, with whether it is the environment's own, in order of name.
 
-    The environment's label replaces a built-in one, and its sentence the built-in ones for both outcomes.
+    The environment's label replaces a built-in label. Its sentence replaces the built-in sentences for both outcomes.
     """
     known = {name: (action, False) for name, action in BUILT_IN.items()}
     return sorted((known | {action.name: (_completed(action), True) for action in own}).values(), key=_name)
 
 
 def templates_of(own: Iterable[NamedAction], language: str) -> dict[str, Templates]:
-    """Return the texts of the known actions in a language, by name, as `contract.sentence` needs them."""
+    """Return the texts of the known actions in a language, by name, in the form for `contract.sentence`."""
     return {action.name: _templates(action, language) for action, _ in catalogue(own)}
 
 
@@ -60,7 +62,7 @@ def _name(entry: tuple[NamedAction, bool]) -> str:
 
 
 def with_actions(own: Sequence[NamedAction], given: Sequence[NamedAction]) -> tuple[NamedAction, ...]:
-    """Return the environment's actions, with the given actions added or replaced. Raises InvalidInput above
+    """Add or replace the given actions among the environment's actions. Raises InvalidInput if there are more than
     MAX_ACTIONS.
     """
     names = [action.name for action in given]
@@ -78,7 +80,7 @@ def with_actions(own: Sequence[NamedAction], given: Sequence[NamedAction]) -> tu
 
 
 def without_action(own: Sequence[NamedAction], name: str) -> tuple[NamedAction, ...]:
-    """Return the environment's actions except this one. Raises NotFound."""
+    """Return the environment's actions except this one. Raises NotFound if there is no such action."""
     after = tuple(action for action in own if action.name != name)
     if len(after) == len(own):
         raise NotFound(f"The environment has no action {name} of its own.", fix="List the actions with GET …/actions.")
@@ -86,9 +88,10 @@ def without_action(own: Sequence[NamedAction], name: str) -> tuple[NamedAction, 
 
 
 def changes(before: Iterable[NamedAction], after: Iterable[NamedAction]) -> list[dict[str, Any]]:
-    """Return the changes as the history lists them, one for each action, in the order of their names.
+    """Return the changes in the form of the history. There is one for each action, in order of name.
 
-    Values are by language for a label, and by `sentence.<language>` and `attempted.<language>` for templates.
+    The values of a label are keyed by language, and those of templates by `sentence.<language>` and
+    `attempted.<language>`.
     """
     was, now = ({action.name: _texts(action) for action in actions} for actions in (before, after))
     found: list[dict[str, Any]] = []

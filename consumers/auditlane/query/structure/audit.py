@@ -19,8 +19,8 @@ _MAX_BYTES: Final = 12_288  # bytes of the changes or the contract in an event; 
 def audit_events(
     change: StructureChange, field_change: FieldChange | None = None
 ) -> Iterator[tuple[Action, dict[str, Any]]]:
-    """Yield the action and facts of each event about a change: one event for the switch, one for everything else, and
-    one for each contract version that it registered.
+    """Yield the action and facts of each event about a change.¶There is one event for the switch, one for everything
+    else, and one for each contract version that the change registered.
 
     `field_change` is the requested change to a field's contract.
     """
@@ -42,7 +42,7 @@ def audit_events(
 
 
 def schema_events(registered: Registrations) -> Iterator[tuple[Action, dict[str, Any]]]:
-    """Yield the action and facts for each registered version; `tenant` is the tenant whose contract it is."""
+    """Yield the action and facts for each registered version. `tenant` is the tenant to which the contract belongs."""
     for done in registered:
         facts = {"resource": "schema", "resource_id": done.subject, "version": str(done.version)}
         tenant = {"tenant": done.tenant} if done.tenant else {}

@@ -1,4 +1,6 @@
-"""Limits the size of contracts that are changed over the API. Each budget is a setting, checked before registration."""
+"""Limits the size of contracts that are changed over the API. Each budget is a setting, and is checked before
+registration.
+"""
 
 from __future__ import annotations
 
@@ -32,7 +34,7 @@ def check_field(avro: Mapping[str, Any], budget: ContractSettings) -> None:
 
 
 def check_contract(schema: Schema, environments: Collection[str], budget: ContractSettings) -> None:
-    """Raise InvalidInput for a contract whose custom fields are too many or too large.
+    """Raise InvalidInput for a contract with too many custom fields, or with custom fields that are too large.
 
     `environments` are the names of the environment's fields, which do not count, since every tenant's contract has
     them.

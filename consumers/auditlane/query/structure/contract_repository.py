@@ -1,8 +1,8 @@
-"""Fields in the registry: environment fields are in the base subject and in every tenant's subject, a tenant's own
-fields only in that tenant's.
+"""Changes fields in the registry. An environment field is in the base subject and in every tenant's subject. A tenant's
+own field is only in that tenant's subject.
 
-Repeating an interrupted operation completes it: a field that exists is not added again. A tenant's contract never
-blocks a change to the environment's: the tenant's own field of the same name stays unchanged.
+Repeating an interrupted operation completes it, since a field that exists is not added again. A tenant's contract never
+blocks a change to the environment's contract. The tenant's own field of the same name stays unchanged.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ _NAMED: Final = 5  # tenants named in a log entry
 
 @dataclass(frozen=True, slots=True)
 class Registration:
-    """A registered version of a tenant's contract, or of the environment's if `tenant` is None.
+    """A registered version of a tenant's contract, or of the environment's contract if `tenant` is None.
 
     `previous` is the version from which this version was made, or 0 if there was none.
     """
@@ -48,9 +48,9 @@ Registrations = tuple[Registration, ...]
 
 
 class ContractRepository:
-    """The environment's contract and those of its tenants.
+    """The environment's contract and those of its tenants. Thread-safe.
 
-    Thread-safe; raises the errors of RegistryClient and `amend`.
+    Methods raise the errors of RegistryClient and `amend`.
     """
 
     def __init__(self, client: RegistryClient, topic: str, limits: ContractSettings | None = None) -> None:
@@ -67,7 +67,9 @@ class ContractRepository:
             raise SchemaNotFound(error.message, fix="Run `auditlane init`, or check AUDITLANE_REGISTRY_URL.") from error
 
     def of(self, tenant: str | None) -> Registered:
-        """Return the contract of the tenant's events: its own, or the base event."""
+        """Return the contract of the tenant's events. It is the tenant's own contract, or else that of the base
+        event.
+        """
         if tenant is not None:
             try:
                 return self._client.latest(tenant_subject(self._topic, tenant))
@@ -78,8 +80,8 @@ class ContractRepository:
     def add(self, tenant: str | None, avro: Schema, *, replace: bool, exclusive: bool | None = None) -> Registrations:
         """Add a field, or with `replace` change it to this definition. Returns the registered versions.
 
-        Raises FieldConflict for a field that exists with another definition, and InvalidInput and TooManyVersions for a
-        contract that would exceed a budget.
+        Raises FieldConflict if the field exists with another definition, and InvalidInput or TooManyVersions if the
+        contract would exceed a budget.
         """
         budget.check_field(avro, self._limits)
         if tenant is None:
@@ -172,7 +174,9 @@ class ContractRepository:
             get("structure").warning("structure.field_kept", field=avro["name"], tenants=keep[:_NAMED], count=len(keep))
 
     def _in_every_tenants(self, change: Callable[[Schema], Schema]) -> Registrations:
-        """Change every tenant's contract; schemas in their subjects that are not contracts are left unchanged."""
+        """Change the contract of every tenant. Schemas in the tenants' subjects that are not contracts are left
+        unchanged.
+        """
 
         def changed(tenant: str) -> Registrations:
             own = self._own(tenant)
@@ -219,7 +223,7 @@ class ContractRepository:
 
 
 def contract_repository_of(settings: Settings, observe: Observe | None = None) -> Callable[[], ContractRepository]:
-    """Return a function that returns the process's repository, or raises RegistryUnavailable without a registry.
+    """Return a function that returns the process's repository. It raises RegistryUnavailable if there is no registry.
 
     `observe` is called after every request to the registry.
     """
@@ -238,7 +242,7 @@ def contract_repository_of(settings: Settings, observe: Observe | None = None) -
 def _adding(
     avro: Schema, *, replace: bool, exclusive: bool | None = None, keep: bool = False
 ) -> Callable[[Schema], Schema]:
-    """Return the change that adds a field; with `keep`, an existing field with this name stays unchanged."""
+    """Return the change that adds a field. With `keep`, an existing field with this name stays unchanged."""
 
     def change(schema: Schema) -> Schema:
         here = own_field(schema, avro["name"])

@@ -14,9 +14,10 @@ _ALLOWED: Final = ", ".join(f"{{{name}}}" for name in PLACEHOLDERS)
 
 
 def link_problem(template: str) -> str | None:
-    """Return why the template of a link is invalid; None if it is valid.
+    """Return the problem with the template of a link, or None if it is valid.
 
-    It is an https address whose path, query or fragment has `{resource_id}`; the viewer percent-encodes the values.
+    A valid template is an https address whose path, query or fragment contains `{resource_id}`. The viewer
+    percent-encodes the values.
     """
     try:
         parts = urlsplit(template)

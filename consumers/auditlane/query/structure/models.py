@@ -1,4 +1,4 @@
-"""The data structure in JSON: the requests and responses of the API."""
+"""The requests and responses of the API about the data structure, in JSON."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ class _Request(BaseModel):
 
 
 class FieldPresentation(_Answer):
-    """How a field is shown."""
+    """The presentation of a field."""
 
     display_name: str = Field(examples=["Order"])
     display_type: DisplayType
@@ -70,8 +70,8 @@ class StructureField(FieldPresentation):
 
 
 class DataStructure(_Answer):
-    """A data structure. `enabled` is this scope's own switch, null if it is inherited; `effectiveEnabled` is the switch
-    in effect, and `inheritedEnabled` is the switch that a null inherits.
+    """A data structure. `enabled` is this scope's own switch, or null if it is inherited. `effectiveEnabled` is the
+    switch in effect, and `inheritedEnabled` is the switch that a null inherits.
     """
 
     tenant: str | None = Field(description="Null for the environment.")
@@ -88,7 +88,7 @@ class DataStructure(_Answer):
 
 
 class Rules(_Request):
-    """The rules for a field's values, checked when an event is emitted and when it is stored."""
+    """The rules for a field's values. They are checked when an event is emitted and when it is stored."""
 
     model_config = ConfigDict(strict=True)
 
@@ -139,7 +139,7 @@ def _link(value: str) -> str:
 
 
 class StructureFieldUpdate(_Toggles):
-    """How to show a field; omitted attributes stay unchanged."""
+    """The presentation of a field. Omitted attributes stay unchanged."""
 
     name: str
     display_type: DisplayType | None = None
@@ -155,14 +155,16 @@ class StructureFieldUpdate(_Toggles):
 
     @model_validator(mode="after")
     def _links_of_resource(self) -> Self:
-        """Reject links of any field but the resource."""
+        """Reject links for any field other than the resource."""
         if self.links and self.name != LINKED_FIELD:
             raise ValueError(f"links belong to the field {LINKED_FIELD}, not to {self.name}")
         return self
 
 
 class DataStructureUpdate(_Request):
-    """Omitted members (`enabled`, `fields`, an attribute of a field) stay unchanged; `enabled: null` inherits."""
+    """A change to the data structure. Omitted members (`enabled`, `fields`, an attribute of a field) stay unchanged.
+    With `enabled: null`, the switch is inherited.
+    """
 
     enabled: bool | None = None
     fields: list[StructureFieldUpdate] | None = Field(None, max_length=MAX_FIELDS)
@@ -176,7 +178,7 @@ class DataStructureUpdate(_Request):
 
 
 class ChangedField(_Toggles):
-    """Changes to a field; omitted attributes stay unchanged, and an empty `rules` removes all rules."""
+    """Changes to a field. Omitted attributes stay unchanged, and an empty `rules` removes all rules."""
 
     type: FieldType | None = Field(
         None, description="The Avro type of an existing field (text, number, time, boolean) cannot change."
@@ -217,7 +219,7 @@ class ContractField(_Answer):
 
 
 class Contract(_Answer):
-    """The contract that events are written with from now on."""
+    """The contract with which events are written from now on."""
 
     subject: str = Field(examples=["audit.events.acme-value"])
     version: int
@@ -227,7 +229,7 @@ class Contract(_Answer):
 
 
 class Change(_Answer):
-    """One change in a revision: to a field, to an action's label, or to whether the log is enabled."""
+    """One change in a revision. It concerns a field, the label of an action, or whether the log is enabled."""
 
     kind: str = Field(description="added, changed, removed, restored, reset (inherited again) or switched")
     field: str | None = Field(description="Null for an action and for the switch.")
@@ -236,7 +238,7 @@ class Change(_Answer):
 
 
 class RevisionChanges(_Answer):
-    """A saved revision. Without changes, only the contract has changed (a rule, a default)."""
+    """A saved revision. If it has no changes, only the contract has changed, for example a rule or a default."""
 
     revision: int
     changed_by: str
@@ -249,7 +251,7 @@ class RevisionChanges(_Answer):
 
 
 class History(_Answer):
-    """Revisions, newest first. `next` is the `before` of the next page, null at the end."""
+    """Revisions, newest first. `next` is the value of `before` for the next page, or null at the end."""
 
     data: list[RevisionChanges]
     next: int | None
@@ -299,7 +301,9 @@ class Templates(_Request):
 
 
 class LabelledAction(_Request):
-    """An action to name. A built-in action gets another label. An omitted template stays unchanged; null removes it."""
+    """An action to name. A built-in action gets another label. An omitted template stays unchanged, and null removes a
+    template.
+    """
 
     name: ActionName = Field(description="The `action` of events.", examples=["document.deleted"])
     label: Labels
@@ -309,7 +313,7 @@ class LabelledAction(_Request):
     )
 
     def stored(self, own: Iterable[NamedAction] = ()) -> NamedAction:
-        """Return the action as it is stored, with the omitted templates of `own`, the environment's actions."""
+        """Return the action in its stored form. Omitted templates are taken from `own`, the environment's actions."""
         given = {name: getattr(self, name) for name in ("sentence", "attempted") if name in self.model_fields_set}
         here = next((action for action in own if action.name == self.name), None)
         kept = here.model_dump(include={"sentence", "attempted"}) if here else {}
@@ -319,7 +323,7 @@ class LabelledAction(_Request):
 
 
 class LabelledActions(_Request):
-    """Actions to add, or to give another label. All others stay unchanged."""
+    """Actions to add, or to give another label. All other actions stay unchanged."""
 
     actions: list[LabelledAction] = Field(min_length=1, max_length=MAX_ACTIONS)
 
@@ -345,7 +349,7 @@ class CatalogueAction(_Answer):
 
 
 class LanguageGrammar(_Answer):
-    """The default sentences of one language: templates are pairs (done, attempted)."""
+    """The default sentences of one language. Templates are pairs of (done, attempted)."""
 
     neutral: tuple[str, str]
     verbs: dict[str, tuple[str, str]] = Field(description="By the last part of an action's name.")

@@ -69,7 +69,7 @@ def _label(text: ActionLabel | None) -> CatalogueLabel | None:
 
 
 def contract(registered: Registered, state: ScopeState) -> Contract:
-    """Describe the contract that events are written with."""
+    """Describe the contract with which events are written."""
     views = state.fields
     return Contract(
         subject=registered.subject,
@@ -81,7 +81,7 @@ def contract(registered: Registered, state: ScopeState) -> Contract:
 
 
 def history(revisions: list[StructureChange], limit: int) -> History:
-    """Return a page of revisions; revisions are numbered from 1."""
+    """Return a page of revisions. Revisions are numbered from 1."""
     data = [_revision(change) for change in revisions]
     more = len(data) == limit and data[-1].revision > 1
     return History(data=data, next=data[-1].revision if more else None)

@@ -1,4 +1,6 @@
-"""The permissions that a change to a field requires: `configure` for its presentation, `contract` for its rules."""
+"""The permissions that a change to a field requires. Its presentation requires `configure`, and its rules require
+`contract`.
+"""
 
 from __future__ import annotations
 
@@ -29,7 +31,7 @@ def require(permissions: Collection[Permission], body: ChangedField) -> None:
 
 
 def _needed(body: ChangedField) -> Iterator[tuple[str, Permission]]:
-    """Yield each attribute that is set, by its name in JSON, with the permission that it requires."""
+    """Yield the JSON name of each attribute that is set, with the permission that it requires."""
     for name, field in type(body).model_fields.items():
         if name in body.model_fields_set and (getattr(body, name) is not None or name in _NULLABLE):
             yield field.alias or name, Permission.contract if name in _OF_CONTRACT else Permission.configure

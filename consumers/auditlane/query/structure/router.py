@@ -1,4 +1,6 @@
-"""The routes for the data structure: the environment's under `/v1/structure`, a tenant's under its own path."""
+"""The routes for the data structure. The environment's is under `/v1/structure`, and a tenant's is under its own
+path.
+"""
 
 from __future__ import annotations
 
@@ -52,7 +54,7 @@ _WITH_ETAG: Final[dict[str, Any]] = {
 
 
 async def structure_of(request: Request) -> StructureService:
-    """Return the data structures of the app that handles this request."""
+    """Return the structure service of the app that handles this request."""
     structure: StructureService = request.app.state.services.structure
     return structure
 
@@ -72,7 +74,7 @@ def show(request: Request, response: Response, caller: Caller, service: Service)
 def replace(
     request: Request, response: Response, body: DataStructureUpdate, caller: Caller, service: Service
 ) -> DataStructure:
-    """Change how fields are shown. Requires `If-Match` with the ETag that was read; `*` overwrites any revision."""
+    """Change how fields are shown. Requires `If-Match` with the ETag that was read. `*` overwrites any revision."""
     change = service.replace(
         _tenant(caller),
         fields=None if body.fields is None else [(field.name, field.view()) for field in body.fields],
@@ -84,7 +86,9 @@ def replace(
 
 
 def contract(request: Request, caller: Caller, service: Service) -> Contract:
-    """List the fields beyond the base event's, each with its type, default and rules. Requires the schema registry."""
+    """List the fields that the base event lacks, each with its type, default and rules. Requires the schema
+    registry.
+    """
     _not_audited(request)
     tenant = _tenant(caller)
     with public_errors():
@@ -93,8 +97,8 @@ def contract(request: Request, caller: Caller, service: Service) -> Contract:
 
 
 def add(request: Request, response: Response, body: NewField, caller: Caller, service: Service) -> DataStructure:
-    """Add a field to the contract, the table and exports, or restore a removed field. Events may have the field from
-    now on.
+    """Add a field to the contract, the table and exports, or restore a removed field. From now on, events may have the
+    field.
     """
     field_change = _field_change(caller, body.name, body)
     with public_errors():
@@ -113,7 +117,8 @@ def change(
 ) -> DataStructure:
     """Change the given attributes of a field. Events stored before remain readable.
 
-    `type`, `default`, `rules` and `exclusive` require `audits:contract`, all others `audits:configure`.
+    `type`, `default`, `rules` and `exclusive` require `audits:contract`. All other attributes require
+    `audits:configure`.
     """
     rights.require(caller.permissions, body)
     field_change = _field_change(caller, name, body)
@@ -154,7 +159,9 @@ def history(
 
 
 def catalogue(request: Request, response: Response, caller: Caller, service: Service) -> Catalogue:
-    """List the known actions with their labels: the built-in actions, and actions that the environment added."""
+    """List the known actions with their labels. These are the built-in actions, and actions that the environment
+    added.
+    """
     _not_audited(request)
     state = service.state(_tenant(caller))
     response.headers["ETag"] = ScopeState(state.environment, state.environment).etag
@@ -164,7 +171,9 @@ def catalogue(request: Request, response: Response, caller: Caller, service: Ser
 def name_actions(
     request: Request, response: Response, body: LabelledActions, caller: Caller, service: Service
 ) -> Catalogue:
-    """Add actions with their labels and sentences, or give actions others. All other actions stay unchanged."""
+    """Add actions with their labels and sentences, or replace those of existing actions. All other actions stay
+    unchanged.
+    """
 
     def given(own: Sequence[NamedAction]) -> list[NamedAction]:
         return [action.stored(own) for action in body.actions]
@@ -175,7 +184,7 @@ def name_actions(
 
 
 def forget_action(request: Request, response: Response, name: str, caller: Caller, service: Service) -> None:
-    """Remove the environment's label of an action. A built-in label applies again; events are not changed."""
+    """Remove the environment's label of an action. A built-in label applies again. Events are not changed."""
     _recorded_answer(request, response, service.forget_action(name, etags=etags_of(request), who=_name(caller)))
 
 
@@ -189,9 +198,9 @@ def build(
 ) -> APIRouter:
     """Build the routes for the environment and for a tenant.
 
-    `authorize` and `environment` take permissions, any one of which suffices, and return a dependency: `authorize` for
-    the TenantScope of the path's tenant, `environment` for an environment-wide Principal. `only(*names)` is a
-    dependency that rejects any other query parameter.
+    `authorize` and `environment` take permissions, any one of which suffices, and return a dependency. That of
+    `authorize` returns the TenantScope of the path's tenant, and that of `environment` an environment-wide Principal.
+    `only(*names)` is a dependency that rejects any other query parameter.
     """
     router = APIRouter(prefix=prefix, tags=["structure"], include_in_schema=documented)
     plain, paged = Depends(only()), Depends(only("limit", "before"))
@@ -304,13 +313,15 @@ def _unfinished_recorder(request: Request, field_change: FieldChange | None, nam
 
 
 def _not_audited(request: Request) -> None:
-    """Keep a read of the structure out of the audit log: it reveals none of the log's content."""
+    """Keep a read of the structure out of the audit log, since it does not reveal the log's content."""
     auditor_of(request).recorded = True
 
 
 @contextmanager
 def public_errors() -> Iterator[None]:
-    """Remove the names of hosts and settings from RegistryUnavailable and RegistryRefused, including SchemaNotFound."""
+    """Remove the names of hosts and settings from RegistryUnavailable and RegistryRefused. This includes
+    SchemaNotFound.
+    """
     try:
         yield
     except (RegistryUnavailable, RegistryRefused) as error:

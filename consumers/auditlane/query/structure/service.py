@@ -1,6 +1,6 @@
 """The operations on data structures, for the HTTP API and the command line.
 
-The contract is changed before its presentation. A call may be repeated, to complete a change that was interrupted.
+The contract is changed before its presentation. A call may be repeated to complete a change that was interrupted.
 """
 
 from __future__ import annotations
@@ -36,9 +36,9 @@ _DISPLAYED_AS: Final = {FieldType.Integer: DisplayType.Number, FieldType.Enum: D
 
 @dataclass(frozen=True, slots=True)
 class FieldChange:
-    """The caller's definition of a field; None leaves an attribute unchanged.
+    """The caller's definition of a field. An attribute of None stays unchanged.
 
-    `view` has the presentation attributes, and `without_default` removes the default.
+    `view` contains the presentation attributes, and `without_default` removes the default.
     """
 
     name: str
@@ -51,16 +51,16 @@ class FieldChange:
 
     @property
     def of_contract(self) -> bool:
-        """Whether the change concerns the contract, as opposed to how the field is shown."""
+        """Whether the change concerns the contract, as opposed to the field's presentation."""
         stated = (self.type, self.default, self.rules, self.exclusive)
         return self.without_default or any(attribute is not None for attribute in stated)
 
 
 @dataclass(frozen=True, slots=True)
 class StructureChange:
-    """A change: the states before and after it, which have equal revisions if there was nothing to change.
+    """A change, with the states before and after it. The states have the same revision if there was nothing to change.
 
-    `registered` has the contract versions that the change registered.
+    `registered` contains the contract versions that the change registered.
     """
 
     before: ScopeState
@@ -69,12 +69,12 @@ class StructureChange:
 
     @property
     def changes(self) -> list[dict[str, Any]]:
-        """The changes, in the form that the history shows."""
+        """The changes, in the form of the history."""
         return views.changes(self.before, self.after)
 
     @property
     def sequence(self) -> tuple[list[str], list[str]] | None:
-        """The order of fields, in the form that the history shows."""
+        """The old and the new order of the fields, in the form of the history."""
         return views.sequence(self.before, self.after)
 
 
@@ -95,10 +95,10 @@ class _Contract:
 
 
 class StructureService:
-    """Changes the environment's structure (`tenant=None`) or a tenant's.
+    """Changes the structure of the environment (`tenant=None`) or of a tenant.
 
     `etags` are the ETags that the caller read, or None to overwrite any revision. `unfinished` is called when a call
-    fails that may already have changed the contract.
+    fails although it may already have changed the contract.
 
     Raises PreconditionFailed if the structure has changed since the caller read it, and the errors of the store and the
     registry.
@@ -115,7 +115,7 @@ class StructureService:
         now: Callable[[], datetime] = lambda: datetime.now(UTC),
     ) -> None:
         """Store the dependencies. `registered(tenant)` is called when a contract may have been registered for the
-        tenant, or for all tenants if None.
+        tenant. None means all tenants.
         """
         self._client = client
         self._database = database
@@ -125,7 +125,7 @@ class StructureService:
         self._now = now
 
     def state(self, tenant: str | None) -> ScopeState:
-        """Return the scope's newest state."""
+        """Return the newest state of the scope."""
         scope = _scope(tenant)
         found = presentation.load_many(self._client(), self._database, {ENVIRONMENT, scope})
         return ScopeState(found[ENVIRONMENT], found[scope])
@@ -139,7 +139,7 @@ class StructureService:
         etags: Sequence[str],
         who: str,
     ) -> StructureChange:
-        """Set how fields are shown, and the switch; None leaves them unchanged."""
+        """Set how fields are shown, and the switch. None leaves them unchanged."""
 
         def new(state: ScopeState) -> Revision:
             own = state.own.fields if fields is None else views.replaced(state, fields)
@@ -194,7 +194,9 @@ class StructureService:
         who: str,
         unfinished: Unfinished = _ignore,
     ) -> StructureChange:
-        """Change a field's contract and presentation; omitted attributes stay unchanged. Raises NotFound."""
+        """Change the contract and presentation of a field. Omitted attributes stay unchanged. Raises NotFound if there
+        is no such field.
+        """
         state = self._state_as_seen(tenant, etags)
         here = state.fields.get(field_change.name)
         if here is None or here.hidden or not here.custom:
@@ -230,7 +232,7 @@ class StructureService:
         who: str,
         unfinished: Unfinished = _ignore,
     ) -> StructureChange:
-        """Hide a field and remove its rules; its data is kept. Raises NotFound."""
+        """Hide a field and remove its rules. Its data is kept. Raises NotFound if there is no such field."""
         views.without_view(self._state_as_seen(tenant, etags), name)
 
         def new(state: ScopeState) -> Revision:
@@ -247,9 +249,10 @@ class StructureService:
         etags: Sequence[str] | None,
         who: str,
     ) -> StructureChange:
-        """Add actions to the environment's catalogue, or give them other texts. Raises InvalidInput for too many.
+        """Add actions to the environment's catalogue, or give them other texts. Raises InvalidInput if there are too
+        many.
 
-        `given` returns the actions to store for the environment's present ones.
+        `given` is called with the environment's present actions, and returns the actions to store.
         """
 
         def new(state: ScopeState) -> Revision:
@@ -259,7 +262,7 @@ class StructureService:
         return self._save(None, new, etags)
 
     def forget_action(self, name: str, *, etags: Sequence[str] | None, who: str) -> StructureChange:
-        """Remove an action from the environment's own actions. Raises NotFound."""
+        """Remove an action from the environment's own actions. Raises NotFound if there is no such action."""
 
         def new(state: ScopeState) -> Revision:
             own = actions.without_action(state.own.actions, name)
@@ -348,7 +351,9 @@ def _content(revision: Revision) -> tuple[object, ...]:
 
 
 def _view(state: ScopeState, field_change: FieldChange) -> FieldView:
-    """Return how to show the field: the stated attributes, or else the current ones, or else the defaults."""
+    """Return the presentation of the field. An attribute is the one that was stated, or else the current one, or else
+    the default.
+    """
     here, stated = state.fields.get(field_change.name), dict(field_change.view or {})
     if field_change.type is not None and "display_type" not in stated:
         stated["display_type"] = _DISPLAYED_AS.get(field_change.type) or DisplayType(field_change.type.value)

@@ -1,7 +1,8 @@
-"""The fields that a scope's readers see, and the changes to them, as pure functions of revisions.
+"""Computes the fields that a scope's readers see, and the changes to them. All functions are pure functions of
+revisions.
 
-A scope stores only its differences from the scopes below it (the defaults, and for a tenant the environment), so that
-everything else follows later changes in those scopes.
+A scope stores only its differences from the scopes below it, which are the defaults and, for a tenant, the environment.
+Everything else follows later changes in those scopes.
 """
 
 from __future__ import annotations
@@ -20,7 +21,9 @@ _EMPTY = Revision(scope="")
 
 @dataclass(frozen=True, slots=True)
 class ScopeState:
-    """A scope's state: `own` is its newest revision; `environment` is the environment's, which may be the same."""
+    """The state of a scope. `own` is its newest revision. `environment` is that of the environment, and may be the
+    same.
+    """
 
     environment: Revision
     own: Revision
@@ -44,7 +47,7 @@ class ScopeState:
 
     @property
     def inherited_enabled(self) -> bool:
-        """The switch in effect if the scope's own is null."""
+        """The switch that is in effect if the scope's own switch is null."""
         return overlay(_EMPTY if self.own.scope == ENVIRONMENT else self.environment, _EMPTY)[0]
 
     @property
@@ -62,10 +65,10 @@ class ScopeState:
 
 
 def replaced(state: ScopeState, given: Iterable[tuple[str, Mapping[str, Any]]]) -> tuple[FieldView, ...]:
-    """Return the scope's own fields after applying `given`: (name, stated attributes).
+    """Return the scope's own fields after applying `given`, which contains (name, stated attributes).
 
-    Omitted attributes stay unchanged. An omitted inherited field is reset to its inherited state; an omitted field of
-    the scope's own stays. Raises InvalidInput for an unknown or removed field.
+    Omitted attributes stay unchanged. An omitted inherited field is reset to its inherited state, and an omitted field
+    of the scope's own stays. Raises InvalidInput for an unknown or removed field.
     """
     present, below = state.fields, state.below
     own = {view.name: view for view in state.own.fields if view.hidden is not None or view.name not in below}
@@ -94,7 +97,9 @@ def with_view(state: ScopeState, view: FieldView) -> tuple[FieldView, ...]:
 
 
 def without_view(state: ScopeState, name: str) -> tuple[FieldView, ...]:
-    """Return the scope's own fields without this one. Raises NotFound, and FieldConflict for a base field."""
+    """Return the scope's own fields without this one. Raises NotFound if there is no such field, and FieldConflict for
+    a base field.
+    """
     here = state.fields.get(name)
     if here is None or here.hidden:
         raise NotFound(f"There is no field {name}.", fix="List the fields with GET …/structure.")
@@ -110,16 +115,17 @@ def without_view(state: ScopeState, name: str) -> tuple[FieldView, ...]:
 
 
 def next_order(state: ScopeState) -> int:
-    """Return the display order of a new field: after the last field."""
+    """Return the display order of a new field, which comes after the last field."""
     return max((view.order for view in state.fields.values()), default=-1) + 1
 
 
 def changes(before: ScopeState, after: ScopeState) -> list[dict[str, Any]]:
-    """Return the changes in a revision: one for each field or action, and one for the switch, by their names in JSON.
+    """Return the changes in a revision. There is one for each field or action, and one for the switch. Members have
+    their names in JSON.
 
-    A value is a pair (old, new) of the values in effect, including inherited values; for an action, it has only the
-    action's own labels. `kind` is added (a new field or action), removed, restored, changed, reset (inherited again) or
-    switched.
+    A value is a pair (old, new) of the values in effect, including inherited values. For an action, it contains only
+    the action's own labels. `kind` is added (a new field or action), removed, restored, changed, reset (inherited
+    again) or switched.
     """
     found: list[dict[str, Any]] = []
     if before.own.enabled != after.own.enabled:
@@ -164,6 +170,6 @@ def _attributes(view: FieldView | None) -> dict[str, Any]:
 
 
 def _kept(own: Mapping[str, FieldView], below: Mapping[str, FieldView]) -> tuple[FieldView, ...]:
-    """Return only the fields that differ from the inherited ones, in order."""
+    """Return only the fields that differ from the inherited fields, in order."""
     differing = [view for view in own.values() if view != below.get(view.name)]
     return tuple(sorted(differing, key=lambda view: (view.order, view.name)))

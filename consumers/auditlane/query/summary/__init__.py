@@ -1,1 +1,1 @@
-"""Summaries of a tenant's events: facets, a histogram over time, and the figures of a dashboard."""
+"""Summarizes a tenant's events in facets, a histogram over time, and the figures of a dashboard."""

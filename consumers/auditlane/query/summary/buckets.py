@@ -1,4 +1,4 @@
-"""The buckets of a histogram: a suitable width, and edges at round times of the time zone."""
+"""Chooses the buckets of a histogram. They have a suitable width, and edges at round times of the time zone."""
 
 from __future__ import annotations
 
@@ -14,8 +14,8 @@ _MONDAY: Final = datetime(1900, 1, 1)  # noqa: DTZ001 - local time
 
 @dataclass(frozen=True, slots=True)
 class Width:
-    """A bucket's width; `name` is an ISO 8601 duration. Widths of up to an hour are elapsed time, and longer widths are
-    local time.
+    """The width of a bucket. `name` is an ISO 8601 duration. Widths of up to an hour are elapsed time, and longer
+    widths are local time.
     """
 
     name: str
@@ -24,7 +24,7 @@ class Width:
 
     @property
     def seconds(self) -> int:
-        """The approximate length."""
+        """The approximate length in seconds."""
         return self.count * _SECONDS[self.unit]
 
 

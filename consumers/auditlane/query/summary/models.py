@@ -6,14 +6,14 @@ from pydantic import BaseModel, Field
 
 
 class Count(BaseModel):
-    """The number of events with this value; null stands for events without a value."""
+    """The number of events with this value. Null stands for events without a value."""
 
     value: str | None
     events: int
 
 
 class Facet(BaseModel):
-    """A field's most frequent values, most frequent first."""
+    """The most frequent values of a field, the most frequent first."""
 
     field: str
     data: list[Count]
@@ -28,7 +28,7 @@ class Bucket(BaseModel):
 
 
 class Histogram(BaseModel):
-    """Every bucket of the requested time, including empty ones."""
+    """Every bucket of the requested time, including empty buckets."""
 
     interval: str = Field(description="The width of a bucket as an ISO 8601 duration.", examples=["PT1H"])
     tz: str = Field(description="The time zone of the buckets' edges.")
@@ -98,7 +98,7 @@ class StatsBefore(Span):
 
 
 class Stats(BaseModel):
-    """The figures of a dashboard, between `from` and `to`; without both, of the last seven days."""
+    """The figures of a dashboard, between `from` and `to`. Without both, they cover the last seven days."""
 
     tz: str
     today: int = Field(description="Those of the events that occurred since midnight.")

@@ -1,4 +1,4 @@
-"""The routes for summaries: facets, a histogram and the figures of a dashboard."""
+"""The routes for facets, a histogram and the figures of a dashboard."""
 
 from __future__ import annotations
 
@@ -100,7 +100,8 @@ def histogram(request: Request, scope: Scope, services: Services) -> Histogram:
 
 
 def stats(request: Request, scope: Scope, services: Services) -> Stats:
-    """Count events, today's and severe ones, and the most frequent actions and actors; by default, of seven days.
+    """Count events, today's events and severe events, and the most frequent actions and actors. The default period is
+    seven days.
 
     With `compare`, also count the events of the period before.
     """

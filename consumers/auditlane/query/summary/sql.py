@@ -19,8 +19,8 @@ _ACTOR: Final = "if(ifNull(e.actor_name, '') = '', e.actor_id, assumeNotNull(e.a
 
 
 def compile_facet(database: str, scope: TenantScope, filter_: Filter, field: Field, limit: int) -> Statement:
-    """Compile a field's most frequent values. Rows: `value`, which is empty for events without a value, and
-    `events`.
+    """Compile a query for the most frequent values of a field. Each row contains `value`, which is empty for events
+    without a value, and `events`.
     """
     parameters = Parameters(database)
     conditions = where(parameters, scope, filter_)
@@ -29,7 +29,9 @@ def compile_facet(database: str, scope: TenantScope, filter_: Filter, field: Fie
 
 
 def compile_extent(database: str, scope: TenantScope, filter_: Filter) -> Statement:
-    """Compile the time range of matching events. One row: `events`, and `first` and `last` in microseconds."""
+    """Compile a query for the time range of matching events. Its single row contains `events`, and `first` and `last`
+    in microseconds.
+    """
     parameters = Parameters(database)
     micros = "toUnixTimestamp64Micro({}(e.occurred_at))"
     columns = f"count() AS events, {micros.format('min')} AS first, {micros.format('max')} AS last"
@@ -37,7 +39,9 @@ def compile_extent(database: str, scope: TenantScope, filter_: Filter) -> Statem
 
 
 def compile_histogram(database: str, scope: TenantScope, filter_: Filter, edges: list[int]) -> Statement:
-    """Compile a histogram. Rows: `edge`, the start of a bucket in microseconds, and `events`; no row if empty."""
+    """Compile a query for a histogram. Each row contains `edge`, the start of a bucket in microseconds, and `events`.
+    Empty buckets have no row.
+    """
     parameters = Parameters(database)
     conditions = where(parameters, scope, filter_)
     bucket = f"roundDown(toUnixTimestamp64Micro(e.occurred_at), {parameters.add('Array(Int64)', edges)})"
@@ -49,7 +53,7 @@ def compile_histogram(database: str, scope: TenantScope, filter_: Filter, edges:
 def compile_numbers(
     database: str, scope: TenantScope, filter_: Filter, today: datetime, before: datetime | None = None
 ) -> Statement:
-    """Compile counts of matching events.
+    """Compile a query that counts matching events.
 
     One row: `today` (events since that time), `events` (all) and `severe` (events with a severity in SEVERE), and the
     last two also as `events_before` and `severe_before`, of the period that begins at `before`.
@@ -117,7 +121,9 @@ def _during(parameters: Parameters, since: datetime | None) -> str:
 
 
 def compile_actor_counts(database: str, scope: TenantScope, filter_: Filter, actors: list[str]) -> Statement:
-    """Compile the number of events that a filter on `actor` finds for each of these actors. Rows: `value`, `events`."""
+    """Compile a query for the number of events that a filter on `actor` finds for each of these actors. Each row
+    contains `value` and `events`.
+    """
     parameters = Parameters(database)
     conditions = where(parameters, scope, filter_)
     wanted = parameters.add("Array(String)", actors)

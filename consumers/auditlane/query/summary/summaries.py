@@ -38,14 +38,14 @@ TOP: Final = 10  # number of actions and actors in the statistics
 
 
 class Summaries:
-    """Computes summaries through `executor`. Raises the errors of `QueryExecutor.rows`."""
+    """Computes summaries through `executor`. Raises the same errors as `QueryExecutor.rows`."""
 
     def __init__(self, executor: QueryExecutor, database: str) -> None:
         self._executor = executor
         self._database = database
 
     def facet(self, scope: TenantScope, filter_: Filter, field: Field, *, limit: int) -> Facet:
-        """Return the field's most frequent values among the matching events."""
+        """Return the most frequent values of the field among the matching events."""
         rows = self._rows(scope, sql.compile_facet(self._database, scope, filter_, field, limit))
         return Facet(field=field.path, data=[_count(row) for row in rows])
 
@@ -122,7 +122,7 @@ class Summaries:
     def stats(
         self, scope: TenantScope, filter_: Filter, *, zone: ZoneInfo, now: datetime, compare: bool = False
     ) -> Stats:
-        """Return the figures of the filter's time range; without one, of the seven days before `now`.
+        """Return the figures of the filter's time range. Without one, they cover the seven days before `now`.
 
         The day starts at midnight in the zone. With `compare`, also those of the period before; raises InvalidFilter if
         there is none.
@@ -165,7 +165,9 @@ class Summaries:
         return since or first, until or last + _TICK
 
     def _as_filtered(self, scope: TenantScope, filter_: Filter, actors: list[Count]) -> list[Count]:
-        """Count what the filter `actor` finds: an id also occurs in events that have a name."""
+        """Count the events that the filter `actor` finds for each actor, since an id also occurs in events that have a
+        name.
+        """
         wanted = [actor.value for actor in actors if actor.value]
         rows = self._rows(scope, sql.compile_actor_counts(self._database, scope, filter_, wanted)) if wanted else []
         found = {count.value: count.events for count in map(_count, rows)}

@@ -1,5 +1,6 @@
-"""The exactly-once protocol as a pure state machine: no Kafka, no ClickHouse, no Arrow; time is passed in.
+"""The exactly-once protocol as a pure state machine. It does not use Kafka, ClickHouse or Arrow, and the time is passed
+in.
 
-`core` takes events and returns `actions`. `scheduling` decides when a range is sealed and when polling is suspended;
-`partition_state` holds the state of one partition, with its sealed range.
+`core` takes events and returns `actions`. `scheduling` decides when a range is sealed and when polling is suspended.
+`partition_state` contains the state of one partition, with its sealed range.
 """

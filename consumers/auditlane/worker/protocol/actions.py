@@ -1,4 +1,4 @@
-"""The actions that the core returns from `step`: the caller executes them and reports each result back."""
+"""The actions that the core returns from `step`. The caller executes them, and reports each result back."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from auditlane.worker.protocol.partition_state import Range
 
 @dataclass(frozen=True, slots=True)
 class Pause:
-    """Stop delivery from these partitions; polling continues."""
+    """Stop delivery from these partitions. Polling continues."""
 
     partitions: tuple[Partition, ...]
 
@@ -24,7 +24,7 @@ class Resume:
 
 @dataclass(frozen=True, slots=True)
 class Seek:
-    """Deliver this partition again from `offset`, because the messages received since were discarded without being
+    """Deliver this partition again from `offset`, because the messages received since then were discarded without being
     written.
     """
 
@@ -34,10 +34,10 @@ class Seek:
 
 @dataclass(frozen=True, slots=True)
 class Commit:
-    """Commit these offsets in one synchronous call, before the next poll; report the result with `committed`.
+    """Commit these offsets in one synchronous call, before the next poll. Report the result with `committed`.
 
-    Partitions in `intents` announce a range; partitions in `notes` repeat an announced range with the reason it is not
-    stored yet; other partitions complete a range.
+    Partitions in `intents` announce a range. Partitions in `notes` repeat an announced range with the reason why it is
+    not stored yet. Other partitions complete a range.
     """
 
     offsets: dict[Partition, tuple[int, str]]  # offset, metadata
@@ -52,15 +52,18 @@ class Commit:
 
 @dataclass(frozen=True, slots=True)
 class Write:
-    """Validate the range and insert its rows, one insert per month; report with `written`, `later` or `failed`."""
+    """Validate the range and insert its rows, with one insert per month. Report the result with `written`, `later` or
+    `failed`.
+    """
 
     range: Range
 
 
 @dataclass(frozen=True, slots=True)
 class Publish:
-    """Produce the range's rejected messages as dead letters and await every acknowledgement; report with `published`
-    or `failed`."""
+    """Produce the range's rejected messages as dead letters, and await every acknowledgement. Report the result with
+    `published` or `failed`.
+    """
 
     range: Range
 

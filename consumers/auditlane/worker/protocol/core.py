@@ -1,4 +1,4 @@
-"""The worker's decisions as a pure state machine: methods take events, `step` returns the actions to execute.
+"""The worker's decisions as a pure state machine. Methods take events, and `step` returns the actions to execute.
 
 Each partition runs this cycle, one range at a time. The order of the steps is what makes storage exactly-once:
 
@@ -8,8 +8,8 @@ Each partition runs this cycle, one range at a time. The order of the steps is w
     4. publish   produce its dead letters, await each response    failed: the range stays open
     5. complete  commit b + 1, or the next range's intent, which implies it
 
-A crash after 2 leaves the intent: the next owner rebuilds exactly [a, b] and continues at 3. Nothing is ever
-committed, inserted or dead-lettered for a partition that the current assignment does not hold.
+A crash after 2 leaves the intent: the next owner rebuilds exactly [a, b] and continues at 3. Nothing is ever committed,
+inserted or dead-lettered for a partition that the current assignment does not hold.
 """
 
 from __future__ import annotations
@@ -52,7 +52,9 @@ class Core:
     # Events from Kafka.
 
     def assigned(self, found: AssignmentFacts) -> StartDecision:
-        """Take over a partition and return the offset to start from; the caller assigns it there."""
+        """Take over a partition, and return the offset to start from. The caller assigns the partition at this
+        offset.
+        """
         begin = decide_start(found)
         self._epochs += 1
         self.partitions[found.partition] = PartitionState(
@@ -68,7 +70,7 @@ class Core:
         return begin
 
     def revoked(self, partitions: Iterable[Partition]) -> list[Partition]:
-        """Drop partitions that were revoked or lost; the committed intent hands over the range in flight.
+        """Drop partitions that were revoked or lost. The committed intent hands over the range in flight.
 
         Returns the paused partitions, which the caller has to resume, since librdkafka keeps a pause across
         assignments.
@@ -112,7 +114,7 @@ class Core:
     # Events: results of actions.
 
     def committed(self, commit: Commit, errors: Mapping[Partition, str], now: int) -> None:
-        """Handle the result of a commit. Partitions in `errors` repeat the same commit after the next poll."""
+        """Handle the result of a commit. The commit of partitions in `errors` is repeated after the next poll."""
         for partition in commit.offsets:
             state = self.partitions.get(partition)
             if state is not None and partition in commit.notes and partition not in errors:
@@ -133,7 +135,7 @@ class Core:
     def written(self, range_: Range, *, parts: int, rejected: int, took_ms: int) -> None:
         """Record that every month of the range is stored and `rejected` messages remain to be published.
 
-        `parts` and `took_ms` cover its current months only: late months have their own budget.
+        `parts` and `took_ms` cover only its current months, since late months have a budget of their own.
         """
         self.budget.spend(max(0, parts - 1))  # the first part was charged when the range was sealed
         self.budget.stored(took_ms)
@@ -158,8 +160,8 @@ class Core:
             flight.next(Step.COMPLETE)
 
     def failed(self, range_: Range, failure: Failure, now: int) -> None:
-        """Record that the range's step failed. The step is retried or the partition halts; the range is never
-        dropped.
+        """Record that the range's step failed. The step is retried or the partition halts. The range is
+        never dropped.
         """
         flight = self._flight(range_)
         if failure.remedy is Remedy.retry_slower and self._overloaded(flight):
@@ -178,7 +180,7 @@ class Core:
             self.partitions[range_.partition].halt_at(range_, circuit)
 
     def drain(self) -> None:
-        """Accept no more messages; seal and finish the buffered ones."""
+        """Stop accepting messages. Seal and finish the buffered messages."""
         self.draining = True
         for state in self.partitions.values():
             if state.rebuild is not None:  # its intent stays committed: the next owner rebuilds it
@@ -193,7 +195,7 @@ class Core:
 
     @property
     def must_wait(self) -> bool:
-        """Whether polling is suspended until the insert threads free memory; `step` decides this."""
+        """Whether polling is suspended until the insert threads free memory. `step` decides this."""
         return self._memory.should_skip_poll
 
     @property
@@ -248,21 +250,21 @@ class Core:
         return state.flight if state is not None and state.assignment_epoch == range_.assignment_epoch else None
 
     def _overloaded(self, flight: InFlightRange | None) -> bool:
-        """Return whether the refusal of a range for lack of capacity means that ClickHouse is overloaded.
+        """Return whether ClickHouse is overloaded, given that it refused a range for lack of capacity.
 
-        The alternative is that the range itself needs too much memory while others are stored.
+        The alternative is that the range itself needs too much memory, while other ranges are stored.
         """
         return flight is None or not flight.attempts or self._stored == flight.stored_before
 
     def _notes(self, state: PartitionState, flight: InFlightRange, now: int) -> bool:
-        """Return whether to commit a note, for readers of the group's offsets, that the announced range is failing."""
+        """Return whether to commit a note that the announced range is failing, for readers of the group's offsets."""
         if state.failing_since is None or flight.step not in (Step.WRITE, Step.PUBLISH) or state.halted:
             return False
         return now - (state.failing_since if state.noted is None else state.noted) >= self.policy.failing_ms
 
     def _rebuild(self, state: PartitionState, intent: Intent, now: int) -> None:
-        """Restore a pending range once all of its messages have been received; a different digest halts the
-        partition.
+        """Restore a pending range once all of its messages have been received. If the digest differs, the partition
+        halts.
         """
         assert intent.last is not None
         if state.position <= intent.last:
@@ -312,7 +314,7 @@ class Core:
     def _flow(self, now: int) -> list[Action]:
         """Pause and resume partitions.
 
-        A range being rebuilt is read even above the limit, since only completing it frees memory.
+        A range that is being rebuilt is read even above the limit, since only its completion frees memory.
         """
         actions: list[Action] = [*self._make_room(now)]
         states = self.partitions.values()
@@ -345,7 +347,8 @@ class Core:
         return sum(state.held_bytes for state in self.partitions.values())
 
     def _make_room(self, now: int) -> list[Seek]:
-        """Free memory held by partitions that make no progress: first their unsealed messages, then failed ranges.
+        """Free memory of partitions that make no progress. Their unsealed messages are discarded first, and then failed
+        ranges.
 
         Nothing is discarded unless another partition could use the memory.
         """

@@ -1,4 +1,6 @@
-"""The state that the core keeps for each partition: its buffered messages and the one sealed range in flight."""
+"""The state that the core keeps for each partition. It consists of the buffered messages and the sealed range in
+flight.
+"""
 
 from __future__ import annotations
 
@@ -21,7 +23,9 @@ WAIT_MS = BACKOFF_MS[:4]  # delays of a retry while another insert must finish f
 
 @dataclass(frozen=True, slots=True)
 class Policy:
-    """Settings of the protocol: when a range is sealed, how many are in flight, how many bytes are buffered."""
+    """The settings of the protocol. They determine when a range is sealed, how many ranges are in flight, and how many
+    bytes are buffered.
+    """
 
     range_rows: int = 50_000
     range_bytes: int = 32 << 20
@@ -35,11 +39,11 @@ class Policy:
 
 @dataclass(frozen=True, slots=True, eq=False, weakref_slot=True)
 class Range:
-    """One sealed, contiguous range of a partition: announced by one intent, written by one insert per month.
+    """One sealed, contiguous range of a partition. It is announced by one intent, and written by one insert per month.
 
-    `first` and `last` are offsets, both inclusive; Kafka's control records leave gaps between them. Results for a range
-    from an earlier `assignment_epoch` are ignored. `redo` means that some of its rows may be stored already, because it
-    was rebuilt from an intent, or the group's offset was reset or lost.
+    `first` and `last` are offsets, both inclusive. Kafka's control records leave gaps between them. Results for a range
+    from an earlier `assignment_epoch` are ignored. `redo` is true if some of its rows may be stored already, because it
+    was rebuilt from an intent, or because the group's offset was reset or lost.
     """
 
     partition: Partition
@@ -56,11 +60,11 @@ class Range:
 
 
 def digest(columns: Columns) -> str:
-    """Return the xxh64 of everything that determines the rows: offsets, timestamps, keys, values and signatures.
+    """Return the xxh64 of all data that determines the rows: offsets, timestamps, keys, values and signatures.
 
     Each byte string is hashed with its length. Signatures are included only if the range has any. Offsets are included
-    because a compacted or truncated log can have the same boundaries with fewer messages; keys and timestamps because
-    the tenant and the accepted times derive from them.
+    because a compacted or truncated log can have the same boundaries with fewer messages. Keys and timestamps are
+    included because the tenant and the accepted times depend on them.
     """
     hashed = xxhash.xxh64()
     parts: list[bytes | array[int]] = [columns.offsets, columns.timestamps_ms]
@@ -73,7 +77,7 @@ def digest(columns: Columns) -> str:
 
 
 class Step(Enum):
-    """The step that a sealed range waits for."""
+    """The step for which a sealed range is waiting."""
 
     INTENT = auto()
     WRITE = auto()
@@ -83,10 +87,10 @@ class Step(Enum):
 
 @dataclass(slots=True)
 class InFlightRange:
-    """The one sealed range of a partition. It is `busy` while its step runs, and is not retried before `not_before`.
+    """The sealed range of a partition. It is `busy` while its step runs, and is not retried before `not_before`.
 
-    `aside` means that the range is failing, slow or waiting for its late months, so that it does not count towards
-    `Policy.flights`.
+    `aside` is true if the range is failing, slow or waiting for its late months. It does not count towards
+    `Policy.flights` then.
     """
 
     range: Range
@@ -107,7 +111,9 @@ class InFlightRange:
         self.step, self.busy, self.attempts, self.not_before = step, False, 0, 0
 
     def wait(self, now: int) -> None:
-        """Retry the step soon. The range still counts as in flight, so that no further ranges queue up behind it."""
+        """Retry the step soon. The range still counts as in flight, so that further ranges do not queue up behind
+        it.
+        """
         self.busy = False
         self.not_before = now + WAIT_MS[min(self.attempts, len(WAIT_MS) - 1)]
         self.attempts += 1
@@ -121,7 +127,9 @@ class InFlightRange:
 
 @dataclass(slots=True)
 class PartitionState:
-    """One partition under one assignment. The next range starts at `begin`; reading continues at `position`."""
+    """The state of one partition under one assignment. The next range starts at `begin`, and reading continues at
+    `position`.
+    """
 
     partition: Partition
     topic_id: str
@@ -149,7 +157,7 @@ class PartitionState:
 
     @property
     def free(self) -> bool:
-        """Whether a range may be sealed, because no range is in flight, or the one in flight only has to be
+        """Whether a range may be sealed. It may if no range is in flight, or if the range in flight only has to be
         committed.
         """
         return self.flight is None or self.flight.step is Step.COMPLETE
@@ -170,8 +178,8 @@ class PartitionState:
         self.failing_since, self.error = None, ""
 
     def trouble(self, now: int) -> tuple[int, str] | None:
-        """Return when the partition's range began to fail, or its step began to run, and the reason; None if there is
-        no problem.
+        """Return the time when the partition's range began to fail, or its step began to run, and the reason. Returns
+        None if there is no problem.
         """
         if self.halted:
             return None
@@ -182,13 +190,11 @@ class PartitionState:
         return None
 
     def shed(self) -> None:
-        """Discard buffered messages to free memory. The caller then seeks to `position`, so that Kafka sends them
-        again.
-        """
+        """Discard buffered messages to free memory. The caller then seeks to `position`, and Kafka sends them again."""
         self.held, self.position, self.gave_up = Columns(), self.begin, True
 
     def park(self, until: int) -> None:
-        """Discard the range in flight as well. Its intent stays committed, so the range is rebuilt as after a
+        """Discard the range in flight as well. Its intent stays committed, so the range is rebuilt later as after a
         restart.
         """
         assert self.flight is not None
@@ -199,7 +205,7 @@ class PartitionState:
         self.shed()
 
     def halt(self, reason: str) -> None:
-        """Stop the partition. The first reason is kept, since that is the one that operators must act on."""
+        """Stop the partition. The first reason is kept, since operators must act on that one."""
         self.halted = self.halted or reason
 
     @property
@@ -213,7 +219,7 @@ class PartitionState:
     def halt_at(self, range_: Range, circuit: OpenCircuit | None) -> None:
         """Stop the partition at a range that failed.
 
-        The range's intent stays committed: the next assignment resumes the range.
+        The range's intent stays committed, and the next assignment resumes the range.
         """
         self.halt(self.error)
         self.circuit_open, self.noted = circuit is not None, None
@@ -223,7 +229,8 @@ class PartitionState:
         self.held = Columns()
 
     def announced(self, range_: Range, wall_ms: int, *, failing_ms: int = 0) -> Intent:
-        """Build a range's intent; with `failing_ms`, it includes when the failure started and its reason.
+        """Build the intent of a range. With `failing_ms`, it includes the time when the failure started, and the
+        reason.
 
         Times are wall-clock milliseconds.
         """

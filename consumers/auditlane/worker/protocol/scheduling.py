@@ -1,8 +1,8 @@
-"""Decides when a partition's buffered messages are sealed into a range, in which order partitions are sealed, and when
-polling stops.
+"""Decides when a partition's buffered messages are sealed into a range, the order in which partitions are sealed, and
+when polling stops.
 
 Backpressure has two stages. A short wait, for an insert that is about to end, only skips polling. Pausing keeps the
-group membership however long it lasts, but discards prefetched messages, which Kafka then sends again.
+group membership regardless of its duration, but discards prefetched messages, which Kafka then sends again.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ OVERDUE: Final = 5  # multiples of `range_age_ms` after which a range precedes l
 
 @dataclass(slots=True)
 class MemoryGate:
-    """Limits buffered keys and values to `limit` bytes. Times are monotonic milliseconds."""
+    """Limits the buffered keys and values to `limit` bytes. Times are monotonic milliseconds."""
 
     limit: int
     over_limit: bool = False
@@ -32,8 +32,8 @@ class MemoryGate:
         return self.over_limit and not self.paused
 
     def update(self, held: int, now: int, *, urgent: bool) -> None:
-        """Account for `held` bytes. `urgent` means that some partition must be read regardless, so the others pause
-        immediately.
+        """Update the state for `held` bytes. `urgent` is true if some partition must be read in any case. The others
+        pause immediately then.
 
         Paused partitions resume once at most half of the limit is held.
         """
@@ -44,7 +44,7 @@ class MemoryGate:
         self.paused = over_limit and (self.paused or urgent or now - self.since >= PATIENCE_MS)
 
     def fair_share(self, partitions: int) -> int:
-        """Return the bytes that each of `partitions` may hold while its range makes no progress."""
+        """Return the number of bytes that each of `partitions` may hold while its range makes no progress."""
         return self.limit // (2 * max(1, partitions))
 
     def holds_fair_share(self, held: int, partitions: int) -> bool:
@@ -55,12 +55,13 @@ class MemoryGate:
 def next_ranges(
     states: Collection[PartitionState], policy: Policy, memory: MemoryGate, now: int, *, draining: bool
 ) -> list[PartitionState]:
-    """Return the partitions whose messages to seal, in order: overdue ones, then full ones, then the oldest.
+    """Return the partitions whose messages to seal, in order. Overdue partitions come first, then full partitions, and
+    then the oldest.
 
     Under memory pressure the largest come first. Overdue partitions precede them, so that a quiet partition is not
     starved during a backlog.
 
-    A range waits until it is full or old enough. A partition that holds its fair share of the memory waits for neither
+    A range waits until it is full or old enough. A partition that holds its fair share of the memory does not wait
     while polling is suspended or nothing is being stored.
     """
     eager = memory.over_limit or all(state.free or state.aside for state in states)

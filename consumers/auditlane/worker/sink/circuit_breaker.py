@@ -1,10 +1,10 @@
-"""The circuit breaker: halts a partition when most of its recent messages are rejected.
+"""The circuit breaker. It halts a partition when most of its recent messages are rejected.
 
-After a bad deploy every message would become a dead letter. The circuit breaker checks the result of a range's
+After a bad deploy, every message would become a dead letter. The circuit breaker checks the result of a range's
 validation before anything is written. If it opens, the range stays pending, and the next assignment validates it again.
 
-A partition is shared by many tenants, so it halts only for a failure that affects many of them. One tenant's messages
-never halt a partition that others use; its rejected messages become dead letters.
+A partition is shared by many tenants, so it halts only for a failure that affects many of them. The messages of a
+single tenant never halt a partition that others use. Its rejected messages become dead letters.
 """
 
 from __future__ import annotations
@@ -41,14 +41,16 @@ ByTenant = Mapping[str, Traffic]
 
 @dataclass(frozen=True, slots=True)
 class BreakerPolicy:
-    """Opens when more than `ratio` of the recent messages are rejected; a ratio of 1 disables it.
+    """The policy of a circuit breaker. It opens when more than `ratio` of the recent messages are rejected. A ratio of
+    1 disables it.
 
-    Recent means at least the last `window` messages, none validated more than `within_ms` ago.
+    The recent messages are at least the last `window` messages, all of which were validated within the last
+    `within_ms`.
 
     At least `tenants` tenants must be failing, or every tenant known to use the partition. A tenant is failing when
-    more than `ratio` of its own messages are rejected; messages whose key names no tenant count as one tenant. Nor may
-    one tenant dominate: without the tenant with the most rejections, the ratio of rejected messages must still exceed
-    half of `ratio`.
+    more than `ratio` of its own messages are rejected. Messages whose key does not name a tenant count as one tenant. A
+    single tenant must not dominate either: without the tenant with the most rejections, the ratio of rejected messages
+    must still exceed half of `ratio`.
     """
 
     ratio: float = 0.5
@@ -65,7 +67,7 @@ class BreakerPolicy:
 class PartitionBreaker:
     """The breaker of one partition under one assignment. Times are monotonic milliseconds.
 
-    It keeps a count for each tenant and range of the window, and at most `REMEMBERED` names.
+    It keeps a count for each tenant and range of the window, for at most `REMEMBERED` names.
     """
 
     policy: BreakerPolicy
@@ -77,7 +79,9 @@ class PartitionBreaker:
     _served: OrderedDict[str, int] = field(default_factory=OrderedDict)
 
     def record(self, traffic: ByTenant, now: int) -> str:
-        """Count a range. Return why the partition must halt, or an empty string if the range may be written."""
+        """Count a range. Returns the reason why the partition must halt, or an empty string if the range may be
+        written.
+        """
         self.count(traffic, now)
         return self.reason_to_open()
 
@@ -92,7 +96,7 @@ class PartitionBreaker:
         self.add_known_tenants({tenant for tenant, one in traffic.items() if one.rejected < one.messages}, now)
 
     def reason_to_open(self) -> str:
-        """Return why the counted traffic must halt the partition, or an empty string if it need not."""
+        """Return the reason why the counted traffic must halt the partition, or an empty string if it need not."""
         if self._all.messages < self.policy.window or not self._all.exceeds(self.policy.ratio):
             return ""
         failing = {tenant for tenant, one in self._tenants.items() if one.exceeds(self.policy.ratio)}
@@ -141,8 +145,8 @@ def _tenants(count: int) -> str:
 class _Assigned:
     """The breaker of one assignment.
 
-    `counted` is the first offset of the newest range, so that a range validated again (because the store did not
-    respond) counts once.
+    `counted` is the first offset of the newest range. With it, a range that is validated again because the store did
+    not respond counts only once.
     """
 
     assignment_epoch: int
@@ -152,11 +156,11 @@ class _Assigned:
 
 
 class CircuitBreaker:
-    """The breakers of all partitions. A new assignment starts with empty counts. Usable from several threads, one per
+    """The breakers of all partitions. A new assignment starts with empty counts. Several threads may use it, one per
     partition.
 
-    `served` returns the tenants with rows among a partition's newest messages. It is called before the first halt of an
-    assignment, so that the first tenant seen is not mistaken for the only one. Its exceptions propagate.
+    `served` returns the tenants with rows among the newest messages of a partition. It is called before the first halt
+    of an assignment, so that the first tenant that is seen is not mistaken for the only one. Its exceptions propagate.
     """
 
     def __init__(self, policy: BreakerPolicy, *, served: Callable[[Range], Iterable[str]] = lambda _: ()) -> None:
@@ -166,7 +170,9 @@ class CircuitBreaker:
         self._lock = Lock()
 
     def record(self, range_: Range, traffic: ByTenant, now: int) -> str:
-        """Count a range in its partition's breaker. Return why the partition must halt, or an empty string."""
+        """Count a range in its partition's breaker. Returns the reason why the partition must halt, or an empty
+        string.
+        """
         assigned = self._of(range_)
         breaker = assigned.breaker
         if assigned.counted != range_.first:

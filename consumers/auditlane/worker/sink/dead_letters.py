@@ -1,7 +1,8 @@
 """Publishes rejected messages unchanged to the dead-letter topic, with their origin and the reason in headers.
 
-At least once: a range that is written again publishes its dead letters again, under the same identity (topic id,
-partition, offset). Headers have Kafka Connect's names where they exist, so that existing tools can read them.
+Delivery is at least once. A range that is written again publishes its dead letters again, under the same identity
+(topic id, partition, offset). Headers have Kafka Connect's names where such names exist, so that existing tools can
+read them.
 
 A dead letter that exceeds Kafka's size limit is truncated, since one message must not halt its partition.
 """
@@ -49,7 +50,7 @@ _KEPT_OF_KEY: Final = 1_024  # bytes kept of a truncated dead letter's key
 
 
 class DlqPublishFailed(Exception):
-    """Raised when a dead letter was not acknowledged; `failure` holds the consequence for the range."""
+    """Raised when a dead letter was not acknowledged. `failure` is the consequence for the range."""
 
     def __init__(self, failure: Failure) -> None:
         super().__init__(failure.message)
@@ -57,8 +58,8 @@ class DlqPublishFailed(Exception):
 
 
 def headers(range_: Range, rejection: Rejection, *, task: str) -> list[tuple[str, str | bytes | None]]:
-    """Return the headers of one dead letter: text about its origin and reason, and two of the message's own headers,
-    unchanged.
+    """Return the headers of one dead letter. They are texts about its origin and reason, and two of the message's own
+    headers, unchanged.
 
     Those two, the signature and the schema's GUID, are needed to validate the value again.
     """
@@ -98,7 +99,7 @@ def truncated(key: bytes | None, value: bytes | None, kept: int) -> tuple[bytes 
 
 
 class DeadLetters:
-    """Produces to one topic. Thread-safe; each thread waits for its own acknowledgements only."""
+    """Produces dead letters to one topic. Thread-safe. Each thread waits only for its own acknowledgements."""
 
     def __init__(self, producer: Producer, topic: str, *, task: str, timeout_s: float = 60.0) -> None:
         self._producer = producer
@@ -108,7 +109,7 @@ class DeadLetters:
         self._alone = threading.Lock()
 
     def publish(self, range_: Range, rejections: Sequence[Rejection]) -> None:
-        """Produce every rejected message, and return once all of them are acknowledged. Raises DlqPublishFailed."""
+        """Produce every rejected message. Returns once all of them are acknowledged. Raises DlqPublishFailed."""
         deadline = time.monotonic() + self._timeout_s
         errors = self._produced(range_, rejections, None, deadline)
         for rejection, error in zip(rejections, errors, strict=True):
@@ -119,8 +120,8 @@ class DeadLetters:
                 raise DlqPublishFailed(self._failure(error))
 
     def _publish_alone(self, range_: Range, rejection: Rejection) -> None:
-        """Send a dead letter that was too large by itself: first complete, since only its batch may have been too
-        large, then with less and less of its value.
+        """Send a dead letter that was too large on its own.¶It is first sent complete, since only its batch may have
+        been too large, and then with less and less of its value.
         """
         for kept in _KEPT:
             [error] = self._produced(range_, [rejection], kept, time.monotonic() + self._timeout_s)

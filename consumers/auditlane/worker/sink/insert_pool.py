@@ -1,4 +1,4 @@
-"""The insert threads: validate and insert a range, publish its dead letters, and report the result.
+"""The insert threads. They validate and insert a range, publish its dead letters, and report the result.
 
 The result of validation is kept until the range is complete or its partition is revoked, so that a retried step uses
 the same result. The core decides whether and when a failed step is retried. A month that is stored is not sent again.
@@ -51,10 +51,11 @@ class Store(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Done:
-    """The result of a step. `failure` is None if it succeeded; the counts then cover the whole range.
+    """The result of a step. `failure` is None if the step succeeded. The counts then cover the whole range.
 
-    `late` counts the `parts` of late months; `took_ms` covers the others, or the publication of dead letters. With
-    `later_ms` the step must be repeated after that time for the remaining late months, and the counts are not set.
+    `late` counts those `parts` that belong to late months. `took_ms` covers the other parts, or the publication of dead
+    letters. With `later_ms`, the step must be repeated after that time for the remaining late months, and the counts
+    are not set.
     """
 
     work: Write | Publish
@@ -68,13 +69,13 @@ class Done:
 
 
 class InsertNotVisible(Exception):
-    """Raised when the store does not return rows that it acknowledged; retrying would add parts endlessly."""
+    """Raised when the store does not return rows that it acknowledged. Retrying would add parts endlessly."""
 
 
 class CircuitOpen(Exception):
-    """Raised when too many messages are rejected, so that nothing of the range is written. The message has the numbers.
+    """Raised when too many messages are rejected. Nothing of the range is written. The message contains the numbers.
 
-    `code` is the most frequent reject code of the range, `rejected` the number of its rejected messages.
+    `code` is the most frequent reject code of the range, and `rejected` is the number of its rejected messages.
     """
 
     def __init__(self, message: str, code: str, rejected: int) -> None:
@@ -118,7 +119,7 @@ def _lacks(seen: Mapping[int, set[int]], month: int, rows: EncodedBatch) -> bool
 
 
 class InsertPool:
-    """Executes `Write` and `Publish`: a `consumer_loop.Stage`. At most `threads` inserts run at once.
+    """A `consumer_loop.Stage` that executes `Write` and `Publish`. At most `threads` inserts run at once.
 
     Threads are added up to one per range in flight, so that a range with slow validation does not delay the others.
     `late` is the budget of late months.
@@ -186,7 +187,7 @@ class InsertPool:
             return self._idle.wait_for(lambda: self._in_flight == 0, timeout_s)
 
     def terminate(self) -> None:
-        """Do nothing: threads cannot be killed, and daemon threads do not keep the process alive."""
+        """Do nothing, since threads cannot be killed, and daemon threads do not keep the process alive."""
 
     def _loop(self) -> None:
         while (work := self._work.get()) is not None:
@@ -253,7 +254,7 @@ class InsertPool:
     def _insert(self, range_: Range, progress: _Progress, month: int) -> None:
         """Store a month of a first attempt, which expects none of its rows to be stored.
 
-        If fewer rows are added, it was a repetition or was overtaken: the range is then handled as a redo.
+        If fewer rows are added, the attempt was a repetition or was overtaken. The range is then handled as a redo.
         """
         rows = progress.rows[month]
         if self._store.insert(range_, month, rows, seen=()) < len(rows):
@@ -268,7 +269,7 @@ class InsertPool:
     def _write_late(self, range_: Range, progress: _Progress) -> int | None:
         """Insert late months within their budget for `SLICE_MS`.
 
-        Returns how long the rest must wait, or None if nothing is left.
+        Returns the time that the rest must wait, or None if nothing is left.
         """
         began = _now_ms()
         for month in sorted(progress.rows, reverse=True):
@@ -289,8 +290,9 @@ class InsertPool:
     def _reconcile_attempt(self, range_: Range, progress: _Progress) -> None:
         """Store the missing rows of a range that may have been attempted before, until the store returns all of them.
 
-        The earlier attempt may have validated differently: a schema was registered since, or a contract became
-        exclusive. Rows that it stored stay, and get no dead letter; rows that only this validation accepts are added.
+        The earlier attempt may have validated differently, because a schema was registered since then, or because a
+        contract became exclusive. Rows that it stored stay, and do not get a dead letter. Rows that only this
+        validation accepts are added.
         """
         seen, again = self._store.stored(range_), 0
         while missing := [month for month in sorted(progress.rows) if _lacks(seen, month, progress.rows[month])]:

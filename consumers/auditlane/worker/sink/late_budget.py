@@ -1,7 +1,9 @@
-"""The budget of parts that late months may create, per tenant and separate from the insert rate of current months.
+"""The budget of parts that late months may create. It is per tenant, and separate from the insert rate of current
+months.
 
-An insert creates a part for each month in its range. Current events span one month, or two at the turn of a month;
-backdated events can span any number. If these were charged to the common insert rate, they would delay every tenant.
+An insert creates a part for each month in its range. Current events span one month, or two at the turn of a month.
+Backdated events can span any number of months. If these were charged to the common insert rate, they would delay every
+tenant.
 """
 
 from __future__ import annotations
@@ -20,14 +22,16 @@ REMEMBERED: Final = 10_000  # tenants remembered; a forgotten one starts with a 
 
 
 def late_before(newest_ms: int) -> int:
-    """Return the first month (yyyymm, UTC) that is not late: one month before the range's newest message."""
+    """Return the first month (yyyymm, UTC) that is not late. It is the month before that of the range's newest
+    message.
+    """
     before = int(np.datetime64(newest_ms, "ms").astype("datetime64[M]").astype(int)) - 1
     return (1970 + before // 12) * 100 + before % 12 + 1
 
 
 @dataclass(slots=True)
 class Bucket:
-    """A token bucket of saved parts; a negative balance is a debt."""
+    """A token bucket of saved parts. A negative balance is a debt."""
 
     saved: float
     at_ms: int
@@ -43,8 +47,8 @@ class Bucket:
 class LateBudget:
     """Allows `rate` parts per second and tenant, and saves up to a minute's worth. Thread-safe.
 
-    A part holds events of several tenants. It may be created if one of them has budget left, and is charged to all, so
-    a tenant with few late events does not wait for a tenant with many.
+    A part contains events of several tenants. It may be created if one of them has budget left, and is charged to all
+    of them. So a tenant with few late events does not wait for a tenant with many.
     """
 
     rate: float
@@ -53,7 +57,7 @@ class LateBudget:
     _lock: Lock = field(default_factory=Lock)
 
     def take(self, tenants: Collection[str], now: int) -> bool:
-        """Charge a part to its tenants, or return False and charge nothing if it has to wait.
+        """Charge a part to its tenants. If the part has to wait, charge nothing and return False.
 
         `now` is in milliseconds.
         """
@@ -66,12 +70,12 @@ class LateBudget:
             return True
 
     def owe(self, tenants: Collection[str], now: int) -> None:
-        """Charge a part that cannot wait, going into debt if necessary."""
+        """Charge a part that cannot wait. Balances may become negative."""
         with self._lock:
             self._charge([self._whole(now), *(self._of(tenant, now) for tenant in tenants)])
 
     def most_per_second(self, seconds: float) -> float:
-        """Return the maximum parts per second for all tenants together, averaged over `seconds`.
+        """Return the maximum number of parts per second for all tenants together, averaged over `seconds`.
 
         The total includes saved parts.
         """

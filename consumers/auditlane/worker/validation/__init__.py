@@ -1,6 +1,6 @@
-"""Validates ranges of messages against their contracts, by column: rows to store, and rejections.
+"""Validates ranges of messages against their contracts, by column. The result is rows to store and rejections.
 
-`validator` decides which message is rejected and why; `checks` has its rules, `schema_cache` the contracts. `batch` is
-a range as columns, with frames, keys and signatures read. `decoder` decodes it, fast where possible; `avro_binary`
-reads single datums strictly.
+`validator` decides which messages are rejected and why. `checks` contains its rules, and `schema_cache` the contracts.
+`batch` represents a range as columns, with frames, keys and signatures read. `decoder` decodes it, fast where possible,
+and `avro_binary` reads single datums strictly.
 """

@@ -1,11 +1,11 @@
 """Reads Avro's binary encoding where the fast decoder does not check it.
 
-`read` decodes one datum strictly. Since it is slow, two functions that process many datums at once select the few for
-it: `find_malformed` walks over the datums' lengths and tags, and `encoded_lengths` computes from decoded columns how
-long the datums must be.
+`read` decodes one datum strictly. Since it is slow, two functions that process many datums at once select the few that
+it has to read. `find_malformed` walks over the datums' lengths and tags, and `encoded_lengths` computes the length of
+the datums from decoded columns.
 
-It is strict where general readers are lenient: it requires indexes in range, booleans of 0 or 1, UTF-8 text, no
-duplicate map keys, and no trailing bytes. Source: "Binary encoding" in the Avro 1.12 specification.
+It is strict where general readers are lenient. It requires indexes in range, booleans of 0 or 1, and UTF-8 text, and it
+rejects duplicate map keys and trailing bytes. Source: "Binary encoding" in the Avro 1.12 specification.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ ONE_BYTE: Final = 64  # numbers below this take one byte
 
 
 class Malformed(ValueError):
-    """Raised if the bytes are not a datum of their schema; the message gives the position and the reason."""
+    """Raised if the bytes are not a datum of their schema. The message states the position and the reason."""
 
 
 def read(fields: Iterable[Field], datum: bytes) -> dict[str, Any]:
@@ -46,8 +46,8 @@ def read(fields: Iterable[Field], datum: bytes) -> dict[str, Any]:
 
 
 def read_partly(fields: Iterable[Field], datum: bytes) -> tuple[dict[str, Any], str]:
-    """Return the values of the fields before the first malformed field, and the problem with that field; "" if every
-    field is valid.
+    """Return the values of the fields before the first malformed field, and the problem with that field. The problem is
+    "" if every field is valid.
     """
     reader = _Reader(datum)
     values: dict[str, Any] = {}
@@ -142,9 +142,9 @@ class _Reader:
 
 
 def find_malformed(fields: Sequence[Field], datums: Sequence[bytes]) -> npt.NDArray[np.bool_]:
-    """Return a mask of the datums that end early, end late, or have a tag that their schema lacks.
+    """Return a mask of the datums that are too short or too long, or have a tag that their schema lacks.
 
-    The mask is only a hint about which datums to read strictly: it may miss a bad datum or mark a good one.
+    The mask is only a hint about the datums to read strictly. It may miss a bad datum or mark a good one.
     """
     walk = _Walk(datums)
     for field in fields:
@@ -160,8 +160,8 @@ def find_malformed(fields: Sequence[Field], datums: Sequence[bytes]) -> npt.NDAr
 
 
 class _Walk:
-    """Walks all datums at once, joined in one buffer. `at` is the position in each datum; rows marked `bad` no longer
-    advance.
+    """Walks through all datums at once, which are joined in one buffer. `at` is the position in each datum. Rows marked
+    `bad` no longer advance.
     """
 
     def __init__(self, datums: Sequence[bytes]) -> None:
@@ -181,7 +181,7 @@ class _Walk:
         self.bad[rows] = True
 
     def longs(self, rows: Rows) -> Rows:
-        """Read a varint from each row; a row without a valid varint becomes bad and yields 0."""
+        """Read a varint from each row. A row without a valid varint becomes bad and yields 0."""
         numbers = np.zeros(len(rows), dtype=np.uint64)
         more = np.arange(len(rows))
         for shift in range(0, 70, 7):
@@ -239,8 +239,8 @@ class _Walk:
 def encoded_lengths(fields: Sequence[Field], columns: Sequence[Column], rows: int) -> Lengths:
     """Return the length in bytes of each row's fields in canonical encoding, without the tags of unions.
 
-    `columns` are in the order of `fields`. Canonical means shortest: the shortest varints, and a map in one block with
-    a positive count. A datum of this length has therefore been read to its end.
+    `columns` are in the order of `fields`. The canonical encoding is the shortest one, with the shortest varints, and a
+    map in one block with a positive count. A datum of this length has therefore been read to its end.
     """
     total = np.zeros(rows, dtype=np.int64)
     texts = []

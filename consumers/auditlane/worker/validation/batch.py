@@ -1,4 +1,6 @@
-"""A range of messages during validation: columns of frames, keys, tenants and signatures, and the rejections so far."""
+"""A range of messages during validation. It has columns of frames, keys, tenants and signatures, and the rejections so
+far.
+"""
 
 from __future__ import annotations
 
@@ -62,7 +64,9 @@ class RawRange:
 
 @dataclass(frozen=True, slots=True)
 class Rejection:
-    """The reason why the message at `index` is rejected; `tenant` and `schema_id` are None if they cannot be read."""
+    """The rejection of the message at `index`, and its reason. `tenant` and `schema_id` are None if they cannot be
+    read.
+    """
 
     index: int
     code: RejectCode
@@ -73,9 +77,10 @@ class Rejection:
 
 @dataclass(frozen=True, slots=True)
 class Vouched:
-    """The verified signatures.
+    """The verified signatures of a range.
 
-    `codes` is, for each message, 0 if it is unsigned, or else 1 plus the index of its claim in `claims`.
+    `codes` contains a number for each message. It is 0 if the message is unsigned, and otherwise 1 plus the index of
+    its claim in `claims`.
     """
 
     codes: Codes
@@ -134,7 +139,7 @@ class ValidationBatch:
         )
 
     def tenant(self, index: int) -> str | None:
-        """Return a message's tenant, or None if its key has no valid tenant id."""
+        """Return a message's tenant, or None if its key does not contain a valid tenant id."""
         return self.tenants[int(self.key_codes[index])]
 
     def key(self, index: int) -> bytes | None:
@@ -143,7 +148,7 @@ class ValidationBatch:
         return key[:120] if key else key
 
     def by_tenant(self) -> dict[str, tuple[int, int]]:
-        """Count the messages and the rejected messages by tenant; keys without a valid tenant id count under the empty
+        """Count the messages and the rejected messages by tenant. Keys without a valid tenant id count under the empty
         name.
         """
         keys = len(self.unique_keys)
@@ -162,7 +167,7 @@ class ValidationBatch:
         return np.flatnonzero(which[self.key_codes]) if which.any() else np.zeros(0, dtype=np.int64)
 
     def refuse(self, code: RejectCode, indexes: Indexes, why: Callable[[int], str]) -> None:
-        """Reject the messages at `indexes` that are not rejected yet; `why` returns an index's reason."""
+        """Reject those messages at `indexes` that are not rejected yet. `why` returns the reason for an index."""
         for index in indexes[~self.refused[indexes]].tolist():
             named = self.framed[index] and index not in self.nameless
             schema_id = int(self.schema_ids[index]) if named else None
@@ -170,7 +175,7 @@ class ValidationBatch:
         self.refused[indexes] = True
 
     def refuse_malformed(self, why: dict[int, str]) -> None:
-        """Reject messages whose bytes are not a datum of their schema; `why` maps an index to the reason."""
+        """Reject messages whose bytes are not a datum of their schema. `why` maps an index to the reason."""
         self.refuse(RejectCode.AVRO_MALFORMED, np.array(sorted(why), dtype=np.int64), why.__getitem__)
 
 
@@ -184,7 +189,7 @@ def _binary(blobs: ByteColumn) -> Column:
 
 
 def tenant_of_bytes(key: bytes | None) -> str | None:
-    """Return the tenant that a message key names, or None if that is not a valid tenant id."""
+    """Return the tenant that a message key names, or None if the key does not name a valid tenant."""
     if key is None:
         return None
     # A key may be as large as a message, so only keys of a sane length are cached.
@@ -203,8 +208,8 @@ def _tenant_of(key: bytes) -> str | None:
 def framed(raw: RawRange, id_of: Callable[[UUID, Collection[str]], int | None]) -> tuple[RawRange, dict[int, UUID]]:
     """Replace each value's GUID header with the usual schema-id frame.
 
-    Returns the range and, by message index, the GUIDs that have no known id; their frames contain NO_ID. A range
-    without GUIDs is returned unchanged. Propagates errors from `id_of`.
+    Returns the range and, by message index, the GUIDs without a known id. Their frames contain NO_ID. A range without
+    GUIDs is returned unchanged. Propagates errors from `id_of`.
     """
     values = ByteColumn.of(raw.values)
     maybe = np.flatnonzero(values.prefixes(1)[:, 0] == MARK[0]) if len(values) else np.zeros(0, dtype=np.int64)
@@ -245,7 +250,7 @@ def _ids(
 def vouched(
     signatures: Sequence[bytes | None], keys: Sequence[bytes | None], values: ByteColumn, secrets: Mapping[str, bytes]
 ) -> Vouched:
-    """Verify the signed messages; unsigned messages cost nothing. The three columns cover all messages."""
+    """Verify the signed messages. Unsigned messages cost nothing. The three columns cover all messages."""
     codes = np.zeros(len(values), dtype=np.int32)
     headers = ByteColumn.of(signatures)
     if not headers.size or not secrets:
@@ -264,10 +269,11 @@ def vouched(
 
 @dataclass(frozen=True, slots=True)
 class ValidationResult:
-    """The validated range: each message is a row of `rows` or one of `rejected`, which is ordered by index.
+    """The result of validating a range. Each message is a row of `rows` or one of `rejected`, which is ordered by
+    index.
 
     `rows` are grouped by month (yyyymm), in the columns of `event_columns.EVENTS`, and ordered by schema and offset.
-    `by_tenant` counts messages and rejected messages; keys without a valid tenant id count under the empty name.
+    `by_tenant` counts messages and rejected messages. Keys without a valid tenant id count under the empty name.
     """
 
     rows: dict[int, Table]

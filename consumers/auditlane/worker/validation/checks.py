@@ -1,4 +1,6 @@
-"""The checks of the base fields and of a contract's rules, by column: each returns a mask of the rows that fail."""
+"""The checks of the base fields and of a contract's rules, by column. Each check returns a mask of the rows that
+fail.
+"""
 
 from __future__ import annotations
 
@@ -31,12 +33,12 @@ _IPV4: Final = rf"\A{_OCTET}\.{_OCTET}\.{_OCTET}\.{_OCTET}\z"
 
 
 def mask(array: Column, *, null: bool = False) -> Mask:
-    """Convert a boolean Arrow column to NumPy; null becomes `null`."""
+    """Convert a boolean Arrow column to NumPy. Nulls become the value of `null`."""
     return np.asarray(pc.fill_null(array, null).to_numpy(zero_copy_only=False), dtype=bool)
 
 
 def bad_event_ids(column: Column) -> Mask:
-    """Return the rows whose event_id is not a 36-character UUID, in upper or lower case."""
+    """Return the rows whose event_id is not a UUID of 36 characters in upper or lower case."""
     return ~mask(pc.match_substring_regex(column, _UUID))
 
 
@@ -56,7 +58,7 @@ def reserved_sources(column: Column) -> Mask:
 
 
 def bad_ips(column: Column) -> Mask:
-    """Return the rows whose ip is not null, not empty and not an address."""
+    """Return the rows whose ip is neither null nor empty nor an address."""
     bad = ~mask(pc.match_substring_regex(column, _IPV4), null=True) & ~mask(pc.equal(column, ""))
     rows = np.flatnonzero(bad)
     for row, text in zip(rows.tolist(), column.take(pa.array(rows)).to_pylist(), strict=True):
@@ -70,7 +72,7 @@ def _is_ip(text: str) -> bool:
 
 
 def unmatchable(fields: Iterable[Field]) -> str:
-    """Return why Arrow's RE2 cannot use a field's pattern, or an empty string if it can use all of them."""
+    """Return the reason why Arrow's RE2 cannot use a field's pattern, or an empty string if it can use all patterns."""
     for field in fields:
         if field.rules.pattern is not None:
             try:
@@ -81,7 +83,8 @@ def unmatchable(fields: Iterable[Field]) -> str:
 
 
 def broken_rules(columns: Iterable[tuple[Field, Column]]) -> dict[int, tuple[Field, str]]:
-    """Return, by row, the first field in the given order whose rules the row breaks, and the first such rule.
+    """Return the first field whose rules a row breaks, in the given order, and the first such rule. The result is keyed
+    by row.
 
     A time outside the calendar's years breaks the rule `time`.
     """

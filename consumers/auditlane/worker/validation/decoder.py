@@ -1,12 +1,13 @@
-"""Decodes a batch's Avro datums into Arrow columns: all of them with a fast decoder, then the doubtful ones strictly.
+"""Decodes a batch's Avro datums into Arrow columns. A fast decoder decodes all of them, and the suspicious ones are
+then decoded strictly.
 
 `read` decodes the messages of one schema. `DecodedBatch` joins the messages of all schemas, since an operation on a
 column costs the same few microseconds for ten rows as for thousands.
 
 The fast decoder (pyruhvro) rejects a batch as a whole, and silently accepts some bytes that are not a datum. So
-`avro_binary.find_malformed` finds the suspicious datums of a rejected batch, and `without_malformed` the suspicious
-datums of an accepted one: datums longer than their values need, and values that the fast decoder does not check (UTF-8,
-the 32-bit range, duplicate map keys). `avro_binary.read` then decides on each of them.
+`avro_binary.find_malformed` finds the suspicious datums of a rejected batch, and `without_malformed` finds those of an
+accepted batch. These are datums that are longer than their values need, and values that the fast decoder does not check
+(UTF-8, the 32-bit range, duplicate map keys). `avro_binary.read` then decides on each of them.
 """
 
 from __future__ import annotations
@@ -47,7 +48,7 @@ _ARROW: Final[dict[str, DataType]] = {
 
 
 def arrow_type(field: Field) -> DataType:
-    """Return the type of a field's decoded column: ints and times are int64, enums are strings."""
+    """Return the type of a field's decoded column. Ints and times are int64, and enums are strings."""
     return _ARROW[field.kind]
 
 
@@ -86,7 +87,7 @@ class Decoder:
         return columns, malformed | {valid[index]: why for index, why in more.items()}
 
     def malformed(self, datums: Sequence[bytes], indexes: Sequence[int]) -> dict[int, str]:
-        """Read the datums at `indexes` strictly; return the reason for each malformed datum, by index."""
+        """Read the datums at `indexes` strictly. Returns the reason for each malformed datum, by index."""
         malformed: dict[int, str] = {}
         for index in indexes:
             try:
@@ -124,7 +125,9 @@ _DEFAULTS: Final = {one["name"]: one.get("default") for one in base_schema()["fi
 
 @dataclass(frozen=True, slots=True)
 class DecodedGroup:
-    """The decoded rows of one schema: chunks of columns in the order of its fields; `members` are the rows' indexes."""
+    """The decoded rows of one schema, in chunks of columns in the order of its fields. `members` contains the indexes
+    of the rows.
+    """
 
     schema_id: int
     decoder: Decoder
@@ -132,7 +135,7 @@ class DecodedGroup:
     chunks: Sequence[Sequence[Column]]
 
     def base(self, name: str) -> list[Column]:
-        """Return a base field by chunk; a field that the contract lacks has its default."""
+        """Return a base field in chunks. A field that the contract lacks has its default."""
         at = self.decoder.at.get(name)
         if at is not None:
             return [chunk[at] for chunk in self.chunks]
@@ -142,7 +145,7 @@ class DecodedGroup:
 
 @dataclass(frozen=True, slots=True)
 class SchemaSlice:
-    """The rows of one schema in a `DecodedBatch`; `own` are the columns of the tenant's custom fields."""
+    """The rows of one schema in a `DecodedBatch`. `own` contains the columns of the tenant's custom fields."""
 
     schema_id: int
     decoder: Decoder
@@ -152,8 +155,8 @@ class SchemaSlice:
 
 @dataclass(frozen=True, slots=True)
 class DecodedBatch:
-    """The decoded rows, schema by schema: `base` has their values in the columns of `BASE`, and `rows` their indexes in
-    the range.
+    """The decoded rows, schema by schema. `base` contains their values in the columns of `BASE`, and `rows` contains
+    their indexes in the range.
     """
 
     base: RecordBatch
@@ -195,7 +198,7 @@ class DecodedBatch:
 
 
 def read(batch: ValidationBatch, schema_id: int, decoder: Decoder, members: Indexes) -> DecodedGroup:
-    """Decode the messages at `members`; reject messages that are not datums of their schema."""
+    """Decode the messages at `members`. Messages that are not datums of their schema are rejected."""
     chunks: list[list[Column]] = []
     malformed: dict[int, str] = {}
     for first in range(0, len(members), CHUNK_ROWS):
@@ -208,7 +211,9 @@ def read(batch: ValidationBatch, schema_id: int, decoder: Decoder, members: Inde
 
 
 def _suspects(decoded: DecodedBatch, lengths: Lengths) -> Mask:
-    """Return a mask of the rows that the fast decoder may have misread; `lengths` are the datums' lengths in bytes."""
+    """Return a mask of the rows that the fast decoder may have misread. `lengths` are the lengths of the datums in
+    bytes.
+    """
     doubts = np.zeros(len(lengths), dtype=bool)
     base = list(base_fields().values())
     _mark(doubts, base, decoded.base.columns)
@@ -237,7 +242,7 @@ def _mark(doubts: Mask, fields: Sequence[Field], columns: Sequence[Column]) -> N
 
 
 def _invalid(column: Column) -> Iterator[slice]:
-    """Yield the slices that contain an invalid value; usually there are none."""
+    """Yield the slices that contain an invalid value. Usually there are none."""
     if _valid(column):
         return
     for first in range(0, len(column), _SLICE):
@@ -259,7 +264,7 @@ def _beyond_int32(column: Column) -> Mask:
 
 
 def _repeats_key(column: Column) -> Mask:
-    """Return the rows of a map column in which a key occurs more than once."""
+    """Return a mask of the rows of a map column in which a key occurs more than once."""
     repeats = np.zeros(len(column), dtype=bool)
     offsets = column.offsets.to_numpy()
     counts = np.diff(offsets)
@@ -283,7 +288,7 @@ def _repeats_key(column: Column) -> Mask:
 
 
 def _not_utf8(column: Column) -> Mask:
-    """Return the rows with a string that is not UTF-8."""
+    """Return a mask of the rows with a string that is not valid UTF-8."""
     if pa.types.is_map(column.type):
         return np.array([any(map(_is_bad, _texts(one))) for one in column.cast(_BYTES).to_pylist()], dtype=bool)
     if not pa.types.is_string(column.type):
@@ -308,7 +313,7 @@ def _is_bad(text: bytes | None) -> bool:
 
 
 def without_malformed(batch: ValidationBatch, decoded: DecodedBatch) -> DecodedBatch:
-    """Strictly decode the rows that the fast decoder may have misread; reject rows that are not valid datums."""
+    """Strictly decode the rows that the fast decoder may have misread. Rows that are not valid datums are rejected."""
     doubts = _suspects(decoded, batch.lengths[decoded.rows] - HEADER_BYTES)
     if not doubts.any():
         return decoded

@@ -1,4 +1,6 @@
-"""Converts decoded columns to the columns of `audit.events`: defaults, custom fields as text, provenance, months."""
+"""Converts decoded columns to the columns of `audit.events`. This adds defaults and provenance, converts custom fields
+to text, and splits rows by month.
+"""
 
 from __future__ import annotations
 
@@ -74,7 +76,9 @@ def custom_fields_map(decoded: DecodedBatch) -> Column:
 
 
 def _text(field: Field, column: Column) -> Column:
-    """Convert to text: numbers in the shortest form that parses back exactly, times as RFC 3339 with microseconds."""
+    """Convert a column to text. Numbers have the shortest form that parses back exactly, and times are RFC 3339 with
+    microseconds.
+    """
     if field.kind == "timestamp":
         return pc.binary_replace_slice(column.cast(_US).cast(pa.string()), 10, 11, "T")
     return column if pa.types.is_string(column.type) else column.cast(pa.string())
@@ -94,8 +98,8 @@ def event_rows(
 ) -> Table:
     """Build the rows of `audit.events`, in the columns of `EVENTS`.
 
-    Ids become lower case, an empty `ip` or `user_agent` becomes null, and custom fields become text.
-    `offsets` and `timestamps_ms` are those of the range.
+    Ids become lower case, an empty `ip` or `user_agent` becomes null, and custom fields become text. `offsets` and
+    `timestamps_ms` are those of the range.
     """
     rows = len(decoded.rows)
     columns = {name: decoded.base.column(name) for name in BASE.names}
@@ -123,7 +127,9 @@ def event_rows(
 
 
 def _provenance(vouched: Vouched, codes: Codes, topic: str) -> dict[str, Column]:
-    """Return the provenance columns: the gateway's client for signed messages, the topic for others."""
+    """Return the provenance columns. They contain the gateway's client for signed messages, and the topic for
+    others.
+    """
     if not vouched.claims:
         return {"provenance": pa.repeat("kafka", len(codes)), "provenance_id": pa.repeat(topic, len(codes))}
     names = pa.array([topic, *(claim.client_id for claim in vouched.claims)])
@@ -136,8 +142,8 @@ def _provenance(vouched: Vouched, codes: Codes, topic: str) -> dict[str, Column]
 def defaulted(decoded: DecodedBatch, vouched: Vouched, standing: Standing) -> Column:
     """Return, for each row, the fields that its producer did not set.
 
-    These are fields that the gateway filled in, and custom fields with the default that means "not set", as in every
-    event older than the field.
+    These are fields that the gateway filled in, and custom fields with the default that means "not set". Every event
+    that is older than the field has this default.
     """
     found: list[tuple[str, npt.NDArray[np.int64]]] = []
     codes = vouched.codes[decoded.rows]

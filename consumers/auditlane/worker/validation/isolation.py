@@ -1,7 +1,7 @@
-"""Isolates messages that make validation itself fail, so that only they are rejected and not the whole range.
+"""Isolates messages that make validation itself fail. Only they are rejected, and not the whole range.
 
-No message is known to do this; a bug in auditlane could. Without isolation, one such message would stop its partition
-for every tenant in it, on every worker that takes the partition over.
+No message is known to do this, but a bug in auditlane could cause it. Without isolation, one such message would stop
+its partition for every tenant in it, on every worker that takes the partition over.
 """
 
 from __future__ import annotations
@@ -24,8 +24,8 @@ Kind = tuple[str | None, int]  # tenant and schema id
 
 
 def isolated(raw: RawRange, validate: Callable[[RawRange], ValidationResult]) -> ValidationResult:
-    """Return the result of `validate`, rejecting as NOT_JUDGED any message that makes it raise. The subclasses of
-    Unavailable propagate: no message is at fault, so the range is retried later.
+    """Return the result of `validate`. Messages that make it raise an error are rejected as NOT_JUDGED.¶The subclasses
+    of Unavailable propagate. In that case no message is at fault, so the range is retried later.
     """
     try:
         return validate(raw)
@@ -99,7 +99,7 @@ class _Search:
 
 
 def _kinds(raw: RawRange) -> list[Kind]:
-    """Return the tenant and schema id of each message; the id is -1 without a frame or if reading them fails."""
+    """Return the tenant and schema id of each message. The id is -1 if there is no frame or it cannot be read."""
     try:
         batch = ValidationBatch.open(raw)
     except Exception:  # bisected without kinds
@@ -111,7 +111,7 @@ def _kinds(raw: RawRange) -> list[Kind]:
 
 
 def _part(raw: RawRange, indexes: Sequence[int]) -> RawRange:
-    """Return the part of a range that consists of the messages at `indexes`, in order of offset."""
+    """Return the part of a range with the messages at `indexes`, in order of offset."""
     of = sorted(indexes)
     return replace(
         raw,
@@ -124,7 +124,7 @@ def _part(raw: RawRange, indexes: Sequence[int]) -> RawRange:
 
 
 def _placed(result: ValidationResult, indexes: Sequence[int]) -> ValidationResult:
-    """Return a part's result, with the rejections' indexes converted to indexes in the whole range."""
+    """Return the result of a part. The indexes of its rejections are converted to indexes in the whole range."""
     of = sorted(indexes)
     return replace(result, rejected=[replace(one, index=of[one.index]) for one in result.rejected])
 

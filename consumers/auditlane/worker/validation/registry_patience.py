@@ -1,9 +1,10 @@
-"""Decides how long to retry a request that fails for one schema or subject while the registry responds to others.
+"""Decides how long to retry a request that fails for one schema or subject while the registry responds to other
+requests.
 
-Most failures are final: the id does not exist, or the content is not a schema. An internal error or a permission error
-may be temporary, so the worker retries, but not for long, since the messages behind it wait as well. After unsuccessful
-retries the same request is not retried again soon, and further requests of the same tenants get only a few tries: a
-producer that can name one such schema can name many. Requests of other tenants keep their full time.
+Most failures are final, because the id does not exist or the content is not a schema. An internal error or a permission
+error may be temporary, so the worker retries, but not for long, since the messages behind it wait as well. After
+unsuccessful retries, the same request is not retried again soon. Further requests of the same tenants get only a few
+tries, since a producer that can name one such schema can name many. Requests of other tenants keep their full time.
 """
 
 from __future__ import annotations
@@ -28,7 +29,7 @@ About = tuple[str, object]
 
 @dataclass(slots=True)
 class _Failing:
-    """A request that keeps failing: when it first failed, and how often it was tried."""
+    """A request that keeps failing, with the time of its first failure and the number of tries."""
 
     since: float
     tries: int = 0
@@ -44,10 +45,10 @@ class Patience:
     _lock: Lock = field(default_factory=Lock)
 
     def waits(self, about: About, tenants: Collection[str], error: Exception, now: float) -> bool:
-        """Return whether to retry the request later; otherwise, the request counts as completed without a result.
+        """Return whether to retry the request later. Otherwise, the request counts as completed without a result.
 
-        `tenants` are the tenants whose messages need the response; one tenant without unsuccessful retries among them
-        is enough for the full time.
+        `tenants` are the tenants whose messages need the response. If one of them has no unsuccessful retries, the
+        request is retried for the full time.
         """
         passing = isinstance(error, RegistryUnavailable) or (
             isinstance(error, RegistryRefused) and error.status in _RIGHTS
@@ -76,7 +77,7 @@ class Patience:
                 self._open.pop(about, None)
 
     def _in_vain(self, key: Hashable, now: float) -> int:
-        """Return how many recent requests for this subject or tenant were retried without success."""
+        """Return the number of recent requests for this subject or tenant that were retried without success."""
         until, count = self._vain.get(key, (now, 0))
         return count if now < until else 0
 

@@ -1,10 +1,12 @@
-"""Caches the registry: a schema's contract by id, the tenants that may write with it, and their first defaults.
+"""Caches the registry. The cache contains a schema's contract by id, the tenants that may write with it, and their
+first defaults.
 
-A message is never rejected on cached data alone: the registry is queried again first, so that a contract registered a
-moment ago counts. Negative results are cached briefly, to bound the requests that a flood of bad messages can cause.
+A message is never rejected because of cached data alone. The registry is queried again first, so that a contract
+registered a moment ago counts. Negative results are cached briefly, to bound the requests that a flood of bad messages
+can cause.
 
-While the registry is unavailable, validation waits for it. A registry that fails for one schema only must not stop a
-partition: that schema counts as unknown (`registry_patience`).
+While the registry is unavailable, validation waits for it. A registry that fails for only one schema must not stop a
+partition, so that schema counts as unknown (`registry_patience`).
 """
 
 from __future__ import annotations
@@ -50,7 +52,7 @@ class CachedSchema:
 class FirstDefaults:
     """The first default of each field of a subject, by name, in versions up to `read`.
 
-    A first default means "not set": an event that omits a field equals an event with the default, since events may be
+    A first default means "not set". An event that omits a field equals an event with the default, since events may be
     older than the field. If later defaults counted too, two events that set different values could both equal a third
     event, and so each other. An event whose value is a later default therefore counts as setting the field.
     """
@@ -59,7 +61,7 @@ class FirstDefaults:
     defaults: dict[str, Any] = field(default_factory=dict)
 
     def through(self, registry: Versions[Version], subject: str, names: Collection[str]) -> FirstDefaults:
-        """Read further versions until all names are found or none is left. Raises the registry's errors."""
+        """Read further versions until all names are found or no version is left. Raises the registry's errors."""
         read, defaults = self.read, dict(self.defaults)
         numbers = iter(registry.versions(subject) if not defaults.keys() >= set(names) else ())
         while not defaults.keys() >= set(names) and (number := next(numbers, None)) is not None:
@@ -71,11 +73,11 @@ class FirstDefaults:
 
 
 class SchemaCache:
-    """The cache. Thread-safe; no lock is held during a request to the registry.
+    """The cache. Thread-safe. The lock is not held during a request to the registry.
 
-    `refresh_s` is the maximum age of a positive result; `clock` counts seconds. Every method raises RegistryUnavailable
-    when the registry is unreachable, rejects the credentials or lacks the base subject: none of these is a message's
-    fault.
+    `refresh_s` is the maximum age of a positive result, and `clock` counts seconds. Every method raises
+    RegistryUnavailable when the registry is unreachable, rejects the credentials or lacks the base subject, since none
+    of these is the fault of a message.
     """
 
     def __init__(
@@ -170,7 +172,7 @@ class SchemaCache:
     def standing(self, schema_id: int, tenant: str, fields: Collection[Field]) -> frozenset[str]:
         """Return the custom fields whose default means "not set" in the tenant's events (see `FirstDefaults`).
 
-        Returns no fields if the registry does not return the subjects.
+        Returns an empty set if the registry does not return the subjects.
         """
         known = self._standing.get((schema_id, tenant))
         if known is not None:
@@ -257,8 +259,8 @@ class SchemaCache:
     ) -> T | None:
         """Send a request that these tenants' messages need.
 
-        Returns None if the registry responds to other requests, but not to this one.
-        Raises SchemaNotFound and RegistryUnavailable.
+        Returns None if the registry responds to other requests, but not to this one. Raises SchemaNotFound and
+        RegistryUnavailable.
         """
         try:
             answer = question()

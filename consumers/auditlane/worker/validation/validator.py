@@ -1,8 +1,8 @@
-"""Validates a range of Kafka messages by column: into rows to store and messages to reject.
+"""Validates a range of Kafka messages by column. The result is rows to store and messages to reject.
 
 The result follows from the messages, their Kafka timestamps and the schemas, so validating again gives the same result.
-Rules that may have changed since (who may write with a schema, how large an event may be) are not applied to messages
-that are already committed. A message that breaks several rules gets the first code in the order of `ORDER`.
+Rules that may have changed since then (who may write with a schema, how large an event may be) are not applied to
+messages that are already committed. A message that breaks several rules gets the first code in the order of `ORDER`.
 """
 
 from __future__ import annotations
@@ -49,10 +49,10 @@ UNKNOWN_IDS: Final = 32  # unknown schema ids per tenant and range, after which 
 
 
 class BatchValidator:
-    """Validates ranges of the shared `topic` and of dedicated ones, `<topic>.<tenant>`. Thread-safe.
+    """Validates ranges of the shared `topic` and of dedicated topics, `<topic>.<tenant>`. Thread-safe.
 
-    `secrets` returns the provenance keys' secrets by key id and is called once per range. Without keys, no message
-    counts as signed.
+    `secrets` returns the provenance keys' secrets by key id, and is called once per range. Without keys, messages count
+    as unsigned.
     """
 
     def __init__(
@@ -72,8 +72,8 @@ class BatchValidator:
     def validate(self, raw: RawRange, *, ingested_at_ms: int, already_committed: int = 0) -> ValidationResult:
         """Decide for each message whether it becomes a row or a rejection.
 
-        Offsets below `already_committed` were completed by the workers without a dead letter: they were valid under the
-        rules in force at the time. Messages that make validation itself fail are rejected as NOT_JUDGED, without
+        Offsets below `already_committed` were completed by the workers without a dead letter, so they were valid under
+        the rules in force at the time. Messages that make validation itself fail are rejected as NOT_JUDGED, without
         affecting the others. Raises RegistryUnavailable, in which case the range has to be validated again later.
         """
         return isolated(
@@ -177,7 +177,7 @@ class BatchValidator:
     def _known(
         self, batch: ValidationBatch, schema_id: int, members: Indexes, unknown: Counter[str]
     ) -> CachedSchema | None:
-        """Return the schema of these messages, or None if unknown.
+        """Return the schema of these messages, or None if it is unknown.
 
         Lookups for a tenant stop after many unknown ids, so that the tenant does not delay others.
         """
@@ -192,7 +192,7 @@ class BatchValidator:
         return known
 
     def _admit(self, batch: ValidationBatch, known: CachedSchema, members: Indexes) -> Indexes:
-        """Return the members whose tenant may write with the schema; reject the others."""
+        """Return the members whose tenant may write with the schema. The others are rejected."""
         codes = batch.key_codes[members]
         used = np.unique(codes).tolist()
         if known.contract is None:
@@ -209,10 +209,10 @@ class BatchValidator:
         return members[passes]
 
     def _from_gateway(self, batch: ValidationBatch, known: CachedSchema, members: Indexes) -> checks.Mask:
-        """Return a mask of the gateway's base events that are accepted whatever the tenant's contract requires.
+        """Return a mask of the gateway's base events that are accepted regardless of the tenant's contract.
 
-        They are auditlane's own trail, and events that a gateway accepted before it learnt that the contract is
-        exclusive.
+        These are events of auditlane's own trail, and events that a gateway accepted before it learnt that the contract
+        is exclusive.
         """
         signed = batch.vouched.codes[members] > 0
         return signed & self._schemas.is_base(known.schema_id) if signed.any() else signed

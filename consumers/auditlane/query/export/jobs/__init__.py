@@ -1,1 +1,1 @@
-"""Exports that continue without their client and survive a restart of the process that runs them."""
+"""Exports that continue without their client, and survive a restart of the process that runs them."""

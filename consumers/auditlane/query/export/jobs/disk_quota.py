@@ -1,4 +1,6 @@
-"""Limits the disk space used by export jobs: per tenant, and by the space that must remain free on the disk."""
+"""Limits the disk space of export jobs. There is a limit per tenant, and an amount of space that must remain free on
+the disk.
+"""
 
 from __future__ import annotations
 
@@ -9,7 +11,7 @@ from auditlane.runtime.settings import Settings, variable
 
 
 class DiskQuota:
-    """The limits of the jobs' folder, whose disk may also hold the keys and ClickHouse's data."""
+    """The limits of the jobs' folder, whose disk may also contain the keys and ClickHouse's data."""
 
     def __init__(self, jobs: JobStore, *, per_tenant: int, free: int) -> None:
         """Limit a tenant's files to `per_tenant` bytes, and keep `free` bytes of the disk free."""

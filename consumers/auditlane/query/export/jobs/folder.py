@@ -1,8 +1,8 @@
-"""Jobs in a folder that all replicas share: `<tenant>/<job>/`, with a lease that only one process can hold.
+"""Jobs in a folder that all replicas share. A job is in `<tenant>/<job>/`, and only one process can hold its lease.
 
-A job's attempts are numbered by epoch. A process takes a job by creating `run.<epoch>.json` as a hard link, which
-succeeds for one process only. An owner writes only to the files of its own epoch, so an owner that was presumed dead
-and resumes cannot change anything that its successor reads.
+A job's attempts are numbered by epoch. A process takes a job by creating `run.<epoch>.json` as a hard link, which only
+one process can do. An owner writes only to the files of its own epoch, so an owner that was presumed dead and resumes
+cannot change anything that its successor reads.
 """
 
 from __future__ import annotations
@@ -84,7 +84,7 @@ class JobFolder:
         write_text(self._attempt(attempt.epoch), attempt.model_dump_json())
 
     def cancel(self) -> None:
-        """Mark the job as cancelled; its worker notices at the next heartbeat."""
+        """Mark the job as cancelled. Its worker notices this at the next heartbeat."""
         self._marker.touch()
         self.drop_outputs()
 
@@ -95,7 +95,7 @@ class JobFolder:
                 path.unlink(missing_ok=True)
 
     def remove(self) -> None:
-        """Remove the job, its record first, so that a partly removed folder does not count as a job."""
+        """Remove the job. Its record is removed first, so that a partly removed folder does not count as a job."""
         (self.path / "job.json").unlink(missing_ok=True)
         shutil.rmtree(self.path, ignore_errors=True)
 
@@ -125,13 +125,13 @@ class JobStore:
         self._root = root
 
     def create(self, record: JobRecord) -> JobFolder:
-        """Create a queued job. Raises OSError if the folder is not writable."""
+        """Create a job in the queue. Raises OSError if the folder is not writable."""
         folder = JobFolder(self._of(record.tenant) / record.id)
         folder.make(record)
         return folder
 
     def find(self, scope: TenantScope, id_: str) -> tuple[JobFolder, JobStatus]:
-        """Return a job of this tenant. Raises NotFound, even for another tenant's job."""
+        """Return a job of this tenant. Raises NotFound if there is none, also for another tenant's job."""
         if not _ID.fullmatch(id_):
             raise _not_found(id_)
         folder = JobFolder(self._of(scope.tenant) / id_)
@@ -165,11 +165,11 @@ class JobStore:
         return shutil.disk_usage(self._root).free
 
     def _of(self, tenant: str) -> Path:
-        """Return a tenant's folder. The check ensures that its id is a safe file name."""
+        """Return a tenant's folder. It is checked that the tenant's id is a safe file name."""
         return self._root / check_tenant(tenant, ours=True)
 
     def all(self) -> Iterator[JobFolder]:
-        """Yield the jobs of every tenant, the oldest of each tenant first."""
+        """Yield the jobs of every tenant. The oldest job of a tenant comes first."""
         with contextlib.suppress(FileNotFoundError):
             for tenant in sorted(self._root.iterdir()):
                 yield from _folders(tenant)

@@ -1,5 +1,5 @@
-"""Leases on jobs: heartbeats keep a lease, and it is lost when another process takes the job, or the job is
-cancelled.
+"""Leases on jobs. Heartbeats keep a lease. It is lost when another process takes the job, or when the job
+is cancelled.
 """
 
 from __future__ import annotations
@@ -18,7 +18,9 @@ class LeaseLost(Exception):
 
 
 class Lease:
-    """One epoch of one job. Thread-safe: a worker saves progress while another thread sends heartbeats."""
+    """The lease on one epoch of a job. Thread-safe, since a worker saves progress while another thread sends
+    heartbeats.
+    """
 
     def __init__(self, folder: JobFolder, attempt: JobAttempt) -> None:
         self.folder = folder
@@ -35,7 +37,7 @@ class Lease:
         return cls(folder, attempt) if folder.begin(attempt) else None
 
     def save(self, **changes: Any) -> None:
-        """Save the changes; this also counts as a heartbeat.
+        """Save the changes. This also counts as a heartbeat.
 
         Raises LeaseLost, and OSError if the folder is not writable.
         """
@@ -48,7 +50,7 @@ class Lease:
 
 
 class LeaseMonitor:
-    """Detects lapsed leases: leases without a heartbeat for `lease_s` by this process's clock.
+    """Detects lapsed leases. A lease has lapsed after `lease_s` seconds without a heartbeat, by this process's clock.
 
     Clocks of different machines are never compared.
     """

@@ -1,4 +1,4 @@
-"""Sends a finished job's file, whole or in ranges according to RFC 9110: an invalid `Range` is ignored."""
+"""Sends the file of a finished job, whole or in ranges. According to RFC 9110, an invalid `Range` is ignored."""
 
 from __future__ import annotations
 
@@ -18,10 +18,10 @@ _RANGE: Final = re.compile(r"([0-9]{1,18})-([0-9]{0,18})|-([0-9]{1,18})")
 
 
 class RangedFile(FileResponse):
-    """Sends the file at `path`, or only its headers for HEAD. `request_headers` has names in lower case.
+    """Sends the file at `path`, or only its headers for HEAD. The names in `request_headers` are in lower case.
 
-    `check` is called for every MiB; if it raises, the body is cut off, which every client notices.
-    Raises FileNotFoundError, and RangeNotSatisfiable if the requested ranges are outside the file.
+    `check` is called for every MiB. If it raises an error, the body is cut off, which every client notices. Raises
+    FileNotFoundError, and RangeNotSatisfiable if the requested ranges are outside the file.
     """
 
     def __init__(
@@ -61,7 +61,8 @@ class RangedFile(FileResponse):
 
 
 def satisfiable(header: str, size: int) -> str | None:
-    """Return the part of a `Range` header that lies within `size` bytes. Raises RangeNotSatisfiable if no part does.
+    """Return the part of a `Range` header that lies within `size` bytes. Raises RangeNotSatisfiable if there is no such
+    part.
 
     Returns None for a header that must be ignored because it is invalid or its unit is not bytes.
     """

@@ -1,4 +1,6 @@
-"""The stored records of a job: the request, written once, and each epoch's attempt, written by the lease's owner."""
+"""The stored records of a job. The request is written once, and each epoch's attempt is written by the owner of the
+lease.
+"""
 
 from __future__ import annotations
 
@@ -22,7 +24,7 @@ State = Literal["queued", "running", "done", "failed", "cancelled"]
 
 
 class JobRecord(BaseModel):
-    """The request. The file holds the `rows` events that were ingested up to `bound_ms`."""
+    """The request for a job. The file contains the `rows` events that were ingested up to `bound_ms`."""
 
     model_config = ConfigDict(frozen=True)
 
@@ -49,7 +51,7 @@ class JobRecord(BaseModel):
 
     @property
     def form(self) -> Form:
-        """The form of the file, independent of later changes to the tenant's structure."""
+        """The form of the file. Later changes to the tenant's structure do not affect it."""
         return Form(
             self.format,
             self.columns,
@@ -73,12 +75,12 @@ class JobRecord(BaseModel):
 
     @property
     def counted(self) -> Counted:
-        """The events that the file holds."""
+        """The number of events in the file, and their newest `ingested_at`."""
         return Counted(self.rows, self.bound_ms)
 
 
 class Failure(BaseModel):
-    """Why a job failed: an error's message and fix."""
+    """The reason why a job failed, as an error's message and fix."""
 
     model_config = ConfigDict(frozen=True)
 
@@ -92,9 +94,9 @@ class Failure(BaseModel):
 
 
 class JobAttempt(BaseModel):
-    """The progress of one epoch's owner: the first `size` bytes of the output of epoch `file` hold `rows` events.
+    """The progress of one epoch's owner. The first `size` bytes of the output of epoch `file` contain `rows` events.
 
-    `beat` counts the owner's heartbeats; an empty `owner` means that the job was released.
+    `beat` counts the owner's heartbeats. An empty `owner` means that the job was released.
     """
 
     model_config = ConfigDict(frozen=True)

@@ -1,4 +1,6 @@
-"""The routes for export jobs: create one, follow its progress, download its file by ranges, cancel it."""
+"""The routes for export jobs. A client can create a job, follow its progress, download its file in ranges, and cancel
+it.
+"""
 
 from __future__ import annotations
 
@@ -69,7 +71,7 @@ class JobList(BaseModel):
 
 
 def create(request: Request, response: Response, body: ExportRequest, scope: Scope, exports: Exports) -> Job:
-    """Create a background job that exports the events that match now. The `Location` header is the job's URL."""
+    """Create a background job that exports the events that match now. The `Location` header contains the job's URL."""
     job = create_job(exports, request, scope, body)
     response.headers["Location"] = f"{_PATH}/{job.id}"
     return job
@@ -89,7 +91,7 @@ def get_job(request: Request, export_id: str, scope: Scope, exports: Exports) ->
 
 
 def get_file(request: Request, export_id: str, scope: Scope, exports: Exports) -> Response:
-    """Download the whole file or a part of it: `Range` and `If-Range` resume an interrupted download.
+    """Download the whole file or a part of it. `Range` and `If-Range` resume an interrupted download.
 
     HEAD returns only the headers.
     """
@@ -97,7 +99,7 @@ def get_file(request: Request, export_id: str, scope: Scope, exports: Exports) -
 
 
 def cancel(request: Request, export_id: str, scope: Scope, exports: Exports) -> None:
-    """Cancel a job that has not ended; remove one that has, with its file."""
+    """Cancel a job that has not ended. A job that has ended is removed, together with its file."""
     folder, status = exports.jobs.find(scope, export_id)
     if status.ended_at is None:
         folder.cancel()
@@ -127,7 +129,7 @@ def build(authenticator: Authenticator) -> APIRouter:
 def create_job(exports: ExportService, request: Request, scope: TenantScope, body: ExportRequest) -> Job:
     """Count the events that match now, and queue a job to export them.
 
-    Raises InvalidFilter, TooManyExports if the tenant has reached its limit of jobs or bytes, and ConfigError if the
+    Raises InvalidFilter, TooManyExports if the tenant has reached its limit of jobs or bytes, or ConfigError if the
     folder is not writable.
     """
     pairs = body.pairs()
@@ -209,9 +211,10 @@ def job_of(exports: ExportService, request: Request, scope: TenantScope, status:
 
 
 def job_file(exports: ExportService, request: Request, scope: TenantScope, id_: str) -> Response:
-    """Return a finished job's file; the download is cut off if the caller loses access to it.
+    """Return the file of a finished job. The download is cut off if the caller loses access to it.
 
-    Raises NotFound, and Conflict if the job is not done or the file has a column that may no longer be downloaded.
+    Raises NotFound if there is no such job, or Conflict if it is not done or its file has a column that may no longer
+    be downloaded.
     """
     folder, status = exports.jobs.find(scope, id_)
     record, attempt = status.record, status.attempt

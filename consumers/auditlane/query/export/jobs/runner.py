@@ -1,4 +1,6 @@
-"""Finds jobs without an owner and runs some of them: one thread scans, and each job has a thread."""
+"""Finds jobs without an owner and runs some of them. One thread scans for jobs, and each job has a thread of its
+own.
+"""
 
 from __future__ import annotations
 
@@ -25,14 +27,14 @@ _STOP_S: Final = 10.0
 
 @dataclass(frozen=True, slots=True)
 class JobFigures:
-    """The number of jobs in one state, and when the oldest job was created."""
+    """The number of jobs in one state, and the time when the oldest of them was created."""
 
     jobs: int
     oldest: datetime
 
 
 def figures(jobs: Iterable[tuple[State, datetime]]) -> dict[State, JobFigures]:
-    """Summarize jobs, given by state and time of creation. States without a job are absent. Pure."""
+    """Summarize jobs, which are given as (state, time of creation). States without a job are absent. Pure."""
     found: dict[State, JobFigures] = {}
     for state, created_at in jobs:
         before = found.get(state, JobFigures(0, created_at))
@@ -115,7 +117,7 @@ class Runner:
                     self._worker.abandon(lease.folder.id)
 
     def _scan(self) -> None:
-        """Take free jobs up to the limits, serving first the tenants that have waited longest."""
+        """Take free jobs up to the limits. The tenants that have waited longest are served first."""
         folders = list(self._jobs.all())
         for folder in sorted(folders, key=lambda folder: self._served.get(folder.tenant, 0)):
             if self._stopping or folder.id in self._working or folder.id in self._ended:

@@ -1,4 +1,4 @@
-"""Makes a job's file, saves checkpoints, and resumes from the last one after an interruption."""
+"""Makes a job's file and saves checkpoints. After an interruption, it resumes from the last checkpoint."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ FilterOf = Callable[[JobRecord], Filter]
 
 
 class WorkerStopping(Exception):
-    """Raised when this process is stopping, so that the job is released."""
+    """Raised when this process is stopping. The job is then released."""
 
 
 class Worker:
@@ -43,8 +43,8 @@ class Worker:
         require_space: Callable[[TenantScope], None] = lambda scope: None,
         on_done: Callable[[JobRecord], None] = lambda record: None,
     ) -> None:
-        """Make files with `exporter`; `require_space` raises if a tenant has no space left, and `on_done` is called
-        when a file is complete.
+        """Set the exporter that makes the files. `require_space` raises an error if a tenant has no space left, and
+        `on_done` is called when a file is complete.
         """
         self._on_done = on_done
         self._exporter = exporter
@@ -105,7 +105,9 @@ class Worker:
         return True
 
     def _persist(self, lease: Lease, record: JobRecord) -> None:
-        """Create the file. Resume after temporary failures, until several attempts in a row make no progress."""
+        """Create the file. After a temporary failure, it is resumed, until several attempts in a row make no
+        progress.
+        """
         failures = 0
         while True:
             before = lease.attempt.rows

@@ -1,1 +1,1 @@
-"""Events in the Open Cybersecurity Schema Framework (OCSF): the mapping of an event, and the format's encoder."""
+"""Maps events to the Open Cybersecurity Schema Framework (OCSF), and encodes files in this format."""

@@ -1,5 +1,5 @@
-"""Determines the OCSF class and activity of an action: as in the vocabulary, or else API Activity, with an activity
-derived from the action's verb.
+"""Determines the OCSF class and activity of an action.¶An action that the vocabulary lacks belongs to API Activity,
+with an activity derived from the action's verb.
 """
 
 from __future__ import annotations
@@ -30,7 +30,9 @@ _WORD: Final = re.compile(r"[A-Z]?[a-z]+|[A-Z]+(?![a-z])")
 
 
 def activity_of(action: str, version: OcsfVersion) -> OcsfClass:
-    """Return the class and activity of an action, such as `document.deleted` or `DeleteRole`, in a version of OCSF."""
+    """Return the class and activity of an action in a version of OCSF. The action may be `document.deleted` or
+    `DeleteRole`, for example.
+    """
     known = ACTIONS.get(action)
     found = known and (known.ocsf_1_8 if version is OcsfVersion.v1_8_0 else known.ocsf_1_9)
     if found:

@@ -25,7 +25,9 @@ from auditlane.query.export.ocsf.row import Attributes, Row
 
 
 class Mapped(NamedTuple):
-    """The values that a class's attributes depend on: the action, its activity, and the actor's user (may be empty)."""
+    """The values on which the attributes of a class depend: the action, its activity, and the actor's user, which may
+    be empty.
+    """
 
     action: str
     activity_id: int
@@ -46,7 +48,7 @@ Build = Callable[[Row, Mapped], Attributes]
 
 @dataclass(frozen=True, slots=True)
 class Shape:
-    """A class: its own attributes, and which of the common attributes it has.
+    """The shape of a class. It consists of the class's own attributes, and of the common attributes that it has.
 
     A class without an actor of its own gets it from the `host` profile.
     """
@@ -63,7 +65,7 @@ def _account(row: Row, mapped: Mapped) -> Attributes:
 
 
 def _authentication(row: Row, mapped: Mapped) -> Attributes:
-    """Build Authentication; the schema requires a service or a destination."""
+    """Build Authentication, for which the schema requires a service or a destination."""
     session = row.take_key("session_id")
     if row.get("resource") == "session":
         row.take("resource")
@@ -79,7 +81,7 @@ def _authentication(row: Row, mapped: Mapped) -> Attributes:
 
 
 def _entity(row: Row, mapped: Mapped) -> Attributes:
-    """Build Entity Management, whose entity has the values before and after."""
+    """Build Entity Management, whose entity contains the values before and after the change."""
     made = entity(row, mapped.noun)
     result = "entity_result" if mapped.version is OcsfVersion.v1_8_0 else "updated_entity"
     before, after = row.take_json("before"), row.take_json("after")
@@ -93,7 +95,7 @@ def _access(row: Row, mapped: Mapped) -> Attributes:
 
 
 def _group(row: Row, mapped: Mapped) -> Attributes:
-    """Build Group Management: the resource is the group, or a user who joins or leaves the tenant."""
+    """Build Group Management. The resource is the group, or a user who joins or leaves the tenant."""
     if row.get("resource") in ("group", "team", ""):
         group = resource(row) or {"name": row.take_key("name", "group") or UNKNOWN}
         member = user(row.take_key("user"))
@@ -133,7 +135,7 @@ def _web_resources(row: Row, mapped: Mapped) -> Attributes:
 
 
 def _lifecycle(row: Row, mapped: Mapped) -> Attributes:
-    """Build Application Lifecycle: the resource is the application if it is a service."""
+    """Build Application Lifecycle. If the resource is a service, it is the application."""
     name = row.take("resource_id") if row.get("resource") == "service" else ""
     if name:
         row.take("resource")
@@ -162,7 +164,7 @@ def _scan(row: Row, mapped: Mapped) -> Attributes:
 
 
 def _log(row: Row, mapped: Mapped) -> Attributes:
-    """Build Event Log Activity: the log is the resource, or the tenant's."""
+    """Build Event Log Activity. The log is the resource, or else the tenant's log."""
     name = row.take("resource_id") if row.get("resource") in _LOGS else ""
     if row.get("resource") in _LOGS:
         row.take("resource")
@@ -170,7 +172,7 @@ def _log(row: Row, mapped: Mapped) -> Attributes:
 
 
 def _finding(row: Row, mapped: Mapped) -> Attributes:
-    """Build Detection Finding. Its status is the finding's, not the action's."""
+    """Build Detection Finding. Its status is that of the finding, not that of the action."""
     kind = row.take_key("kind")
     info = {"uid": mapped.event_id, "title": kind or mapped.action} | given(types=[kind] if kind else [])
     found = resource(row)
@@ -180,7 +182,7 @@ def _finding(row: Row, mapped: Mapped) -> Attributes:
 
 
 def _nothing(row: Row, mapped: Mapped) -> Attributes:
-    """Build no attributes, for a class whose common attributes suffice."""
+    """Return no attributes, for a class whose common attributes suffice."""
     return {}
 
 
@@ -189,7 +191,7 @@ def _privileges(row: Row) -> list[str]:
 
 
 def _scope(row: Row) -> Attributes:
-    """Take the target of privileges: a resource that is not a principal, and the scope of the privileges."""
+    """Take the target of privileges, which is a resource that is not a principal, and the scope of the privileges."""
     found = resource(row) if row.get("resource") not in PRINCIPALS else {}
     scope = row.take_key("scope")
     return given(resources=[*([found] if found else []), *([{"name": scope}] if scope else [])])

@@ -1,4 +1,4 @@
-"""The encoder of OCSF: JSON Lines, with one OCSF event per line."""
+"""The encoder of OCSF. It writes JSON Lines, with one OCSF event per line."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from auditlane.query.export.ocsf.event import ocsf_event
 
 
 class OcsfLines:
-    """An `Encoder` of the lines that ClickHouse formats as JSON: column 0 of each batch."""
+    """An `Encoder` that maps lines of JSON from ClickHouse to OCSF. The lines are column 0 of each batch."""
 
     def __init__(self, version: OcsfVersion) -> None:
         self._version = version

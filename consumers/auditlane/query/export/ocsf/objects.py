@@ -1,4 +1,4 @@
-"""Builds OCSF objects: users, resources, entities and endpoints. Each has a name or an id, as the schema requires."""
+"""Builds OCSF users, resources, entities and endpoints. Each has a name or an id, as the schema requires."""
 
 from __future__ import annotations
 
@@ -38,8 +38,8 @@ _EMAIL: Final = re.compile(r"[A-Za-z0-9._%+-]+@[A-Za-z0-9-]+\.[A-Za-z0-9.-]+")
 
 
 def user(uid: str, name: str = "", kind: str = "user") -> Attributes:
-    """Build a user of the given kind, such as `user` or `api_key`; the result is empty if neither the user's id nor
-    name is known.
+    """Build a user of the given kind, such as `user` or `api_key`. The result is empty if neither the id nor the name
+    of the user is known.
     """
     if not uid and not name:
         if kind in ("", "user"):
@@ -52,12 +52,12 @@ def user(uid: str, name: str = "", kind: str = "user") -> Attributes:
 
 
 def actor(row: Row) -> Attributes:
-    """Build the acting user; empty if the event names none."""
+    """Build the acting user. The result is empty if the event does not name one."""
     return user(row.take("actor_id"), row.take("actor_name"), row.take("actor_type"))
 
 
 def subject(row: Row, by: Attributes) -> Attributes:
-    """Build the affected user: the resource, else the user named in the metadata, else the actor `by`."""
+    """Build the affected user. This is the resource, or else the user named in the metadata, or else the actor `by`."""
     kind = row.get("resource")
     if (kind in PRINCIPALS or not kind) and (uid := row.take("resource_id")):
         row.take("resource")
@@ -69,7 +69,9 @@ def subject(row: Row, by: Attributes) -> Attributes:
 
 
 def resource(row: Row) -> Attributes:
-    """Build the resource as an OCSF resource, web resource or group; empty if the event names none."""
+    """Build the resource as an OCSF resource, web resource or group. The result is empty if the event does not name
+    one.
+    """
     kind, uid = row.take("resource"), row.take("resource_id")
     if not kind and not uid:
         return {}
@@ -78,7 +80,7 @@ def resource(row: Row) -> Attributes:
 
 
 def entity(row: Row, noun: str) -> Attributes:
-    """Build a managed entity from the resource. If the event names no resource, the entity is named after the
+    """Build a managed entity from the resource. If the event does not name a resource, the entity is named after the
     resource's type or the action's noun.
     """
     kind, uid = row.take("resource") or noun, row.take("resource_id")
@@ -87,7 +89,7 @@ def entity(row: Row, noun: str) -> Attributes:
 
 
 def factors(*names: str) -> list[Attributes]:
-    """Build the authentication factors with these names, such as `totp`. The name "" yields none."""
+    """Build the authentication factors with these names, such as `totp`. A name of "" is ignored."""
     return [_factor(name) for name in names if name]
 
 
@@ -103,13 +105,13 @@ def is_factor(name: str) -> bool:
 
 
 def endpoint(row: Row) -> Attributes:
-    """Build the source endpoint from the caller's address; empty if the event has none."""
+    """Build the source endpoint from the caller's address. The result is empty if the event does not have one."""
     ip = row.take("ip")
     return {"ip": ip} if ip else {}
 
 
 def request(row: Row) -> Attributes:
-    """Build the HTTP request from the user agent; empty if the event has none."""
+    """Build the HTTP request from the user agent. The result is empty if the event does not have one."""
     agent = row.take("user_agent")
     return {"user_agent": agent} if agent else {}
 

@@ -1,4 +1,4 @@
-"""An exported row during its mapping: each value is taken once, and the remaining values are unmapped."""
+"""An exported row while it is mapped. Each value is taken once, and the remaining values are unmapped."""
 
 from __future__ import annotations
 
@@ -23,35 +23,35 @@ class Row:
         self._metadata: dict[str, str] = dict(self._values.pop("metadata", {}))
 
     def get(self, field: str) -> str:
-        """Return a field's text without taking it; "" if it has none."""
+        """Return the text of a field without taking it, or "" if it has no value."""
         value: str = self._values.get(field, "")
         return value
 
     def take(self, field: str) -> str:
-        """Take a field's text; "" if it has none."""
+        """Take the text of a field, or "" if it has no value."""
         value: str = self._values.pop(field, "")
         return value
 
     def take_json(self, field: str) -> Any:
-        """Take the value described by a field's JSON text, or the text itself if it is not JSON. Returns None if the
+        """Take the value that a field's JSON text describes, or the text itself if it is not JSON. Returns None if the
         field has no value.
         """
         text = self.take(field)
         return _parsed(text) if text else None
 
     def take_key(self, *keys: str) -> str:
-        """Take the text of the first of these metadata keys that has a value, or "" if none has one."""
+        """Take the text of the first of these metadata keys that has a value. Returns "" if there is none."""
         for key in keys:
             if self._metadata.get(key):
                 return self._metadata.pop(key)
         return ""
 
     def key(self, key: str) -> str:
-        """Return the text of a metadata key without taking it; "" if it has none."""
+        """Return the text of a metadata key without taking it, or "" if it has no value."""
         return self._metadata.get(key) or ""
 
     def take_list(self, *keys: str) -> list[str]:
-        """Take the parts of comma-separated text, as `take_key` does."""
+        """Take the parts of comma-separated text from the same key as `take_key`."""
         return [part for part in map(str.strip, self.take_key(*keys).split(",")) if part]
 
     def take_number(self, key: str) -> int | None:
@@ -62,7 +62,7 @@ class Row:
         return int(self._metadata.pop(key))
 
     def rest(self) -> Attributes:
-        """Return all values that were not taken, with `before` and `after` as JSON values."""
+        """Return all values that were not taken. `before` and `after` are JSON values."""
         rest = dict(self._values)
         for field in ("before", "after"):
             if field in rest:

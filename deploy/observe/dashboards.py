@@ -1,4 +1,4 @@
-"""Writes Grafana's dashboards: `dashboards/*.json` beside this file, from the panels in `panels/*.yaml`.
+"""Writes Grafana's dashboards to `dashboards/*.json` beside this file, from the panels in `panels/*.yaml`.
 
 python deploy/observe/dashboards.py  # rewrite them; `make docs` does so too
 """
@@ -31,7 +31,7 @@ class Panel:
     """A panel, as described in its file.
 
     `kind` is timeseries, stat, heatmap or sql. A panel has `queries`, each with `expr` (PromQL) and `legend`, or `sql`.
-    `width` is in columns, of which there are 24; `most` is the end of the axis; `runbook` is a page in the runbooks
+    `width` is in columns, of which there are 24. `most` is the end of the axis, and `runbook` is a page in the runbooks
     folder, with an anchor.
     """
 
@@ -48,7 +48,7 @@ class Panel:
 
 @dataclass(frozen=True, slots=True)
 class Dashboard:
-    """A dashboard: the name of its file, and rows of panels by title."""
+    """A dashboard, with the name of its file, and rows of panels by title."""
 
     name: str
     title: str

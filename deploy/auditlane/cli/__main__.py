@@ -1,4 +1,4 @@
-"""`python -m auditlane.cli`: runs the same command when the console script is not on the PATH."""
+"""Runs the same command as `python -m auditlane.cli`, for when the console script is not on the PATH."""
 
 from auditlane.cli.main import run
 

@@ -1,4 +1,4 @@
-"""`auditlane accept-loss`: resume a halted partition past offsets that Kafka has lost."""
+"""Implements `auditlane accept-loss`, which resumes a halted partition past offsets that Kafka has lost."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ app = typer.Typer(add_completion=False)
 
 @dataclass(frozen=True, slots=True)
 class ResolvedLoss:
-    """The loss, and the number of rows that ClickHouse holds for the abandoned offsets."""
+    """The loss, and the number of rows that ClickHouse has stored for the abandoned offsets."""
 
     loss: Loss
     rows: int

@@ -1,7 +1,7 @@
 """The root command.
 
-Imports the module of a subcommand only when it runs: `--help` stays fast, and an installation needs only the extras for
-the commands in use.
+The module of a subcommand is imported only when the subcommand runs. So `--help` stays fast, and an installation needs
+only the extras for the commands in use.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ class LazyGroup(typer.core.TyperGroup):
         return [subcommand.name for subcommand in SUBCOMMANDS]
 
     def get_command(self, ctx: Any, cmd_name: str) -> Any:
-        """Return a stub with the subcommand's name and summary; `resolve_command` loads the subcommand itself."""
+        """Return a stub with the subcommand's name and summary. `resolve_command` loads the subcommand itself."""
         found = find(cmd_name)
         return found and typer.core.TyperCommand(found.name, help=found.help)
 

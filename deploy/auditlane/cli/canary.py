@@ -1,4 +1,4 @@
-"""`auditlane canary`: send small events and wait until readers can see them."""
+"""Implements `auditlane canary`, which sends small events and waits until readers can see them."""
 
 from __future__ import annotations
 
@@ -54,7 +54,7 @@ def command(
 
     Each event has one of these results: visible; late, if that took longer than AUDITLANE_CANARY_LATE_S; lost, if it
     was not visible within AUDITLANE_CANARY_LOST_S; or refused, if Kafka or the registry did not accept it. At most one
-    event is on its way at a time. Events appear in the log of `_auditlane`, with the action `canary.sent`.
+    event is in flight at a time. Events appear in the log of `_auditlane`, with the action `canary.sent`.
 
     Until Ctrl-C, `/metrics` shows the results and times. `/health/ready` fails while an event is overdue or the last
     event was not visible in time, and `/health/live` if the canary itself has stopped. One line of JSON is printed when

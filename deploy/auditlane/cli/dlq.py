@@ -1,4 +1,4 @@
-"""`auditlane dlq`: inspect, replay or resolve dead letters."""
+"""Implements `auditlane dlq`, which inspects, replays and resolves dead letters."""
 
 from __future__ import annotations
 
@@ -100,7 +100,9 @@ def show(
     name: Annotated[str, typer.Argument(help="Dead letter, as `list` names it: topic:partition:offset.")],
     as_json: AsJson = False,
 ) -> None:
-    """Show one dead letter: its event as far as it can be decoded, the error, and what a replay would do now."""
+    """Show one dead letter, with its event as far as it can be decoded, the error, and the result that a replay would
+    have now.
+    """
     settings = load()
     with _index(settings) as (index, topic), closing(registry_client(settings)) as registry:
         [letter] = _named(index, Selection(names=(name,), resolved=True))
@@ -156,8 +158,8 @@ def replay_(
     yes: Annotated[bool, typer.Option("--yes", "-y", help="Do not ask for confirmation.")] = False,
     as_json: AsJson = False,
 ) -> None:
-    """Send open dead letters again if they are valid now. Dead letters that are still invalid stay open; the reason is
-    printed.
+    """Send open dead letters again if they are valid now. Dead letters that are still invalid stay open, and the reason
+    is printed.
 
     Each event is upgraded to its tenant's latest contract and keeps its id and time. After an interruption, run the
     same command again: it resumes, and readers see no event twice. Exit code 3 when dead letters stay open, or would
@@ -269,7 +271,7 @@ def _milliseconds(name: str, text: str) -> int | None:
 def _named(index: Index, selection: Selection) -> list[Letter]:
     """Return the dead letters with these names.
 
-    Raises NotFound for an unknown name, InvalidFilter for an ambiguous one.
+    Raises NotFound for an unknown name, and InvalidFilter for an ambiguous name.
     """
     letters: list[Letter] = []
     for name in selection.names:
@@ -322,7 +324,9 @@ def _confirm(question: str, *, yes: bool) -> None:
 
 @contextmanager
 def _bar(what: str, total: int | None) -> Iterator[Callable[[int], None]]:
-    """Show a progress bar on a terminal, and nothing elsewhere. Call the yielded function with each advance."""
+    """Show a progress bar on a terminal, and nothing elsewhere. The yielded function must be called with each
+    advance.
+    """
     console = Console(stderr=True)
     columns = (TextColumn(what), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
     with Progress(*columns, console=console, transient=True, disable=not console.is_terminal) as bar:

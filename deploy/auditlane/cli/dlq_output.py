@@ -1,4 +1,4 @@
-"""The tables and reports of `auditlane dlq`; `to_json` and `view` build its JSON."""
+"""The tables and reports of `auditlane dlq`. `to_json` and `view` build its JSON."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ _HEX_WIDTH = 16
 
 
 def table(letters: Iterable[Letter], total: int, *, states: bool) -> None:
-    """Print one row per dead letter. If not all are shown, print on stderr how many of `total` are."""
+    """Print one row per dead letter. If not all are shown, print on stderr how many of `total` are shown."""
     shown = _table("Dead letter", "Received (UTC)", "Tenant", "Code", *(["State"] if states else []), "Reason")
     for letter in letters:
         state = [letter.state.value] if states else []
@@ -52,7 +52,9 @@ def counts(counts: Sequence[Count], foreign: int, topic: str, *, states: bool) -
 
 
 def detail(shown: dict[str, Any], value: bytes | None) -> None:
-    """Print everything about a dead letter, with its bytes in hexadecimal if it could not be decoded completely."""
+    """Print all details of a dead letter. If it could not be decoded completely, its bytes are printed in
+    hexadecimal.
+    """
     lines = Table(box=None, show_header=False, pad_edge=False)
     lines.add_column(style="bold", no_wrap=True)
     lines.add_column(overflow="fold")

@@ -1,4 +1,4 @@
-"""`auditlane doctor`: check every part or the security of an installation, and print fixes."""
+"""Implements `auditlane doctor`, which checks every part or the security of an installation, and prints fixes."""
 
 from __future__ import annotations
 
@@ -44,10 +44,10 @@ def command(
 ) -> None:
     """Check every part of an installation, embedded or not, and print fixes.
 
-    Exit code 0 when no check fails (warnings are allowed), 1 otherwise.
+    The exit code is 0 if no check fails (warnings are allowed), and 1 otherwise.
 
-    With --security: exit code 7 if there is a finding of at least the severity --fail-on; otherwise 6 if some checks
-    could not be made, and 0 if all were made. A check that was not made is never reported as passed.
+    With --security, the exit code is 7 if there is a finding of at least the severity --fail-on. Otherwise, it is 6 if
+    some checks could not be made, and 0 if all were made. A check that was not made is never reported as passed.
     """
     out = Console(soft_wrap=True, highlight=False)
     settings = settings_.load(data_dir=data)

@@ -1,4 +1,6 @@
-"""`auditlane emit`: emit one event, from options or JSON on standard input, and wait for Kafka's acknowledgement."""
+"""Implements `auditlane emit`, which emits one event, from options or from JSON on standard input, and waits for
+Kafka's acknowledgement.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""`auditlane env`: the variables that connect other commands to a stack."""
+"""Implements `auditlane env`, which prints the variables that connect other commands to a stack."""
 
 from __future__ import annotations
 

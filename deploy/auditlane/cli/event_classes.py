@@ -14,7 +14,7 @@ from auditlane.runtime.messages import did_you_mean
 
 
 def event_classes(targets: Sequence[str]) -> tuple[type[AuditEvent], ...]:
-    """Return the classes named by `module` or `module:Class`, each once; naming a module includes its submodules.
+    """Return the classes named by `module` or `module:Class`, each once. A module includes its submodules.
 
     The working directory is on the path. Raises ConfigError if a module cannot be imported, and InvalidInput for a
     module without typed events.
@@ -89,8 +89,8 @@ def _typed_events(module: ModuleType) -> list[type[AuditEvent]]:
 
 
 def _is_current(event: type[AuditEvent]) -> bool:
-    """Return whether the class's module still contains this class, rather than a newer class of the same name or only a
-    factory.
+    """Return whether the class's module still contains this class. It may contain a newer class of the same name
+    instead, or only a factory.
     """
     found: object = sys.modules.get(event.__module__)
     for name in event.__qualname__.split("."):

@@ -1,4 +1,4 @@
-"""`auditlane events`: list a tenant's events as a table or as JSON lines."""
+"""Implements `auditlane events`, which lists a tenant's events as a table or as JSON lines."""
 
 from __future__ import annotations
 
@@ -69,7 +69,9 @@ def command(
 def walk(
     reader: Reader, scope: TenantScope, filter_: Filter, limit: int | None, sort: Sort = NEWEST
 ) -> Iterator[Event]:
-    """Yield at most `limit` events in the given order, reading page by page; every event if it is None."""
+    """Yield at most `limit` events in the given order, reading one page at a time. If `limit` is None, yield every
+    event.
+    """
     left, position = limit, None
     while left is None or left > 0:
         page = reader.page(scope, filter_, limit=min(PAGE, left or PAGE), position=position, sort=sort)

@@ -1,4 +1,4 @@
-"""`auditlane export`: write a tenant's matching events to a file or to standard output."""
+"""Implements `auditlane export`, which writes a tenant's matching events to a file or to standard output."""
 
 from __future__ import annotations
 
@@ -109,8 +109,8 @@ def command(
 
 
 def _check_target(path: Path, *, force: bool) -> None:
-    """Raise ConfigError if `path` is not a regular file (a rename would destroy a device), or Conflict if the file
-    exists.
+    """Raise ConfigError if `path` is not a regular file, since a rename would destroy a device. Raise Conflict if the
+    file exists.
     """
     if path.exists() and not path.is_file():
         raise ConfigError(

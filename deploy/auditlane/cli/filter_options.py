@@ -1,4 +1,4 @@
-"""The filter options that `events` and `export` share, and how they become a filter."""
+"""The filter options that `events` and `export` share, and their conversion to a filter."""
 
 from __future__ import annotations
 
@@ -64,7 +64,7 @@ def filter_of(
     include_access: IncludeAccess = False,
     own: CustomFields = no_fields,
 ) -> Filter:
-    """Return the filter of these options; `--help` lists them in this order. Raises InvalidFilter.
+    """Return the filter of these options, which `--help` lists in this order. Raises InvalidFilter.
 
     `own` supplies the tenant's custom fields.
     """
@@ -114,7 +114,7 @@ def _options() -> list[inspect.Parameter]:
 
 
 def structure_of(tenant: str) -> Structure:
-    """Read the tenant's data structure from ClickHouse. Raises InvalidEvent for a tenant id."""
+    """Read the tenant's data structure from ClickHouse. Raises InvalidEvent for an invalid tenant id."""
     settings = load()
     client = connect(settings)
     try:

@@ -1,4 +1,6 @@
-"""Formats help texts: examples below the options, paragraphs that fill the terminal, no type beside a flag."""
+"""Formats help texts. Examples are below the options, paragraphs fill the terminal, and flags have no type beside
+them.
+"""
 
 from __future__ import annotations
 
@@ -30,7 +32,7 @@ def examples_of(epilog: str | None) -> list[str]:
 
 
 def tidy(command: Any) -> Any:
-    """Join the lines of each paragraph and remove `<bool>` from flags, in a command and its subcommands."""
+    """Join the lines of each paragraph, and remove `<bool>` from flags, in a command and its subcommands."""
     command.help = re.sub(r"(?<!\n)\n(?!\n)", " ", (command.help or "").strip())
     without_flag_types(command.get_params(typer.Context(command, help_option_names=OPTION_NAMES)))
     for child in getattr(command, "commands", {}).values():

@@ -1,4 +1,6 @@
-"""`auditlane import`: emit the events of files, with progress. Resumable; an invalid line never stops the import."""
+"""Implements `auditlane import`, which emits the events in files and shows progress. It can be resumed, and an invalid
+line never stops it.
+"""
 
 from __future__ import annotations
 
@@ -34,7 +36,7 @@ _START_AGAIN = "This input cannot be resumed: import it again from its beginning
 
 
 class Kind(StrEnum):
-    """The import formats as an enum, which Typer needs for choices; a test keeps it equal to FORMATS."""
+    """The import formats as an enum, which Typer needs for choices. A test keeps it equal to FORMATS."""
 
     auditlane = "auditlane"
     cloudtrail = "cloudtrail"
@@ -119,7 +121,7 @@ def command(
 class _Summary:
     """The results of all files.
 
-    `now` is the current file's progress, `before` the progress at which the files were resumed.
+    `now` is the progress of the current file, and `before` is the progress at which the files were resumed.
     """
 
     def __init__(self, *, unit: str, files: int, others: int) -> None:
@@ -183,7 +185,7 @@ class _Summary:
 
 
 def _incomplete(summary: _Summary) -> InvalidInput | None:
-    """Return the error to end with if not everything was imported, or None."""
+    """Return the error with which the command ends if not everything was imported, or None."""
     done, unit = summary.done, summary.unit
     if summary.unread:
         file, error = summary.unread[0]
@@ -216,8 +218,8 @@ def _incomplete(summary: _Summary) -> InvalidInput | None:
 def _checkpoint(file: str, what: tuple[str, ...], topics: list[str], *, restart: bool) -> Checkpoint | None:
     """Return the checkpoint of this file for these topics, or None for input that cannot be read again.
 
-    A topic is identified by its id, not by name and address, because a recreated topic has none of the events sent
-    before.
+    A topic is identified by its id and not by name and address, because a recreated topic does not contain the events
+    that were sent before.
     """
     from auditlane.contract.topic_ids import topic_ids
     from auditlane.local import cache
@@ -238,7 +240,7 @@ def _checkpoint(file: str, what: tuple[str, ...], topics: list[str], *, restart:
 def _bar(file: str, source: Source) -> Iterator[Callable[[Done], None]]:
     """Show a progress bar of the file's bytes on a terminal, and nothing elsewhere.
 
-    Call the yielded function after each batch.
+    The yielded function must be called after each batch.
     """
     columns = (TextColumn("{task.description}"), BarColumn(), DownloadColumn(), TimeRemainingColumn())
     console = Console(stderr=True)

@@ -1,4 +1,6 @@
-"""`auditlane init`: create topics, the base subject and the tables. Safe to run repeatedly and concurrently."""
+"""Implements `auditlane init`, which creates topics, the base subject and the tables. It is safe to run repeatedly and
+concurrently.
+"""
 
 from __future__ import annotations
 
@@ -54,7 +56,7 @@ def command(
         ),
     ] = False,
 ) -> None:
-    """Create topics, register the base schema, migrate ClickHouse.
+    """Create topics, register the base schema, and migrate ClickHouse.
 
     Existing topics and subjects are not changed. Differences from the settings are reported with the command that
     resolves them.

@@ -1,4 +1,6 @@
-"""`auditlane keys`: the keys of HTTP API clients. A running `serve` applies changes at its next request."""
+"""Implements `auditlane keys`, which manages the keys of HTTP API clients. A running `serve` applies changes at its
+next request.
+"""
 
 from __future__ import annotations
 
@@ -108,7 +110,7 @@ def rotate(
     file: File = None,
     as_json: AsJson = False,
 ) -> None:
-    """Give a key a new secret and print it, which happens only once. The previous secret remains valid for a time."""
+    """Give a key a new secret and print it. It is shown only once. The previous secret remains valid for a time."""
     from auditlane.access.keys import KeysFile
 
     now = datetime.now(UTC)
@@ -169,7 +171,7 @@ def rotate_provenance(
 ) -> None:
     """Add a key that signs provenance. It is used after five minutes, when every `serve` and worker has read it.
 
-    A message that is stored after its key has expired counts as unsigned: Kafka's access control alone vouches for it.
+    A message that is stored after its key has expired counts as unsigned. Only Kafka's access control vouches for it.
     """
     from auditlane.access.provenance_keys import ProvenanceKeys, path_of
     from auditlane.access.rotation import SPREAD
@@ -186,7 +188,9 @@ def rotate_provenance(
 
 
 def _record(action: Action, client: Client, **facts: str | None) -> None:
-    """Record an audit event in the log of the client's tenant, or in auditlane's own for an environment-wide client."""
+    """Record an audit event in the log of the client's tenant. For an environment-wide client, it is recorded in
+    auditlane's own log.
+    """
     record(action, tenant=client.tenant, resource="key", resource_id=client.client_id, name=client.name, **facts)
 
 
@@ -199,7 +203,7 @@ def parse_span(text: str) -> timedelta:
 
 
 def parse_end(text: str, now: datetime) -> datetime:
-    """Parse a duration from `now`, or a date or time in UTC. Raises InvalidInput, even for a time in the past."""
+    """Parse a duration from `now`, or a date or time in UTC. Raises InvalidInput, also for a time in the past."""
     try:
         end = datetime.fromisoformat(text)
     except ValueError:
@@ -235,7 +239,9 @@ def _facts(client: Client, now: datetime) -> dict[str, Any]:
 
 
 def _print_issued(issued: Issued, now: datetime, *, as_json: bool) -> None:
-    """Print a key and its secret, which is stored nowhere. Raises ConfigError or BrokenPipeError if printing fails."""
+    """Print a key and its secret, which is not stored anywhere. Raises ConfigError or BrokenPipeError if printing
+    fails.
+    """
     if as_json:
         print(json.dumps(_facts(issued.client, now) | {"secret": issued.secret}), flush=True)
         return

@@ -1,4 +1,4 @@
-"""`auditlane lag`: consumer lag per partition, once, as a live table, or as metrics over HTTP."""
+"""Implements `auditlane lag`, which shows consumer lag per partition once, in a live table, or as metrics over HTTP."""
 
 from __future__ import annotations
 
@@ -64,10 +64,10 @@ def command(
 ) -> None:
     """Show consumer lag per partition.
 
-    Exit code 0 when the brokers responded and no limit is exceeded, 1 above --max-lag or --max-age, 3 when the group
-    does not exist, 6 when Kafka is unreachable. Ctrl-C ends --watch and --serve with exit code 0.
+    The exit code is 0 if the brokers responded and no limit is exceeded, 1 above --max-lag or --max-age, 3 if the group
+    does not exist, and 6 if Kafka is unreachable. Ctrl-C ends --watch and --serve with exit code 0.
 
-    With --serve, Kafka is read every 15 seconds. `/metrics` has the last values, also while no worker runs;
+    With --serve, Kafka is read every 15 seconds. `/metrics` shows the last values, also while no worker is running.
     `/health/ready` fails while the group's lag cannot be read, and `/health/live` when the exporter has stalled. One
     line of JSON is printed when it listens.
     """
@@ -160,7 +160,7 @@ def table(group: str, rows: list[PartitionLag]) -> Table:
 
 
 def age(seconds: float) -> str:
-    """Format a duration in one unit: 0.4 s, 12 s, 5 min, 3.2 h, 2.1 d."""
+    """Format a duration in one unit, as in `0.4 s`, `5 min` or `2.1 d`."""
     for size, unit, digits in ((86_400, "d", 1), (3_600, "h", 1), (60, "min", 0)):
         if seconds >= size:
             return f"{seconds / size:.{digits}f} {unit}"

@@ -1,4 +1,4 @@
-"""The console script: names a missing extra and turns auditlane's errors into a message and an exit code."""
+"""The console script. It names a missing extra, and turns auditlane's errors into a message and an exit code."""
 
 from __future__ import annotations
 
@@ -17,7 +17,9 @@ _CLIENTS = ("auditlane.sdk", "librdkafka")
 
 
 def run() -> None:
-    """Run the `auditlane` command. Exit codes: `runtime.errors`; 2 on wrong usage, 130 on Ctrl-C."""
+    """Run the `auditlane` command. The exit code is that of the error in `runtime.errors`, 2 for wrong usage, or 130
+    after Ctrl-C.
+    """
     private()
     signals.ordinary()
     pipes.raise_on_output_errors()
@@ -42,7 +44,7 @@ def run() -> None:
 def missing_extra(error: ModuleNotFoundError, arguments: list[str]) -> AuditlaneError:
     """Return the error for a missing module that belongs to an extra.
 
-    Raises `error` again for one of auditlane's own modules, whose absence is a bug.
+    Raises `error` again if the module is one of auditlane's own, whose absence is a bug.
     """
     if (error.name or "").startswith("auditlane"):
         raise error

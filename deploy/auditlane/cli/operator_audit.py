@@ -18,15 +18,15 @@ _WAIT_S: Final = 5.0
 
 
 def record(action: str, **facts: str | None) -> None:
-    """Record one event of a command; see `record_all`."""
+    """Record one event of a command, as `record_all` does."""
     record_all([(action, facts)])
 
 
 def record_all(events: Iterable[tuple[str, Mapping[str, str | None]]]) -> None:
     """Emit audit events, each an action and its facts, and wait up to five seconds for Kafka.
 
-    `tenant`, `resource`, `resource_id` and `outcome` are fields of the event; the other facts become its metadata. An
-    event that Kafka did not acknowledge is spooled for the service to send. Failures are only printed to stderr,
+    `tenant`, `resource`, `resource_id` and `outcome` are fields of the event, and the other facts become its metadata.
+    An event that Kafka did not acknowledge is spooled for the service to send. Failures are only printed to stderr,
     because the command itself has already succeeded.
     """
     try:
@@ -62,7 +62,7 @@ def _record(action: str, facts: dict[str, str | None]) -> AuditRecord:
 
 
 def _spool(settings: Settings, events: list[AuditEvent], problem: str) -> None:
-    """Append the events to the spool of `auditlane serve`. Raises ConfigError if not all could be written."""
+    """Append the events to the spool of `auditlane serve`. Raises ConfigError if some of them could not be written."""
     from auditlane.trail.spooling import spool_events, spool_folder
 
     try:

@@ -1,4 +1,6 @@
-"""Handles failed writes to standard output: a closed pipe (`auditlane events … | head`) or a full disk."""
+"""Handles failed writes to standard output. The cause may be a closed pipe (`auditlane events … | head`) or a full
+disk.
+"""
 
 from __future__ import annotations
 
@@ -15,7 +17,7 @@ SIGPIPE_EXIT_CODE = 128 + 13  # as the shell reports a process that SIGPIPE ende
 
 @contextmanager
 def ignore_broken_pipe() -> Iterator[None]:
-    """End the process without a traceback when standard output is closed, discarding the rest of the output."""
+    """End the process without a traceback when standard output is closed. The rest of the output is discarded."""
     try:
         yield
         sys.stdout.flush()

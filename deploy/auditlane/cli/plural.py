@@ -4,5 +4,5 @@ from __future__ import annotations
 
 
 def number_of(count: int, noun: str) -> str:
-    """Format a count with its noun: `1 event`, `2,000 events`."""
+    """Format a count with its noun, as in `1 event` or `2,000 events`."""
     return f"{count:,} {noun}{'s' * (count != 1)}"

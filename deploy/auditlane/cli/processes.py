@@ -1,4 +1,4 @@
-"""Runs several processes of one command: starts and stops them together, and restarts each with backoff."""
+"""Runs several processes of one command. They are started and stopped together, and each is restarted with backoff."""
 
 from __future__ import annotations
 
@@ -44,9 +44,10 @@ def cpu_count() -> int:
 
 
 class ProcessGroup(ProcessLoop):
-    """Runs `count` copies of `command` in parallel, the i-th with environment `env(i)`. Use from the main thread.
+    """Runs `count` copies of `command` in parallel. The i-th copy has the environment `env(i)`. Use it from the main
+    thread.
 
-    A child prints one JSON line with its `url` and `pid` when it is ready; `on_ready` is called once, with all lines.
+    A child prints one JSON line with its `url` and `pid` when it is ready. `on_ready` is called once, with all lines.
     """
 
     def __init__(
@@ -61,7 +62,7 @@ class ProcessGroup(ProcessLoop):
         pass_fds: Sequence[int] = (),
         on_exit: Callable[[int], None] = lambda number: None,
     ) -> None:
-        """Store the options; `on_exit` is called with the number of a process that has exited, before it is
+        """Store the options. `on_exit` is called with the number of a process that has exited, before it is
         restarted.
         """
         endless = partial(

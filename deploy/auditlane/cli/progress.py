@@ -1,4 +1,6 @@
-"""Progress of a long command: a bar with rate and time left on a terminal, a line every five seconds elsewhere."""
+"""Shows the progress of a long command. On a terminal, it is a bar with the rate and the time left. Elsewhere, it is a
+line every five seconds.
+"""
 
 from __future__ import annotations
 
@@ -16,7 +18,7 @@ OnOffsets = Callable[[int], None]
 
 @contextmanager
 def progress_on_stderr(title: str, total: int) -> Iterator[OnOffsets]:
-    """Show on stderr how many of `total` offsets are done. Call the yielded function with that number."""
+    """Show on stderr how many of `total` offsets are done. The yielded function must be called with that number."""
     console = Console(stderr=True)
     if not console.is_terminal:
         yield _lines(title, total)
@@ -52,7 +54,7 @@ def _lines(title: str, total: int) -> OnOffsets:
 
 
 def line(title: str, done: int, total: int, seconds: float) -> str:
-    """Format one line of progress: `title: 5,000 of 20,000 offsets, 1,000/s, 15 s left`."""
+    """Format one line of progress, such as `title: 5,000 of 20,000 offsets, 1,000/s, 15 s left`."""
     rate = done / max(0.001, seconds)
     left = f"{(total - done) / rate:,.0f} s left" if rate else "no offset yet"
     return f"{title}: {done:,} of {total:,} offsets, {rate:,.0f}/s, {left}"

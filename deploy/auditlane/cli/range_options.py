@@ -1,4 +1,4 @@
-"""The options of `replay` and `verify` that select messages, and how they become a selection."""
+"""The options of `replay` and `verify` that select messages, and their conversion to a selection."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ def selection(
 
 
 def by_offsets(partitions: list[int] | None, first: int | None, last: int | None) -> tuple[Slice, ...]:
-    """Return the slices of --partition, --from-offset and --to-offset. Raises ConfigError."""
+    """Return the slices of --partition, --from-offset and --to-offset. Raises ConfigError if they are inconsistent."""
     if first is not None and last is not None and first > last:
         raise ConfigError("--from-offset is greater than --to-offset.", field="--from-offset")
     if partitions:
@@ -39,7 +39,7 @@ def by_offsets(partitions: list[int] | None, first: int | None, last: int | None
 
 
 def by_ranges(ranges: list[str] | None) -> tuple[Slice, ...]:
-    """Return the slices of `PARTITION:FIRST-LAST` strings; each part is optional. Raises ConfigError."""
+    """Return the slices of `PARTITION:FIRST-LAST` strings, of which each part is optional. Raises ConfigError."""
     return tuple(map(_slice, ranges or ()))
 
 
@@ -58,7 +58,7 @@ def _slice(text: str) -> Slice:
 
 
 def plan_of(selection_: Selection, bounds: list[Bounds], *, below_commit: bool) -> Plan:
-    """Return the result of `selection.plan`, with ConfigError in place of its ValueError."""
+    """Return the result of `selection.plan`. Raises ConfigError in place of its ValueError."""
     try:
         return plan(selection_, bounds, below_commit=below_commit)
     except ValueError as error:
@@ -66,7 +66,7 @@ def plan_of(selection_: Selection, bounds: list[Bounds], *, below_commit: bool) 
 
 
 def _time(option: str, text: str) -> int | None:
-    """Parse RFC 3339 into milliseconds since 1970; a time without a zone is UTC. Raises ConfigError."""
+    """Parse RFC 3339 text to milliseconds since 1970. A time without a zone is UTC. Raises ConfigError."""
     if not text:
         return None
     try:

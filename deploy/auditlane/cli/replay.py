@@ -1,4 +1,4 @@
-"""`auditlane replay`: replay a topic into the live table, another table or another topic."""
+"""Implements `auditlane replay`, which replays a topic into the live table, another table or another topic."""
 
 from __future__ import annotations
 
@@ -73,11 +73,11 @@ def command(
     ] = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print a JSON summary.")] = False,
 ) -> None:
-    """Replay a topic: store the messages that are missing from the live table.
+    """Replay a topic, and store the messages that are missing from the live table.
 
-    Stops at the workers' committed offsets and never changes them, so it can run while workers do. Ctrl-C is safe: the
-    same command resumes. The exit code is 3 if a message is neither stored nor dead-lettered, and no worker would store
-    it now.
+    Stops at the workers' committed offsets and never changes them, so it can run while workers do. Ctrl-C is safe,
+    since the same command resumes the replay. The exit code is 3 if a message is neither stored nor dead-lettered, and
+    no worker would store it now.
     """
     settings = load()
     selection = options.selection(
@@ -154,7 +154,7 @@ def _check(settings: Settings, topic: str, into_table: str, into_topic: str) -> 
 
 
 def _request(settings: Settings, selection: Selection, plan: Plan, topic: str, target: str) -> dict[str, Any]:
-    """Return the values that identify this replay; a replay of a recreated topic is a different replay."""
+    """Return the values that identify this replay. A replay of a recreated topic is a different replay."""
     return {
         "kafka": settings.kafka_bootstrap,
         "clickhouse": settings.clickhouse_url,

@@ -1,4 +1,4 @@
-"""Connects commands to the stack that is running in the data directory: its addresses, files and passwords."""
+"""Connects commands to the stack that is running in the data directory, with its addresses, files and passwords."""
 
 from __future__ import annotations
 

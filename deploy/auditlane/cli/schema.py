@@ -1,7 +1,8 @@
-"""`auditlane schema`: compare the fields that typed events declare with a contract, and register the fields that it
-lacks.
+"""Implements `auditlane schema`, which compares the fields that typed events declare with a contract, and registers the
+fields that the contract lacks.
 
-Fields are registered as by `auditlane structure add-field`, so that the contract and what readers see agree.
+Fields are registered in the same way as by `auditlane structure add-field`, so that readers see the fields of the
+contract.
 """
 
 from __future__ import annotations
@@ -49,7 +50,9 @@ _SIGNS: Final = {"missing": "+", "unshown": "+", "type": "!", "rules": "!"}
 
 @app.command(epilog=examples("schema diff myapp.events", "schema diff myapp.events:DocumentDeleted --tenant acme"))
 def diff(events: Events, tenant: Tenant = None, as_json: AsJson = False) -> None:
-    """Show how the fields that typed events need differ from a contract. The exit code is 1 if any of them does."""
+    """Show how the fields that typed events need differ from a contract. The exit code is 1 if there is a
+    difference.
+    """
     compared = _Compared(events, tenant)
     compared.print(as_json=as_json)
     if compared.diff.differences:
@@ -64,7 +67,7 @@ def sync(
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Only show the differences, as `diff` does.")] = False,
     as_json: AsJson = False,
 ) -> None:
-    """Register the fields that typed events need and a contract lacks. Nothing is changed or removed.
+    """Register the fields that typed events need and that a contract lacks. Existing fields are not changed or removed.
 
     If a field has another type or other rules in the contract, nothing is registered.
     """
@@ -119,7 +122,7 @@ class _Compared:
         return f"the contract of {self.tenant}" if self.tenant else "the environment's contract"
 
     def register(self, difference: Difference) -> None:
-        """Add the field, as `auditlane structure add-field` does."""
+        """Add the field in the same way as `auditlane structure add-field`."""
         from auditlane.query.structure.service import FieldChange
 
         field, label = difference.definition, difference.needed.field.label

@@ -1,4 +1,4 @@
-"""`auditlane serve`: run the HTTP service, in one process or several."""
+"""Implements `auditlane serve`, which runs the HTTP service in one or more processes."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ def command(
     AUDITLANE_SHUTDOWN_TIMEOUT_S.
 
     With several processes, a process that exits is restarted, and the line is printed when all are ready. Limits apply
-    to each process; one-time links work once across all processes, and `/metrics` are those of all processes.
+    to each process. One-time links work once across all processes, and `/metrics` covers all processes.
     """
     from auditlane.server.app import create_app
     from auditlane.server.run import inherited, listen, run, url_of

@@ -1,4 +1,4 @@
-"""`auditlane status`: the state of the stack in a data directory. Exit code 6 when it is not ready."""
+"""Implements `auditlane status`, which shows the state of the stack in a data directory."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ def command(
 ) -> None:
     """Show the state of the stack in a data directory, after probing every part.
 
-    Exit code 0 when every part is ready, 6 otherwise.
+    The exit code is 0 if every part is ready, and 6 otherwise.
     """
     found = report(settings_.load(data_dir=data))
     if as_json:

@@ -1,4 +1,6 @@
-"""`auditlane structure`: manage data structures directly in ClickHouse and the registry, without the service."""
+"""Implements `auditlane structure`, which manages data structures directly in ClickHouse and the registry, without the
+service.
+"""
 
 from __future__ import annotations
 
@@ -155,7 +157,9 @@ def add_field(
 def remove_field(
     name: Annotated[str, typer.Argument(help="Name of the field.")], tenant: Tenant = None, as_json: AsJson = False
 ) -> None:
-    """Remove a field: hide it and drop its rules. Stored values are kept; `add-field` restores the field."""
+    """Remove a field. It is hidden, and its rules are dropped. Stored values are kept, and `add-field` restores the
+    field.
+    """
     tenant_id = _tenant(tenant)
     note = unfinished_recorder(tenant_id, None, name)
     done = structure_service().remove(tenant_id, name, etags=None, who=operator_name(), unfinished=note)
@@ -199,7 +203,7 @@ def name_action(
 def forget_action(
     name: Annotated[str, typer.Argument(help="One of the environment's own actions.")], as_json: AsJson = False
 ) -> None:
-    """Remove the environment's label of an action. A built-in label applies again; events are not changed."""
+    """Remove the environment's label of an action. A built-in label applies again. Events are not changed."""
     done = structure_service().forget_action(name, etags=None, who=operator_name())
     _print_actions(done.after, own=True, as_json=as_json)
     record_change(done)
@@ -211,7 +215,7 @@ def history(
     limit: Annotated[int, typer.Option(min=1, max=1_000, help="Maximum number of revisions.")] = 50,
     as_json: AsJson = False,
 ) -> None:
-    """Show who changed what, newest first."""
+    """Show the changes and who made them, newest first."""
     from auditlane.query.structure import responses
 
     found = responses.history(structure_service().history(_tenant(tenant), limit=limit), limit)
@@ -271,7 +275,7 @@ def _print_actions(shown: ScopeState, *, own: bool, as_json: bool) -> None:
 
 
 def _number(value: float | None) -> int | float | None:
-    """Return a whole number as an int, since integer fields accept no floats."""
+    """Return a whole number as an int, since integer fields do not accept floats."""
     return int(value) if value is not None and value.is_integer() else value
 
 

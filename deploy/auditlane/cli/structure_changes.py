@@ -1,4 +1,6 @@
-"""Code shared by the commands that change data structures: the service, and the audit event of each change."""
+"""Code shared by the commands that change data structures. It creates the service, and records an audit event for each
+change.
+"""
 
 from __future__ import annotations
 
@@ -36,7 +38,7 @@ def unfinished_recorder(tenant: str | None, stated: FieldChange | None, name: st
 
 
 def record_change(done: StructureChange, stated: FieldChange | None = None) -> None:
-    """Record a change; `stated` is the requested change to a field's contract, if any."""
+    """Record a change. `stated` is the requested change to a field's contract, if any."""
     from auditlane.query.structure.audit import audit_events
 
     scope, _, tenant = done.after.own.scope.partition(":")

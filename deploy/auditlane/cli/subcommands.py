@@ -1,5 +1,6 @@
-"""Every subcommand, with its summary and the extra that it needs. Imports nothing, so that the console script can name
-the extra before it is installed."""
+"""Every subcommand, with its summary and the extra that it needs.¶This module imports nothing, so that the console
+script can name the extra before it is installed.
+"""
 
 from __future__ import annotations
 
@@ -8,7 +9,7 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True, slots=True)
 class Subcommand:
-    """`module` in this package has `app`, a Typer with one command or a group of commands."""
+    """A subcommand. Its `module` in this package contains `app`, a Typer with one command or a group of commands."""
 
     name: str
     extra: str
@@ -47,5 +48,5 @@ SUBCOMMANDS: tuple[Subcommand, ...] = (
 
 
 def find(name: str) -> Subcommand | None:
-    """Return the subcommand with this name, or None."""
+    """Return the subcommand with this name, or None if there is none."""
     return next((subcommand for subcommand in SUBCOMMANDS if subcommand.name == name), None)

@@ -1,4 +1,4 @@
-"""`auditlane token`: mint a viewer token or a link with the signing keys, without the service."""
+"""Implements `auditlane token`, which mints a viewer token or a link with the signing keys, without the service."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""`auditlane up`: run the whole stack on this machine until Ctrl-C."""
+"""Implements `auditlane up`, which runs the whole stack on this machine until Ctrl-C."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""`auditlane verify`: compare Kafka with ClickHouse, offset by offset."""
+"""Implements `auditlane verify`, which compares Kafka with ClickHouse, offset by offset."""
 
 from __future__ import annotations
 
@@ -73,8 +73,8 @@ def command(
     Covers the offsets that the workers have committed and Kafka still holds.
 
     The exit code is 1 if rows are missing, extra or stored twice or, with --content, differ from their messages.
-    Otherwise, it is 5 if events conflict: they have the same tenant, id and time, but different content. All of them
-    are kept, so a conflict needs investigation but loses nothing.
+    Otherwise, it is 5 if events are in conflict, that is, if they have the same tenant, id and time, but different
+    content. All of them are kept, so a conflict needs investigation but loses nothing.
     """
     settings = load()
     selection = options.selection(slices=options.by_ranges(range_), since=since, until=until)
@@ -129,7 +129,7 @@ def command(
 
 
 def fix(report: Report, table: str) -> str:
-    """Return the commands that store missing messages, and where the docs cover the rest."""
+    """Return the commands that store missing messages, and the place in the docs that covers the rest."""
     steps: list[str] = []
     into = f" --into-table {table}" * (table != "events")
     if topics := report.storable:
@@ -169,8 +169,8 @@ def _document(report: Report, topics: list[str], notes: list[str]) -> dict[str, 
 
 
 def _range(result: Result) -> dict[str, Any]:
-    """Return a range's result. Lists hold the first entries of each kind, and counts cover all. Offsets outside the
-    runs hold no message.
+    """Return the result of a range. Lists contain the first entries of each kind, and counts cover all entries. Offsets
+    outside the runs have no message.
     """
     span, summary = result.span, result.summary
     return {

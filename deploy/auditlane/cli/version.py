@@ -1,4 +1,4 @@
-"""`auditlane version`: the installed versions."""
+"""Implements `auditlane version`, which prints the installed versions."""
 
 from __future__ import annotations
 

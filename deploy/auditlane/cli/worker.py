@@ -1,4 +1,6 @@
-"""`auditlane worker`: store events from Kafka in ClickHouse, exactly once, in one process or several."""
+"""Implements `auditlane worker`, which stores events from Kafka in ClickHouse exactly once, in one or more
+processes.
+"""
 
 from __future__ import annotations
 
@@ -74,7 +76,9 @@ def _run_one(read: Settings) -> None:
 
 
 def worker_ports(read: Settings, count: int) -> list[int]:
-    """Return each process's port: counted up from the first, or 0 for all. Raises ConfigError past the last port."""
+    """Return the port of each process. Ports are counted up from the first, or are all 0. Raises ConfigError past the
+    last port.
+    """
     first = read.worker_port
     if first and first + count - 1 > _LAST_PORT:
         raise ConfigError(
@@ -88,7 +92,7 @@ def worker_ports(read: Settings, count: int) -> list[int]:
 def child_env(read: Settings, number: int, count: int) -> dict[str, str]:
     """Return this process's environment, with the child's port and a total of at least `count` worker processes.
 
-    The parent records the group's lifecycle, so that the child does not.
+    The parent records the group's lifecycle, so the child must not.
     """
     return os.environ | {
         variable("worker_port"): str(worker_ports(read, number + 1)[number]),

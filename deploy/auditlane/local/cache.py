@@ -1,4 +1,4 @@
-"""The cache folder for downloads: one per user, shared by all of the user's stacks."""
+"""The cache folder for downloads. There is one per user, which all of the user's stacks share."""
 
 from __future__ import annotations
 
@@ -17,8 +17,8 @@ from auditlane.runtime.errors import ConfigError
 def candidates(
     given: Path | None, environ: Mapping[str, str] = os.environ, platform: str = sys.platform
 ) -> Iterator[Path]:
-    """Yield the absolute paths of possible cache folders, best first: only AUDITLANE_CACHE_DIR (`given`), or else the
-    user's own.
+    """Yield the absolute paths of possible cache folders, best first. If `given` (AUDITLANE_CACHE_DIR) is set, it is
+    the only one. Otherwise, these are the user's own.
 
     They may be missing or read-only, since callers only look in them for files that are cached already.
     """
@@ -35,8 +35,8 @@ def candidates(
 def folder(given: Path | None, environ: Mapping[str, str] = os.environ, platform: str = sys.platform) -> Path:
     """Return the absolute path of the cache folder, after creating it and checking that it is writable.
 
-    Falls back to the folder for temporary files if no cache folder is given and the user has no writable one (no home,
-    or a read-only home). Raises ConfigError if the given folder, or the fallback, cannot be used.
+    If no cache folder is given and the user has no writable one, because the home folder is missing or read-only, it is
+    in the folder for temporary files. Raises ConfigError if the given folder, or the fallback, cannot be used.
     """
     for candidate in candidates(given, environ, platform):
         try:

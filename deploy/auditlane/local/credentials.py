@@ -1,4 +1,6 @@
-"""Passwords of the embedded services: generated once per data directory, one file per service, passed on by role."""
+"""The passwords of the embedded services. They are generated once per data directory, kept in one file per service, and
+passed on by role.
+"""
 
 from __future__ import annotations
 
@@ -35,7 +37,7 @@ _USERS: Final = {"kafka": (USER,), "registry": (USER,), "clickhouse": ROLES}
 
 @dataclass(frozen=True, slots=True)
 class Credentials:
-    """`passwords` by service and user. Each service has its own file, and receives no other."""
+    """The passwords by service and user. Each service has a file of its own, and does not receive any other."""
 
     folder: Path
     passwords: Mapping[str, Mapping[str, str]] = field(repr=False)
@@ -58,10 +60,10 @@ class Credentials:
 
 
 def account_variables(settings: Settings, credentials: Credentials | None, role: Role = Role.INIT) -> dict[str, str]:
-    """Return the variables with which a process authenticates to the embedded services, as this ClickHouse user;
-    without credentials, variables that clear those of an earlier start.
+    """Return the variables with which a process authenticates to the embedded services, as this ClickHouse user.
 
-    A service that the settings name is external: its account comes from the environment.
+    Without credentials, return variables that clear those of an earlier start. A service that the settings name is
+    external, and its account comes from the environment.
     """
     found: dict[str, Any] = {}
     if not settings.kafka_bootstrap:

@@ -12,7 +12,7 @@ from auditlane.runtime.errors import AlreadyRunning, PartFailed
 def lock_directory(data: Path, service: str) -> IO[str]:
     """Create the directory and lock it until the returned file is closed or the process ends.
 
-    `service` is the name for error messages. Raises PartFailed or AlreadyRunning.
+    `service` is the service's name in error messages. Raises PartFailed or AlreadyRunning.
     """
     try:
         data.mkdir(parents=True, exist_ok=True)

@@ -1,4 +1,4 @@
-"""Readiness probes of services: one short request each, safe to repeat."""
+"""Readiness probes of services. A probe is one short request, which is safe to repeat."""
 
 from __future__ import annotations
 
@@ -16,10 +16,10 @@ _TIMEOUT_S = 2.0
 
 
 class KafkaProbe:
-    """Lists a broker's topics. Keeps one client, since every new client starts threads."""
+    """Lists a broker's topics. It keeps one client, since every new client starts threads."""
 
     def __init__(self, config: Mapping[str, Any]) -> None:
-        """Create the probe; `config` has librdkafka's options, including the bootstrap servers."""
+        """Create the probe. `config` contains librdkafka's options, including the bootstrap servers."""
         self._config: dict[str, Any] = {
             **config,
             "log_level": 0,  # connections fail until the broker has started
@@ -55,7 +55,7 @@ class KafkaProbe:
 
 
 def http_is_ready(url: str, pool: urllib3.PoolManager, headers: Mapping[str, str] | None = None) -> bool:
-    """Return whether a GET gets a 200 within two seconds."""
+    """Return whether a GET request gets a 200 response within two seconds."""
     try:
         return pool.request("GET", url, headers=headers, timeout=_TIMEOUT_S, retries=False).status == 200
     except urllib3.exceptions.HTTPError:

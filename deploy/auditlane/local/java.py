@@ -1,4 +1,6 @@
-"""Finds a Java that can run Kafka: JAVA_HOME, the PATH, or the runtime that the `local` extra installs as a wheel."""
+"""Finds a Java that can run Kafka. It is in JAVA_HOME, on the PATH, or the runtime that the `local` extra installs as a
+wheel.
+"""
 
 from __future__ import annotations
 
@@ -18,7 +20,7 @@ _ASK_TIMEOUT_S = 30
 
 @dataclass(frozen=True, slots=True)
 class Java:
-    """An executable, its major version, and its full version text."""
+    """A Java executable, its major version, and its full version text."""
 
     path: Path
     major: int
@@ -64,6 +66,6 @@ def _ask(path: Path) -> str:
 
 
 def parse_major(text: str) -> int | None:
-    """Return the major version in the output of `java -version`: 17 for `"17.0.15"`, 8 for `"1.8.0_412"`."""
+    """Return the major version in the output of `java -version`. It is 17 for `"17.0.15"`, and 8 for `"1.8.0_412"`."""
     found = re.search(r'version "(?:1\.)?(\d+)', text)
     return int(found[1]) if found else None

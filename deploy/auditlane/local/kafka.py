@@ -1,4 +1,4 @@
-"""An Apache Kafka node on this machine: its settings, storage and command line."""
+"""An Apache Kafka node on this machine, with its settings, storage and command line."""
 
 from __future__ import annotations
 
@@ -69,7 +69,7 @@ appender.file.strategy.max = 2
 
 @dataclass(frozen=True, slots=True)
 class Node:
-    """One member of a cluster on this machine; both ports are on the loopback interface."""
+    """One member of a cluster on this machine. Both ports are on the loopback interface."""
 
     port: int
     controller_port: int
@@ -78,9 +78,10 @@ class Node:
 
 @dataclass(frozen=True, slots=True)
 class Broker:
-    """`folder` belongs to this node; `cluster` lists every node including this one; `settings` override the defaults.
+    """A Kafka broker. `folder` belongs to this node, `cluster` lists every node including this one, and `settings`
+    override the defaults.
 
-    `classes` is an archive that `kafka_classes` made. With a `password`, every connection to either port must
+    `classes` is an archive that `kafka_classes` made. If there is a `password`, every connection to either port must
     authenticate as `USER` by SASL/PLAIN.
     """
 
@@ -141,9 +142,9 @@ class Broker:
         return settings
 
     def prepare(self) -> None:
-        """Write the configuration and, the first time, format the storage. Raises PartFailed if that fails.
+        """Write the configuration, and format the storage the first time. Raises PartFailed if that fails.
 
-        A marker file is written after formatting: storage without it never held data and is formatted again.
+        A marker file is written after formatting. Storage without it has never contained data, and is formatted again.
         """
         self.folder.mkdir(parents=True, exist_ok=True)
         lines = [f"{name}={value}" for name, value in sorted(self.properties().items())]

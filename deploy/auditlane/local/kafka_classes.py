@@ -1,4 +1,4 @@
-"""Creates a class-data-sharing archive of Kafka, once per user, with which a broker starts in a third of the time."""
+"""Creates a class-data-sharing archive of Kafka once per user. With it, a broker starts in a third of the time."""
 
 from __future__ import annotations
 
@@ -26,8 +26,8 @@ _DUMP_S = 60.0
 def archive(
     cache: Path, java: Java, class_path: Sequence[Path], notice: Callable[[], None] = lambda: None
 ) -> Path | None:
-    """Return the archive for this Java and these jars. If it is missing, call `notice`, and create it by running a
-    broker once.
+    """Return the archive for this Java and these jars. If it is missing, `notice` is called, and it is created by
+    running a broker once.
 
     Returns None if it cannot be created. The archive only saves time, and a JVM ignores an unsuitable one.
     """

@@ -1,6 +1,7 @@
-"""Kafka as Maven artifacts: a pinned list of jars, each fetched by jgo once per user and verified by its SHA-256.
+"""Kafka as Maven artifacts. The jars are in a pinned list. Each is fetched by jgo once per user, and verified by its
+SHA-256.
 
-The list is made by `python -m auditlane.local.kafka_jars VERSION LOG4J_VERSION`, which resolves the dependencies.
+`python -m auditlane.local.kafka_jars VERSION LOG4J_VERSION` resolves the dependencies and makes the list.
 """
 
 from __future__ import annotations
@@ -32,7 +33,7 @@ Progress = Callable[[int, int], None]
 
 @dataclass(frozen=True, slots=True)
 class Jar:
-    """One artifact of the list; `size` in bytes."""
+    """One artifact of the list. `size` is in bytes."""
 
     group: str
     artifact: str
@@ -60,10 +61,10 @@ def parse(line: str) -> Jar:
 
 
 def fetch(cache: Path, progress: Progress = lambda done, total: None) -> list[Path]:
-    """Return the class path, after downloading the jars missing in `cache`. Needs no network if none is missing.
+    """Download the jars that `cache` lacks, and return the class path. If no jar is missing, the network is not used.
 
-    Safe for several processes at once: one downloads, the others wait. Jars fetched before an interruption are kept.
-    Raises PartFailed if a download fails or a file has the wrong hash.
+    Several processes may call it at once: one of them downloads, and the others wait. Jars fetched before an
+    interruption are kept. Raises PartFailed if a download fails or a file has the wrong hash.
     """
     jars = pinned()
     root = cache / "maven"
@@ -77,13 +78,13 @@ def fetch(cache: Path, progress: Progress = lambda done, total: None) -> list[Pa
 
 
 def is_complete(cache: Path) -> bool:
-    """Return whether this cache holds all jars, in which case it need not be writable."""
+    """Return whether this cache contains all jars. In that case, it need not be writable."""
     return all(_present(cache / "maven", jar) for jar in pinned())
 
 
 def _present(root: Path, jar: Jar) -> bool:
-    """Return whether the jar is present, by its size alone: a jar is renamed into place only once its hash has been
-    verified.
+    """Return whether the jar is present. Only its size is compared, since a jar is renamed into place only once its
+    hash has been verified.
     """
     try:
         return (root / jar.path).stat().st_size == jar.size
@@ -152,7 +153,7 @@ def _short(error: Exception) -> str:
 
 
 def _context(repository: Path, advance: Callable[[int], None]) -> Any:
-    """Return a jgo context with the repositories that the user configured, such as a mirror, or with jgo's default."""
+    """Return a jgo context. It has the repositories that the user configured, such as a mirror, or jgo's default."""
     from jgo.config import GlobalSettings
     from jgo.maven import MavenContext, PythonResolver
 
@@ -169,7 +170,7 @@ def _context(repository: Path, advance: Callable[[int], None]) -> Any:
 
 
 def resolve(version: str, log4j: str) -> list[str]:
-    """Return the lines of a new list: the broker, a logger, and their run-time dependencies."""
+    """Return the lines of a new list. It contains the broker, a logger, and their run-time dependencies."""
     with tempfile.TemporaryDirectory() as scratch:
         context = _context(Path(scratch), lambda count: None)
         wanted = [

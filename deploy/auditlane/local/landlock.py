@@ -1,4 +1,4 @@
-"""Restricts this process to its own files by Landlock, which Linux supports from 5.19.
+"""Restricts this process to its own files, with Landlock, which Linux supports from 5.19 on.
 
 The restriction applies to everything that the process and its children open afterwards. It cannot be lifted.
 """
@@ -64,10 +64,10 @@ def readable_paths(package: str) -> list[Path]:
 
 
 def confine(own: Iterable[Path], readable: Iterable[Path]) -> bool:
-    """Restrict this process to using files below `own` and reading files below `readable`; paths may be missing.
+    """Restrict this process to using files below `own` and reading files below `readable`. Paths may be missing.
 
-    Call it before starting threads: it applies to the calling thread and the threads that it starts. Returns False,
-    with no restriction, if the kernel does not support it.
+    Call it before starting threads, since it applies to the calling thread and the threads that it starts. Returns
+    False, with no restriction, if the kernel does not support it.
     """
     if sys.platform != "linux":
         return False

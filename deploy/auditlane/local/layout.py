@@ -1,4 +1,4 @@
-"""A stack's data directory: its paths, its owner, and the state that is kept from one start to the next."""
+"""A stack's data directory. This covers its paths, its owner, and the state that is kept from one start to the next."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ LOG_BYTES = 16 << 20
 
 @dataclass(frozen=True, slots=True)
 class Layout:
-    """The paths in one data directory (absolute)."""
+    """The paths in one data directory. All of them are absolute."""
 
     root: Path
 
@@ -49,7 +49,7 @@ class Layout:
 
     @property
     def credentials(self) -> Path:
-        """The folder that holds the services' passwords."""
+        """The folder with the passwords of the services."""
         return self.root / "credentials"
 
     def prepare(self) -> None:
@@ -94,7 +94,7 @@ class Layout:
         return lock
 
     def owner(self) -> int | None:
-        """Return the id of the process that runs a stack here, or None."""
+        """Return the id of the process that runs a stack here, or None if there is none."""
         try:
             with (self.root / "lock").open("r") as lock:
                 try:

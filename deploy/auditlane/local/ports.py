@@ -34,7 +34,7 @@ def free(count: int) -> list[int]:
 
 
 def shut_down_connections(ports: Collection[int]) -> None:
-    """Shut down the receiving side of this process's connections on these ports; responses can still be sent."""
+    """Shut down the receiving side of this process's connections on these ports. Responses can still be sent."""
     for descriptor in Path("/dev/fd").iterdir():
         with contextlib.suppress(OSError):  # not a socket, or closed in the meantime
             connection = socket.socket(fileno=int(descriptor.name))
@@ -44,8 +44,8 @@ def shut_down_connections(ports: Collection[int]) -> None:
 
 
 def assign(names: Iterable[str], given: Mapping[str, int], last: Mapping[str, int]) -> dict[str, int]:
-    """Assign a port to each name: the given port, or else the port of the last start if it is still free, or else any
-    free port.
+    """Assign a port to each name. It is the given port, or else the port of the last start if it is still free, or else
+    any free port.
 
     Raises PortInUse if a given port is taken.
     """

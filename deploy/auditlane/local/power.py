@@ -1,5 +1,5 @@
-"""Detects whether the machine went down while a stack was running. Killed processes lose no data, but a power loss
-may.
+"""Detects whether the machine went down while a stack was running. Killed processes do not lose data, but a power loss
+may cause losses.
 """
 
 from __future__ import annotations

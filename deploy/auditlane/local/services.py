@@ -1,4 +1,4 @@
-"""The services of a stack: URL, dependencies, command line and readiness probe of each."""
+"""The services of a stack. Each has a URL, dependencies, a command line and a readiness probe."""
 
 from __future__ import annotations
 
@@ -64,7 +64,7 @@ class Service:
 
 
 def choose_ports(settings: Settings, serve_port: int | None, last: Mapping[str, int]) -> dict[str, int]:
-    """Choose a port for every listener. Raises PortInUse if a requested port is taken."""
+    """Choose a port for every listener. Raises PortInUse if a requested port is in use."""
     given = {
         "serve": settings.serve_port
         if serve_port is None and "serve_port" in settings.model_fields_set
@@ -76,7 +76,9 @@ def choose_ports(settings: Settings, serve_port: int | None, last: Mapping[str, 
 
 
 def environment(settings: Settings, layout: Layout, port: Mapping[str, int]) -> dict[str, str]:
-    """Return the variables that connect commands to this stack; those for a replaced service come from the settings."""
+    """Return the variables that connect commands to this stack. Those of a service that was replaced come from the
+    settings.
+    """
     serve = f"http://{ports.HOST}:{port['serve']}"
     native = {} if settings.clickhouse_url else {NATIVE: f"{ports.HOST}:{port['clickhouse-native']}"}
     return native | {
@@ -92,7 +94,7 @@ def environment(settings: Settings, layout: Layout, port: Mapping[str, int]) -> 
 
 
 def readiness_checks(settings: Settings, urls: Mapping[str, str]) -> dict[str, Callable[[], bool]]:
-    """Return the readiness probe of each of the five services by name; `urls` are by name as well."""
+    """Return the readiness probe of each of the five services, by name. `urls` are by name as well."""
     pool = urllib3.PoolManager(num_pools=8)
     registry_ca, store_ca = settings.registry_ca, settings.clickhouse_ca
     registry = urllib3.PoolManager(ca_certs=str(registry_ca)) if registry_ca else pool
@@ -198,7 +200,7 @@ def _kafka(broker: Broker, is_ready: Callable[[], bool], layout: Layout) -> Serv
 
 
 def _demo(env: Mapping[str, str], layout: Layout) -> Service:
-    """Return the demo. It prints `{"ready": true}` when its history is stored, then emits live events."""
+    """Return the demo. It prints `{"ready": true}` when its history is stored, and then emits live events."""
     log = layout.log("demo")
     spec = ServiceSpec("demo", depends_on=("worker", "serve"), tier=3, start_timeout_s=600, stop_timeout_s=10)
     command = _python("auditlane.local.demo")

@@ -1,4 +1,4 @@
-"""Assembles a stack: turns settings and a data directory into a supervisor."""
+"""Assembles a stack. Settings and a data directory become a supervisor."""
 
 from __future__ import annotations
 
@@ -36,9 +36,10 @@ def stack(
     download: kafka_jars.Progress = lambda done, total: None,
     note: Callable[[str], None] = lambda sentence: None,
 ) -> Iterator[Supervisor]:
-    """Yield the supervisor of a stack; call its `run`. The context holds the lock of the data directory.
+    """Yield the supervisor of a stack, whose `run` the caller has to call. The context holds the lock of the data
+    directory.
 
-    Without `auth`, its services require no password.
+    Without `auth`, its services do not require passwords.
 
     Raises AlreadyRunning, PortInUse, ConfigError, and PartFailed if Kafka is neither installed nor downloadable.
     """

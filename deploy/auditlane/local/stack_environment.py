@@ -1,4 +1,6 @@
-"""The variables that connect commands to the stack in a data directory. Imports no client of a service."""
+"""The variables that connect commands to the stack in a data directory. The module does not import the client of any
+service.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The variables that a command takes from a running stack: addresses, files and accounts. Pure."""
+"""Determines the variables that a command takes from a running stack. They are addresses, files and accounts. Pure."""
 
 from __future__ import annotations
 
@@ -23,7 +23,8 @@ _FIELDS: Final = {variable(name): name for account in _ACCOUNTS.values() for nam
 def missing_variables(environ: Mapping[str, str], env: Mapping[str, str]) -> dict[str, str]:
     """Return the variables of a stack (`env`) that a command's environment lacks.
 
-    If the environment names no service, these are all the variables that it does not set; otherwise, only accounts.
+    If the environment does not name a service, these are all the variables that it does not set. Otherwise, they are
+    only accounts.
     """
     if any(environ.get(address) for address in ACCOUNTS):
         return missing_accounts(environ, env)
@@ -32,7 +33,7 @@ def missing_variables(environ: Mapping[str, str], env: Mapping[str, str]) -> dic
 
 
 def missing_accounts(given: Mapping[str, str], env: Mapping[str, str]) -> dict[str, str]:
-    """Return the stack's accounts for services that are given by the stack's address but without an account."""
+    """Return the stack's accounts for services for which `given` has the stack's address but no account."""
     found: dict[str, str] = {}
     for address, account in ACCOUNTS.items():
         if (
@@ -51,8 +52,9 @@ def with_accounts(settings: Settings, env: Mapping[str, str]) -> Settings:
 
 
 def without_own_urls(settings: Settings, before: Mapping[str, Any]) -> Settings:
-    """Return the settings without the URLs of this stack's last start: in a shell that evaluated `auditlane env`, `up`
-    would otherwise wait for the services that it should start."""
+    """Return the settings without the URLs of this stack's last start.¶Otherwise, in a shell that has evaluated
+    `auditlane env`, `up` would wait for the services that it should start.
+    """
     last = before.get("env", {})
     external = {row["name"] for row in before.get("parts", []) if row.get("external")}
     own = [field for name, field in REPLACEABLE.items() if name not in external] + ["serve_url"]

@@ -1,4 +1,4 @@
-"""Runs a stack: starts its services in order, maintains the state file and notifies an observer."""
+"""Runs a stack. It starts the services in order, maintains the state file, and notifies an observer."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ class Observer(Protocol):
 
 
 class Supervisor(ProcessLoop):
-    """Runs one stack's processes. Use from the main thread."""
+    """Runs one stack's processes. Use it from the main thread."""
 
     def __init__(
         self,
@@ -178,8 +178,9 @@ class Supervisor(ProcessLoop):
                 self._post(lambda: self._plan.stop(time.monotonic()))
 
     def state(self) -> dict[str, Any]:
-        """Return the content of the state file: the five services, others under `extras`, and facts for the next
-        start."""
+        """Return the content of the state file. It contains the five services, others under `extras`, and facts for the
+        next start.
+        """
         rows = {name: self._row(name) for name in self._services}
         return {
             "ready": self._plan.ready,
@@ -233,6 +234,6 @@ def start_failure(service: Service) -> PartFailed:
 
 
 def log_tail(service: Service) -> str:
-    """Return the end of a service's logs, each line indented."""
+    """Return the end of a service's logs. Each line is indented."""
     text = "\n".join(filter(None, (tail(log) for log in service.logs))) or "(empty)"
     return "\n".join(f"    {line}" for line in text.splitlines())

@@ -30,9 +30,9 @@ from auditlane.server.services import ROLES, Services
 
 
 def create_app(settings: Settings, roles: Iterable[str] = ROLES, *, claims: Claims | None = None) -> FastAPI:
-    """Return the app for these roles: `ingest` accepts events, `query` reads them. Opens no connections yet.
+    """Return the app for these roles. `ingest` accepts events, and `query` reads them. No connections are opened yet.
 
-    `claims` records used links; by default, in ClickHouse. Raises ConfigError like `Services.from_settings`.
+    `claims` records used links, by default in ClickHouse. Raises ConfigError like `Services.from_settings`.
     """
     services = Services.from_settings(settings, roles, claims=claims)
     app = FastAPI(

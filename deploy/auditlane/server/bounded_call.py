@@ -1,4 +1,4 @@
-"""Runs blocking calls for an event loop, with a timeout, a bounded number of threads and, optionally, a cache."""
+"""Runs blocking calls for an event loop. They have a timeout, a bounded number of threads and, optionally, a cache."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ T = TypeVar("T")
 
 
 class BoundedCall:
-    """Runs jobs in at most `threads` threads and waits at most `timeout_s` for each.
+    """Runs jobs in at most `threads` threads, and waits for each for at most `timeout_s` seconds.
 
     A job that times out continues in its thread, which stays occupied until the job ends.
     """
@@ -28,7 +28,7 @@ class BoundedCall:
     def __init__(
         self, what: str, *, timeout_s: float, threads: int = 1, error: type[Unavailable] = Unavailable
     ) -> None:
-        """Set the limits, and the error that a timeout raises: its subject is `what`, and its type is `error`."""
+        """Set the limits. A timeout raises an error of the type `error`, whose message is about `what`."""
         self._what = what
         self._timeout_s = timeout_s
         self._error = error
@@ -74,18 +74,24 @@ class CachedCall(Generic[T]):
     def __init__(
         self, what: str, call: Callable[[], T], *, timeout_s: float, fresh_s: float, beside: BoundedCall | None = None
     ) -> None:
-        """Share the threads and the timeout of `beside`, if given, so that the two never run at the same time."""
+        """Set the call. If `beside` is given, its threads and timeout are shared, so that the two never run at the same
+        time.
+        """
         self._bounded = beside or BoundedCall(what, timeout_s=timeout_s)
         self._call = call
         self._fresh_s = fresh_s
         self._cached: tuple[float, T] | None = None
 
     async def get(self, fresh_s: float | None = None) -> T:
-        """Return the result; if `fresh_s` is given, it is at most that old. Raises the errors of `BoundedCall.run`."""
+        """Return the result. If `fresh_s` is given, the result is at most that old. Raises the errors of
+        `BoundedCall.run`.
+        """
         return await self._bounded.run(partial(self._fresh, self._fresh_s if fresh_s is None else fresh_s))
 
     def _fresh(self, fresh_s: float) -> T:
-        """Return the cached result if it is fresh. Runs in the thread, so that waiting callers use the new result."""
+        """Return the cached result if it is fresh, or else a new one. Runs in the thread, so that waiting callers use
+        the new result.
+        """
         if self._cached is None or time.monotonic() - self._cached[0] >= fresh_s:
             self._cached = time.monotonic(), self._call()
         return self._cached[1]

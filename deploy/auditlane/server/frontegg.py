@@ -1,4 +1,4 @@
-"""Authentication of Frontegg's clients: their token routes, and the tenant in their header."""
+"""Authenticates Frontegg's clients. The module contains their token routes, and reads the tenant in their header."""
 
 from typing import Annotated, Final
 
@@ -17,7 +17,7 @@ LONGEST_S: Final = 2_684_354  # clients set a timer for 80 % of it, and JavaScri
 
 
 def frontegg_tenant(request: Request) -> str | None:
-    """Return the tenant in Frontegg's header or in auditlane's own, or None.
+    """Return the tenant in Frontegg's header or in auditlane's own header, or None if there is none.
 
     Raises InvalidInput if the headers differ.
     """
@@ -29,7 +29,7 @@ def frontegg_tenant(request: Request) -> str | None:
 
 
 class FronteggCredentials(BaseModel):
-    """A client's key with Frontegg's member names; other members are ignored."""
+    """A client's key with Frontegg's member names. Other members are ignored."""
 
     client_id: str = Field(alias="clientId", max_length=128)
     secret: str = Field(max_length=1024)
@@ -51,7 +51,9 @@ async def token(
 
 
 def build() -> APIRouter:
-    """Return Frontegg's two token routes. Like ours, they depend only on the keys file and the signing keys."""
+    """Return Frontegg's two token routes. Like auditlane's own, they depend only on the keys file and the signing
+    keys.
+    """
     router = APIRouter(include_in_schema=False)
     for path in TOKEN_PATHS:
         router.add_api_route(path, token, methods=["POST"])

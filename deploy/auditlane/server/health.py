@@ -1,4 +1,4 @@
-"""`/health/live`, `/health/ready` and `/metrics`, for monitoring. They contain no tenant's data."""
+"""The routes `/health/live`, `/health/ready` and `/metrics`, for monitoring. They do not contain data of tenants."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ class Live(BaseModel):
 
 
 class PartState(BaseModel):
-    """The public state of one dependency. The log and `/v1/admin/health` have the details of a problem."""
+    """The public state of one dependency. The log and `/v1/admin/health` contain the details of a problem."""
 
     name: Literal["kafka", "clickhouse", "keys", "signing-keys"]
     state: Literal["up", "stale", "away"] = Field(
@@ -60,7 +60,7 @@ async def live() -> Live:
 
 
 async def ready(response: Response, services: AppServices) -> Ready:
-    """Returns 503 while no role of this process can work; send it no requests until then.
+    """Returns 503 while no role of this process can work. Do not send it requests until it returns 200.
 
     A process with both roles is ready while at least one of them can work. Tokens can be requested at any time.
     """
@@ -86,7 +86,9 @@ def build(settings: Settings) -> APIRouter:
 
 
 def _loopback_hosts(settings: Settings) -> frozenset[str] | None:
-    """Return the host names allowed in addition to loopback's own, or None if the process listens elsewhere."""
+    """Return the host names that are allowed in addition to those of the loopback interface. Returns None if the
+    process listens elsewhere.
+    """
     if not validators.is_loopback(settings.serve_host):
         return None
     urls = (settings.serve_url, *validators.listed(settings.cors_origins))

@@ -24,7 +24,7 @@ Buckets = Mapping[float, float]  # bound -> number of observations up to it
 
 
 class LatencyReader:
-    """Returns 99th percentiles since its last call. Used by one thread."""
+    """Returns the 99th percentiles since its last call. Use it from one thread."""
 
     def __init__(self, registry: CollectorRegistry) -> None:
         self._registry = registry
@@ -42,14 +42,14 @@ class LatencyReader:
 
 
 def since(buckets: Buckets, before: Buckets) -> Buckets:
-    """Return the observations, in cumulative buckets, since an earlier reading of the buckets. Pure."""
+    """Return the observations since an earlier reading of the buckets, in cumulative buckets. Pure."""
     return {bound: count - before.get(bound, 0.0) for bound, count in buckets.items()}
 
 
 def quantile(buckets: Buckets, share: float) -> float | None:
-    """Return a quantile of cumulative buckets, or None without observations. Pure.
+    """Return a quantile of cumulative buckets, or None if there are no observations. Pure.
 
-    The quantile is interpolated within its bucket, as in Prometheus; above the highest finite bound, it is that bound.
+    The quantile is interpolated within its bucket, as in Prometheus. Above the highest finite bound, it is that bound.
     """
     total = max(buckets.values(), default=0.0)
     if total <= 0:

@@ -26,10 +26,10 @@ _TRAIL_RESULTS: Final = ("emitted", "spooled", "dropped", "refused", "undelivere
 
 
 class HttpMetrics:
-    """Counts requests, exports and audit events; `render` returns the content of `/metrics`."""
+    """Counts requests, exports and audit events. `render` returns the content of `/metrics`."""
 
     def __init__(self, shared: Path | None = None) -> None:
-        """Create the instruments; `shared` is the folder that several processes share."""
+        """Create the instruments. `shared` is the folder that several processes share."""
         self.made = Instruments()
         self._shared = shared
         self._here = CollectorRegistry()  # collectors that read their values when they are scraped
@@ -59,7 +59,7 @@ class HttpMetrics:
         self._seconds.labels(route, method).observe(first_byte_s)
 
     def refused(self, code: str) -> None:
-        """Count a request that was refused with one of the codes in LIMITS; other codes are ignored."""
+        """Count a request that was refused with one of the codes in LIMITS. Other codes are ignored."""
         if code in LIMITS:
             self._refused.labels(code).inc()
 
@@ -70,7 +70,9 @@ class HttpMetrics:
         return self._in_progress.inc
 
     def statement(self, route: str, seconds: float, rows: int, size: int) -> None:
-        """Count a ClickHouse statement: the seconds until its response began, and the rows and bytes read by then."""
+        """Count a ClickHouse statement, with the seconds until its response began, and the rows and bytes that it had
+        read by then.
+        """
         self._statement_seconds.labels(route).observe(seconds)
         self._read_rows.labels(route).inc(rows)
         self._read_bytes.labels(route).inc(size)
@@ -84,7 +86,9 @@ class HttpMetrics:
         self._trail.labels(result).inc()
 
     def measured(self, measure: Callable[[], None]) -> None:
-        """Call `measure`, which sets gauges, before each scrape and, with several processes, also every MEASURE_S."""
+        """Register `measure`, which sets gauges. It is called before each scrape and, with several processes, also
+        every MEASURE_S seconds.
+        """
         self._measures.append(measure)
 
     def collected(self, collector: Collector) -> None:
@@ -99,7 +103,7 @@ class HttpMetrics:
 
     @contextmanager
     def running(self) -> Iterator[None]:
-        """Measure regularly within the block, if other processes report this one's gauges."""
+        """Measure regularly within the block, if other processes report the gauges of this process."""
         if self._shared is None:
             yield
             return

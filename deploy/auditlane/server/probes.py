@@ -1,5 +1,5 @@
-"""Readiness: checks whether the dependencies of this process's roles respond, ClickHouse for queries and Kafka for
-ingestion.
+"""Checks whether this process is ready. It is if the dependencies of its roles respond: ClickHouse for queries, and
+Kafka for ingestion.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ PROBE_TIMEOUT_S: Final = 2.0
 
 @dataclass(frozen=True, slots=True)
 class Part:
-    """The state of one dependency. `problem` may name hosts and files; `fix` never does."""
+    """The state of one dependency. `problem` may name hosts and files, but `fix` never does."""
 
     name: Literal["kafka", "clickhouse", "keys", "signing-keys"]
     state: Literal["up", "stale", "away"]
@@ -38,7 +38,7 @@ class Part:
 
 
 class Probe(Protocol):
-    """Checks one dependency within PROBE_TIMEOUT_S. Thread-safe."""
+    """Checks one dependency within PROBE_TIMEOUT_S seconds. Thread-safe."""
 
     def part(self) -> Part: ...
     def close(self) -> None: ...
@@ -48,7 +48,7 @@ class StoreProbe:
     """Checks with the service's credentials that ClickHouse responds and has the view that queries read."""
 
     def __init__(self, connect: Callable[[], Client], database: str) -> None:
-        """Create the probe; `connect` returns a client with timeouts of PROBE_TIMEOUT_S."""
+        """Create the probe. `connect` returns a client with timeouts of PROBE_TIMEOUT_S seconds."""
         self._connect = connect
         self._database = database
         self._client: Client | None = None
@@ -110,10 +110,10 @@ class KafkaProbe:
 
 
 class Readiness:
-    """Runs the probes and logs each change in their problems. Used on one event loop."""
+    """Runs the probes, and logs each change in their problems. Use it on one event loop."""
 
     def __init__(self, probes: Sequence[Probe], keys: KeysFile, signing: SigningKeys) -> None:
-        """Start without results; `probes` has one probe for each role of this process."""
+        """Start without results. `probes` contains one probe for each role of this process."""
         self._probes = tuple(probes)
         self._keys = keys
         self._signing = signing
@@ -123,7 +123,9 @@ class Readiness:
         self._threads = anyio.CapacityLimiter(max(1, len(self._probes)))
 
     async def check(self) -> tuple[bool, list[Part]]:
-        """Return whether any role can work, and the state of every part: dependencies, then the two keys files."""
+        """Return whether any role can work, and the state of every part. Dependencies come first, and then the two keys
+        files.
+        """
         parts: list[Part] = []
 
         async def run(probe: Probe) -> None:

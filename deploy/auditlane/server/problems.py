@@ -1,4 +1,6 @@
-"""Turns errors into responses: RFC 9457 problem+json with auditlane's codes, or a page for a browser that navigates."""
+"""Turns errors into responses. They are RFC 9457 problem+json with auditlane's codes, or a page for a browser that
+navigates.
+"""
 
 from __future__ import annotations
 
@@ -70,7 +72,7 @@ class FieldProblem(BaseModel):
 
 
 class Problem(BaseModel):
-    """An error in the format of RFC 9457. `code` is stable; `detail` and `fix` are for people and may change."""
+    """An error in the format of RFC 9457. `code` is stable. `detail` and `fix` are for people, and may change."""
 
     model_config = ConfigDict(
         json_schema_extra={
@@ -105,7 +107,7 @@ class Problem(BaseModel):
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
 class Failure:
-    """An error to be returned. `more` are members that a route adds to the problem."""
+    """An error to be returned. `more` contains members that a route adds to the problem."""
 
     status: int
     code: str
@@ -130,7 +132,7 @@ async def _ours(request: Request, error: Exception) -> Response:
 
 
 def of_error(request: Request, error: AuditlaneError, more: Mapping[str, Any] | None = None) -> Response:
-    """Return the response to an AuditlaneError; `more` are members that a route adds to the problem."""
+    """Return the response to an AuditlaneError. `more` contains members that a route adds to the problem."""
     status = http_status(error)
     # no client waits for the response to a cancelled query
     if status >= HTTPStatus.INTERNAL_SERVER_ERROR and not is_cancelled():
@@ -183,7 +185,9 @@ async def _validation(request: Request, error: Exception) -> Response:
 
 
 def _field_of(location: tuple[int | str, ...]) -> str:
-    """Return `("query", "limit")` as `limit`, `("body", "permissions", 0)` as `permissions.0`, a body as `body`."""
+    """Return the name of the field at a location. `("query", "limit")` becomes `limit`, `("body", "permissions", 0)`
+    becomes `permissions.0`, and a whole body becomes `body`.
+    """
     return escape_surrogates(".".join(map(str, location[1:])) or str(location[0]))
 
 
@@ -207,7 +211,7 @@ def of_http(request: Request, error: HTTPException) -> Response:
 
 
 def _allowed(request: Request) -> list[str]:
-    """Return the methods of all routes with this path; Starlette reports only the first route's methods."""
+    """Return the methods of all routes with this path. Starlette reports only those of the first route."""
     scopes = {method: dict(request.scope) | {"method": method} for method in _METHODS}
     routes = request.app.routes
     return [name for name, scope in scopes.items() if any(route.matches(scope)[0] is Match.FULL for route in routes)]
@@ -248,7 +252,9 @@ def answer(request: Request, failure: Failure) -> Response:
 
 
 def challenge(error: AuditlaneError) -> str:
-    """Return the header WWW-Authenticate of a 401 (RFC 6750: an invalid token is an `invalid_token`)."""
+    """Return the header WWW-Authenticate of a 401 response. According to RFC 6750, the error of an invalid token is
+    `invalid_token`.
+    """
     return f'Bearer realm="auditlane", error="invalid_token", error_description="{error.code}"'
 
 

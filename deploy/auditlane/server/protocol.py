@@ -1,7 +1,7 @@
-"""Serves HTTP/1.1 with uvicorn and httptools, with limits on heads, their duration, pipelined requests and connections.
+"""Serves HTTP/1.1 with uvicorn and httptools. Heads, their duration, pipelined requests and connections are limited.
 
 httptools takes a quarter less CPU per small request than h11, but has none of these limits. A client may offer to
-switch protocols (`Upgrade: h2c`, as sent by `curl --http2` and Java's client); the offer is ignored, and the response
+switch protocols (`Upgrade: h2c`, as sent by `curl --http2` and Java's client). The offer is ignored, and the response
 uses HTTP/1.1.
 """
 
@@ -29,7 +29,9 @@ _OFFERED: Final = frozenset({b"upgrade", b"http2-settings"})  # names of headers
 
 @dataclass(slots=True)
 class Connections:
-    """Counts a process's connections in total and by address. Connections of `proxies` have no limit per address."""
+    """Counts a process's connections in total and by address. There is no limit per address for connections of
+    `proxies`.
+    """
 
     limit: int = 4_096
     address_limit: int = 2_048
@@ -56,11 +58,12 @@ class Connections:
 
 
 class Protocol(HttpToolsProtocol):
-    """Responds to an oversized head with 400 and closes the connection; closes it silently if the head takes too long.
+    """Responds to an oversized head with 400 and closes the connection. If a head takes too long, the connection is
+    closed silently.
 
     httptools ends a message after a head that offers another protocol, and would parse its body as the next request.
     Such a head is therefore parsed again without the offer, followed by the remaining bytes. The app's
-    `state.connections` holds the connection limits.
+    `state.connections` contains the connection limits.
     """
 
     _head = 0  # bytes of the current request head, not counting the read that started it

@@ -99,7 +99,7 @@ def _pages(services: Services) -> Iterator[APIRouter]:
 
 
 def _console(services: Services) -> Iterator[APIRouter]:
-    """Yield the routers of the console, and of the API that it calls with an operator's cookie."""
+    """Yield the routers of the console, and those of the API that it calls with an operator's cookie."""
     operators = console_access.Operators(services.authenticator)
     yield console.build(services)
     yield structure.build(

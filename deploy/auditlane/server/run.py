@@ -1,4 +1,4 @@
-"""Runs the app under uvicorn: binds first, reports readiness, drains on SIGTERM."""
+"""Runs the app under uvicorn. The socket is bound first, readiness is reported, and SIGTERM drains the server."""
 
 from __future__ import annotations
 
@@ -22,7 +22,9 @@ SWITCH_S: Final = 0.0005
 
 
 def listen(host: str, port: int) -> socket.socket:
-    """Return a bound socket; port 0 selects a free port. Raises PortInUse, and ConfigError for a foreign address."""
+    """Return a bound socket. Port 0 selects a free port. Raises PortInUse, or ConfigError for an address of another
+    machine.
+    """
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
     # asyncio sets TCP_NODELAY only if the protocol is explicit; without it responses wait 40 ms for delayed ACKs.
     bound = socket.socket(family, socket.SOCK_STREAM, socket.IPPROTO_TCP)
@@ -89,7 +91,7 @@ class _Server(uvicorn.Server):
         await super().main_loop()
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
-        """End open streams, then drain; streams would otherwise be cut off when the shutdown timeout expires."""
+        """End open streams, and then drain. Otherwise, streams would be cut off when the shutdown timeout expires."""
         before_drain = getattr(getattr(self.config.app, "state", None), "before_drain", None)
         if before_drain is not None:
             before_drain()
@@ -103,7 +105,7 @@ def run(
     shutdown_timeout_s: float,
     on_ready: Callable[[], None],
 ) -> None:
-    """Serve until SIGTERM or Ctrl-C; requests in flight have `shutdown_timeout_s` seconds to finish.
+    """Serve until SIGTERM or Ctrl-C. Requests in flight then have `shutdown_timeout_s` seconds to finish.
 
     If `on_ready` raises an AuditlaneError or OSError, the server shuts down in order and raises it afterwards.
     """

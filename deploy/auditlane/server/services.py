@@ -1,6 +1,7 @@
-"""The services of one `serve` process: made from settings, started before the first request, closed at shutdown.
+"""The services of one `serve` process. They are made from the settings, started before the first request, and closed at
+shutdown.
 
-Creating them opens no connections, so an unavailable ClickHouse is an error only of a request that needs it.
+Creating them does not open connections, so an unavailable ClickHouse is an error only for a request that needs it.
 """
 
 from __future__ import annotations
@@ -81,7 +82,7 @@ _NEEDED_BY: Final = {
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Services:
-    """One instance per process, made by `from_settings`. `ingest_service` is None without the role `ingest`, and
+    """The services of a process, made by `from_settings`. `ingest_service` is None without the role `ingest`, and
     `bundle` is None if the viewer has not been built.
     """
 
@@ -240,7 +241,7 @@ class Services:
 
     @asynccontextmanager
     async def running(self, _app: object = None) -> AsyncIterator[None]:
-        """Start the services, and close them at the end: the lifespan of the app."""
+        """Start the services, and close them at the end. This is the lifespan of the app."""
         # One tenant's queries must occupy less than half of the threads.
         threads = anyio.to_thread.current_default_thread_limiter()
         threads.total_tokens = max(THREADS, 2 * self.settings.query_concurrency + 8)
@@ -309,7 +310,7 @@ def _canary(settings: Settings, observer: Observer | None, metrics: HttpMetrics)
 
 
 async def services_of(request: Request) -> Services:
-    """Return the app's services: a FastAPI dependency of module-level handlers."""
+    """Return the app's services. This is a FastAPI dependency of module-level handlers."""
     services: Services = request.app.state.services
     return services
 

@@ -1,4 +1,5 @@
-"""Metrics of several `serve` processes: each writes its values to memory-mapped files in one folder, and reads all.
+"""Metrics of several `serve` processes. Each writes its values to memory-mapped files in one folder, and reads all
+files.
 
 The files are named after the process's number, and survive its death. The process that replaces it continues with its
 counters, which therefore never decrease. Gauges of a process that has ended are removed.
@@ -28,7 +29,7 @@ _PAUSE_S: Final = 0.01
 
 @contextmanager
 def folder() -> Iterator[Path]:
-    """Make a folder for the values, and remove it at the end. Raises ConfigError."""
+    """Make a folder for the values, and remove it at the end. Raises ConfigError if it cannot be created."""
     try:
         made = tempfile.TemporaryDirectory(prefix="auditlane-metrics-", ignore_cleanup_errors=True)
     except OSError as error:
@@ -46,7 +47,8 @@ def variables(path: Path, number: int) -> dict[str, str]:
 
 
 def join() -> Path | None:
-    """Keep this process's values in the folder named by the environment, and return it; None without the variable.
+    """Keep this process's values in the folder that the environment names, and return it. Returns None without the
+    variable.
 
     Call it before any instrument is made.
     """

@@ -1,4 +1,4 @@
-"""Gauges of the service's state: streams, export jobs, its own audit trail, credentials. Set before each scrape."""
+"""Gauges of the service's streams, export jobs, audit trail and credentials. They are set before each scrape."""
 
 from __future__ import annotations
 

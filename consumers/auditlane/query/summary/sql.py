@@ -55,8 +55,8 @@ def compile_numbers(
 ) -> Statement:
     """Compile a query that counts matching events.
 
-    One row: `today` (events since that time), `events` (all) and `severe` (events with a severity in SEVERE), and the
-    last two also as `events_before` and `severe_before`, of the period that begins at `before`.
+    Its single row contains `today` (events since that time), `events` (all events) and `severe` (events with a severity
+    in SEVERE). `events_before` and `severe_before` are the same counts for the period that begins at `before`.
     """
     parameters = Parameters(database)
     conditions = where(parameters, scope, replace(filter_, since=before or filter_.since))

@@ -1,6 +1,7 @@
-"""The demo: a synthetic SaaS product with three tenants. Stores its past 30 days, then emits live events.
+"""The demo. It simulates a SaaS product with three tenants, stores the events of the past 30 days, and then emits live
+events.
 
-`tenants` and `people` describe the tenants, `inventory` holds their objects, `changes` and `administration` are the
-actions on them. `schedule` plans sessions, `sessions` plays them, `history` returns the events, with each tenant's
-custom `fields`. `backfill` stores a history, `live` continues it.
+`tenants` and `people` describe the tenants, `inventory` contains their objects, and `changes` and `administration` are
+the actions on these. `schedule` plans sessions, `sessions` plays them, and `history` returns the events, with each
+tenant's custom `fields`. `backfill` stores a history, and `live` continues it.
 """

@@ -1,4 +1,6 @@
-"""The demo's process: stores the history, reports that it is ready, then emits live events until it is stopped."""
+"""The demo's process. It stores the history, reports that it is ready, and then emits live events until it is
+stopped.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Administrators' tasks: members, roles, API keys, policies and settings. Each task is a list of actions."""
+"""Administrators' tasks about members, roles, API keys, policies and settings. Each task is a list of actions."""
 
 from __future__ import annotations
 
@@ -114,7 +114,7 @@ def _change_settings(inventory: Inventory, admin: Person, dice: Random) -> list[
 
 
 def _another(before: Values, choices: Mapping[str, Sequence[object]], dice: Random) -> Values:
-    """Return the values with one of them changed to another of its choices."""
+    """Return the values, of which one has been changed to another of its choices."""
     name = dice.choice(list(choices))
     return {name: another(dice, choices[name], before[name])}
 

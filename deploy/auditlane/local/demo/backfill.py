@@ -1,4 +1,4 @@
-"""Registers the custom fields and stores the history, each event once: only events that are missing are sent.
+"""Registers the custom fields and stores the history. Only missing events are sent, so that each event is stored once.
 
 A demo that was killed halfway through can therefore be run again.
 """
@@ -53,7 +53,7 @@ def ensure(settings: Settings, events: Sequence[AuditEvent], logger: Any) -> int
 
 
 def send(settings: Settings, events: Sequence[AuditEvent], stored: frozenset[str]) -> None:
-    """Emit the events that are neither `stored` nor in Kafka; returns when Kafka has acknowledged them."""
+    """Emit the events that are neither `stored` nor in Kafka. Returns once Kafka has acknowledged them."""
     present = stored | ids_in_kafka(settings, {event.tenant_id for event in events})
     with AuditClient(max_block_ms=60_000, close_timeout_s=5) as client:
         for event in sorted(events, key=lambda event: event.occurred_at):
@@ -94,7 +94,7 @@ def stored_ids(settings: Settings, tenants: Sequence[str]) -> frozenset[str]:
 
 
 def ids_in_kafka(settings: Settings, tenants: set[str]) -> frozenset[str]:
-    """Read the shared topic to its end and return the ids of the tenants' events. Raises KafkaUnavailable."""
+    """Read the shared topic to its end, and return the ids of the tenants' events. Raises KafkaUnavailable."""
     options: dict[str, Any] = {
         "group.id": f"auditlane-demo-{uuid.uuid4()}",
         **librdkafka.CONSUMER,
@@ -128,7 +128,9 @@ def ids_in_kafka(settings: Settings, tenants: set[str]) -> frozenset[str]:
 
 
 def _event_id(value: bytes | None) -> str | None:
-    """Return the first field of the record, whatever its version, or None for a message that is not an event."""
+    """Return the first field of the record, which is the same in every version. Returns None for a message that is not
+    an event.
+    """
     try:
         return str(fastavro.schemaless_reader(BytesIO(unframe(value or b"")[1]), "string", None))
     except (ValueError, EOFError, IndexError):

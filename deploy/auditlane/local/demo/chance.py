@@ -15,7 +15,7 @@ def seeded(*parts: object) -> Random:
 
 
 def weighted(dice: Random, weights: Mapping[T, float]) -> T:
-    """Return a key of `weights`, chosen with the probability of its weight."""
+    """Return a random key of `weights`. The probability of a key is proportional to its weight."""
     return dice.choices(list(weights), list(weights.values()))[0]
 
 

@@ -15,7 +15,7 @@ from auditlane.local.demo.people import Person
 
 @dataclass(frozen=True, slots=True)
 class Change:
-    """An action, without its actor and time."""
+    """An action without its actor and time."""
 
     action: str
     resource: str
@@ -70,7 +70,7 @@ def imported(dice: Random) -> Change:
 
 
 def backed_up(dice: Random, *, ordinal: int) -> Change:
-    """Make the nightly backup; every ninth backup fails."""
+    """Make the nightly backup. Every ninth backup fails."""
     if ordinal % 9 == 0:
         return Change(
             "backup.created", "backup", None, Severity.Critical, Outcome.failure,

@@ -1,4 +1,4 @@
-"""The custom fields of the demo's tenants: their rules, and the values that events carry."""
+"""The custom fields of the demo's tenants, with their rules and the values of events."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from auditlane.local.demo.people import Actor
 
 @dataclass(frozen=True, slots=True)
 class CustomField:
-    """A field that a tenant's contract adds, and how readers see it."""
+    """A field that a tenant's contract adds, and its presentation to readers."""
 
     name: str
     type: FieldType

@@ -1,4 +1,6 @@
-"""A tenant's events in chronological order: a pure function of the seed, the start and the end of the history."""
+"""A tenant's events in chronological order. They are a pure function of the seed, the start and the end of the
+history.
+"""
 
 from __future__ import annotations
 
@@ -69,7 +71,7 @@ class TenantHistory:
         return self._queue[0][0]
 
     def _id(self, at: datetime) -> str:
-        """Return the id of the next event: a UUID of version 7 whose random bits depend on the history alone."""
+        """Return the id of the next event. It is a UUID of version 7 whose random bits depend only on the history."""
         digest = sha256(f"{self._origin}/{next(self._events)}".encode()).digest()
         stamp = int(at.timestamp() * 1_000) << 80 | int.from_bytes(digest[:10], "big")
         return str(uuid.UUID(int=stamp & ~(0xF << 76 | 0b11 << 62) | 7 << 76 | 0b10 << 62))

@@ -1,4 +1,5 @@
-"""A tenant's state: its people and the objects that they work on. Changes return the values before and after.
+"""A tenant's state, which consists of its people and of the objects on which they work. Changes return the values
+before and after.
 
 Some projects and documents always remain, and customers and invoices are never deleted.
 """
@@ -48,7 +49,7 @@ EVENTS: Final = (["document.created"], ["invoice.paid"], ["project.created", "pr
 
 @dataclass(frozen=True, slots=True)
 class Edit:
-    """An object before and after a change; None where it did not exist."""
+    """An object before and after a change. A value of None means that it did not exist."""
 
     object_id: str
     before: Values | None
@@ -78,7 +79,7 @@ class Inventory:
         self.create("webhook", new("webhook", self, dice), dice)
 
     def active(self, *departments: str) -> list[Person]:
-        """Return the people who may sign in, in these departments or in all."""
+        """Return the people in these departments who may sign in. Without departments, return those of all."""
         return [
             person for person in self.people if person.active and (not departments or person.department in departments)
         ]
@@ -88,12 +89,12 @@ class Inventory:
         return [person for person in self.active() if person.role != "viewer"]
 
     def pick(self, kind: str, dice: Random) -> str:
-        """Return the id of an object of this kind, favouring recent ones. There must be at least one."""
+        """Return the id of an object of this kind, preferably a recent one. There must be at least one."""
         ids = list(self.objects[kind])
         return ids[int(len(ids) * dice.random() ** 0.6)]
 
     def number(self, kind: str, object_id: str, name: str) -> int:
-        """Return an object's value that is a whole number."""
+        """Return a value of an object that is a whole number."""
         value = self.objects[kind][object_id][name]
         assert isinstance(value, int)
         return value

@@ -1,4 +1,5 @@
-"""Continues a history at a pace that can be watched: a few events a minute, with the same people, sessions and objects.
+"""Continues a history at a pace that can be watched. There are a few events a minute, with the same people, sessions
+and objects.
 
 Live events are not part of the history. A restart continues from the history, so their changes are forgotten.
 """
@@ -20,7 +21,7 @@ _SESSIONS: Final = 3  # concurrent sessions per tenant
 
 
 class Live:
-    """Draws the next event. Pauses of sessions are skipped: the caller sets the pace."""
+    """Draws the next event. Pauses of sessions are skipped, since the caller sets the pace."""
 
     def __init__(self, histories: Sequence[TenantHistory], dice: Random) -> None:
         self._dice = dice

@@ -1,4 +1,4 @@
-"""The actors: a tenant's people, the vendor's support, API keys and the product itself.
+"""The actors of the demo: a tenant's people, the vendor's support, API keys and the product itself.
 
 Every address is in a documentation range (RFC 5737, RFC 3849), and every domain is example.com.
 """
@@ -49,7 +49,7 @@ class Person:
 
 @dataclass(frozen=True, slots=True)
 class Actor:
-    """The actor of a session and where they connect from: the fields that all events of the session share."""
+    """The actor of a session and the actor's address. All events of the session share these fields."""
 
     actor_id: str
     actor_type: str
@@ -75,7 +75,7 @@ def staff(tenant: Tenant, dice: Random) -> list[Person]:
 
 
 def hired(tenant: Tenant, department: str, number: int, dice: Random) -> Person:
-    """Return a new member of a department; `number` is the member's number in it."""
+    """Return a new member of a department. `number` is the member's number in it."""
     role = "admin" if department == "admin" else weighted(dice, {"editor": 4, "viewer": 1})
     return Person(
         user_id=token(dice, "usr"),
@@ -130,7 +130,7 @@ def key_holder(key_id: str, name: str) -> Actor:
 
 
 def masked(email: str) -> str:
-    """Mask an email address as for a failed login: keep its first letter and its domain."""
+    """Mask an email address as in a failed login. Its first letter and its domain are kept."""
     name, _, domain = email.partition("@")
     return f"{name[0]}***@{domain}"
 

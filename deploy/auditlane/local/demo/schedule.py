@@ -1,5 +1,5 @@
-"""Determines when sessions start: working hours in each person's time zone, weekends, nights, and the tenants' regular
-incidents.
+"""Determines when sessions start. This depends on working hours in each person's time zone, weekends, nights, and the
+tenants' regular incidents.
 """
 
 from __future__ import annotations
@@ -54,7 +54,7 @@ def day(inventory: Inventory, on: date, dice: Random) -> Iterator[tuple[datetime
 
 
 def any_session(inventory: Inventory, dice: Random) -> Session:
-    """Return a session that can start at any time: mostly work, rarely an incident."""
+    """Return a session that can start at any time. It is usually work, and rarely an incident."""
     person, own = dice.choice(inventory.active()), seeded(dice.getrandbits(64))
     kind = weighted(dice, {"work": 30, "sync": 4, "administration": 2, "attack": 0.5, "impersonation": 0.7})
     if kind == "administration":
@@ -75,7 +75,9 @@ def _helped(inventory: Inventory, dice: Random) -> Person:
 
 
 def _working_hour(dice: Random) -> float:
-    """Return an hour of the day: usually around ten or three o'clock, rarely in the evening, occasionally any hour."""
+    """Return an hour of the day. It is usually around ten or three o'clock, rarely in the evening, and occasionally any
+    hour.
+    """
     if dice.random() < _NIGHT:
         return 24 * dice.random()
     centre, spread = weighted(dice, {(10.0, 1.2): 10, (15.0, 1.5): 9, (20.0, 1.2): 1})

@@ -1,7 +1,7 @@
-"""Plays sessions: the work of people and administrators, attacks, impersonations, integrations, backups.
+"""Plays sessions, such as the work of people and administrators, attacks, impersonations, integrations and backups.
 
-A session is an iterator. A number is a pause in seconds; an entry is an action that happens now. The inventory changes
-when the iterator is resumed, so overlapping sessions see each other's changes.
+A session is an iterator. A number is a pause in seconds, and an entry is an action that happens now. The inventory
+changes when the iterator is resumed, so overlapping sessions see each other's changes.
 """
 
 from __future__ import annotations
@@ -58,7 +58,7 @@ def administration(inventory: Inventory, admin: Person, dice: Random) -> Session
 
 
 def joining(inventory: Inventory, invitation: str, dice: Random) -> Session:
-    """Accept an invitation, then work."""
+    """Accept an invitation, and then work."""
     person = inventory.invited.pop(invitation)
     inventory.people.append(person)
     actor = replace(signed_in(person, dice, at_office=True), session_id=None)
@@ -72,7 +72,7 @@ def joining(inventory: Inventory, invitation: str, dice: Random) -> Session:
 
 
 def attack(inventory: Inventory, person: Person, dice: Random) -> Session:
-    """Guess the person's password until the account is locked; it is unlocked half an hour later."""
+    """Guess the person's password until the account is locked. It is unlocked half an hour later."""
     actor = stranger(dice)
     attempts = dice.randrange(8, 26)
     for attempt in range(attempts):
@@ -141,7 +141,7 @@ def _login(person: Person, dice: Random) -> Change:
 
 
 def _logout(actor: Actor, person: Person, dice: Random) -> Session:
-    """Sign out, except for one in three people, who only close the page."""
+    """Sign out. One in three people does not, and only closes the page."""
     if dice.random() < 0.33:
         return
     yield dice.expovariate(1 / 200)
@@ -150,7 +150,7 @@ def _logout(actor: Actor, person: Person, dice: Random) -> Session:
 
 
 def _mistyped(actor: Actor, person: Person, dice: Random) -> Session:
-    """Before one login in twelve, mistype the password once or twice."""
+    """Mistype the password once or twice before one login in twelve."""
     if dice.random() > 0.08:
         return
     for _ in range(dice.randrange(1, 3)):

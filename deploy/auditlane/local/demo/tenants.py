@@ -1,4 +1,4 @@
-"""The demo's tenants: their size, working hours and regular incidents."""
+"""The demo's tenants, with their size, working hours and regular incidents."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import Final
 
 @dataclass(frozen=True, slots=True)
 class Cadence:
-    """The frequency of a recurring incident: every `days` days by the calendar, shifted by `phase` days."""
+    """The frequency of a recurring incident. It happens every `days` days of the calendar, shifted by `phase` days."""
 
     days: int
     phase: int = 0
@@ -21,10 +21,10 @@ class Cadence:
 
 @dataclass(frozen=True, slots=True)
 class Tenant:
-    """A tenant of the demo. `staff` counts people by department, `zones` are their offsets from UTC in hours.
+    """A tenant of the demo. `staff` counts people by department, and `zones` are their offsets from UTC in hours.
 
-    `sessions` is the expected number of work sessions on a weekday, `weekend` the fraction of that number on Saturdays
-    and Sundays, `live` the tenant's weight among live events.
+    `sessions` is the expected number of work sessions on a weekday, and `weekend` is the fraction of that number on
+    Saturdays and Sundays. `live` is the tenant's weight among live events.
     """
 
     name: str

@@ -1,4 +1,4 @@
-"""Checks of ClickHouse: access, clock, disk space, migrations, deduplication window, broken parts."""
+"""Checks ClickHouse's access, clock, disk space, migrations, deduplication window and broken parts."""
 
 from __future__ import annotations
 
@@ -51,7 +51,7 @@ def _clock(client: Client) -> Iterator[Finding]:
 
 
 def clock_finding(there: float, before: float, after: float) -> Finding:
-    """Compare the clocks, in seconds since 1970; the server's time `there` was read between `before` and `after`."""
+    """Compare the clocks, in seconds since 1970. The server's time, `there`, was read between `before` and `after`."""
     skew = max(before - there, there - after, 0.0)
     message = f"its clock differs from this machine's by {skew:.1f} s"
     fix = "Synchronize both clocks with NTP: events more than a day in the future are rejected."
@@ -82,7 +82,7 @@ def detached(client: Client) -> Iterator[Finding]:
 
 
 def detached_finding(database: str, table: str, parts: int, size: int) -> Finding:
-    """Return the finding about a table's detached broken parts; `size` in bytes."""
+    """Return the finding about a table's detached broken parts. `size` is in bytes."""
     them = "it" if parts == 1 else "them"
     return fail(
         PART,

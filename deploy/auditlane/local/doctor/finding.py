@@ -1,4 +1,4 @@
-"""A finding of the doctor: one sentence about one check, and its fix."""
+"""A finding of the doctor. It is one sentence about one check, and a fix."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Checks of this machine: disk space, credential files, HTTP services."""
+"""Checks this machine's disk space, credential files and HTTP services."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ def room(folder: Path) -> Iterator[Finding]:
 
 
 def disk_space_finding(folder: Path, free: int) -> Finding:
-    """Return the finding about free disk space; `free` in bytes."""
+    """Return the finding about free disk space. `free` is in bytes."""
     message = f"{free >> 20:,} MB of disk space free at {folder}"
     if free < ROOM_WARN:
         level = fail if free < ROOM_FAIL else warn
@@ -72,8 +72,8 @@ def credentials(settings: Settings) -> Iterator[Finding]:
 
 
 def service(part: str, url: str, settings: Settings) -> Iterator[Finding]:
-    """Yield findings about the worker or `serve` at this URL: readiness, halted and failing partitions, missing
-    keys.
+    """Yield findings about the worker or `serve` at this URL. They concern its readiness, halted and failing
+    partitions, and missing keys.
     """
     answer = _ready(url)
     if answer is None or answer.status != 200:
@@ -107,8 +107,9 @@ def metric_findings(gauges: Mapping[str, float]) -> Iterator[Finding]:
 
 
 def provenance_findings(part: str, verifies: Collection[str], path: Path | None) -> Iterator[Finding]:
-    """Yield a finding unless a worker with the keys `verifies` can verify the signatures of `serve`, whose keys are in
-    the file at `path` if it exists here."""
+    """Yield a finding unless a worker can verify the signatures of `serve`.¶`verifies` are the ids of the worker's
+    keys. The keys of `serve` are in the file at `path`, if it exists on this machine.
+    """
     fix = f"Set {variable('provenance_keys_file')} to the file that serve uses."
     signing = ProvenanceKeys(path).key_ids if path and path.exists() else ()
     if not verifies:

@@ -1,4 +1,4 @@
-"""Checks of Kafka: access, topics, partition health, consumer lag."""
+"""Checks Kafka's access, topics, partition health and consumer lag."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ _UNREACHABLE = (
 
 
 def explain(codes: set[int]) -> tuple[str, str]:
-    """Return the problem and its fix for the codes that librdkafka reported while it could not connect."""
+    """Return the problem and its fix. `codes` are those that librdkafka reported while it could not connect."""
     return next(((what, fix) for code, what, fix in _REASONS if code in codes), _UNREACHABLE)
 
 
@@ -83,7 +83,7 @@ def check(settings: Settings) -> Iterator[Finding]:
 
 
 def _metadata(client: AdminClient, codes: set[int]) -> Any:
-    """List the topics, retrying for eight seconds, but stop early once librdkafka has reported a specific cause."""
+    """List the topics. Retries for eight seconds, but stops early once librdkafka has reported a specific cause."""
     for second in range(int(_TIMEOUT_S)):
         try:
             return client.list_topics(timeout=1.0)
@@ -127,7 +127,7 @@ def _lag(settings: Settings) -> Iterator[Finding]:
 
 
 def lag_finding(group: str, lag: int, members: int) -> Finding:
-    """Return the finding about the workers' lag; `lag` in messages over all partitions."""
+    """Return the finding about the workers' lag. `lag` is the number of messages in all partitions."""
     if not members:
         message = f"No worker is connected in group {group}; {lag:,} messages are waiting."
         return warn(PART, message, "Run: auditlane worker (or auditlane up)")

@@ -1,4 +1,4 @@
-"""Checks of the registry: access, and the base event of this release."""
+"""Checks access to the registry, and the base event of this release."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Runs all checks, ordered so that the cause of a failure comes before its consequences."""
+"""Runs all checks. They are ordered so that the cause of a failure comes before its consequences."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ _CHECKS = {
 
 def examine_security(settings: Settings) -> Report:
     """Return the report of the security check. Missing settings are taken from the stack that is running in the data
-    directory, if any.
+    directory, if there is one.
     """
     layout = Layout.of(settings.data_dir)
     if layout.owner() is not None:

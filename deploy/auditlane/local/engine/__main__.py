@@ -1,4 +1,4 @@
-"""`python -m auditlane.local.engine --data DIR [--port 0] [--native-port 0] [--users FILE]`: serve until SIGTERM."""
+"""Serve until SIGTERM: `python -m auditlane.local.engine --data DIR [--port 0] [--native-port 0] [--users FILE]`."""
 
 from __future__ import annotations
 

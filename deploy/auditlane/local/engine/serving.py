@@ -34,10 +34,10 @@ _POLL_S, _DRAIN_S, _END_S = 0.05, 10.0, 20.0
 
 
 class Servers:
-    """The servers of this process over one data directory: `start`, wait, `stop`."""
+    """The servers of this process for one data directory. Call `start`, wait, and then call `stop`."""
 
     def __init__(self, library: Any, options: Options, password: str) -> None:
-        """Prepare the servers; `library` is chdb-core's extension module, and `password` the launcher user's
+        """Prepare the servers. `library` is chdb-core's extension module, and `password` is the launcher user's
         password.
         """
         self._library = library
@@ -83,7 +83,7 @@ class Servers:
         self.ended.set()
 
     def _ask(self, statement: str, account: dict[str, str] | None = None) -> list[str]:
-        """Run a statement and return the words of its result, or an empty list once the servers have ended."""
+        """Run a statement, and return the words of its result. The list is empty once the servers have ended."""
         headers = account or {"X-ClickHouse-User": LAUNCHER, "X-ClickHouse-Key": self._password}
         with (
             suppress(OSError, http.client.HTTPException),

@@ -1,4 +1,6 @@
-"""The users of the embedded ClickHouse: one per role, each with a password, or only `default` without a password."""
+"""The users of the embedded ClickHouse. There is one per role, each with a password, or only `default` without a
+password.
+"""
 
 from __future__ import annotations
 
@@ -50,7 +52,7 @@ def read(file: Path) -> dict[str, str]:
 
 
 def text(passwords: Mapping[str, str] | None, launcher: str, options: Options) -> str:
-    """Return the content of `users.xml`: the roles with these passwords, or `default` if there are none.
+    """Return the content of `users.xml`. It contains the roles with these passwords, or `default` if there are none.
 
     `launcher` is the password of the user that stops the servers.
     """

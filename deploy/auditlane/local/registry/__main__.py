@@ -1,4 +1,6 @@
-"""Runs the registry as a process: locks its data folder, binds its port, prints a ready line, stops on SIGTERM."""
+"""Runs the registry as a process. It locks its data folder, binds its port, prints a ready line, and stops on
+SIGTERM.
+"""
 
 from __future__ import annotations
 

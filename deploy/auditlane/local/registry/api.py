@@ -1,4 +1,4 @@
-"""The REST resources: map a request's path, query and body to the registry's rules, and results to JSON."""
+"""The REST resources. They map a request's path, query and body to the registry's rules, and results to JSON."""
 
 from __future__ import annotations
 

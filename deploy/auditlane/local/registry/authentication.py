@@ -1,4 +1,6 @@
-"""Access to the registry: rejects requests for other hosts or from other sites, and checks passwords if configured."""
+"""Controls access to the registry. It rejects requests for other hosts or from other sites, and checks passwords if
+there are any.
+"""
 
 from __future__ import annotations
 
@@ -15,10 +17,10 @@ from auditlane.runtime.foreign_requests import is_foreign
 
 
 class RequestGuard:
-    """Raises ApiError for a request that is not allowed; call it with the request's headers.
+    """Raises ApiError for a request that is not allowed. Call it with the request's headers.
 
-    `users` are passwords by name; if empty, no password is required. `on_loopback` states that the registry listens on
-    the loopback interface.
+    `users` maps names to passwords. If it is empty, a password is not required. `on_loopback` is true if the registry
+    listens on the loopback interface.
     """
 
     def __init__(self, users: Mapping[str, str], *, on_loopback: bool) -> None:
@@ -32,7 +34,7 @@ class RequestGuard:
             raise ApiError(401, "User and password are missing or wrong")
 
     def _has_password(self, given: list[str]) -> bool:
-        """Compare the password with every user's, in constant time."""
+        """Compare the password with that of every user, in constant time."""
         scheme, _, encoded = given[0].partition(" ") if len(given) == 1 else ("", "", "")
         if scheme.lower() != "basic":
             return False

@@ -1,7 +1,7 @@
-"""The canonical text of a schema, as Avro's Java `Schema.toString()` writes it, and its normalized form.
+"""The canonical text of a schema, as written by `Schema.toString()` of Avro for Java, and its normalized form.
 
-Schemas with the same canonical text are one schema with one id. Avro's own attributes come first, in Avro's order, then
-the others in the given order.
+Schemas with the same canonical text are one schema with one id. Avro's own attributes come first, in Avro's order, and
+then the others in the given order.
 """
 
 from __future__ import annotations
@@ -133,7 +133,7 @@ def _sorted_keys(value: Any) -> Any:
 
 
 def _typed(node: Node, value: Any) -> Any:
-    """Return a default in the representation of its type: for a double, 0 becomes 0.0."""
+    """Return a default in the representation of its type. The 0 of a double becomes 0.0, for example."""
     if node.kind == "union":
         return _typed(node.branches[0], value) if node.branches else value
     if node.kind in ("float", "double") and isinstance(value, int) and not isinstance(value, bool):
@@ -159,7 +159,7 @@ def _json(value: Any) -> str:
 
 
 def _java_double(value: float) -> str:
-    """Format a number like Java's Double.toString: plain from 1e-3 up to 1e7, otherwise with an exponent."""
+    """Format a number like Double.toString in Java. It is plain from 1e-3 up to 1e7, and otherwise has an exponent."""
     if math.isnan(value) or math.isinf(value):
         return '"NaN"' if math.isnan(value) else '"Infinity"' if value > 0 else '"-Infinity"'
     if value == 0 or 1e-3 <= abs(value) < 1e7:

@@ -1,4 +1,6 @@
-"""Compatibility of a reader's schema with a writer's: the rules and messages of Avro's Java SchemaCompatibility."""
+"""Checks the compatibility of a reader's schema with a writer's, with the rules and messages of SchemaCompatibility in
+Avro for Java.
+"""
 
 from __future__ import annotations
 
@@ -31,7 +33,7 @@ _Path = tuple[str, ...]
 
 @dataclass(frozen=True, slots=True)
 class Incompatibility:
-    """One reason why a reader cannot read a writer's data, and its place (a JSON pointer into the reader's schema)."""
+    """One reason why a reader cannot read a writer's data. Its place is a JSON pointer into the reader's schema."""
 
     kind: Kind
     message: str
@@ -42,7 +44,7 @@ class Incompatibility:
         return "/" + "/".join(part.replace("~", "~0").replace("/", "~1") for part in self.path)
 
     def describe(self, reader: str, writer: str) -> str:
-        """Return the sentence of Confluent's registry; `reader` and `writer` are "new" and "old", or the reverse."""
+        """Return the sentence of Confluent's registry. `reader` and `writer` are "new" and "old", or the reverse."""
         at = self.location
         description = {
             "FIXED_SIZE_MISMATCH": f"The size of FIXED type field at path '{at}' in the {reader} schema does not match "
@@ -70,10 +72,10 @@ class Previous:
 
 
 def check(level: str, new: Node, previous: Sequence[Previous]) -> list[str]:
-    """Return why `new` is incompatible with `previous`, in ascending order, at `level` (one of LEVELS), or an empty
-    list if it is compatible.
+    """Return the reasons why `new` is incompatible with `previous`, or an empty list if it is compatible.
 
-    Levels that are not transitive compare with the last version only. The first incompatible version is reported.
+    `level` is one of LEVELS, and `previous` is in ascending order. Levels that are not transitive compare only with the
+    last version. The first incompatible version is reported.
     """
     if level == "NONE":
         return []
@@ -90,7 +92,7 @@ def check(level: str, new: Node, previous: Sequence[Previous]) -> list[str]:
 
 
 def incompatibilities(reader: Node, writer: Node) -> list[Incompatibility]:
-    """Return why `reader` cannot read everything that `writer` can write."""
+    """Return the reasons why `reader` cannot read everything that `writer` can write."""
     return _Checker().compare(reader, writer, ())
 
 

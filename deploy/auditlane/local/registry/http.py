@@ -1,4 +1,6 @@
-"""The registry's HTTP as a plain ASGI app: routes by decoded path segments, content types, bounded bodies."""
+"""The registry's HTTP server, a plain ASGI app. It routes requests by decoded path segments, negotiates content types,
+and bounds bodies.
+"""
 
 from __future__ import annotations
 
@@ -28,7 +30,7 @@ Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
 
 @dataclass(frozen=True, slots=True)
 class Call:
-    """One request to a handler: the path's variables, the query, the JSON body."""
+    """One request to a handler, with the path's variables, the query and the JSON body."""
 
     values: tuple[str, ...] = ()
     query: dict[str, str] = field(default_factory=dict)
@@ -69,8 +71,8 @@ class App:
     """
 
     def __init__(self, routes: Routes, check_access: CheckAccess = lambda headers: None) -> None:
-        """Create the app; `check_access` raises ApiError if a request with these headers (names in lower case) is
-        not allowed.
+        """Create the app. `check_access` raises ApiError if a request with these headers (names in lower case) is not
+        allowed.
         """
         self._routes = routes
         self._check_access = check_access

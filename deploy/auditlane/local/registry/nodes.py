@@ -1,4 +1,4 @@
-"""An Avro schema as a graph: one node per type; every use of a name shares its node."""
+"""An Avro schema as a graph. There is one node per type, and all uses of a name share its node."""
 
 from __future__ import annotations
 
@@ -21,7 +21,9 @@ class Name:
         return f"{self.space}.{self.simple}" if self.space else self.simple
 
     def seen_from(self, space: str) -> str:
-        """Return the name as written inside `space`: in full if its namespace differs or it names a built-in type."""
+        """Return the name as written inside `space`. It is written in full if its namespace differs, or if it is that
+        of a built-in type.
+        """
         inside = self.space == space and self.simple not in PRIMITIVES | NAMED | {"array", "map", "union"}
         return self.simple if inside else self.full
 
@@ -41,7 +43,7 @@ class Field:
 
 @dataclass(slots=True, eq=False)
 class Node:
-    """One type. `kind` determines which attributes are set; every use of a name shares its node."""
+    """One type. `kind` determines which attributes are set. All uses of a name share its node."""
 
     kind: str
     name: Name | None = None

@@ -1,4 +1,4 @@
-"""A subject's settings (compatibility level, normalization, mode), which default to the global settings."""
+"""The settings of a subject (compatibility level, normalization, mode). They default to the global settings."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ MODES = ("READWRITE", "READONLY", "READONLY_OVERRIDE", "IMPORT")
 
 
 class Policy:
-    """Reads and changes settings. GLOBAL is the subject of the defaults."""
+    """Reads and changes settings. GLOBAL is the subject under which the defaults are kept."""
 
     def __init__(self, store: Store) -> None:
         self._store = store
@@ -74,7 +74,9 @@ class Policy:
             return old.mode or "READWRITE"
 
     def _clear_for_import(self, subject: str) -> None:
-        """Drop deleted versions. Raises ApiError unless the subject has no other versions, as imports require."""
+        """Drop deleted versions. Raises ApiError if the subject has other versions, since imports require an empty
+        subject.
+        """
         versions = self._store.all_versions() if subject == GLOBAL else self._store.versions(subject)
         if any(not version.deleted for version in versions):
             raise errors.not_permitted("Cannot import since found existing subjects")

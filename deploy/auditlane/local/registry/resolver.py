@@ -1,4 +1,6 @@
-"""Turns a client's schema into its stored form: resolves references, parses, and normalizes on request."""
+"""Turns a client's schema into its stored form. References are resolved, and the schema is parsed and, on request,
+normalized.
+"""
 
 from __future__ import annotations
 
@@ -44,8 +46,8 @@ class Resolver:
         self._policy = policy
 
     def canonical(self, request: Request, *, new: bool) -> ParsedSchema:
-        """Return the stored form of a schema. A `new` schema may not refer to deleted ones and, if it is normalized,
-        must have valid defaults. Raises ApiError 42201.
+        """Return the stored form of a schema. A `new` schema must not refer to deleted schemas and, if it is
+        normalized, must have valid defaults. Raises ApiError 42201.
         """
         references = request.references
         normalize = request.normalize or self._policy.normalizes_in_scope(request.subject)
@@ -71,8 +73,9 @@ class Resolver:
         return _parsed(stored.text, tuple(self._resolve(stored.references)))
 
     def _resolve(self, references: Sequence[Reference], *, live: bool = False) -> list[str]:
-        """Return the text of each referenced schema once, after the schemas that it refers to. Raises
-        SchemaParseError."""
+        """Return the text of each referenced schema once. Each comes after the schemas to which it refers. Raises
+        SchemaParseError.
+        """
         texts: dict[str, None] = {}
         for reference in references:
             target = self._store.version(reference.subject, reference.version)

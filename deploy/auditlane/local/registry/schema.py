@@ -1,7 +1,7 @@
 """Parses a schema's text into its graph, by the rules of Avro's Java parser.
 
 The registry's responses depend on details in which libraries differ (unknown attributes, names without a namespace,
-qualified aliases), so it has its own parser; tests compare it with other parsers.
+qualified aliases), so it has a parser of its own. Tests compare it with other parsers.
 """
 
 from __future__ import annotations
@@ -20,12 +20,12 @@ _ORDERS = frozenset({"ascending", "descending", "ignore"})
 
 
 class SchemaParseError(ValueError):
-    """Raised if the text is not an Avro schema; the message names the location."""
+    """Raised if the text is not an Avro schema. The message names the location."""
 
 
 def parse(text: str, referenced: Iterable[str] = ()) -> tuple[Node, frozenset[str]]:
-    """Parse `text`. Returns the schema and the full names defined by `referenced` (texts, each after the texts that it
-    refers to). Raises SchemaParseError.
+    """Parse `text`. Returns the schema, and the full names that `referenced` defines. Raises
+    SchemaParseError.¶`referenced` contains texts, each of which comes after the texts to which it refers.
     """
     parser = _Parser()
     try:
@@ -161,7 +161,7 @@ class _Parser:
 
 
 def _default(node: Node, value: Any) -> Any:
-    """Return the default. Strings such as "NaN" become floats, since JSON cannot express them as numbers."""
+    """Convert a default. Strings such as "NaN" become floats, since JSON cannot express them as numbers."""
     if node.kind in ("float", "double") and isinstance(value, str):
         try:
             return float(value)

@@ -1,4 +1,4 @@
-"""The registry's rules: ids and versions of schemas, lookup, deletion, compatibility."""
+"""The registry's rules about ids and versions of schemas, lookup, deletion and compatibility."""
 
 from __future__ import annotations
 
@@ -110,7 +110,7 @@ class Registry:
         return stored
 
     def schemas_of(self, guid: str) -> list[StoredSchema]:
-        """Return the schemas with this GUID by id, at least one."""
+        """Return the schemas with this GUID, in order of id. There is at least one."""
         try:
             found = self._store.with_guid(UUID(guid))
         except ValueError:
@@ -144,7 +144,7 @@ class Registry:
         ]
 
     def version(self, subject: str, version: int, *, deleted: bool) -> Version:
-        """Return one version; LATEST is the highest that is not deleted."""
+        """Return one version. LATEST is the highest version that is not deleted."""
         found = self._version(subject, version, deleted=deleted)
         if found is None:
             if not self._store.has_subject(subject, deleted=deleted):
@@ -207,9 +207,9 @@ class Registry:
     # Compatibility
 
     def compatible(self, request: Request, version: int | None) -> list[str]:
-        """Return why the schema is incompatible with a version, or an empty list if it is compatible.
+        """Return the reasons why the schema is incompatible with a version, or an empty list if it is compatible.
 
-        If no version is given, compares with the versions that the subject's level requires.
+        If `version` is None, it is compared with the versions that the subject's level requires.
         """
         if version is None:
             against = self._live(request.subject)

@@ -1,4 +1,6 @@
-"""The registry's tables in SQLite: schemas by id, versions by subject, settings. Commits are durable on return."""
+"""The registry's tables in SQLite, which contain schemas by id, versions by subject, and settings. Commits are durable
+on return.
+"""
 
 from __future__ import annotations
 
@@ -37,7 +39,9 @@ LAYOUT = 1
 
 @dataclass(frozen=True, slots=True)
 class Reference:
-    """A reference to another schema: its name, and the subject and version where it is registered."""
+    """A reference to another schema. It has a name, and the subject and version under which the schema is
+    registered.
+    """
 
     name: str
     subject: str
@@ -57,7 +61,9 @@ class StoredSchema:
 
     @property
     def guid(self) -> UUID:
-        """The GUID, derived from the text and the references, so that it is the same in every registry of this kind."""
+        """The GUID. It is derived from the text and the references, so it is the same in every registry of this
+        kind.
+        """
         return UUID(bytes=_fingerprint(self.text, self.references)[:16])
 
 
@@ -73,7 +79,7 @@ class Version:
 
 @dataclass(frozen=True, slots=True)
 class Settings:
-    """The settings of a subject, or global ones; None means not set."""
+    """The settings of a subject, or the global settings. None means that a setting is not set."""
 
     level: str | None = None
     normalize: bool | None = None
@@ -115,14 +121,14 @@ class Store:
         return _stored(*row) if row else None
 
     def find(self, text: str, references: tuple[Reference, ...]) -> list[StoredSchema]:
-        """Return the schemas with exactly this text; more than one only if an import set their ids."""
+        """Return the schemas with exactly this text. There is more than one only if an import set their ids."""
         rows = self._db.execute(
             "SELECT id, text, refs FROM schemas WHERE fingerprint = ? ORDER BY id", (_fingerprint(text, references),)
         )
         return [_stored(*row) for row in rows]
 
     def with_guid(self, guid: UUID) -> list[StoredSchema]:
-        """Return the schemas with this GUID by id; more than one only if an import set their ids."""
+        """Return the schemas with this GUID, in order of id. There is more than one only if an import set their ids."""
         rows = self._db.execute(
             "SELECT id, text, refs FROM schemas WHERE fingerprint BETWEEN ? AND ? ORDER BY id",
             (guid.bytes + bytes(16), guid.bytes + b"\xff" * 16),
@@ -147,7 +153,9 @@ class Store:
         return int(row[0] or 0)
 
     def subjects(self, prefix: str, *, live: bool = True, deleted: bool = False) -> list[str]:
-        """Return subjects by name: `live` subjects have a version that is not deleted, `deleted` subjects have none."""
+        """Return subjects in order of name. `live` subjects have a version that is not deleted, and `deleted` subjects
+        have none.
+        """
         rows = self._db.execute(
             "SELECT subject, min(deleted) FROM versions WHERE substr(subject, 1, length(:prefix)) = :prefix "
             "GROUP BY subject ORDER BY subject",
@@ -164,12 +172,12 @@ class Store:
         return self._versions("WHERE v.subject = ?", subject)
 
     def version(self, subject: str, version: int) -> Version | None:
-        """Return one version, which may be deleted, or None."""
+        """Return one version, which may be deleted. Returns None if it does not exist."""
         found = self._versions("WHERE v.subject = ?1 AND v.version = ?2", subject, version)
         return found[0] if found else None
 
     def versions_of(self, schema_id: int) -> list[Version]:
-        """Return the versions that contain the schema by subject, including deleted ones."""
+        """Return the versions that contain the schema, in order of subject, including deleted ones."""
         return self._versions("WHERE v.schema_id = ?", schema_id)
 
     def all_versions(self, prefix: str = "") -> list[Version]:

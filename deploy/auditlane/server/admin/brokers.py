@@ -1,4 +1,4 @@
-"""Reads lag, the event rate and dead letters from Kafka. Not thread-safe: one call at a time."""
+"""Reads lag, the event rate and dead letters from Kafka. It is not thread-safe: only one call may run at a time."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ def require_kafka(settings: Settings) -> None:
 
 
 class Workers:
-    """Reads the consumer group's lag; keeps its connections between calls."""
+    """Reads the consumer group's lag. It keeps its connections between calls."""
 
     def __init__(self, settings: Settings) -> None:
         self._settings = settings
@@ -37,7 +37,7 @@ class Workers:
     def lag(self) -> list[PartitionLag]:
         """Return the lag of every partition.
 
-        Raises KafkaUnavailable, and NotFound if the group or a topic does not exist.
+        Raises KafkaUnavailable, or NotFound if the group or a topic does not exist.
         """
         require_kafka(self._settings)
         self._group = self._group or GroupLag(self._settings, ask_s=ASK_S)
@@ -49,14 +49,14 @@ class Workers:
 
 
 class Arrivals:
-    """Measures the event rate; keeps its connections between calls."""
+    """Measures the event rate. It keeps its connections between calls."""
 
     def __init__(self, settings: Settings) -> None:
         self._settings = settings
         self._positions: KafkaOffsets | None = None
 
     def rate(self) -> Rate:
-        """Return the rate over the past RATE_S. Raises KafkaUnavailable."""
+        """Return the rate over the past RATE_S seconds. Raises KafkaUnavailable."""
         require_kafka(self._settings)
         self._positions = self._positions or KafkaOffsets(self._settings, ask_s=ASK_S)
         events = self._positions.count_since(time.time_ns() // 1_000_000 - int(RATE_S * 1_000))
@@ -68,15 +68,16 @@ class Arrivals:
 
 
 class Letters:
-    """Reads the dead-letter topic incrementally: no record is read twice."""
+    """Reads the dead-letter topic incrementally, so that every record is read once."""
 
     def __init__(self, settings: Settings) -> None:
         self._settings = settings
         self._followed = FollowedLetters(settings)
 
     def read(self, selection: Selection, newest: int) -> DeadLetters:
-        """Continue reading for READ_S, then return the dead letters read so far. Raises KafkaUnavailable or
-        NotFound."""
+        """Continue reading for READ_S seconds, and then return the dead letters that were read so far. Raises
+        KafkaUnavailable or NotFound.
+        """
         require_kafka(self._settings)
         progress = self._followed.follow(READ_S)
         index = self._followed.index
@@ -91,7 +92,8 @@ class Letters:
         )
 
     def open(self) -> OpenLetters | None:
-        """Continue reading for READ_S, and count the open letters; None before all of them have been read once.
+        """Continue reading for READ_S seconds, and count the open letters. Returns None until all of them have been
+        read once.
 
         Raises KafkaUnavailable or NotFound.
         """

@@ -23,7 +23,7 @@ class Tenant(BaseModel):
 
 
 class Tenants(BaseModel):
-    """Tenants, sorted by name. Pass `next` as `after` to get the next page; null on the last page."""
+    """Tenants, sorted by name. Pass `next` as `after` to get the next page. It is null on the last page."""
 
     data: list[Tenant]
     next: str | None
@@ -38,7 +38,7 @@ class Rate(BaseModel):
 
 
 class OpenCircuit(BaseModel):
-    """Why the circuit breaker halted a partition."""
+    """The reason why the circuit breaker halted a partition."""
 
     code: str = Field(description="The most frequent reject code of the messages that it stopped at.")
     rejected: int = Field(description="The number of these messages that are rejected.")
@@ -66,7 +66,7 @@ class PartitionLag(BaseModel):
 
 
 class Lag(BaseModel):
-    """The workers' lag, as `auditlane lag --json` prints it."""
+    """The workers' lag, in the form that `auditlane lag --json` prints."""
 
     group: str
     lag: int
@@ -77,7 +77,7 @@ class Lag(BaseModel):
 
 
 class OperationsHistory(BaseModel):
-    """The installation's operation over time, in columns of equal length. A step that was not observed is absent; null
+    """The installation's operation over time, in columns of equal length. A step that was not observed is absent. Null
     stands for a value that was not measured.
     """
 
@@ -160,7 +160,7 @@ class Letter(BaseModel):
 
 
 class DeadLetters(BaseModel):
-    """Open dead letters: counts by code and tenant, and the newest letters.
+    """Open dead letters, with counts by code and tenant, and the newest letters.
 
     Each request reads the topic for a few seconds. While `complete` is false, the counts cover only what has been read.
     """
@@ -175,7 +175,7 @@ class DeadLetters(BaseModel):
 
 
 class PartHealth(BaseModel):
-    """The state of one component that the installation depends on."""
+    """The state of one component on which the installation depends."""
 
     name: Literal["clickhouse", "kafka", "registry", "workers", "keys", "signing-keys", "issuer", "trail", "canary"]
     state: Literal["up", "stale", "away", "off"] = Field(
@@ -196,7 +196,7 @@ class ContractRefusals(BaseModel):
 
 
 class RecentConflicts(BaseModel):
-    """Event ids shared by several events with the same time and different content; `auditlane verify` lists them."""
+    """Event ids that several events with the same time and different content share. `auditlane verify` lists them."""
 
     hours: int = Field(description="The number of past hours whose events are counted.")
     ids: int = Field(description="Event ids in conflict.")
@@ -204,7 +204,7 @@ class RecentConflicts(BaseModel):
 
 
 class Health(BaseModel):
-    """The state of every component. `refusals` lists the tenants with the most rejected events; tenants with a recent
+    """The state of every component. `refusals` lists the tenants with the most rejected events. Tenants with a recent
     contract change come first. `conflicts` does not affect `healthy`.
     """
 

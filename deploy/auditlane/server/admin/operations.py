@@ -1,4 +1,4 @@
-"""The operators' queries, each with a timeout, for both the JSON routes and the console."""
+"""The operators' queries for the JSON routes and the console. Each query has a timeout."""
 
 from __future__ import annotations
 
@@ -65,9 +65,9 @@ def _refusals(count: RefusalCount) -> models.ContractRefusals:
 
 
 class Operations:
-    """The operators' queries; all methods are async.
+    """The operators' queries. All methods are async.
 
-    Each raises the errors of its component, and Unavailable on timeout.
+    Each method raises the errors of its component, and Unavailable on timeout.
     """
 
     def __init__(
@@ -140,14 +140,16 @@ class Operations:
         return OperationsHistory.model_validate({"step_s": found.step_s, "at": at, **found.values})
 
     async def charted(self, period: timedelta) -> Columns:
-        """Return the measurements of one of the periods in CHARTED in at most CHART_POINTS steps.
+        """Return the measurements of one of the periods in CHARTED, in at most CHART_POINTS steps.
 
-        The result is at most CHART_FRESH_S old.
+        The result is at most CHART_FRESH_S seconds old.
         """
         return await self._charted[period].get()
 
     async def newest_events(self) -> list[OperationalEvent]:
-        """Return the NEWEST_EVENTS newest events about the installation's operation, at most CHART_FRESH_S old."""
+        """Return the NEWEST_EVENTS newest events about the installation's operation, at most CHART_FRESH_S seconds
+        old.
+        """
         return await self._newest_events.get()
 
     async def timeline(self, limit: int) -> Timeline:
@@ -162,11 +164,11 @@ class Operations:
         return Lag.model_validate(document(self._settings.consumer_group, await self._lag.get()))
 
     async def group_lag(self) -> list[PartitionLag]:
-        """Return the lag of every partition for the metrics, for which an older reading than for `lag` suffices."""
+        """Return the lag of every partition for the metrics. The reading may be older than that of `lag`."""
         return await self._lag.get(group_metrics.FRESH_S)
 
     async def open_letters(self) -> OpenLetters | None:
-        """Count the open dead letters; None before all of them have been read once."""
+        """Count the open dead letters. Returns None until all of them have been read once."""
         return await self._open.get()
 
     async def store_version(self) -> int:
@@ -178,11 +180,11 @@ class Operations:
         return await self._rate.get()
 
     async def dead_letters(self, selection: Selection, newest: int) -> DeadLetters:
-        """Return the dead letters, and details of the `newest` ones."""
+        """Return the dead letters, with details of the `newest` letters."""
         return await self._dead.run(lambda: self._letters.read(selection, newest))
 
     async def health(self) -> Health:
-        """Return the state of every component; on timeout a component is `away`."""
+        """Return the state of every component. A component that times out is `away`."""
         found: dict[str, PartHealth] = {}
 
         async def check(name: str, part: Callable[[], Awaitable[PartHealth]]) -> None:

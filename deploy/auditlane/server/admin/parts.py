@@ -132,7 +132,7 @@ def trail(sink: ServiceAuditSink) -> PartHealth:
 
 
 def canary(sends: Canary | None) -> PartHealth:
-    """Return the state of the canary in this process; it is off if it is switched off or runs in another process."""
+    """Return the state of the canary in this process. It is off if it is switched off or runs in another process."""
     status = sends.status if sends else None
     if sends is None or status is None:
         return PartHealth(name="canary", state="off")

@@ -1,4 +1,4 @@
-"""Readings for `/metrics` that take a while: the consumer group, the dead letters, the store's version.
+"""Readings for `/metrics` that take a while. They cover the consumer group, the dead letters and the store's version.
 
 A scrape starts them in the background and waits briefly, so that it shows the last values if a component does not
 respond.
@@ -21,7 +21,7 @@ WAIT_S: Final = 2.0
 
 
 class Readings:
-    """The readings of one process; used on its event loop. `metrics` exposes the consumer group's readings."""
+    """The readings of one process. Use it on the event loop. `metrics` exposes the consumer group's readings."""
 
     def __init__(self, operations: Operations, store_version: Gauge, *, topic: str, kafka: bool, store: bool) -> None:
         """Select the sources that this process reads: `kafka`, `store`, both or neither."""
@@ -38,7 +38,9 @@ class Readings:
         self._failed: set[str] = set()
 
     async def refresh(self) -> None:
-        """Start the readings that are due. Wait for them at most WAIT_S, but not for readings that failed last time."""
+        """Start the readings that are due. Wait for them for at most WAIT_S seconds, but not for readings that failed
+        last time.
+        """
         for name, read in self._reads.items():
             if name not in self._running:
                 task = self._running[name] = asyncio.create_task(self._run(name, read), name=name)

@@ -33,7 +33,9 @@ async def tenants(
 
 
 async def lag(services: AppServices) -> Lag:
-    """Returns the lag by partition; cached for a few seconds. 404 until the group has consumed once."""
+    """Returns the lag by partition, which is cached for a few seconds. The response is 404 until the group has consumed
+    once.
+    """
     return await services.operations.lag()
 
 
@@ -65,8 +67,8 @@ async def history(
 ) -> OperationsHistory:
     """Returns rates, lag, freshness, latencies and disk usage over time, in at most 1,440 steps.
 
-    The observing process stores a row a minute, for a week. Over a longer step, rates and the median are averaged, dead
-    letters are summed, and all other values use the highest.
+    The observing process stores one row a minute, and rows are kept for a week. Over a longer step, rates and the
+    median are averaged, dead letters are summed, and the highest of all other values is used.
     """
     return await services.operations.history(timedelta(hours=hours))
 

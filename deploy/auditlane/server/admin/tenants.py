@@ -1,4 +1,4 @@
-"""Lists tenants that have events or settings, with counts. Queries ClickHouse without a tenant's scope."""
+"""Lists tenants that have events or settings, with counts. ClickHouse is queried without a tenant's scope."""
 
 from __future__ import annotations
 

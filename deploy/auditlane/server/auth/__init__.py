@@ -1,5 +1,5 @@
-"""Authentication and authorization: credentials, tokens, sessions, links, and the permissions of each route.
+"""Authentication and authorization by credentials, tokens, sessions and links, and the permissions of each route.
 
-`authentication` reads the credential of a request, `tokens` has the routes that mint tokens, `route_permissions` is the
-table of required permissions.
+`authentication` reads the credential of a request, `tokens` contains the routes that mint tokens, and
+`route_permissions` is the table of required permissions.
 """

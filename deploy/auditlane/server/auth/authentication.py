@@ -1,4 +1,4 @@
-"""Authenticates requests: reads their credentials, and provides the dependencies with which routes require a scope.
+"""Authenticates requests. It reads their credentials, and provides the dependencies with which routes require a scope.
 
 `RouteChecks` finds the dependencies of a route without running it, because FastAPI reads the body before it calls them.
 """
@@ -47,13 +47,13 @@ def requires_credential(dependency: Dependency) -> Dependency:
 
 
 def before_body(request: Request) -> bool:
-    """Return whether a dependency is called before the body is read; slow checks, such as queries, can wait."""
+    """Return whether a dependency is called before the body is read. Slow checks, such as queries, can wait."""
     return bool(getattr(request.state, "before_body", False))
 
 
 @dataclass(frozen=True, slots=True)
 class CheckedRoute:
-    """A route and the checks that run before its body is read; a route without checks is public."""
+    """A route, and the checks that run before its body is read. A route without checks is public."""
 
     route: APIRoute
     checks: tuple[Check, ...]
@@ -78,7 +78,7 @@ class RouteChecks:
         self._others: list[CheckedRoute] = []
 
     def find(self, scope: Scope) -> CheckedRoute | None:
-        """Return the route that will handle this request, or None."""
+        """Return the route that will handle this request, or None if there is none."""
         if len(self._app.routes) != self._routes:
             self._learn()
         found = self._plain.get((scope["method"], scope["path"]))
@@ -170,7 +170,7 @@ class Authenticator:
     async def principal(self, request: Request) -> Principal:
         """Return the caller.
 
-        Raises Unauthenticated, TokenExpired, IssuerUnavailable, or Forbidden (cross-site change).
+        Raises Unauthenticated, TokenExpired or IssuerUnavailable, or Forbidden for a cross-site change.
         """
         known = getattr(request.state, "principal", None)
         if isinstance(known, Principal):  # authenticated before the body was read
@@ -221,9 +221,10 @@ class Authenticator:
         """Return a FastAPI dependency that returns the request's TenantScope, and raises the errors of
         `Principal.scope`.
 
-        The caller needs one of the permissions; a route that also needs another permission checks the scope itself.
-        `named_in` reads the tenant that a request names, by default `named_tenant`; `header` is the header's name in
-        errors. Unless `even_off`, reads and exports raise LogsDisabled while the tenant's audit logs are disabled.
+        The caller needs one of the permissions. A route that also needs another permission checks the scope itself.
+        `named_in` reads the tenant that a request names, and is `named_tenant` by default. `header` is the header's
+        name in errors. Unless `even_off`, reads and exports raise LogsDisabled while the tenant's audit logs are
+        disabled.
         """
 
         @requires_credential
@@ -287,7 +288,8 @@ class Authenticator:
 
     def client(self, permission: Permission | None = None) -> Callable[..., Awaitable[Principal]]:
         """Return a FastAPI dependency that returns the caller, authenticated by a token in a header. The route checks
-        permissions, except for `permission`, which is required here."""
+        permissions itself, except for `permission`, which is required here.
+        """
 
         @requires_credential
         async def principal(
@@ -326,7 +328,7 @@ def credential_from(request: Request) -> str:
 
 
 def require_same_origin(request: Request) -> None:
-    """Raise Forbidden for a change by session cookie that may come from another site."""
+    """Raise Forbidden for a change that is authenticated by a session cookie and may come from another site."""
     if request.method not in _SAFE and not _from_our_pages(request):
         raise Forbidden(
             "A session cookie permits changes only from auditlane's own pages.",
@@ -346,7 +348,7 @@ def _from_our_pages(request: Request) -> bool:
 
 
 def tenant_in_path(request: Request) -> str:
-    """Return the tenant in the path; the header may repeat it.
+    """Return the tenant in the path. The header may repeat it.
 
     Raises InvalidInput if it is invalid or the header differs.
     """
@@ -359,7 +361,7 @@ def tenant_in_path(request: Request) -> str:
 
 
 def named_tenant(request: Request, header: str = TENANT_HEADER) -> str | None:
-    """Return the tenant in the header, or None. Raises InvalidInput if it is invalid or repeated."""
+    """Return the tenant in the header, or None if there is none. Raises InvalidInput if it is invalid or repeated."""
     named = request.headers.getlist(header)
     if len(named) > 1:
         raise InvalidInput(f"The header {header} is repeated.", field=header, fix="Send it once.")

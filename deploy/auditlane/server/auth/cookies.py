@@ -1,7 +1,7 @@
-"""The cookies of page sessions: names, paths, and deletion.
+"""The cookies of page sessions, with their names, paths and deletion.
 
-Over HTTPS the name starts with `__Host-`. Browsers accept such a cookie only from this host over HTTPS, so that neither
-another subdomain nor an attacker on the network can set it.
+Over HTTPS, the name starts with `__Host-`. Browsers accept such a cookie only from this host over HTTPS, so that
+neither another subdomain nor an attacker on the network can set it.
 """
 
 from __future__ import annotations
@@ -19,7 +19,9 @@ _PREFIX: Final = "__Host-"
 
 
 class Cookies:
-    """`url` is the public URL of the service (AUDITLANE_SERVE_URL), or empty."""
+    """Reads, sets and deletes session cookies. `url` is the public URL of the service (AUDITLANE_SERVE_URL), or
+    empty.
+    """
 
     def __init__(self, url: str = "") -> None:
         self._secure = url.startswith("https://")
@@ -31,7 +33,7 @@ class Cookies:
     def put(self, request: Request, answer: Response, page: Page, token: Token) -> None:
         """Set the session cookie of this page.
 
-        In a frame of another site, browsers only accept a partitioned cookie with SameSite `None`, which requires
+        In a frame of another site, browsers accept only a partitioned cookie with SameSite `None`, which requires
         HTTPS. With `Strict`, the first page after a click in an email would be requested without the cookie.
         """
         secure = self._is_secure(request)
@@ -63,7 +65,7 @@ class Cookies:
         return f"{_PREFIX}{name}" if self._is_secure(request) else name
 
     def _path(self, request: Request, page: Page) -> str:
-        """Return the cookie's path. Over plain HTTP, the console's cookie is limited to the console; `__Host-` cookies
+        """Return the cookie's path. Over plain HTTP, the console's cookie is limited to the console. `__Host-` cookies
         do not allow that.
         """
         return Page.console.value if page is Page.console and not self._is_secure(request) else "/"

@@ -1,4 +1,6 @@
-"""Checks whether a tenant's audit logs are enabled, for each request that reads them and usually from a cache."""
+"""Checks whether a tenant's audit logs are enabled. This is checked for each request that reads them, and usually
+answered from a cache.
+"""
 
 from __future__ import annotations
 
@@ -14,9 +16,10 @@ THREADS: Final = 16  # threads; one refreshes the settings while the others serv
 
 
 class TenantEnablement:
-    """`enabled(tenant)` may block, like `StructureCache.of`; no request waits longer than `timeout_s` for it.
+    """Checks whether logs are enabled. `enabled(tenant)` may block, like `StructureCache.of`, but requests wait for it
+    for at most `timeout_s` seconds.
 
-    With an empty tenant, it returns the default that tenants inherit.
+    For an empty tenant, it returns the default that tenants inherit.
     """
 
     def __init__(self, enabled: Callable[[str], bool], *, timeout_s: float) -> None:
@@ -24,7 +27,7 @@ class TenantEnablement:
         self._reads = BoundedCall("ClickHouse", timeout_s=timeout_s, threads=THREADS, error=StoreUnavailable)
 
     async def is_enabled(self, tenant: str | None) -> bool:
-        """Return whether the tenant's logs are enabled; for None, the default for all tenants.
+        """Return whether the tenant's logs are enabled. For None, return the default for all tenants.
 
         Raises StoreUnavailable.
         """

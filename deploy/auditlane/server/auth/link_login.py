@@ -1,4 +1,4 @@
-"""Signs users in to and out of the pages: a link's code is exchanged for an HttpOnly cookie; leaving deletes the
+"""Signs users in to and out of the pages. A link's code is exchanged for an HttpOnly cookie, and leaving deletes the
 cookie.
 
 A GET of a link only shows a button, whose form is a POST. Mail scanners and chat previews follow links with GET and
@@ -86,7 +86,7 @@ async def enter(
 
 
 async def script() -> Response:
-    """Return the script that submits the form inside an embedding page; its name changes with its content."""
+    """Return the script that submits the form inside an embedding page. Its name changes with its content."""
     headers = {"Cache-Control": "public, max-age=31536000, immutable"}
     return Response(_SCRIPT, media_type="text/javascript", headers=headers)
 

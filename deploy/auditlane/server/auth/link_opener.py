@@ -1,4 +1,6 @@
-"""Opens links with a bounded number of threads, so that a link requested over and over cannot delay other links."""
+"""Opens links with a bounded number of threads, so that a link that is requested again and again cannot delay other
+links.
+"""
 
 from __future__ import annotations
 
@@ -21,7 +23,9 @@ KNOWN: Final = 20_000  # used links that are remembered, so that ClickHouse is n
 
 
 class LinkOpener:
-    """Exchanges the codes of links without blocking the event loop. One per process; used on one event loop."""
+    """Exchanges the codes of links without blocking the event loop. There is one per process, used on one event
+    loop.
+    """
 
     def __init__(self, exchange: LinkExchange) -> None:
         self._exchange = exchange
@@ -35,7 +39,7 @@ class LinkOpener:
         return self._exchange.page_of(code, now=now)
 
     async def open(self, code: str, *, now: datetime) -> Opened:
-        """Use a link. Raises the errors of `LinkExchange.redeem`, and Busy if too many requests wait for a thread."""
+        """Use a link. Raises the errors of `LinkExchange.redeem`, or Busy if too many requests wait for a thread."""
         link = self._exchange.read(code, now=now)
         async with self._links.of(link.jti), self._tenants.of(link.tenant or ""):
             if self._used.get(link.jti):

@@ -16,7 +16,7 @@ from auditlane.runtime.settings import Settings, variable
 
 
 def from_settings(settings: Settings) -> Oidc | None:
-    """Return the configured issuer, or None. Sends no requests. Raises ConfigError for unknown permissions."""
+    """Return the configured issuer, or None, without sending a request. Raises ConfigError for unknown permissions."""
     if not settings.oidc_issuer:
         return None
     policy = OidcPolicy(

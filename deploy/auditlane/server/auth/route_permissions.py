@@ -1,5 +1,6 @@
-"""The credentials and permissions that each route requires, in one table. The docs and `openapi.json` are generated
-from it, and tests check every cell against every route."""
+"""The table of the credentials and permissions that each route requires. The docs and `openapi.json` are generated from
+it, and tests check every cell against every route.
+"""
 
 from __future__ import annotations
 
@@ -13,7 +14,7 @@ from auditlane.access.permissions import VIEWER, Permission
 
 
 class Whose(StrEnum):
-    """The kind of credentials that a route accepts; the value is used in the docs."""
+    """The kind of credentials that a route accepts. The value is used in the docs."""
 
     anybody = "anybody"
     key = "a key's id and secret"
@@ -38,7 +39,7 @@ class Cell(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Right:
-    """A route and the permissions that it requires. All of `needs` are required; `what` distinguishes requests to the
+    """A route and the permissions that it requires. All of `needs` are required. `what` distinguishes requests to the
     same route that require different permissions.
     """
 
@@ -179,7 +180,7 @@ RIGHTS: Final = tuple(_rows())
 
 
 def route_of(method: str, path: str) -> str:
-    """Return the route as named in the table, where static files have no content hash in their name."""
+    """Return the name of a route in the table, in which the names of static files have no content hash."""
     return f"{method} {re.sub(r'^/static/[a-z]+-[0-9a-f]+[.](css|js)$', '/static/{file}', path)}"
 
 

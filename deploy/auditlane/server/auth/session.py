@@ -1,4 +1,4 @@
-"""`GET /v1/session`: the owner and permissions of a request's credential, from which the viewer decides what to
+"""`GET /v1/session` returns the owner and permissions of a request's credential. The viewer uses them to decide what to
 offer.
 """
 
@@ -42,7 +42,7 @@ class Session(BaseModel):
 async def session(
     request: Request, services: Annotated[Services, Depends(services_of)], _tenant: TenantName = None
 ) -> Session:
-    """Accepts any credential. Returns what it allows and whether audit logs are enabled, but nothing from the log."""
+    """Accepts any credential. Returns its permissions and whether audit logs are enabled, but nothing from the log."""
     return await session_of(request, await services.authenticator.principal(request), services.enablement)
 
 

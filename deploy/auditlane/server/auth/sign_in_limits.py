@@ -1,8 +1,8 @@
 """Rate limits for failed sign-ins and for the tokens issued to a client.
 
 An attacker must not be able to lock out a client by guessing its secret, so only failures are charged, and a correct
-secret is always accepted. Secrets have 256 bits, so guessing is futile at any rate; the limits reduce the work, log
-lines and audit events that it causes.
+secret is always accepted. Secrets have 256 bits, so guessing is futile at any rate. The limits reduce the work, log
+lines and audit events that guessing causes.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ _MINUTE_S: Final = 60
 
 
 class SignInLimits:
-    """The limits of one process. Used on one event loop."""
+    """The limits of one process. Use it on one event loop."""
 
     def __init__(self, settings: Settings) -> None:
         self._by_address = _per_minute(settings.sign_in_failures_per_address)

@@ -25,7 +25,7 @@ from auditlane.server.services import Services, services_of
 
 
 class _Described(HTTPBasic):
-    """Describes basic authentication in OpenAPI; the route reads the header itself, so that its errors are problems."""
+    """Describes basic authentication in OpenAPI. The route reads the header itself, so that its errors are problems."""
 
     async def __call__(self, request: Request) -> None:  # type: ignore[override]
         return None
@@ -87,9 +87,9 @@ class ViewerTokenAnswer(TokenAnswer):
 
 
 def exchange(services: Services, request: Request, client_id: str, secret: str) -> Token:
-    """Exchange a client's key for a token; shared by all routes that issue client tokens.
+    """Exchange a client's key for a token. All routes that issue client tokens share this function.
 
-    Raises Unauthenticated, and RateLimited after too many failures or tokens.
+    Raises Unauthenticated, or RateLimited after too many failures or tokens.
     """
     authenticator, limits = services.authenticator, services.sign_in_limits
     now, auditor = datetime.now(UTC), auditor_of(request)

@@ -1,1 +1,3 @@
-"""Middleware and dependencies for every request: ids, limits, body size, CORS, disconnects, unknown parameters."""
+"""Middleware and dependencies for every request. They handle ids, limits, body sizes, CORS, disconnects and unknown
+parameters.
+"""

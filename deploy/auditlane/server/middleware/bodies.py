@@ -1,4 +1,4 @@
-"""Limits request bodies before they reach a route: their size, their number, and how slowly they may arrive."""
+"""Limits request bodies before they reach a route. There are limits for their size, their number and their duration."""
 
 from __future__ import annotations
 
@@ -84,7 +84,7 @@ class RequestBody:
     """A request's body as it arrives, with a timeout. It is `whole` once it is complete."""
 
     def __init__(self, receive: Receive, body_s: float, *, whole: bool) -> None:
-        """Pass `whole` for a request without a body."""
+        """Store the source of the body. `whole` is true for a request without a body."""
         self.whole = whole
         self._receive = receive
         self._body_s = body_s
@@ -92,7 +92,9 @@ class RequestBody:
         self._received = 0
 
     async def receive(self) -> Message:
-        """Return the next message. Raises HTTPException 408 if the body is late; after the body there is no timeout."""
+        """Return the next message. Raises HTTPException 408 if the body is late. After the body, there is no
+        timeout.
+        """
         if self.whole:
             return await self._receive()
         self._began = self._began or time.monotonic()

@@ -1,4 +1,6 @@
-"""Client addresses: taken from trusted proxies, by the rule of the framework integrations, and grouped for limits."""
+"""Determines client addresses. They are taken from trusted proxies, by the same rule as in the framework integrations,
+and grouped for limits.
+"""
 
 from __future__ import annotations
 
@@ -39,7 +41,9 @@ class ProxyMiddleware:
 
 
 def network_of(host: str | None) -> str:
-    """Return an IPv4 address, or the /64 of an IPv6 address; any other text counts as a separate address."""
+    """Return an IPv4 address unchanged, and the /64 network of an IPv6 address. Any other text counts as an address of
+    its own.
+    """
     try:
         address = ipaddress.ip_address((host or "").partition("%")[0])
     except ValueError:

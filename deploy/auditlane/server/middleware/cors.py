@@ -1,6 +1,7 @@
-"""CORS: which other origins may call the API, as the viewer does inside a vendor's product.
+"""Determines which other origins may call the API (CORS), as the viewer does inside a vendor's product.
 
-Requests from these origins need a token, because browsers attach our cookies only to requests from our own pages.
+Requests from these origins need a token, because browsers attach auditlane's cookies only to requests from its own
+pages.
 """
 
 from __future__ import annotations

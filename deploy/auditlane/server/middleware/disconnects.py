@@ -40,7 +40,7 @@ class DisconnectMiddleware:
 
 
 class _Line:
-    """A request's `receive`; once the body is complete, a task listens for the disconnect."""
+    """The `receive` of a request. Once the body is complete, a task listens for the disconnect."""
 
     def __init__(self, receive: Receive) -> None:
         self.cancel_scope = CancelScope()

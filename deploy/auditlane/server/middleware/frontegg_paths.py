@@ -1,4 +1,6 @@
-"""The paths of Frontegg's clients: extra slashes are ignored, and errors have the members that their SDK expects."""
+"""Handles the paths of Frontegg's clients. Extra slashes are ignored, and errors have the members that their SDK
+expects.
+"""
 
 from __future__ import annotations
 
@@ -12,7 +14,8 @@ FAMILIES: Final = re.compile(r"/+(audits|metadata|auth/+vendor|vendors/+auth/+to
 
 
 class PathNormalizer:
-    """ASGI middleware that removes repeated and trailing slashes from the paths of Frontegg's clients, and no others.
+    """ASGI middleware that removes repeated and trailing slashes from the paths of Frontegg's clients, and only from
+    these.
 
     It does not redirect, because clients would repeat a POST as a GET.
     """
@@ -29,13 +32,14 @@ class PathNormalizer:
 
 
 def plain(path: str) -> str:
-    """Return `/audits//stats/` as `/audits/stats`."""
+    """Return the path without repeated and trailing slashes. `/audits//stats/` becomes `/audits/stats`."""
     return "/" + "/".join(part for part in path.split("/") if part)
 
 
 def with_frontegg_members(path: str, problem: Mapping[str, Any]) -> dict[str, Any]:
-    """Return the problem. On Frontegg's paths it has `errorCode`, and `errors` is a list of strings, as their browser
-    SDK expects."""
+    """Return the problem. On Frontegg's paths, it also has `errorCode`, and `errors` is a list of strings, as
+    Frontegg's browser SDK expects.
+    """
     if not FAMILIES.fullmatch(path):
         return dict(problem)
     fields = [f"{error['field']}: {error['message']}" for error in problem.get("errors", ())]

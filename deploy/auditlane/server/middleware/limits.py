@@ -1,7 +1,7 @@
-"""Limits on concurrent requests. A request is authenticated, then its body is received, and only then is it processed.
+"""Limits concurrent requests. A request is authenticated, then its body is received, and only then is it processed.
 
-A client without a credential costs only the parsing of its head, and a client that sends its body slowly occupies no
-slot.
+A client without a credential costs only the parsing of its head, and a client that sends its body slowly does not
+occupy a slot.
 """
 
 from __future__ import annotations
@@ -48,7 +48,7 @@ _WITH_BODY: Final = frozenset({"POST", "PUT", "PATCH", "DELETE"})
 
 
 class RequestSlots:
-    """Counts the requests in progress, in total and by tenant. `count` is called with 1 or -1 for each change."""
+    """Counts the requests in progress, in total and by tenant. `count` is called with 1 or -1 at each change."""
 
     def __init__(self, limit: int, tenant_limit: int, count: Callable[[int], None]) -> None:
         self._count = count
@@ -83,7 +83,7 @@ class RequestSlots:
 
 
 class _RequestSlot:
-    """One request's slot. It is released while waiting for the body, and when the response starts."""
+    """The slot of one request. It is released while the request waits for its body, and when the response starts."""
 
     def __init__(self, slots: RequestSlots, *, counted: bool) -> None:
         self._slots = slots
@@ -118,7 +118,7 @@ class _RequestSlot:
 
 
 class ConcurrencyLimit:
-    """ASGI middleware: authenticates a request, receives its body, and takes a slot, in this order."""
+    """ASGI middleware that authenticates a request, receives its body, and takes a slot, in this order."""
 
     def __init__(
         self,
@@ -131,8 +131,8 @@ class ConcurrencyLimit:
         links: DownloadLinks | None,
         metrics: HttpMetrics,
     ) -> None:
-        """Wrap the app; `streamed` maps the paths of routes that read their body in chunks to its maximum size in
-        bytes.
+        """Wrap the app. `streamed` contains the routes that read their body in chunks, with the maximum size of the
+        body in bytes.
 
         Such a body may have an unknown length, and only its first chunk is awaited. `links` opens download links.
         """
@@ -196,7 +196,9 @@ class ConcurrencyLimit:
         await (refusal or self._app)(scope, receive, send_settled)
 
     def _too_large(self, request: Request, route: CheckedRoute | None) -> Response | None:
-        """Return the response to a body that is not read, because it is too large or of unknown length, or None."""
+        """Return the response to a body that is too large or of unknown length, and is not read. Returns None for any
+        other body.
+        """
         streamed = self._streamed.get(request.url.path)
         if "transfer-encoding" in request.headers:
             if streamed:
@@ -253,8 +255,8 @@ class ConcurrencyLimit:
         return _streaming(replayed(first, body.receive), body, slot)
 
     async def _tenant_of_public(self, request: Request) -> str:
-        """Return the tenant for which a request to a route without checks (a page, a download by link) has a valid
-        credential, or "".
+        """Return the tenant for which a request to a public route has a valid credential, or "" if there is
+        none.¶Public routes, which have no checks, are pages and downloads by link.
         """
         if request.method not in ("GET", "HEAD") or request.url.path.startswith(ALWAYS):
             return ""
@@ -266,7 +268,7 @@ class ConcurrencyLimit:
             return ""
 
     async def _whole(self, body: RequestBody, holder: str, *, counted: bool) -> Message:
-        """Receive the whole body. Bodies of public routes are small and not counted, since tokens must stay
+        """Receive the whole body. Bodies of public routes are small, and are not counted, since tokens must stay
         available.
         """
         data = bytearray()
@@ -283,7 +285,7 @@ class ConcurrencyLimit:
 
 
 def _named(headers: Mapping[str, str]) -> str:
-    """Return the tenant named in auditlane's or Frontegg's header, or an empty string."""
+    """Return the tenant that auditlane's or Frontegg's header names, or an empty string."""
     return (headers.get(TENANT_HEADER) or headers.get(THEIR_TENANT_HEADER, ""))[:100]
 
 

@@ -1,4 +1,6 @@
-"""The outermost middleware: request ids, access log, metrics, audit trail, security headers, unexpected errors."""
+"""The outermost middleware. It handles request ids, the access log, metrics, the audit trail, security headers and
+unexpected errors.
+"""
 
 from __future__ import annotations
 
@@ -34,7 +36,9 @@ def attach_auditor(request: Request, sink: AuditSink, request_id: str) -> None:
 
 
 def record_response(request: Request, status: int, headers: Headers) -> None:
-    """Record the request unless its route did. Called when the response starts, since a stream may last for hours."""
+    """Record the request, unless its route has recorded it. Called when the response starts, since a stream may last
+    for hours.
+    """
     auditor = auditor_of(request)
     if auditor.recorded:
         return
@@ -103,7 +107,7 @@ def framed_headers(origins: Sequence[str]) -> dict[str, str]:
 class RequestMiddleware:
     """ASGI middleware. It is the outermost, so that every response has the id and the headers, even a 500.
 
-    The id is the caller's `X-Request-Id` if that is valid, otherwise a new UUID.
+    The id is the caller's `X-Request-Id` if that is valid, or else a new UUID.
     """
 
     def __init__(
@@ -113,7 +117,7 @@ class RequestMiddleware:
         sink: AuditSink | None = None,
         framed_by: Sequence[str] = (),
     ) -> None:
-        """Wrap the app; `framed_by` are the origins that may embed the pages in `FRAMED`."""
+        """Wrap the app. `framed_by` are the origins that may embed the pages in `FRAMED`."""
         self._app = app
         self._metrics = metrics
         self._sink = sink or NullAuditSink()

@@ -1,7 +1,7 @@
-"""Traces requests: one span each, in the trace of the caller's `traceparent`, named by its route.
+"""Traces requests. Each has one span, named after its route, in the trace of the caller's `traceparent`.
 
-OpenTelemetry's own instrumentation records the URL, whose query string may contain a link's code or personal data, and
-a span for each message of a stream.
+OpenTelemetry's own instrumentation is not used, because it records a span for each message of a stream, and the URL,
+whose query string may contain a link's code or personal data.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ _METHODS: Final = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "O
 
 
 class TracingMiddleware:
-    """ASGI middleware. It surrounds RequestMiddleware, so that the latter's log lines have the trace id."""
+    """ASGI middleware. It surrounds RequestMiddleware, whose log lines thus have the trace id."""
 
     def __init__(self, app: ASGIApp) -> None:
         self._app = app

@@ -1,4 +1,4 @@
-"""`openapi.json`: FastAPI's document, completed with examples and with our problems in place of its own."""
+"""`openapi.json`. FastAPI's document is completed with examples, and with auditlane's problems in place of its own."""
 
 from __future__ import annotations
 
@@ -58,7 +58,9 @@ def install(app: FastAPI) -> None:
 
 
 def complete(document: dict[str, Any]) -> dict[str, Any]:
-    """Add problem responses, permissions and examples to the document; remove FastAPI's 422, which is not used."""
+    """Add problem responses, permissions and examples to the document. FastAPI's 422 is removed, since it is not
+    used.
+    """
     components = document.setdefault("components", {})
     schemas = components.setdefault("schemas", {})
     components["examples"] = {code: {"value": problem} for code, problem in sorted(PROBLEMS.items())}
@@ -83,7 +85,7 @@ def complete(document: dict[str, Any]) -> dict[str, Any]:
 
 
 def _describe_path(path: str, operation: dict[str, Any]) -> None:
-    """Add path parameters that are not declared by the handler, such as `{tenant}`, which authentication reads."""
+    """Add path parameters that the handler does not declare, such as `{tenant}`, which authentication reads."""
     parameters = operation.setdefault("parameters", [])
     known = {parameter["name"] for parameter in parameters if parameter["in"] == "path"}
     for name in re.findall(r"{(\w+)}", path):

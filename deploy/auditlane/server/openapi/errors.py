@@ -1,4 +1,4 @@
-"""The problems of each documented route: its own errors, and the errors of the middleware around every route."""
+"""The problems of each documented route. They are its own errors, and those of the middleware around every route."""
 
 from __future__ import annotations
 
@@ -85,7 +85,8 @@ _MONITORING: Final = ("/health/", "/metrics")  # these reject cross-site request
 def codes_of(method: str, path: str, operation: dict[str, Any]) -> list[str]:
     """Return the problem codes of an operation.
 
-    For a route that is not listed, only the codes common to every route; a test reports it.
+    For a route that is not listed, these are only the codes that all routes have in common. A test reports such a
+    route.
     """
     return sorted(set(_all(f"{method.upper()} {path}", path, has_body="requestBody" in operation)))
 

@@ -1,4 +1,4 @@
-"""An example of each response, by schema name or media type. A test validates them against the schemas."""
+"""An example of each response, by schema name or media type. A test validates the examples against the schemas."""
 
 from __future__ import annotations
 

@@ -1,6 +1,7 @@
-"""Languages of the server's pages: negotiation, messages, number and time formats.
+"""The languages of the server's pages. The module negotiates the language, and contains messages and the formats of
+numbers and times.
 
-English messages are in the code and serve as keys; other languages are in `locale/<language>.po` next to this module.
+English messages are in the code and serve as keys. Other languages are in `locale/<language>.po` next to this module.
 """
 
 from __future__ import annotations
@@ -38,11 +39,11 @@ class Catalogue:
         return self.texts.gettext(text) % values
 
     def ngettext(self, one: str, other: str, count: int, **values: Any) -> str:
-        """Return the singular or plural message; `%(count)s` defaults to the formatted count."""
+        """Return the singular or plural message. `%(count)s` defaults to the formatted count."""
         return self.texts.ngettext(one, other, count) % ({"count": self.number(count)} | values)
 
     def number(self, value: float, digits: int = 0) -> str:
-        """Format a number with `digits` decimals: 1,234.5 or 1.234,5."""
+        """Format a number with `digits` decimals, as in `1,234.5` or `1.234,5`."""
         pattern = "#,##0" + ("." + "0" * digits if digits else "")
         return format_decimal(value, format=pattern, locale=self.language)
 
@@ -67,7 +68,7 @@ class Catalogue:
 
 
 def N_(text: str) -> str:  # noqa: N802 - gettext's own name for it
-    """Mark a message for extraction; it is translated where it is rendered."""
+    """Mark a message for extraction. It is translated where it is rendered."""
     return text
 
 
@@ -83,7 +84,9 @@ def catalogue_for(request: Request) -> Catalogue:
 
 
 def language_of(request: Request) -> str:
-    """Return the language named by `lang`, or the first available one in Accept-Language, or English."""
+    """Return the language that `lang` names, or else the first available language in Accept-Language, or else
+    English.
+    """
     return from_query(request) or from_header(request.headers.get("accept-language", ""))
 
 

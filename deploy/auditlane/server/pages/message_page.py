@@ -23,7 +23,7 @@ def page(
 ) -> Response:
     """Return a page with one message and no script, in the request's language.
 
-    `detail` is the API's English message, `code` its error code, and `form` is HTML below the text.
+    `detail` is the API's English message, `code` is its error code, and `form` is HTML below the text.
     """
     response = PAGES.render(
         request,

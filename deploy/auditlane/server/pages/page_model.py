@@ -1,4 +1,6 @@
-"""The data of the plain page, prepared before rendering: the submitted form, filter chips, rows and links."""
+"""The data of the plain page, prepared before rendering. It consists of the submitted form, filter chips, rows and
+links.
+"""
 
 from __future__ import annotations
 
@@ -28,7 +30,7 @@ _IN_ROW: Final = frozenset(
 
 @dataclass(frozen=True, slots=True)
 class Chip:
-    """A filter without an input in the form; `without` is the address of the page without this filter."""
+    """A filter without an input in the form. `without` is the address of the page without this filter."""
 
     text: str
     without: str
@@ -36,7 +38,7 @@ class Chip:
 
 @dataclass(frozen=True, slots=True)
 class Detail:
-    """One line of an event's details; `link` leads to all events with the same value, or is empty."""
+    """One line of an event's details. `link` leads to all events with the same value, or is empty."""
 
     name: str
     value: str
@@ -45,7 +47,7 @@ class Detail:
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """One event: its table row, its further `details`, and both sides of its change."""
+    """One event, with its table row, its further `details`, and both sides of its change."""
 
     event: Event
     level: int
@@ -56,7 +58,7 @@ class Row:
 
 @dataclass(frozen=True, slots=True)
 class Form:
-    """The filter form: the values of its inputs, and the filters without an input."""
+    """The filter form, with the values of its inputs and the filters without an input."""
 
     values: dict[str, str]
     chips: list[Chip]
@@ -75,7 +77,7 @@ def address(pairs: Iterable[Pair], path: str = "/plain") -> str:
 
 
 def form_of(pairs: Sequence[Pair], to: Address = address) -> Form:
-    """Return the form for a filter; parameters that have no input, or are given twice, become chips."""
+    """Return the form for a filter. Parameters without an input, or with more than one value, become chips."""
     names = [name for name, _ in pairs]
     fits = [name in FORM_FIELDS and names.count(name) == 1 for name in names]
     return Form(
@@ -107,7 +109,7 @@ def row_of(event: Event, to: Address = address) -> Row:
 
 
 def _pretty(text: str | None) -> str:
-    """Return JSON with one line per member; return any other text unchanged."""
+    """Return JSON with one line per member. Any other text is returned unchanged."""
     if not text:
         return ""
     try:

@@ -1,6 +1,4 @@
-"""The log as a server-rendered page, which works without script, and under a content policy that forbids inline
-code.
-"""
+"""The log as a server-rendered page. It works without scripts, and under a content policy that forbids inline code."""
 
 from __future__ import annotations
 
@@ -54,13 +52,13 @@ async def log(request: Request, services: AppServices) -> Response:
 
 
 async def style() -> Response:
-    """Return the style sheet; its name changes with its content."""
+    """Return the style sheet. Its name changes with its content."""
     return Response(_STYLE, media_type="text/css", headers={"Cache-Control": "public, max-age=31536000, immutable"})
 
 
 def build(*, alone: bool) -> APIRouter:
-    """Return the route `/plain` and its style sheet. `alone` means that there is no viewer build, so the page is served
-    at `/` too.
+    """Return the route `/plain` and its style sheet. With `alone`, there is no viewer build, so the page is served at
+    `/` too.
     """
     router = APIRouter(include_in_schema=False)
     router.get(PATH)(log)

@@ -18,7 +18,7 @@ Helpers = Callable[[Catalogue], dict[str, Any]]
 
 
 class Pages:
-    """The templates in the folder next to this module. Thread-safe.
+    """Renders the templates in the folder next to this module. Thread-safe.
 
     Templates can use `_`, `ngettext`, `pgettext` and `{% trans %}`, `number(value, digits)`, the time formats `day`,
     `clock` and `moment`, `lang`, `lang_in_query` (the query parameter `lang`, or ""), `at(path, name=value)` for an

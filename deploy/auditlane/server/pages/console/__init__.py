@@ -1,1 +1,3 @@
-"""The operators' console: tenants, lag, dead letters and health, rendered on the server and usable without script."""
+"""The operators' console. It shows tenants, lag, dead letters and health. It is rendered on the server, and works
+without scripts.
+"""

@@ -1,4 +1,4 @@
-"""Authentication of the console's pages, and of the API below `/console`, by the operator's cookie only."""
+"""Authenticates the console's pages, and the API below `/console`, by the operator's cookie only."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ class Operators:
         self._authenticator = authenticator
 
     def entered(self, request: Request) -> Principal:
-        """Return the operator of the session. Raises Unauthenticated, and Forbidden for a cross-site change."""
+        """Return the operator of the session. Raises Unauthenticated, or Forbidden for a cross-site change."""
         token = self._authenticator.cookies.of(request, Page.console)
         if not token:
             raise Unauthenticated("The request has no console session.", fix=HOW)

@@ -1,6 +1,7 @@
-"""The geometry of the console's charts: lines and bars of a period as SVG paths, with gaps where nothing was measured.
+"""The geometry of the console's charts. The lines and bars of a period become SVG paths, with gaps where values are
+missing.
 
-Pure. Positions are in the units of a drawing that is WIDTH by HEIGHT; the vertical axis begins at 0.
+All functions are pure. Positions are in the units of a drawing of WIDTH by HEIGHT. The vertical axis begins at 0.
 """
 
 from __future__ import annotations
@@ -24,9 +25,9 @@ _FROM_S: Final = 50.0
 
 @dataclass(frozen=True, slots=True)
 class Period:
-    """The period of a chart, and the times at which its steps begin, each `step_s` seconds long.
+    """The period of a chart, and the times at which its steps begin. A step is `step_s` seconds long.
 
-    Steps in which nothing was measured are absent.
+    Steps without a measurement are absent.
     """
 
     since: datetime
@@ -62,7 +63,7 @@ class Gap:
 
 
 def top_of(highest: float, *, seconds: bool = False) -> float:
-    """Return the top of a scale that has room for this value: 1, 2 or 5 times a power of ten, or a round time."""
+    """Return the top of a scale that has room for this value. It is 1, 2 or 5 times a power of ten, or a round time."""
     if highest <= 0:
         return 1.0
     if seconds and _FROM_S < highest <= _SPANS_S[-1]:
@@ -77,7 +78,7 @@ def y_of(value: float, top: float) -> float:
 
 
 def ticks(top: float, *, whole: bool) -> list[Tick]:
-    """Return the marks of a scale: 0, its middle and its top.
+    """Return the marks of a scale at 0, at its middle and at its top.
 
     If values are `whole` numbers, a fractional middle is left out.
     """
@@ -86,7 +87,7 @@ def ticks(top: float, *, whole: bool) -> list[Tick]:
 
 
 def line(period: Period, values: Values, top: float) -> str:
-    """Return the path of a line, which is interrupted where a value or a step is missing.
+    """Return the path of a line. It is interrupted where a value or a step is missing.
 
     A value without a neighbour is a dash as wide as its step.
     """
@@ -103,7 +104,9 @@ def line(period: Period, values: Values, top: float) -> str:
 
 
 def bars(period: Period, values: Values, top: float) -> str:
-    """Return the path of a bar for each value above 0, as wide as its step and at least one unit high."""
+    """Return the path of the bars. There is a bar for each value above 0, as wide as its step and at least one unit
+    high.
+    """
     ground = HEIGHT - BOTTOM
     parts = []
     for at, value in zip(period.at, values, strict=True):
@@ -131,7 +134,9 @@ def gaps(period: Period, columns: Sequence[Values]) -> list[Gap]:
 
 
 def marks(period: Period) -> list[datetime]:
-    """Return the times to label: every midnight (UTC) in a period of several days, otherwise every six hours."""
+    """Return the times to label. They are every midnight (UTC) in a period of several days, and otherwise every six
+    hours.
+    """
     every = timedelta(hours=6) if period.until - period.since <= _DAY else _DAY
     at = period.since.replace(hour=0, minute=0, second=0, microsecond=0)
     found = []
@@ -151,7 +156,7 @@ def combined(values: Iterable[float | None], how: str) -> float | None:
 
 
 def latest(values: Values) -> float | None:
-    """Return the last measured value, or None if nothing was measured."""
+    """Return the last measured value, or None if there is none."""
     return next((value for value in reversed(values) if value is not None), None)
 
 

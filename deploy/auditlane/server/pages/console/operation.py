@@ -1,6 +1,7 @@
-"""The console's view of the operation: charts and a table of the measurements, and the newest operational events.
+"""The console's view of the operation. It has charts and a table of the measurements, and the newest operational
+events.
 
-Prepared for one language before rendering.
+All data is prepared for one language before rendering.
 """
 
 from __future__ import annotations
@@ -26,7 +27,9 @@ _NOTHING: Final = "–"
 
 @dataclass(frozen=True, slots=True)
 class Shown:
-    """The contents of a chart: history columns and their names. If `bars` is set, bars are drawn instead of lines."""
+    """The contents of a chart, which are columns of the history and their names. If `bars` is set, bars are drawn
+    instead of lines.
+    """
 
     name: str
     title: str
@@ -61,8 +64,8 @@ CHARTS: Final = (
 
 @dataclass(frozen=True, slots=True)
 class Series:
-    """One line of a chart, or its bars: the path and, as texts, the latest value (for bars, the sum) and the highest
-    value.
+    """One line of a chart, or its bars. It has a path and, as texts, the latest value (for bars, the sum) and the
+    highest value.
     """
 
     name: str
@@ -95,7 +98,7 @@ class Chart:
 
 @dataclass(frozen=True, slots=True)
 class Table:
-    """The chart's measurements as a table with a row for each day or hour, newest first."""
+    """The measurements of the charts in a table, with a row for each day or hour, newest first."""
 
     heads: list[str]
     rows: list[tuple[str, list[str]]]
@@ -103,7 +106,7 @@ class Table:
 
 @dataclass(frozen=True, slots=True)
 class Measured:
-    """The measurements of a period, which has no charts if nothing was measured in it."""
+    """The measurements of a period. It has no charts if there are no measurements."""
 
     charts: list[Chart]
     table: Table
@@ -152,7 +155,7 @@ _DETAILS: Final = {
 
 
 def age(words: Catalogue, seconds: float | None) -> str:
-    """Format an age in one unit: 0.4 s, 12 s, 5 min, 3.2 h, 2.1 d."""
+    """Format an age in one unit, as in `0.4 s`, `5 min` or `2.1 d`."""
     if seconds is None:
         return ""
     units = ((86_400, N_("%(number)s d"), 1), (3_600, N_("%(number)s h"), 1), (60, N_("%(number)s min"), 0))
@@ -169,7 +172,7 @@ def measured(words: Catalogue, columns: Columns, period: timedelta, *, now: date
 
 
 def entries(words: Catalogue, events: Iterable[OperationalEvent]) -> list[Entry]:
-    """Return the events as the timeline shows them."""
+    """Return the events in the form in which the timeline shows them."""
     return [_entry(words, event) for event in events]
 
 
@@ -255,7 +258,7 @@ def _entry(words: Catalogue, event: OperationalEvent) -> Entry:
 
 
 def _detail(words: Catalogue, name: str, value: str, key: MetadataKey | None) -> str:
-    """Format a value of the metadata by its kind; text that is not of that kind is returned unchanged."""
+    """Format a value of the metadata according to its kind. Text that is not of that kind is returned unchanged."""
     try:
         if key is not None and key.kind == "time":
             return words.moment(value)

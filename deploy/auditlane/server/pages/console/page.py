@@ -1,4 +1,4 @@
-"""`/console`: the dashboard, the settings, and access to a tenant's log."""
+"""The pages of `/console`: the dashboard, the settings, and access to a tenant's log."""
 
 from __future__ import annotations
 
@@ -59,7 +59,7 @@ AppServices = Annotated[Services, Depends(services_of)]
 
 
 async def session(request: Request, services: AppServices, _tenant: TenantName = None) -> Session:
-    """Return the operator's session, as `/v1/session` does for other credentials."""
+    """Return the operator's session, in the same form as `/v1/session` for other credentials."""
     return await session_of(request, Operators(services.authenticator).entered(request), services.enablement)
 
 
@@ -87,7 +87,7 @@ async def board(request: Request, services: AppServices) -> Response:
 
 
 async def settings(request: Request, services: AppServices) -> Response:
-    """Serve the settings of the environment, or of `tenant`: the switch and the data structure."""
+    """Serve the settings of the environment, or of `tenant`. They are the switch and the data structure."""
     try:
         operator = Operators(services.authenticator).entered(request)
     except Unauthenticated as error:
@@ -116,7 +116,7 @@ async def view_as(request: Request, services: AppServices) -> Response:
 
 
 async def style() -> Response:
-    """Serve the style sheet; its name contains a hash of its content."""
+    """Serve the style sheet. Its name contains a hash of its content."""
     return Response(_STYLE, media_type="text/css", headers={"Cache-Control": "public, max-age=31536000, immutable"})
 
 

@@ -29,7 +29,7 @@ _STATES: Final = {"up": "success", "stale": "denied", "away": "failure", "off": 
 
 @dataclass(frozen=True, slots=True)
 class Section(Generic[T]):
-    """The content of a section, or why it is unavailable."""
+    """The content of a section, or the reason why it is unavailable."""
 
     value: T | None
     problem: str = ""
@@ -39,7 +39,8 @@ class Section(Generic[T]):
 class Board:
     """The whole dashboard at one point in time.
 
-    A section that is unavailable does not affect the others; `span` is one of RANGES, the history's period.
+    A section that is unavailable does not affect the others. `span` is the period of the history, which is one of
+    RANGES.
     """
 
     health: Section[Health]
@@ -101,13 +102,13 @@ def helpers(words: Catalogue) -> dict[str, Any]:
 
 
 def event_rate(words: Catalogue, rate: Rate) -> str:
-    """Format events per second with at most two decimals, and with none from 100 up."""
+    """Format events per second with at most two decimals, and without decimals from 100 on."""
     value = rate.events_per_second
     return words.number(value, 0 if value >= 100 or value == 0 else 1 if value >= 1 else 2)
 
 
 def message(words: Catalogue, text: str) -> str:
-    """Return a component's message in the page's language; untranslated messages are marked as English."""
+    """Return a component's message in the page's language. Untranslated messages are marked as English."""
     if isinstance(text, LocalizedText):
         return text.render(words)
     return Markup('<span lang="en">{}</span>').format(text) if text else ""

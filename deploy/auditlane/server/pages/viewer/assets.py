@@ -1,4 +1,4 @@
-"""Serves the files of the viewer's build, to the server's own pages and to script tags in vendors' pages."""
+"""Serves the files of the viewer's build to the server's own pages, and to script tags in vendors' pages."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ _PUBLIC: Final = {
 
 
 def asset(name: str, request: Request, services: Annotated[Services, Depends(services_of)]) -> Response:
-    """Return a file from the build. Raises NotFound."""
+    """Return a file from the build. Raises NotFound if there is no such file."""
     bundle = services.bundle
     found = bundle.assets.get(name) if bundle else None
     if found is None:

@@ -1,4 +1,4 @@
-"""The viewer's build in memory: read once, so a new build does not affect a running service."""
+"""The viewer's build in memory. It is read once, so a new build does not affect a running service."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ _TYPES: Final = {
 
 @dataclass(frozen=True)
 class Asset:
-    """One file. `lasting` means that its name contains a hash of its content."""
+    """One file. `lasting` is true if its name contains a hash of its content."""
 
     content: bytes
     media_type: str
@@ -46,7 +46,7 @@ class Asset:
 
 @dataclass(frozen=True, slots=True)
 class Entry:
-    """The addresses that a page loads: a module, its static imports, and its style sheets."""
+    """The addresses that a page loads. These are a module, its static imports, and its style sheets."""
 
     script: str
     preloads: tuple[str, ...]

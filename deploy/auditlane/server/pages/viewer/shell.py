@@ -1,6 +1,6 @@
-"""The pages that load the viewer: the log (`/`), and the log embedded in a vendor's page (`/embed`).
+"""The pages that load the viewer. They are the log (`/`), and the log embedded in a vendor's page (`/embed`).
 
-They contain no log data: the viewer requests it from the API with the user's own session.
+They do not contain log data. The viewer requests it from the API with the user's own session.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ AppServices = Annotated[Services, Depends(services_of)]
 
 
 async def log(request: Request, services: AppServices) -> Response:
-    """Return the log page. The viewer reports missing permissions itself; only a missing session is handled here."""
+    """Return the log page. The viewer reports missing permissions itself. Only a missing session is handled here."""
     try:
         principal = await _principal(services, request)
     except (Unauthenticated, Forbidden) as error:
@@ -37,7 +37,7 @@ async def log(request: Request, services: AppServices) -> Response:
 
 
 async def embed(request: Request, services: AppServices) -> Response:
-    """Return the embedded page, even without a session: the surrounding page may send a token."""
+    """Return the embedded page, even without a session, since the surrounding page may send a token."""
     framed_by = validators.listed(services.settings.frame_ancestors)
     if not framed_by:
         return _page(request, "shell_no_embed.html", None, status=403)
@@ -50,7 +50,7 @@ async def embed(request: Request, services: AppServices) -> Response:
 
 
 async def style() -> Response:
-    """Return the style sheet; its name changes with its content."""
+    """Return the style sheet. Its name changes with its content."""
     return Response(_STYLE, media_type="text/css", headers={"Cache-Control": "public, max-age=31536000, immutable"})
 
 

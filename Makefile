@@ -20,9 +20,10 @@ $(STACK): pyproject.toml constraints.txt | $(BIN)/python
 $(STAMP): pyproject.toml constraints.txt | $(BIN)/python
 	@echo "Installing auditlane and the packages for its tests into $(VENV): the first time takes some minutes."
 	@$(PIP) --editable '.[dev]'
+	@$(BIN)/python tests/support/tools.py
 	@touch $(STACK) $@
 
-.PHONY: run test test-viewer test-lint test-alone test-fault test-browser test-parts test-rest test-long lint format docs actions texts lock bench bench-parts bench-neighbours bench-viewer bench-embed pictures chaos simulate viewer clean help
+.PHONY: run tools test test-viewer test-lint test-alone test-fault test-browser test-parts test-rest test-long lint format docs actions texts lock bench bench-parts bench-neighbours bench-viewer bench-embed pictures chaos simulate viewer clean help
 
 run: $(STACK) ## set up, start the whole stack with sample data, print links to open
 	@$(BIN)/python consumers/viewer/build.py --if-possible
@@ -66,6 +67,9 @@ lint: $(STAMP) ## ruff, mypy --strict, import-linter
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
+
+tools: $(STAMP) ## download the programs that the tests of the chart, the image and compose use
+	@$(BIN)/python tests/support/tools.py
 
 docs: $(STAMP) ## write the generated parts of the docs, and the dashboards
 	$(BIN)/python docs/generate.py

@@ -40,6 +40,38 @@ AsJson = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 _UNITS = {"m": 60, "h": 3_600, "d": 86_400}
 
 
+@app.command(name="init", epilog=examples("keys init --folder keys", "keys init"))
+def init(
+    folder: Annotated[
+        Path | None, typer.Option("--folder", help="Folder for the three files.", show_default="that of the settings")
+    ] = None,
+    as_json: AsJson = False,
+) -> None:
+    """Create the files of keys that do not exist yet: of clients, of tokens, and of provenance.
+
+    `serve` creates missing files too, but not where secrets are mounted read-only. Existing files stay unchanged.
+    """
+    from auditlane.access.keys import KeysFile
+    from auditlane.access.provenance_keys import NAME, ProvenanceKeys, path_of
+    from auditlane.access.signing import SigningKeys
+
+    settings = load()
+    signing = folder / "signing-keys.json" if folder else settings.signing_keys_file or _missing("signing_keys_file")
+    files = {
+        folder / "keys.json" if folder else _path(None): KeysFile.load_or_create,
+        signing: SigningKeys.load_or_create,
+        folder / NAME if folder else path_of(settings) or signing.with_name(NAME): ProvenanceKeys.load_or_create,
+    }
+    created = {path: not path.exists() for path in files}
+    for path, load_or_create in files.items():
+        load_or_create(path)
+    if as_json:
+        print(json.dumps({"files": [{"path": str(path), "created": new} for path, new in created.items()]}))
+        return
+    for path, new in created.items():
+        print(f"{path}: {'created' if new else 'exists'}")
+
+
 @app.command(
     epilog=examples(
         "keys create --role writer --name billing --expires 90d",

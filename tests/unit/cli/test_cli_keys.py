@@ -46,6 +46,22 @@ def run(app: Any, *arguments: str) -> str:
     return result.output
 
 
+def test_missing_files_of_keys_are_created_and_existing_ones_kept(folder, tmp_path):
+    before = (folder / "signing.json").read_bytes()
+    shown = run(keys.app, "init")
+    assert f"{folder / 'signing.json'}: exists" in shown
+    assert f"{folder / 'keys.json'}: created" in shown
+    assert (folder / "signing.json").read_bytes() == before
+    made = json.loads(run(keys.app, "init", "--folder", str(tmp_path / "new"), "--json"))["files"]
+    assert [(Path(one["path"]).name, one["created"]) for one in made] == [
+        ("keys.json", True),
+        ("signing-keys.json", True),
+        ("provenance-keys.json", True),
+    ]
+    assert {path.stat().st_mode & 0o777 for path in (tmp_path / "new").glob("*.json")} == {0o600}
+    assert not any(one["created"] for one in json.loads(run(keys.app, "init", "--json"))["files"])
+
+
 def test_the_life_cycle_of_a_key(folder):
     made = json.loads(run(keys.app, "create", "--role", "vendor", "--role", "admin", "--expires", "90d", "--json"))
     assert made["roles"] == ["vendor", "admin"]

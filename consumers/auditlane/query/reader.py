@@ -81,7 +81,7 @@ class Reader:
         # The list can only end on the side that the page was read towards.
         older = more or towards_newer
         newer = more if towards_newer else position is not None
-        if filter_.omits or not sort.by_time:
+        if scope.base_filter or filter_.omits or not sort.by_time:
             conflicting = self._conflicts.among(scope, rows, seconds=_remaining_s(ends))
         return Page(
             [_event(row, conflict=key_of(row) in conflicting) for row in rows],
@@ -102,7 +102,7 @@ class Reader:
             return self.executor.rows(statement, scope.tenant, _remaining_s(ends))
 
         page = partial(sql.compile_page, self.database, scope, filter_, position=position, limit=limit, sort=sort)
-        for near in _PROBE_ROWS if sort.by_time and filter_.narrows else ():
+        for near in _PROBE_ROWS if sort.by_time and sql.narrows(scope, filter_) else ():
             edge = rows_of(sql.compile_edge(self.database, scope, filter_, position=position, sort=sort, rows=near))
             if not edge:
                 break

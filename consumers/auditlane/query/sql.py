@@ -14,6 +14,7 @@ from typing import Final
 from auditlane.access.scope import TenantScope
 from auditlane.contract.provenance import TRAIL
 from auditlane.contract.vocabulary import ACCESS_ACTIONS
+from auditlane.query.base_filter import filter_of
 from auditlane.query.clickhouse.statements import (
     AS_TEXT,
     FREE_TEXT,
@@ -82,7 +83,7 @@ def compile_page(
         parameters,
         before=by.before,
     )
-    return replace(compiled, settings=compiled.settings | _ANY_ORDER) if filter_.narrows else compiled
+    return replace(compiled, settings=compiled.settings | _ANY_ORDER) if narrows(scope, filter_) else compiled
 
 
 def compile_edge(
@@ -95,7 +96,7 @@ def compile_edge(
     """
     parameters = Parameters(database)
     up = ascending(sort, position)
-    conditions = where(parameters, scope, Filter(filter_.since, filter_.until))
+    conditions = [_of_tenant(parameters, scope), *_matches(parameters, Filter(filter_.since, filter_.until))]
     if position is not None:
         conditions.append(f"e.occurred_at {'>' if up else '<'}= {parameters.time(position.occurred_us)}")
     order = f"ORDER BY e.occurred_at {'ASC' if up else 'DESC'} LIMIT 1 OFFSET {parameters.add('UInt64', rows)}"
@@ -110,12 +111,12 @@ def compile_one(database: str, scope: TenantScope, event_id: str, *, content_has
     The rows are those of `compile_page`.
     """
     parameters = Parameters(database)
-    tenant = parameters.text(scope.tenant)
-    id_ = parameters.add("UUID", event_id)
+    conditions = where(parameters, scope, Filter())
+    tenant, id_ = parameters.text(scope.tenant), parameters.add("UUID", event_id)
     # The inner query reads one narrow column of the tenant's rows; the view then reads a single key.
     source = "{database:Identifier}.events"
     times = f"e.occurred_at IN (SELECT occurred_at FROM {source} WHERE tenant_id = {tenant} AND event_id = {id_})"  # noqa: S608 - placeholders
-    conditions = [f"e.tenant_id = {tenant}", f"e.event_id = {id_}", times]
+    conditions += [f"e.event_id = {id_}", times]
     first = f"e.content_hash = {parameters.hash(content_hash)} DESC, " if content_hash else ""
     order = f"ORDER BY {first}e.kafka_timestamp, e.kafka_offset, e.content_hash"
     return select(
@@ -134,10 +135,28 @@ def compile_count(database: str, scope: TenantScope, filter_: Filter) -> Stateme
 
 
 def where(parameters: Parameters, scope: TenantScope, filter_: Filter) -> list[str]:
-    """Compile a filter to conditions that must all hold. The first is the condition on the tenant. Values are added to
-    `parameters`.
+    """Compile a filter to conditions that must all hold. The first are those of the scope: the tenant and the base
+    filter. Values are added to `parameters`.
     """
-    conditions = [f"e.tenant_id = {parameters.text(scope.tenant)}"]
+    conditions = [_of_tenant(parameters, scope)]
+    if scope.base_filter:
+        conditions += _matches(parameters, filter_of(scope.base_filter))
+    return conditions + _matches(parameters, filter_)
+
+
+def narrows(scope: TenantScope, filter_: Filter) -> bool:
+    """Return whether the scope and the filter have conditions other than the tenant, a time range and
+    `include_access`.
+    """
+    return bool(scope.base_filter) or filter_.narrows
+
+
+def _of_tenant(parameters: Parameters, scope: TenantScope) -> str:
+    return f"e.tenant_id = {parameters.text(scope.tenant)}"
+
+
+def _matches(parameters: Parameters, filter_: Filter) -> list[str]:
+    conditions = []
     if filter_.since is not None:
         conditions.append(f"e.occurred_at >= {parameters.time(filter_.since)}")
     if filter_.until is not None:

@@ -24,6 +24,7 @@ _DEFAULT_PERMISSIONS: Final = ["read", "export"]  # permissions to change the lo
     epilog=examples(
         "token --tenant acme --user user-17 --ttl 8h",
         "token --tenant acme --link --permissions read,export",
+        "token --tenant acme --filter resource=document --filter resource_id=doc-7",
         "token --console",
     )
 )
@@ -40,6 +41,15 @@ def command(
             help="Permissions: read, export, configure, contract. Separate them by commas, or repeat the option.",
         ),
     ] = _DEFAULT_PERMISSIONS,
+    filters: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--filter",
+            metavar="NAME=VALUE",
+            help="Limit the token to events that match, such as resource_id=doc-7 or query='action:login*'. Can be"
+            " repeated; a name given several times matches any of its values.",
+        ),
+    ] = None,
     ttl: Annotated[
         str | None,
         typer.Option(
@@ -62,6 +72,7 @@ def command(
     from auditlane.access.permissions import parse_permissions
     from auditlane.access.signing import SigningKeys
     from auditlane.access.tokens import Operator, Viewer, mint_viewer_token
+    from auditlane.query.base_filter import base_filter
 
     settings = load()
     if settings.signing_keys_file is None:
@@ -72,6 +83,8 @@ def command(
     signing, now = SigningKeys(settings.signing_keys_file), datetime.now(UTC)
     life = parse_span(ttl) if ttl else timedelta(seconds=settings.viewer_token_ttl_s)
     url = settings.serve_url or f"http://{settings.serve_host}:{settings.serve_port}"
+    if console and filters:
+        raise ConfigError("A console cannot be limited.", field="--filter", fix="Omit --filter, or --console.")
     if console:
         text = mint_console_link(signing, Operator(user), url=url, now=now, session=life)
         print(json.dumps({"link": text, "session_s": int(life.total_seconds())}) if as_json else text)
@@ -79,8 +92,15 @@ def command(
         return
     if tenant is None:
         raise ConfigError("--tenant is missing.", field="--tenant", fix="Pass --tenant, or --console.")
-    viewer = Viewer(check_tenant(tenant, ours=True), user, parse_permissions(",".join(permissions).split(",")))
+    given = _given(filters or [])
+    viewer = Viewer(
+        check_tenant(tenant, ours=True),
+        user,
+        parse_permissions(",".join(permissions).split(",")),
+        base_filter=base_filter(given) if given else (),
+    )
     facts = {"user": user, "permissions": " ".join(sorted(viewer.permissions)), "ttl_s": str(int(life.total_seconds()))}
+    facts |= {"filter": json.dumps(given, ensure_ascii=False)} if given else {}
     if link:
         text = mint_link(signing, viewer, url=url, now=now, session=life)
         print(json.dumps({"link": text, "session_s": int(life.total_seconds())}) if as_json else text)
@@ -89,3 +109,13 @@ def command(
     token = mint_viewer_token(signing, viewer, now=now, ttl=life)
     print(json.dumps({"token": token.text, "expires_in": int(life.total_seconds())}) if as_json else token.text)
     record(Action.viewer_token_issued, tenant=tenant, resource="viewer_token", **facts)
+
+
+def _given(conditions: list[str]) -> dict[str, list[str]]:
+    found: dict[str, list[str]] = {}
+    for condition in conditions:
+        name, equals, value = condition.partition("=")
+        if not equals:
+            raise ConfigError(f"--filter {condition[:60]!r} has no '='.", field="--filter", fix="Write name=value.")
+        found.setdefault(name, []).append(value)
+    return found

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Final, Literal
+from typing import Final, Literal, TypeAlias
 
 from auditlane.access.permissions import Permission
 from auditlane.runtime.errors import Forbidden, InvalidInput, WrongTenant
 
 TENANT_HEADER: Final = "Auditlane-Tenant"
 _GRANT: Final = object()
+BaseFilter: TypeAlias = tuple[tuple[str, str], ...]  # (name, value) pairs; names of the query API's filters
 
 
 @dataclass(frozen=True, slots=True)
@@ -19,6 +20,7 @@ class Principal:
 
     `subject` is the client id or the user, and `name` is the client's name. `client_id` is the client, the client that
     minted the user's token, or "". `console` is true for an operator who views one tenant's log from the console.
+    `base_filter` limits what a viewer can read.
     """
 
     kind: Literal["client", "viewer", "operator"]
@@ -29,6 +31,7 @@ class Principal:
     expires_at: datetime
     console: bool = False
     name: str = ""
+    base_filter: BaseFilter = ()
 
     def require(self, *any_of: Permission) -> Permission:
         """Return the first of these permissions that this principal has. Raises Forbidden if it has none of them."""
@@ -67,23 +70,33 @@ class Principal:
                 field=header,
                 fix=f"Name the tenant in the header {header}: this credential is valid for every tenant.",
             )
-        return TenantScope(tenant, self.subject, self.permissions, client_id=self.client_id, grant=_GRANT)
+        return TenantScope(
+            tenant,
+            self.subject,
+            self.permissions,
+            client_id=self.client_id,
+            base_filter=self.base_filter,
+            grant=_GRANT,
+        )
 
 
 class TenantScope:
     """The one tenant that a query may touch, and the query's actor. `client_id` is copied from the Principal.
+
+    A query returns and counts only events that match `base_filter`; an empty one matches all.
 
     Created by `Principal.scope` after authentication, by `authorized_before` for work that such a request started, and
     by `for_operator` for a command on the operator's own machine, whose access to the store is its credential. It
     cannot be created in any other way, and it is immutable.
     """
 
-    __slots__ = ("actor", "client_id", "permissions", "tenant")
+    __slots__ = ("actor", "base_filter", "client_id", "permissions", "tenant")
 
     tenant: str
     actor: str
     permissions: frozenset[Permission]
     client_id: str
+    base_filter: BaseFilter
 
     def __init__(
         self,
@@ -92,12 +105,13 @@ class TenantScope:
         permissions: frozenset[Permission],
         *,
         client_id: str = "",
+        base_filter: BaseFilter = (),
         grant: object = None,
     ) -> None:
         if grant is not _GRANT:
             raise TypeError("a TenantScope requires authentication: use Principal.scope, or TenantScope.for_operator")
-        attributes = {"tenant": tenant, "actor": actor, "permissions": permissions, "client_id": client_id}
-        for name, value in attributes.items():
+        values = (tenant, actor, permissions, client_id, base_filter)
+        for name, value in zip(("tenant", "actor", "permissions", "client_id", "base_filter"), values, strict=True):
             object.__setattr__(self, name, value)
 
     @classmethod
@@ -108,13 +122,15 @@ class TenantScope:
         return cls(tenant, "operator", frozenset(Permission), grant=_GRANT)
 
     @classmethod
-    def authorized_before(cls, tenant: str, actor: str, permission: Permission, client_id: str = "") -> TenantScope:
+    def authorized_before(
+        cls, tenant: str, actor: str, permission: Permission, client_id: str = "", base_filter: BaseFilter = ()
+    ) -> TenantScope:
         """Return a scope that has only this permission, for work that was authorized earlier.
 
         The authorization was the verified code of a signed link, or is the record of a job that an authorized request
         started.
         """
-        return cls(tenant, actor, frozenset({permission}), client_id=client_id, grant=_GRANT)
+        return cls(tenant, actor, frozenset({permission}), client_id=client_id, base_filter=base_filter, grant=_GRANT)
 
     def __setattr__(self, name: str, value: object) -> None:
         raise AttributeError("a TenantScope cannot be changed")

@@ -10,7 +10,7 @@ from typing import Any, Final
 
 from auditlane.access.keys import Client, KeysFile
 from auditlane.access.permissions import VIEWER, Permission
-from auditlane.access.scope import Principal, TenantScope
+from auditlane.access.scope import BaseFilter, Principal, TenantScope
 from auditlane.access.signing import SigningKeys, header_of
 from auditlane.runtime.errors import Forbidden, InvalidInput, Unauthenticated
 
@@ -21,6 +21,8 @@ CONSOLE_TOKEN: Final = "auditlane-console+jwt"  # noqa: S105 - accepted only by 
 VIEWER_TTL_MIN: Final = timedelta(minutes=1)
 VIEWER_TTL_MAX: Final = timedelta(hours=24)
 _OPERATOR: Final = frozenset({Permission.admin, Permission.read, Permission.configure, Permission.contract})
+# What a viewer with a base filter may do: all other permissions concern the whole log.
+_FILTERED: Final = frozenset({Permission.read, Permission.export})
 _LONGEST: Final = 16_384  # characters; auditlane never issues a longer token
 
 
@@ -37,7 +39,7 @@ class Viewer:
     """The subject of a viewer token: a user of one tenant.
 
     `client_id` is the client that vouches for the user, or "" if the operator does. `console` is true for an operator
-    who views the tenant's log from the console.
+    who views the tenant's log from the console. `base_filter` limits what the viewer can read.
     """
 
     tenant: str
@@ -45,26 +47,35 @@ class Viewer:
     permissions: frozenset[Permission]
     client_id: str = ""
     console: bool = False
+    base_filter: BaseFilter = ()
 
     def claims(self) -> dict[str, Any]:
-        """Return the claims of a token for this viewer; `of` parses them."""
-        payload = {
+        """Return the claims of a token for this viewer; `of` parses them.
+
+        With a base filter, the permissions are inside `filtered`, so that a release that ignores it grants nothing.
+        """
+        permissions = sorted(self.permissions)
+        payload: dict[str, Any] = {
             "sub": self.user,
             "tenant": self.tenant,
-            "permissions": sorted(self.permissions),
+            "permissions": permissions,
             "client": self.client_id,
         }
+        if self.base_filter:
+            payload |= {"permissions": [], "filtered": {"permissions": permissions, "filter": self.base_filter}}
         return {**payload, "console": True} if self.console else payload
 
     @classmethod
     def of(cls, claims: dict[str, Any]) -> Viewer:
+        filtered = claims.get("filtered", {})
         return cls(
             tenant=claims["tenant"],
             user=claims["sub"],
             # A permission from a later version is dropped, not misread.
-            permissions=frozenset(Permission(name) for name in claims["permissions"] if name in VIEWER),
+            permissions=frozenset(Permission(name) for name in (filtered or claims)["permissions"] if name in VIEWER),
             client_id=claims["client"],
             console=claims.get("console") is True,
+            base_filter=tuple((str(name), str(value)) for name, value in filtered.get("filter", ())),
         )
 
 
@@ -93,6 +104,12 @@ def check_viewer(viewer: Viewer, ttl: timedelta) -> None:
         raise InvalidInput(
             "A viewer needs at least one permission, all of them from: " + ", ".join(sorted(VIEWER)) + ".",
             field="permissions",
+        )
+    if viewer.base_filter and not viewer.permissions <= _FILTERED:
+        raise InvalidInput(
+            "A viewer with a filter cannot change the log.",
+            field="permissions",
+            fix="Use only " + " and ".join(sorted(_FILTERED)) + ", or omit the filter.",
         )
     if not VIEWER_TTL_MIN <= ttl <= VIEWER_TTL_MAX:
         raise InvalidInput("A viewer token's ttl must be between one minute and one day.", field="ttl_s")
@@ -142,7 +159,16 @@ def authenticate_session(token: str, *, keys: KeysFile, signing: SigningKeys, no
 def _viewing(claims: dict[str, Any], keys: KeysFile, now: datetime) -> Principal:
     viewer = Viewer.of(claims)
     remaining, until = remaining_permissions(viewer, keys=keys, now=now), _until(claims)
-    return Principal("viewer", viewer.user, viewer.client_id, viewer.tenant, remaining, until, console=viewer.console)
+    return Principal(
+        "viewer",
+        viewer.user,
+        viewer.client_id,
+        viewer.tenant,
+        remaining,
+        until,
+        console=viewer.console,
+        base_filter=viewer.base_filter,
+    )
 
 
 def _until(claims: dict[str, Any]) -> datetime:

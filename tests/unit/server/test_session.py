@@ -46,7 +46,7 @@ def test_a_viewers_session_is_described(served, kept):
     left = datetime.fromisoformat(found.pop("expires_at")) - datetime.now(UTC)
     assert timedelta(minutes=59) < left <= timedelta(hours=1)
     assert found == {
-        "scope": "tenant", "tenant": "acme", "user": "jane", "permissions": ALL, "from_console": False,
+        "scope": "tenant", "tenant": "acme", "user": "jane", "permissions": ALL, "filter": None, "from_console": False,
         "audit_logs_enabled": True,
     }  # fmt: skip
     cookie = served.session("acme", Permission.read)

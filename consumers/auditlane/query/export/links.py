@@ -16,6 +16,7 @@ from auditlane.access.base_url import base_of
 from auditlane.access.links import link_errors
 from auditlane.access.permissions import Permission
 from auditlane.access.scope import TenantScope
+from auditlane.query.base_filter import marked, unmarked
 from auditlane.runtime.errors import Unauthenticated
 
 PURPOSE: Final = "auditlane-export+jwt"
@@ -77,20 +78,20 @@ class DownloadLinks:
         """Return a link to the export that these pairs describe (format, columns, filter). It is valid for one
         minute.
         """
-        return self._link(scope, auditor, {"pairs": pairs}, QUERY_TTL, base)
+        return self._link(scope, auditor, {"pairs": marked(scope, pairs)}, QUERY_TTL, base)
 
     def of_job(self, scope: TenantScope, auditor: RequestAuditor, job: str, *, base: str) -> str:
         """Return a link to a job's file. It is valid for 15 minutes."""
-        return self._link(scope, auditor, {"job": job}, JOB_TTL, base)
+        return self._link(scope, auditor, {"pairs": marked(scope, ()), "job": job}, JOB_TTL, base)
 
     def open(self, code: str) -> LinkTarget:
         """Verify a code. Raises TokenExpired, or Unauthenticated if it is forged or its requester was revoked."""
         with link_errors():
             claims = self._signer.verify(PURPOSE, code, now=datetime.now(UTC))
         try:
-            pairs = tuple((str(name), str(value)) for name, value in claims.get("pairs", ()))
+            base, pairs = unmarked((str(name), str(value)) for name, value in claims.get("pairs", ()))
             tenant, actor, client = (str(claims[name]) for name in ("tenant", "sub", "client"))
-            scope = TenantScope.authorized_before(tenant, actor, Permission.export, client)
+            scope = TenantScope.authorized_before(tenant, actor, Permission.export, client, base)
             job, name = str(claims.get("job", "")), str(claims.get("actor_name", ""))
             opened = LinkTarget(scope, str(claims["actor_type"]), pairs, job, name)
         except (KeyError, TypeError, ValueError) as error:

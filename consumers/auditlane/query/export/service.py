@@ -12,6 +12,7 @@ from typing import Annotated
 from fastapi import Depends, Request
 
 from auditlane.access.scope import TenantScope
+from auditlane.query.base_filter import unmarked
 from auditlane.query.clickhouse.executor import Observe, TenantConcurrency
 from auditlane.query.export.download import CountRows
 from auditlane.query.export.exporter import Exporter
@@ -135,5 +136,6 @@ def _folder(settings: Settings) -> Path:
 
 
 def _filter_of(structure_of: StructureOf, record: JobRecord) -> Filter:
-    filter_ = replace(filter_of(record.pairs, record.tenant, structure_of), include_access=record.include_access)
+    own = unmarked(record.pairs)[1]
+    filter_ = replace(filter_of(own, record.tenant, structure_of), include_access=record.include_access)
     return filter_ if record.offsets is None else replace(filter_, offsets=record.places)

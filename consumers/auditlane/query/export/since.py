@@ -20,6 +20,7 @@ from clickhouse_connect.driver.client import Client
 from pydantic import AwareDatetime, BaseModel, ConfigDict
 
 from auditlane.access.scope import TenantScope
+from auditlane.query.base_filter import digest
 from auditlane.query.clickhouse.executor import QueryExecutor
 from auditlane.query.clickhouse.statements import Parameters, Statement, select, statement
 from auditlane.query.filters import Filter, OffsetRange, PartitionKey
@@ -105,7 +106,7 @@ def places_of(filter_: Filter) -> tuple[tuple[str, int, tuple[OffsetRange, ...]]
 
 
 def _name(scope: TenantScope, filter_: Filter) -> str:
-    key = json.dumps([scope.tenant, scope.client_id, scope.actor, filter_.digest().hex()])
+    key = json.dumps([scope.tenant, scope.client_id, scope.actor, (filter_.digest() + digest(scope)).hex()])
     return f"download:{hashlib.blake2b(key.encode(), digest_size=16).hexdigest()}"
 
 

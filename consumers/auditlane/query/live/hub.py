@@ -1,7 +1,7 @@
 """Serves all live streams of a process with one poll of the store.
 
-Streams with the same tenant and filter share a channel. The poll reads narrow columns of all tenants. A channel reads
-its events only when the poll has found some for its tenant.
+Streams with the same tenant, base filter and filter share a channel. The poll reads narrow columns of all tenants. A
+channel reads its events only when the poll has found some for its tenant.
 """
 
 from __future__ import annotations
@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from functools import partial
 
 from auditlane.access.scope import TenantScope
+from auditlane.query.base_filter import digest
 from auditlane.query.clickhouse.cancellation import CancelScope
 from auditlane.query.clickhouse.executor import QueryExecutor
 from auditlane.query.filters import Filter, PartitionKey
@@ -80,7 +81,8 @@ class StreamHub:
                     fix="Close one; AUDITLANE_STREAMS_PER_USER is the limit.",
                     retry_after_s=5.0,
                 )
-            channel = self._channels.setdefault((scope.tenant, filter_.digest()), Channel(scope, filter_))
+            key = scope.tenant, filter_.digest() + digest(scope)
+            channel = self._channels.setdefault(key, Channel(scope, filter_))
             channel.followers += 1
             self._held[scope.tenant, scope.actor] += 1
             if self._thread is None:
@@ -300,7 +302,7 @@ def _part(at_ms: int, states: dict[PartitionKey, SeenOffsets], partitions: set[P
 
 @dataclass(slots=True, eq=False)
 class Channel:
-    """The streams of one tenant and filter, and their position."""
+    """The streams of one tenant, base filter and filter, and their position."""
 
     scope: TenantScope
     filter: Filter

@@ -15,6 +15,7 @@ from itertools import islice
 from typing import Final
 
 from auditlane.access.scope import TenantScope
+from auditlane.query.base_filter import digest
 from auditlane.query.cursor import Mac
 from auditlane.query.filters import Filter, PartitionKey
 from auditlane.query.live.seen_offsets import SeenOffsets
@@ -68,7 +69,7 @@ class ResumeTokens:
 
     def _signature(self, scope: TenantScope, filter_: Filter, payload: bytes) -> bytes:
         tenant = scope.tenant.encode()
-        data = len(tenant).to_bytes(4, "big") + tenant + filter_.digest() + payload
+        data = len(tenant).to_bytes(4, "big") + tenant + filter_.digest() + digest(scope) + payload
         return self._mac("stream", data)[:_MAC_BYTES]
 
     def _masked(self, nonce: bytes, data: bytes) -> bytes:

@@ -31,6 +31,7 @@ from auditlane.query.structure.models import (
 from auditlane.query.structure.service import FieldChange, StructureChange, StructureService, Unfinished
 from auditlane.query.structure.views import ScopeState
 from auditlane.runtime.errors import (
+    Forbidden,
     InvalidInput,
     RegistryRefused,
     RegistryUnavailable,
@@ -155,6 +156,11 @@ def history(
 ) -> History:
     """List the revisions, newest first, each with its changes."""
     _not_audited(request)
+    if isinstance(caller, TenantScope) and caller.base_filter:
+        raise Forbidden(
+            "This token is limited by a filter, and the history names the people who made changes.",
+            fix="Use a token without a filter.",
+        )
     return responses.history(service.history(_tenant(caller), limit=limit, before=before), limit)
 
 

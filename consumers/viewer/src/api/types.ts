@@ -124,6 +124,8 @@ export interface Session {
   tenant: string | null;
   user: string;
   permissions: Permission[];
+  /** What limits the credential to a part of the log, by the name of a filter; null for the whole log. */
+  filter: Record<string, string[]> | null;
   expires_at: string | null;
   /** Whether an operator views a tenant's log from the console. */
   from_console: boolean;

@@ -12,7 +12,7 @@ from pydantic import BaseModel, Field
 
 from auditlane.access.audit import auditor_of
 from auditlane.access.permissions import Permission
-from auditlane.access.scope import Principal
+from auditlane.access.scope import BaseFilter, Principal
 from auditlane.contract.tenants import OURS
 from auditlane.server.auth.authentication import TenantName, named_tenant
 from auditlane.server.auth.enablement import TenantEnablement
@@ -32,6 +32,10 @@ class Session(BaseModel):
     )
     user: str = Field(description="The user, or the client's id.", examples=["u-17"])
     permissions: list[Permission] = Field(description="Permissions, even while audit logs are disabled.")
+    filter: dict[str, list[str]] | None = Field(
+        description="The filter that limits what the credential can read, or null.",
+        examples=[{"resource_id": ["doc-7"]}],
+    )
     expires_at: datetime = Field(description="Time at which the credential expires.")
     from_console: bool = Field(description="Whether an operator opened the tenant's log from the console.")
     audit_logs_enabled: bool = Field(
@@ -58,10 +62,16 @@ async def session_of(request: Request, principal: Principal, enablement: TenantE
         tenant=tenant,
         user=principal.subject,
         permissions=sorted(principal.permissions),
+        filter=_named(principal.base_filter),
         expires_at=principal.expires_at,
         from_console=principal.console,
         audit_logs_enabled=await enablement.is_enabled(tenant),
     )
+
+
+def _named(base_filter: BaseFilter) -> dict[str, list[str]] | None:
+    names = dict.fromkeys(name for name, _ in base_filter)
+    return {name: [value for other, value in base_filter if other == name] for name in names} or None
 
 
 def build(services: Services) -> APIRouter:

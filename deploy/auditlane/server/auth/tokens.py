@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import binascii
+import json
 from datetime import UTC, datetime, timedelta
 from typing import Annotated, Literal
 
@@ -18,6 +19,7 @@ from auditlane.access.links import Page, mint_link
 from auditlane.access.permissions import VIEWER, Permission, parse_permissions
 from auditlane.access.tokens import Token, Viewer, check_delegation, mint_client_token, mint_viewer_token
 from auditlane.contract.tenants import TENANT_PATTERN
+from auditlane.query.base_filter import base_filter
 from auditlane.runtime.errors import InvalidInput, Unauthenticated
 from auditlane.server.auth.authentication import TenantName, named_tenant
 from auditlane.server.middleware.parameters import reject_unknown_parameters
@@ -73,6 +75,12 @@ class ViewerTokenRequest(BaseModel):
         description="One or more of " + ", ".join(sorted(VIEWER)) + ".",
         examples=[["audits:read", "audits:export"]],
     )
+    filter: dict[str, str | list[str]] | None = Field(
+        None,
+        description="Limits the token to the events that match: any filters of `GET /v1/events` except"
+        " `include_access`, each with one value or several alternatives. Names of custom fields begin with `fields.`.",
+        examples=[{"resource": "document", "resource_id": "doc-7"}],
+    )
     ttl_s: int | None = Field(None, ge=60, le=86_400, description="Lifetime in seconds.", examples=[900])
     link: bool = Field(False, description="Also return a link that opens the page. It works once, within five minutes.")
     page: Literal["log", "embed"] = Field("log", description="Page that the link opens; `embed` is the log in a frame.")
@@ -83,6 +91,7 @@ class ViewerTokenAnswer(TokenAnswer):
 
     tenant: str
     permissions: list[str]
+    filter: dict[str, str | list[str]] | None = Field(None, description="The filter that limits the token.")
     link: str | None = Field(None, description="One-time URL that opens the page for this user.")
 
 
@@ -143,7 +152,13 @@ async def viewer_token(
             field="tenant",
             fix="Omit the header, or name the same tenant.",
         )
-    viewer = Viewer(body.tenant, body.user, parse_permissions(body.permissions), principal.client_id)
+    viewer = Viewer(
+        body.tenant,
+        body.user,
+        parse_permissions(body.permissions),
+        principal.client_id,
+        base_filter=() if body.filter is None else base_filter(body.filter),
+    )
     check_delegation(principal, viewer)
     page, base = Page[body.page], base_of(request, services.settings.serve_url) if body.link else ""
     if body.link and page is not Page.log and not _serves(request, page.value):
@@ -158,6 +173,7 @@ async def viewer_token(
         resource="viewer_token",
         user=viewer.user,
         permissions=" ".join(sorted(viewer.permissions)),
+        filter=json.dumps(body.filter, ensure_ascii=False) if body.filter else None,
         ttl_s=int(minted.ttl.total_seconds()),
     )
     return ViewerTokenAnswer(
@@ -165,6 +181,7 @@ async def viewer_token(
         expires_in=int(minted.ttl.total_seconds()),
         tenant=viewer.tenant,
         permissions=sorted(viewer.permissions),
+        filter=body.filter,
         link=mint_link(signing, viewer, url=base, now=now, session=ttl, page=page) if body.link else None,
     )
 

@@ -21,7 +21,7 @@ _CHANGES: Final = ("PRECONDITION_FAILED", "CONFLICT")
 
 _OF: Final[dict[str, tuple[str, ...]]] = {
     "POST /v1/token": ("RATE_LIMITED",),
-    "POST /v1/viewer-tokens": (),
+    "POST /v1/viewer-tokens": ("FILTER_INVALID",),
     "GET /enter": ("FORBIDDEN",),
     "POST /enter": ("FORBIDDEN", *_STORE),
     "POST /v1/events": (*_SENDS, "TOO_LARGE", "BODY_TIMEOUT", "MEDIA_TYPE_UNSUPPORTED"),

@@ -112,6 +112,7 @@ OF_SCHEMA: Final[dict[str, Any]] = {
         "user": "user-17",
         "permissions": ["audits:export", "audits:read"],
         "expires_at": _LATER,
+        "filter": None,
         "from_console": False,
         "audit_logs_enabled": True,
     },

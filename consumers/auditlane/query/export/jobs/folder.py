@@ -131,22 +131,22 @@ class JobStore:
         return folder
 
     def find(self, scope: TenantScope, id_: str) -> tuple[JobFolder, JobStatus]:
-        """Return a job of this tenant. Raises NotFound if there is none, also for another tenant's job."""
+        """Return a job that the scope may see. Raises NotFound if there is none, also for another tenant's job."""
         if not _ID.fullmatch(id_):
             raise _not_found(id_)
         folder = JobFolder(self._of(scope.tenant) / id_)
         status = folder.status()
-        if status.record.tenant != scope.tenant:  # some file systems are case-insensitive and equate `Acme` and `acme`
+        if not is_visible(scope, status.record):
             raise _not_found(id_)
         return folder, status
 
-    def of_tenant(self, scope: TenantScope) -> list[JobStatus]:
+    def of_tenant(self, tenant: str) -> list[JobStatus]:
         """Return the tenant's jobs, newest first."""
         found = []
-        for folder in _folders(self._of(scope.tenant)):
+        for folder in _folders(self._of(tenant)):
             with contextlib.suppress(NotFound):
                 status = folder.status()
-                if status.record.tenant == scope.tenant:
+                if status.record.tenant == tenant:  # some file systems equate `Acme` and `acme`
                     found.append(status)
         return sorted(found, key=lambda status: status.record.id, reverse=True)
 
@@ -192,6 +192,11 @@ def _folders(tenant: Path) -> Iterator[JobFolder]:
         yield from (JobFolder(path) for path in sorted(tenant.iterdir()) if _ID.fullmatch(path.name))
     except (FileNotFoundError, NotADirectoryError):
         return
+
+
+def is_visible(scope: TenantScope, record: JobRecord) -> bool:
+    """Return whether a job belongs to the scope's tenant and, if the scope has a base filter, was created with it."""
+    return record.tenant == scope.tenant and scope.base_filter in ((), record.base_filter)
 
 
 def _not_found(id_: str) -> NotFound:

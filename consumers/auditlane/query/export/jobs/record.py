@@ -10,7 +10,8 @@ from typing import Literal
 from pydantic import AwareDatetime, BaseModel, ConfigDict
 
 from auditlane.access.permissions import Permission
-from auditlane.access.scope import TenantScope
+from auditlane.access.scope import BaseFilter, TenantScope
+from auditlane.query.base_filter import unmarked
 from auditlane.query.export.columns import Column
 from auditlane.query.export.exporter import Counted
 from auditlane.query.export.formats import Dialect, Form, Format, OcsfVersion, Separator
@@ -33,7 +34,7 @@ class JobRecord(BaseModel):
     actor: str
     actor_type: str
     client_id: str = ""  # the client that vouches for the requester, or "" for an operator
-    pairs: tuple[tuple[str, str], ...]
+    pairs: tuple[tuple[str, str], ...]  # of the request, with those of its base filter marked
     format: Format
     columns: tuple[Column, ...]
     raw_formulas: bool
@@ -69,9 +70,16 @@ class JobRecord(BaseModel):
         return {(topic, partition): ranges for topic, partition, ranges in self.offsets or ()}
 
     @property
+    def base_filter(self) -> BaseFilter:
+        """The base filter of the request."""
+        return unmarked(self.pairs)[0]
+
+    @property
     def scope(self) -> TenantScope:
-        """The tenant and the requester on whose behalf the file is made."""
-        return TenantScope.authorized_before(self.tenant, self.actor, Permission.export, self.client_id)
+        """The tenant, the requester on whose behalf the file is made, and the base filter."""
+        return TenantScope.authorized_before(
+            self.tenant, self.actor, Permission.export, self.client_id, self.base_filter
+        )
 
     @property
     def counted(self) -> Counted:

@@ -15,9 +15,11 @@ from pydantic import BaseModel, Field
 from auditlane.access.audit import Action, auditor_of
 from auditlane.access.permissions import Permission
 from auditlane.access.scope import TenantScope
+from auditlane.query.base_filter import marked
 from auditlane.query.export.columns import withdrawn_of
 from auditlane.query.export.download import file_name, headers_of
 from auditlane.query.export.formats import Format
+from auditlane.query.export.jobs.folder import is_visible
 from auditlane.query.export.jobs.ranges import RangedFile
 from auditlane.query.export.jobs.record import Failure, JobRecord, JobStatus, State
 from auditlane.query.export.request import ExportRequest, export_spec
@@ -80,7 +82,7 @@ def create(request: Request, response: Response, body: ExportRequest, scope: Sco
 def list_jobs(request: Request, scope: Scope, exports: Exports) -> JobList:
     """List the tenant's jobs that have not expired, newest first."""
     auditor_of(request).recorded = True  # reading a job's progress exports nothing
-    return JobList(data=[job_of(exports, request, scope, status) for status in _present(exports, scope)])
+    return JobList(data=[job_of(exports, request, scope, status) for status in _visible(exports, scope)])
 
 
 def get_job(request: Request, export_id: str, scope: Scope, exports: Exports) -> Job:
@@ -134,11 +136,14 @@ def create_job(exports: ExportService, request: Request, scope: TenantScope, bod
     """
     pairs = body.pairs()
     spec = export_spec(pairs, scope, exports.structure_of)
-    present = _present(exports, scope)
+    present = _present(exports, scope.tenant)
     if len(present) >= exports.max_jobs:
+        visible = _visible(exports, scope)
         raise TooManyExports(
             f"This tenant already has {len(present)} exports; the limit is {exports.max_jobs}.",
-            fix=f"Remove one that is no longer needed: DELETE {_PATH}/{present[-1].record.id}.",
+            fix=f"Remove one that is no longer needed: DELETE {_PATH}/{visible[-1].record.id}."
+            if visible
+            else "Try again after one of them has expired.",
         )
     exports.quota.require_space(scope)
     filter_, extent = exports.covered(scope, spec) if spec.since else (spec.filter, None)
@@ -150,7 +155,7 @@ def create_job(exports: ExportService, request: Request, scope: TenantScope, bod
         actor=scope.actor,
         actor_type=auditor.actor_type,
         client_id=scope.client_id,
-        pairs=tuple(pairs),
+        pairs=tuple(marked(scope, pairs)),
         format=spec.form.format,
         columns=spec.form.columns,
         raw_formulas=spec.form.raw_formulas,
@@ -254,7 +259,11 @@ def job_file(exports: ExportService, request: Request, scope: TenantScope, id_: 
     return file
 
 
-def _present(exports: ExportService, scope: TenantScope) -> list[JobStatus]:
+def _present(exports: ExportService, tenant: str) -> list[JobStatus]:
     """Return the tenant's jobs that have not expired, newest first."""
     now = datetime.now(UTC)
-    return [status for status in exports.jobs.of_tenant(scope) if not status.expired(now, exports.keep)]
+    return [status for status in exports.jobs.of_tenant(tenant) if not status.expired(now, exports.keep)]
+
+
+def _visible(exports: ExportService, scope: TenantScope) -> list[JobStatus]:
+    return [status for status in _present(exports, scope.tenant) if is_visible(scope, status.record)]

@@ -24,7 +24,7 @@ from auditlane.server.auth.cookies import COOKIE
 TENANT, OBJECT, MARK = "acme", "doc-7", "doc-8-confidential"  # MARK is in every text field of the other events
 MINE, OTHERS = 7, 20
 FILTER = {"resource": "document", "resource_id": OBJECT}
-FORMATS = ("csv", "jsonl", "parquet", "pdf", "ocsf", "xlsx")
+FORMATS = ("csv", "jsonl", "parquet", "ocsf")  # a PDF and a workbook come from the same statement
 NOW = datetime.now(UTC).replace(microsecond=0)
 
 
@@ -88,7 +88,6 @@ def stage(clickhouse: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator
 def victims(stage: Stage) -> dict[str, str]:
     """Return what a reader of the whole log has, by the name of a parameter."""
     page = stage.read(f"/v1/events?limit=2&resource_id={MARK}", stage.whole)
-    link = stage.served.request("/v1/export-links", stage.whole, method="POST", body={"format": "jsonl"}).json()["url"]
     assert MARK in json.dumps(page)
     return {
         "event_id": page["data"][0]["event_id"],
@@ -97,7 +96,6 @@ def victims(stage: Stage) -> dict[str, str]:
         "export_id": stage.job(stage.whole)["id"],
         "tenant": TENANT,
         "ip": "192.0.2.1",
-        "export_link": link,
     }
 
 
@@ -167,7 +165,6 @@ def test_no_route_yields_another_objects_event_whatever_the_parameters(stage):
             "POST /v1/exports", "POST /v1/export-links", "GET /v1/exports", "GET /v1/last-download", "GET /plain",
             "POST /audits/export/csv", "GET /audits/stats", "GET /audits/resources/metrics/v1"} <= seen  # fmt: skip
     assert stage.served.request(f"/v1/exports/{stolen['export_id']}", stage.whole).status == 200  # was not removed
-    assert urllib3.request("GET", stolen["export_link"], retries=False).data.count(b"\n") == MINE + OTHERS
 
 
 def rows_of(page: str) -> str:

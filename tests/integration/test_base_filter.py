@@ -89,12 +89,19 @@ def victims(stage: Stage) -> dict[str, str]:
     """Return what a reader of the whole log has, by the name of a parameter."""
     page = stage.read(f"/v1/events?limit=2&resource_id={MARK}", stage.whole)
     assert MARK in json.dumps(page)
+    configurer = stage.minted(permissions=["audits:read", "audits:configure"])["access_token"]
+    views = [
+        stage.served.request("/v1/views", token, method="POST", body={"name": f"{MARK} {shared}", "shared": shared})
+        for token, shared in ((configurer, True), (stage.whole, False))
+    ]
+    assert {one.status for one in views} == {201}
     return {
         "event_id": page["data"][0]["event_id"],
         "content_hash": page["data"][0]["content_hash"],
         "cursor": stage.read("/v1/events?limit=2", stage.whole)["next"],
         "export_id": stage.job(stage.whole)["id"],
         "tenant": TENANT,
+        "view_id": views[1].json()["id"],
         "ip": "192.0.2.1",
     }
 
@@ -121,10 +128,12 @@ def attempts(stage: Stage, operation: Operation, stolen: dict[str, str]) -> Iter
         )),
         [*needed, ("resource_id", MARK), ("resource_id", OBJECT), ("include_access", "true")],
     ]  # fmt: skip
+    if operation.path not in ("/v1/events", "/v1/export", "/v1/facets", "/audits"):
+        queries = queries[::3]  # parsed by the same functions
     if not frontegg and not documented:
         queries = queries[:3]  # reads no filter
     if frontegg:
-        queries = queries[::3] if operation.method == "GET" else queries[:1]
+        queries = queries if operation.method == "GET" else queries[:1]
         queries += [[("resourceId", MARK)], [("filter", MARK)], [("resourceId[$ne]", OBJECT)], [("count", "200")]]
         queries += [[("offset", "0"), ("count", "1"), ("sortBy", "resourceId")], [("tenantId", TENANT)]]
     body = sample(operation.body, operation.documented, {}) if operation.method in ("POST", "PUT") else None
@@ -160,9 +169,10 @@ def test_no_route_yields_another_objects_event_whatever_the_parameters(stage):
             if rows := answer.headers.get("auditlane-rows"):
                 assert int(rows) <= MINE, f"{operation} {target}"
     assert streams > 10
-    assert tried > 400
+    assert tried > 200
     assert {"GET /v1/events", "GET /v1/facets", "GET /v1/histogram", "GET /v1/stats", "GET /v1/export", "GET /audits",
             "POST /v1/exports", "POST /v1/export-links", "GET /v1/exports", "GET /v1/last-download", "GET /plain",
+            "GET /v1/stats/groups", "GET /v1/views",
             "POST /audits/export/csv", "GET /audits/stats", "GET /audits/resources/metrics/v1"} <= seen  # fmt: skip
     assert stage.served.request(f"/v1/exports/{stolen['export_id']}", stage.whole).status == 200  # was not removed
 

@@ -10,6 +10,7 @@ from fastapi import APIRouter, Depends, Request, Response
 from auditlane.access.audit import Action, auditor_of
 from auditlane.access.permissions import Permission
 from auditlane.access.scope import Principal, TenantScope
+from auditlane.query.base_filter import digest
 from auditlane.query.etags import etags_of, required_etags
 from auditlane.query.router import Authorize, Scope, Structures, granted, services_of
 from auditlane.query.saved_views.checks import check
@@ -37,7 +38,7 @@ async def owner_of(request: Request) -> Owner:
     principal: Principal = request.state.principal
     scope: TenantScope = request.state.granted
     auditor_of(request).recorded = True  # reading a view reveals none of the log's content
-    return Owner(scope.tenant, "operator" if principal.console else principal.kind, scope.actor)
+    return Owner(scope.tenant, "operator" if principal.console else principal.kind, scope.actor, digest(scope))
 
 
 Services = Annotated[ViewServices, Depends(services_of)]

@@ -23,17 +23,22 @@ from auditlane.store.documents import change_document, load_documents
 
 @dataclass(frozen=True, slots=True)
 class Owner:
-    """A person in a tenant. `kind` separates users, clients and operators, whose ids may be equal."""
+    """A person in a tenant. `kind` separates users, clients and operators, whose ids may be equal.
+
+    A person with a base filter has views of their own for it, and none of the tenant's: their searches may name
+    anything in the log. `base_filter` is its digest, or empty.
+    """
 
     tenant: str
     kind: str
     user: str
+    base_filter: bytes = b""
 
     def document(self, *, shared: bool) -> str:
         """Return the name of the document with the tenant's views, or with the person's own."""
         if shared:
             return f"views:{self.tenant}"
-        key = json.dumps([self.kind, self.user]).encode()
+        key = json.dumps([self.kind, self.user]).encode() + self.base_filter
         return f"views:{self.tenant}:{hashlib.blake2b(key, digest_size=16).hexdigest()}"
 
 
@@ -106,6 +111,7 @@ class SavedViews:
         names = [owner.document(shared=shared) for shared in (True, False)]
         found = load_documents(self._client(), self._database, names)
         shared, own = (lists.parsed(found[name]) for name in names)
+        shared = () if owner.base_filter else shared
         ids = {view.id for view in shared}
         return shared, tuple(view for view in own if view.id not in ids)
 

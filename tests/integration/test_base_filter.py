@@ -168,7 +168,7 @@ def test_no_route_yields_another_objects_event_whatever_the_parameters(stage):
                 assert MARK not in told, f"{operation} {target} {body}: {told[:500]}"
             if rows := answer.headers.get("auditlane-rows"):
                 assert int(rows) <= MINE, f"{operation} {target}"
-    assert streams > 10
+    assert streams > 5
     assert tried > 200
     assert {"GET /v1/events", "GET /v1/facets", "GET /v1/histogram", "GET /v1/stats", "GET /v1/export", "GET /audits",
             "POST /v1/exports", "POST /v1/export-links", "GET /v1/exports", "GET /v1/last-download", "GET /plain",

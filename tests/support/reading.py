@@ -48,6 +48,14 @@ def read(kafka: str, topic: str, count: int) -> list[Message]:
     return found
 
 
+def read_all(kafka: str, topic: str) -> list[Message]:
+    """Return the messages that a topic has by now."""
+    consumer = Consumer({"bootstrap.servers": kafka, "group.id": uuid.uuid4().hex})
+    ends = [consumer.get_watermark_offsets(TopicPartition(topic, one), timeout=10)[1] for one in range(PARTITIONS)]
+    consumer.close()
+    return read(kafka, topic, sum(ends))
+
+
 def read_actions(kafka: str, topic: str, count: int) -> list[str]:
     """Return the actions of a topic's first `count` messages, sorted."""
     return sorted(decode(one)["action"] for one in read(kafka, topic, count))

@@ -78,6 +78,11 @@ class AuditClient(ActionProperties):
         buffer_bytes: int | None = None,
         delivery_timeout_ms: int | None = None,
         close_timeout_s: float | None = None,
+        delivery_mode: Literal["fast", "durable", "sync"] | None = None,
+        spool_dir: str | None = None,
+        spool_bytes: int | None = None,
+        spool_full: Literal["block", "drop_oldest", "raise"] | None = None,
+        spool_sync: Literal["never", "1s", "always"] | None = None,
         catch_all_tenant: str | None = None,
         redact: Set[str] | None = None,
         hash_values: Set[str] | None = None,
@@ -118,6 +123,15 @@ class AuditClient(ActionProperties):
             delivery_timeout_ms: Milliseconds after which an event that Kafka has not acknowledged fails; default
                 120000.
             close_timeout_s: Seconds that `close`, and the exit of the process, may take to flush; default 10.
+            delivery_mode: `fast` (default) buffers events in memory; `durable` writes each to `spool_dir` before `emit`
+                returns; `sync` waits in `emit` until Kafka has acknowledged the event, for `delivery_timeout_ms`.
+            spool_dir: Folder, shared by the service's processes, for events that Kafka has not acknowledged; default
+                none. `fast` writes to it as soon as Kafka does not acknowledge events within a second.
+            spool_bytes: Maximum size of the folder's files in bytes; default 268435456.
+            spool_full: What `emit` does when the spool or its disk is full: `block` (default) waits for `max_block_ms`
+                and then raises, `drop_oldest` deletes the oldest events, and `raise` raises at once.
+            spool_sync: When written events are synced to disk, so that they survive a power failure: `never`
+                (default), `1s` for once a second, or `always` before `emit` returns.
             catch_all_tenant: Id of the tenant for recorded events without a valid one; default `unassigned`.
             redact: Values to remove from every event: `ip`, `actor_id`, `actor_name`, `on_behalf_of`, `resource_id`,
                 `description`, `user_agent`, `metadata.<key>`, `fields.<name>`, or `changes.<key>` for a key at any
@@ -232,7 +246,10 @@ class AuditClient(ActionProperties):
         Raises:
             InvalidEvent: The event violates a base rule or the tenant's contract; `error.field` names the field. Its
                 subclass EventTooLarge: the encoded event exceeds `max_event_bytes`.
-            BufferFull: The buffer had no room within `max_block_ms`; the event was not accepted.
+            BufferFull: The buffer had no room within `max_block_ms`; the event was not accepted. Its subclass
+                SpoolFull: the spool or its disk had none.
+            SpoolFailed: The spool cannot be written; the event was not accepted.
+            KafkaUnavailable, DeliveryFailed: In the mode `sync`, Kafka did not acknowledge the event.
             RegistryUnavailable, RegistryRefused: The tenant's schema is not cached and cannot be fetched.
             ClientClosed: The client is closed.
 
@@ -406,7 +423,8 @@ class AuditClient(ActionProperties):
         """Flush for up to `timeout` seconds, and stop the background threads. The timeout defaults to
         `close_timeout_s`.
 
-        Events that Kafka has not acknowledged by then fail, and the result counts them. A second call does nothing.
+        Events that Kafka has not acknowledged by then fail, and the result counts them, or with `spool_dir`, they are
+        left to another process. A second call does nothing.
         """
         return self._publisher.close(timeout)
 

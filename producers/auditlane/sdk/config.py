@@ -52,6 +52,11 @@ class ClientConfig:
     buffer_bytes: int = 64 << 20
     delivery_timeout_ms: int = 120_000
     close_timeout_s: float = 10.0
+    delivery_mode: Literal["fast", "durable", "sync"] = "fast"
+    spool_dir: str = ""  # folder for events that Kafka has not acknowledged; none if empty
+    spool_bytes: int = 256 << 20
+    spool_full: Literal["block", "drop_oldest", "raise"] = "block"
+    spool_sync: Literal["never", "1s", "always"] = "never"
     catch_all_tenant: str = "unassigned"  # for recorded events without a valid tenant
     redact: Set[str] = frozenset()  # paths of values to remove; see `redaction`
     hash_values: Set[str] = frozenset()  # paths of values to replace with a keyed hash
@@ -199,10 +204,13 @@ def _hash_key(value: object) -> str:
     return text
 
 
-def _compression(value: object) -> str:
-    if value not in ("lz4", "zstd"):
-        raise ValueError("must be lz4 or zstd")
-    return str(value)
+def _choice(*names: str) -> Callable[[object], str]:
+    def read(value: object) -> str:
+        if value not in names:
+            raise ValueError(f"must be {', '.join(names[:-1])} or {names[-1]}")
+        return str(value)
+
+    return read
 
 
 _REQUIRED: Final = frozenset({"kafka_bootstrap", "registry_url"})
@@ -221,11 +229,16 @@ _READERS: Final[Mapping[str, Callable[[object], Any]]] = {
     "source": str,
     "shards": _shards,
     "dedicated_tenants": _tenants,
-    "compression": _compression,
+    "compression": _choice("lz4", "zstd"),
     "max_block_ms": _number(int, 0, 3_600_000),
     "buffer_bytes": _number(int, 1_024, 2 << 30),
     "delivery_timeout_ms": _number(int, 100, 86_400_000),
     "close_timeout_s": _number(float, 0, 3_600),
+    "delivery_mode": _choice("fast", "durable", "sync"),
+    "spool_dir": str,
+    "spool_bytes": _number(int, 1 << 20, 1 << 40),
+    "spool_full": _choice("block", "drop_oldest", "raise"),
+    "spool_sync": _choice("never", "1s", "always"),
     "catch_all_tenant": _tenant,
     "redact": partial(_paths, hashed=False),
     "hash_values": partial(_paths, hashed=True),

@@ -119,10 +119,32 @@ class Delivery:
         except BaseException as error:
             tracker.withdraw(epoch, size)
             if isinstance(error, KafkaException):
-                raise self._explain(error.args[0], event_id) from error
+                raise self.explain(error.args[0], event_id) from error
             raise
         finally:
             tracker.handed_over(epoch)
+
+    def offer(
+        self,
+        topic: str,
+        key: bytes,
+        value: bytes,
+        on_report: Callable[[KafkaError | None], None],
+        headers: dict[str, Any] | None = None,
+    ) -> None:
+        """Hand one event to librdkafka; `on_report` is called on the poll thread with its outcome.
+
+        Raises BufferError if the buffer is full, and KafkaException. The tracker does not count the event.
+        """
+        self.producer.produce(topic, value, key, on_delivery=partial(self._reported, on_report), headers=headers)
+
+    def _reported(
+        self, on_report: Callable[[KafkaError | None], None], error: KafkaError | None, message: Message
+    ) -> None:
+        """Handle the delivery report of an offered event."""
+        if error is None and self._outage.possible:
+            self._report_outage(self._outage.recovered(time.monotonic()))
+        on_report(error)
 
     def _wait_for_room(self, deadline: float) -> float:
         """Wait a moment, and return the deadline. A deadline of 0 is replaced with `max_block_ms` from now.
@@ -183,7 +205,7 @@ class Delivery:
             if on_settled:
                 _call(on_settled, None)
             return
-        failure = Failure(event_id, tenant, self._explain(error, event_id))
+        failure = Failure(event_id, tenant, self.explain(error, event_id))
         self._tracker.settle(epoch, failure, size)
         if on_settled:
             _call(on_settled, failure.error)
@@ -254,7 +276,8 @@ class Delivery:
             fix="Start Kafka, or correct AUDITLANE_KAFKA_BOOTSTRAP and AUDITLANE_KAFKA_EXTRA.",
         )
 
-    def _explain(self, error: KafkaError, event_id: str) -> AuditlaneError:
+    def explain(self, error: KafkaError, event_id: str) -> AuditlaneError:
+        """Return the error that reports a failed delivery."""
         problem = self._tracker.problem
         if error.code() in _LATE and problem is not None:
             return KafkaUnavailable(f"Event {event_id} was not delivered. {problem.message}", fix=problem.fix)

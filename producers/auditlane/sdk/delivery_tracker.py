@@ -12,6 +12,7 @@ from __future__ import annotations
 import threading
 import time
 from collections import defaultdict
+from collections.abc import Callable
 from typing import Final
 
 from auditlane.runtime.errors import AuditlaneError, ClientClosed
@@ -119,6 +120,24 @@ class DeliveryTracker:
         """Wait until any event is settled, for at most `timeout_s`."""
         with self._changed:
             self._wait(timeout_s)
+
+    def wait_until(self, met: Callable[[], bool], timeout_s: float) -> bool:
+        """Wait until a condition is met, which is checked after each `wake`; return whether it was met in time.
+
+        A signal handler may wait, even if it interrupted a thread that holds the lock.
+        """
+        deadline = time.monotonic() + timeout_s
+        with self._changed:
+            while not met():
+                if (left := deadline - time.monotonic()) <= 0:
+                    return False
+                self._wait(left)
+        return True
+
+    def wake(self) -> None:
+        """Let waiting threads check their conditions."""
+        with self._changed:
+            self._changed.notify_all()
 
     def flush(self, timeout_s: float, *, seal: bool = False) -> FlushResult:
         """Wait until every event counted so far is settled, for at most `timeout_s`. `seal` rejects later events.

@@ -13,7 +13,8 @@ import time
 import zlib
 from collections import defaultdict
 from collections.abc import Callable, Mapping
-from typing import Any, Final
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any, Final
 
 from auditlane.contract.event import AuditEvent
 from auditlane.contract.provenance import Sign
@@ -22,6 +23,7 @@ from auditlane.contract.tenants import dedicated_topic, key_of
 from auditlane.runtime.errors import AuditlaneError, BufferFull, ClientClosed, ConfigError, EventTooLarge, InvalidEvent
 from auditlane.runtime.trace_context import HEADER, sampled_traceparent
 from auditlane.sdk import process_exit
+from auditlane.sdk.acknowledgement import Acknowledgement
 from auditlane.sdk.config import ClientConfig
 from auditlane.sdk.delivery import Delivery, OnError, OnSettled, report_error, thread_starter
 from auditlane.sdk.delivery_tracker import DeliveryTracker
@@ -29,6 +31,12 @@ from auditlane.sdk.encoding import Encoder
 from auditlane.sdk.logs import log_later, write_all
 from auditlane.sdk.results import ClientStats, FlushResult
 from auditlane.sdk.schema_resolver import SchemaMayBeStale, SchemaResolver
+
+if TYPE_CHECKING:
+    from auditlane.sdk.spool.event import Event as SpooledEvent
+    from auditlane.sdk.spool.event import OnReport
+    from auditlane.sdk.spool.keeper import OwnEvent
+    from auditlane.sdk.spool.spool import Spool
 
 Encoded = tuple[str, str, bytes]  # (tenant, event id, Kafka value)
 _ABANDON_S: Final = 5.0  # how long `close` waits for the failure reports of abandoned events
@@ -64,7 +72,10 @@ class EventPublisher:
             wait_s=config.registry_wait_ms / 1000,
         )
         self._schemas.prefetch()
+        self._spool = self._opened_spool()
         self._delivery: Delivery | None = Delivery(config, self._tracker, on_error)
+        if self._spool is not None:
+            self._spool.start()
         process_exit.watch(self)
 
     def send(
@@ -116,8 +127,12 @@ class EventPublisher:
         headers: Mapping[str, str] | None = None,
         *,
         sign: Sign | None = None,
+        keep: bool = False,
     ) -> None:
-        """Buffer an encoded event. Raises BufferFull, ClientClosed and DeliveryFailed."""
+        """Buffer or spool an encoded event, or wait for its acknowledgement. `keep` spools it in every mode.
+
+        Raises BufferFull, SpoolFailed, ClientClosed, DeliveryFailed and, if it waits, KafkaUnavailable.
+        """
         tenant, event_id, value = encoded
         config, sign = self._config, sign or self._sign
         topic = dedicated_topic(config.topic, tenant) if tenant in config.dedicated_tenants else config.topic
@@ -128,11 +143,17 @@ class EventPublisher:
         if sign is not None:
             name, signature = sign(key, value)
             sent[name] = signature
-        delivery = self._delivery
+        awaited = None
+        if config.delivery_mode == "sync" and on_settled is None and not keep:
+            on_settled = awaited = Acknowledgement(self._tracker)
+        spool = self._spool
         try:
-            if delivery is None or delivery.fatal is not None:
-                delivery = self._replaced_delivery(delivery)
-            delivery.produce(topic, key, value, event_id, tenant, on_settled, sent or None)
+            if spool is None:
+                self._current_delivery().produce(topic, key, value, event_id, tenant, on_settled, sent or None)
+            else:
+                spool.send(topic, key, value, event_id, tenant, on_settled, sent, keep=keep)
+            if awaited is not None and not self._in_callback() and not (spool is not None and spool.interrupted):
+                awaited.wait(event_id, config.delivery_timeout_ms / 1000, spooled=spool is not None)
         except AuditlaneError as error:
             self._refused[error.code] += 1
             raise
@@ -157,7 +178,9 @@ class EventPublisher:
             delivery = self._delivery
         timeout_s = self._config.close_timeout_s if timeout_s is None else timeout_s
         result = self._tracker.flush(0 if self._in_callback() else timeout_s, seal=True)
-        if delivery is not None:
+        if self._spool is not None:
+            result = self._close_spool(self._spool, delivery, result)
+        elif delivery is not None:
             if result.pending:
                 delivery.abandon()
                 result = result.followed_by(self._tracker.flush(_ABANDON_S))
@@ -175,6 +198,7 @@ class EventPublisher:
             delivered=tracker.delivered,
             failed=tracker.failed,
             pending=tracker.pending,
+            spooled=self._spool.spooled if self._spool is not None else 0,
             rejected=refused.get(InvalidEvent.code, 0) + refused.get(EventTooLarge.code, 0),
             buffer_full=refused.get(BufferFull.code, 0),
             producer_restarts=self._restarts,
@@ -243,6 +267,55 @@ class EventPublisher:
             assert self._delivery is not None
             return self._delivery
 
+    def _current_delivery(self) -> Delivery:
+        delivery = self._delivery
+        if delivery is None or delivery.fatal is not None:
+            delivery = self._replaced_delivery(delivery)
+        return delivery
+
+    def _opened_spool(self) -> Spool | None:
+        """Return the spool, or None if there is no folder for it. Raises ConfigError."""
+        config = self._config
+        if not config.spool_dir:
+            if config.delivery_mode == "durable":
+                raise ConfigError(
+                    "AUDITLANE_DELIVERY_MODE=durable needs a folder for the events that Kafka has not acknowledged.",
+                    field="spool_dir",
+                    fix="Set AUDITLANE_SPOOL_DIR to a folder on a local disk.",
+                )
+            return None
+        from auditlane.sdk.spool.spool import Spool  # a service without a spool does not pay for the import
+
+        return Spool(
+            config,
+            self._tracker,
+            offer=self._offer,
+            explain=lambda error, event_id: self._current_delivery().explain(error, event_id),
+            report=self.report,
+            may_wait=lambda: not self._in_callback(),
+            emit=self._emit_own,
+        )
+
+    def _offer(self, event: SpooledEvent, on_report: OnReport) -> None:
+        delivery, headers = self._current_delivery(), event.headers
+        delivery.offer(event.topic, event.key, event.value, on_report, {**headers} if headers else None)
+
+    def _emit_own(self, own: OwnEvent) -> None:
+        """Spool an event about the delivery. Raises AuditlaneError."""
+        event = AuditEvent.checked(own.values(self._config.source))
+        value = self._encoded(event, may_ask=True)
+        self.send_encoded((event.tenant_id, event.event_id, value), keep=True)
+
+    def _close_spool(self, spool: Spool, delivery: Delivery | None, result: FlushResult) -> FlushResult:
+        """Leave the events that Kafka has not acknowledged on disk; only those that could not be written fail."""
+        spool.stop()
+        if delivery is not None:
+            delivery.abandon()
+            delivery.stop(_ABANDON_S)
+        later = self._tracker.flush(0)
+        spool.close()
+        return replace(result.followed_by(later), pending=0, spooled=later.pending)
+
     def _in_callback(self) -> bool:
         return self._delivery is not None and self._delivery.is_this_thread()
 
@@ -274,6 +347,8 @@ class EventPublisher:
         self._thread_starter = thread_starter()
         self._tracker = DeliveryTracker()
         self._delivery = None
+        if self._spool is not None:
+            self._spool.after_fork(self._tracker)
         self._refused = defaultdict(int)
         self._restarts = 0
         if not self._closed:
@@ -281,7 +356,11 @@ class EventPublisher:
 
     def end(self) -> None:
         """Close when the process exits, and log how many events were not delivered."""
-        if not (result := self.close()):
+        result = self.close()
+        if result.spooled:
+            folder = self._config.spool_dir
+            log_later(logging.WARNING, "%d audit events wait in %s for another process", result.spooled, folder)
+        if not result:
             lost = result.failed_count + result.pending
             log_later(logging.ERROR, "%d audit events were not delivered before the process exited", lost)
         write_all()

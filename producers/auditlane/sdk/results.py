@@ -30,6 +30,7 @@ class FlushResult:
     failed: tuple[Failure, ...]
     pending: int
     problem: AuditlaneError | None = None
+    spooled: int = 0
 
     def __bool__(self) -> bool:
         return not self.failed_count and not self.pending
@@ -42,6 +43,7 @@ class FlushResult:
             (*self.failed, *later.failed),
             later.pending,
             later.problem or self.problem,
+            later.spooled,
         )
 
     def raise_for_failure(self) -> None:
@@ -61,7 +63,7 @@ class FlushResult:
 class ClientStats:
     """Counters since the client was created. `emitted` = `delivered` + `failed` + `pending`.
 
-    Only `pending` and `pending_bytes` ever decrease. Bytes are those of encoded events, before compression.
+    Only `pending`, `pending_bytes` and `spooled` ever decrease. Bytes are those of encoded events, before compression.
     """
 
     emitted: int = 0
@@ -78,4 +80,5 @@ class ClientStats:
     pending_bytes: int = 0
     flushes: int = 0  # completed calls to `flush`, including the one made by `close`
     flush_seconds: float = 0.0  # time spent in them
+    spooled: int = 0  # events on disk that Kafka has not acknowledged
     unassigned: int = 0  # recorded events without a valid tenant, which went to the catch-all tenant

@@ -33,6 +33,8 @@
     │   └── SchemaTooNew         the store was migrated by a newer auditlane
     ├── RateLimited              a client that exceeded its rate limit; nothing was accepted
     ├── BufferFull               the SDK's buffer is full; nothing was accepted
+    │   └── SpoolFull            the SDK's spool or its disk is full; nothing was accepted
+    ├── SpoolFailed              the SDK's spool cannot be written; nothing was accepted
     ├── DeliveryFailed           Kafka did not acknowledge an event; names it
     ├── ClientClosed             the client was used after `close`
     ├── Unavailable              a dependency is unavailable; a retry may succeed
@@ -237,6 +239,14 @@ class BufferFull(AuditlaneError):
     code = "BUFFER_FULL"
 
 
+class SpoolFull(BufferFull):
+    code = "SPOOL_FULL"
+
+
+class SpoolFailed(AuditlaneError):
+    code = "SPOOL_FAILED"
+
+
 class DeliveryFailed(AuditlaneError):
     code = "DELIVERY_FAILED"
 
@@ -321,6 +331,7 @@ _MAPPING: dict[type[AuditlaneError], tuple[int, int]] = {
     RateLimited: (429, 6),
     PreconditionFailed: (412, 5),
     BufferFull: (503, 6),
+    SpoolFailed: (503, 6),
     DeliveryFailed: (503, 6),
     Unavailable: (503, 6),
     RegistryRefused: (502, 1),

@@ -63,14 +63,16 @@ def test_an_option_reaches_the_config_by_its_own_name(monkeypatch):
     monkeypatch.setattr(publisher, "Delivery", mock.Mock())
     monkeypatch.setattr(publisher, "SchemaResolver", mock.Mock())
     monkeypatch.setattr(publisher, "_registry", mock.Mock())
+    monkeypatch.setattr(publisher.EventPublisher, "_opened_spool", mock.Mock(return_value=None))
     options: dict[str, Any] = {
         "kafka_bootstrap": "b:2", "registry_url": "http://other", "kafka_extra": {"client.id": "x"},
         "registry_user": "u", "registry_password": "p", "registry_token": "t", "registry_ca": __file__,
         "registry_refresh_s": 1.5, "registry_wait_ms": 7, "topic": "other", "max_event_bytes": 2_048, "source": "s",
         "shards": {"acme": 2}, "dedicated_tenants": frozenset({"globex"}), "compression": "zstd", "max_block_ms": 8,
         "buffer_bytes": 4_096, "delivery_timeout_ms": 900, "close_timeout_s": 0.25,
-        "catch_all_tenant": "nobody", "redact": frozenset({"ip"}), "hash_values": frozenset({"actor_id"}),
-        "hash_key": "0123456789abcdef",
+        "delivery_mode": "durable", "spool_dir": "/spool", "spool_bytes": 2_097_152, "spool_full": "raise",
+        "spool_sync": "always", "catch_all_tenant": "nobody", "redact": frozenset({"ip"}),
+        "hash_values": frozenset({"actor_id"}), "hash_key": "0123456789abcdef",
     }  # fmt: skip
     assert set(options) == {one.name for one in fields(ClientConfig)}
     base = ClientConfig(**GIVEN)

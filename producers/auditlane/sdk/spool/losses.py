@@ -57,19 +57,13 @@ def combined(losses: Iterable[Loss]) -> list[Loss]:
     return list(found.values())
 
 
-def killed(counters: Iterable[Unsettled], nth: dict[str, int]) -> list[Loss]:
-    """Return the events that a process lost when it was killed.
-
-    `nth` has the highest `nth` of each tenant's records in the set's segments: a process may be killed between writing
-    a record and counting it.
-    """
-    losses = []
-    for counter in counters:
-        safe = counter.settled + max(counter.spilled, nth.get(counter.tenant, 0))
-        if counter.emitted > safe:
-            count = counter.emitted - safe
-            losses.append(Loss(counter.tenant, count, counter.since_us, counter.until_us, KILLED))
-    return losses
+def killed(counters: Iterable[Unsettled]) -> list[Loss]:
+    """Return the events that a process lost when it was killed."""
+    return [
+        Loss(counter.tenant, count, counter.since_us, counter.until_us, KILLED)
+        for counter in counters
+        if (count := counter.emitted - counter.settled - counter.spilled) > 0
+    ]
 
 
 def dumped(losses: Iterable[Loss]) -> str:

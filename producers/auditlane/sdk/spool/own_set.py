@@ -70,6 +70,7 @@ class OwnSet(RecordSet):
                     self.seal()  # nothing may follow an incomplete record
                 raise
             segment.size += len(data)
+            self.size += len(data)
             self.dirty = True
         self.ledger.add(number, waiting=waiting)
         segment.add(number, waiting=waiting)
@@ -115,6 +116,7 @@ class OwnSet(RecordSet):
         active = self._active
         if active is not None and not active.open and active.size >= _REUSED_BYTES:
             os.ftruncate(self._descriptor, HEADER_BYTES)
+            self.size -= active.size - HEADER_BYTES
             active.size, active.first = HEADER_BYTES, 0
             self._forget_cursor(active)
         if active is not None and active.size > HEADER_BYTES and active.size + size > self._segment_bytes:
@@ -140,6 +142,7 @@ class OwnSet(RecordSet):
             path.unlink(missing_ok=True)
             raise
         made = self.segments[number] = Segment(number, path)
+        self.size += made.size
         return descriptor, made
 
     def _written_alone(self, data: bytes) -> Segment:
@@ -147,6 +150,7 @@ class OwnSet(RecordSet):
         try:
             _write(descriptor, data)
             segment.size += len(data)
+            self.size += len(data)
             if self._syncs:
                 _sync(descriptor)
         except BaseException:

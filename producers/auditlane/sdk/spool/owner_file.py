@@ -11,6 +11,7 @@ import fcntl
 import mmap
 import os
 import struct
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
@@ -148,14 +149,17 @@ class OwnerFile:
         """Count an event that was written to a segment."""
         self._words[slot + _SPILLED] += 1
 
+    def correct_spilled(self, nth: Mapping[str, int]) -> None:
+        """Count records that the process wrote, and was killed before it counted them; `nth` has the highest `nth` of
+        each tenant's records.
+        """
+        for slot, tenant in self._named():
+            self._words[slot + _SPILLED] = max(self._words[slot + _SPILLED], nth.get(tenant, 0))
+
     def unsettled(self) -> list[Unsettled]:
         """Return the counters of all tenants."""
         found = []
-        for slot in range(_HEADER_WORDS, len(self._words) - _SLOT_WORDS + 1, _SLOT_WORDS):
-            raw = bytes(self._words[slot : slot + _EMITTED])
-            tenant = raw[1 : 1 + raw[0]].decode("ascii", "replace")
-            if not tenant and not self._words[slot + _EMITTED]:
-                break
+        for slot, tenant in self._named():
             emitted, settled, spilled, since, last = self._words[slot + _EMITTED : slot + _LAST + 1].tolist()
             found.append(Unsettled(tenant, emitted, settled, spilled, min(max(since, self._words[_SWEPT]), last), last))
         return found
@@ -172,6 +176,15 @@ class OwnerFile:
             self._words.release()
             self._map.close()
         os.close(self._descriptor)
+
+    def _named(self) -> Iterator[tuple[int, str]]:
+        """Yield the slots that are in use, and their tenants."""
+        for slot in range(_HEADER_WORDS, len(self._words) - _SLOT_WORDS + 1, _SLOT_WORDS):
+            raw = bytes(self._words[slot : slot + _EMITTED])
+            tenant = raw[1 : 1 + raw[0]].decode("ascii", "replace")
+            if not tenant and not self._words[slot + _EMITTED]:
+                return
+            yield slot, tenant
 
     def _new_slot(self, tenant: str) -> int:
         """Return a new tenant's slot; if there is no space for one, the slot without a name."""

@@ -63,6 +63,7 @@ class RecordSet:
         self.ledger = Ledger(owner.low)
         self.seed = seed_of(path.name)
         self.segments: dict[int, Segment] = {}  # in the order of their numbers
+        self.size = 0  # bytes of all segments
         self.losses: dict[str, list[Loss]] = {}  # losses to report, by the name of their file
         self._cursor: _Cursor | None = None
         self._returned = 0  # the number of the last record that `next_waiting` returned
@@ -81,17 +82,13 @@ class RecordSet:
             if (version_of(data) or VERSION) > VERSION:
                 raise NewerVersion
             segment = made.segments[int(file.stem, 16)] = Segment(int(file.stem, 16), file, len(data))
+            made.size += len(data)
             follows = previous is None or segment.number == previous.number + 1
             made._load(segment, data, nth, follows=follows)
             previous = segment
         for file in sorted(path.glob(f"*{_LOST}")):
             made.losses[file.name] = loaded(file.read_bytes())
         return made, nth
-
-    @property
-    def size(self) -> int:
-        """The size of the segments in bytes."""
-        return sum(segment.size for segment in list(self.segments.values()))
 
     def next_waiting(self) -> tuple[Segment, Record] | None:
         """Return the oldest record that waits to be sent, or None. Records that cannot be read are lost."""
@@ -143,10 +140,17 @@ class RecordSet:
             self.delete(segment)
         return bool(done)
 
+    def records(self, segment: Segment) -> Iterator[Record]:
+        """Yield the records in a segment's file."""
+        for found in _Cursor(segment, self.seed):
+            if isinstance(found, Found):
+                yield found.record
+
     def delete(self, segment: Segment) -> None:
         """Delete a segment with whatever it contains."""
         self._forget_cursor(segment)
         del self.segments[segment.number]
+        self.size -= segment.size
         segment.path.unlink(missing_ok=True)
 
     def lost(self, name: str, losses: Iterable[Loss]) -> None:

@@ -41,6 +41,8 @@ def test_counters_survive_the_process(tmp_path):
     found = adopted(tmp_path)
     assert found.low == 17
     assert found.unsettled() == [Unsettled("acme", 3, 1, 1, 200, 400), Unsettled("globex", 1, 0, 0, 350, 350)]
+    found.correct_spilled({"acme": 2, "globex": 0, "other": 7})
+    assert [one.spilled for one in found.unsettled()] == [2, 0]
     found.swept(250)
     assert [one.since_us for one in found.unsettled()] == [250, 350]
     found.swept(500)  # by a clock that was set forward

@@ -111,7 +111,7 @@ def test_a_file_whose_records_are_done_is_used_again(tmp_path, monkeypatch):
         add(own, f"e{number}", waiting=False)
         [segment] = own.segments.values()
         own.done(number + 1, segment)
-    assert segment.size == segment.path.stat().st_size < 500
+    assert own.size == segment.size == segment.path.stat().st_size < 500
     add(own, "a", "b")
     assert drain(own) == ["a", "b"]
     assert drain(adopt(abandon(own))) == []
@@ -254,10 +254,8 @@ def test_losses_are_combined_by_tenant_and_cause():
 
 
 def test_a_killed_processs_loss_is_what_was_neither_settled_nor_written():
-    rows = ("acme", 10, 3, 4), ("globex", 5, 5, 0), ("umbra", 5, 0, 0)
-    counters = [Unsettled(*row, 1, 2) for row in rows]
-    # killed after it had written a record of acme, and before it could count the record
-    assert killed(counters, {"acme": 5, "umbra": 5}) == [Loss("acme", 2, 1, 2, KILLED)]
+    rows = ("acme", 10, 3, 4), ("globex", 5, 5, 0), ("umbra", 5, 0, 5)
+    assert killed([Unsettled(*row, 1, 2) for row in rows]) == [Loss("acme", 3, 1, 2, KILLED)]
 
 
 def test_a_full_disk_leaves_no_part_of_a_record(tmp_path, monkeypatch):
@@ -276,6 +274,7 @@ def test_a_full_disk_leaves_no_part_of_a_record(tmp_path, monkeypatch):
         with pytest.raises(OSError, match="No space"):
             add(own, "b")
     assert all(segment.size == segment.path.stat().st_size for segment in own.segments.values())
+    assert own.size == sum(segment.size for segment in own.segments.values())
     add(own, "c")
     assert drain(own) == ["a", "c"]
     assert own.ledger.open == 0

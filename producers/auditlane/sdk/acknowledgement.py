@@ -1,0 +1,43 @@
+"""Wait for Kafka's acknowledgement of one event, for the mode `sync`."""
+
+from __future__ import annotations
+
+from auditlane.runtime.errors import AuditlaneError, KafkaUnavailable
+from auditlane.sdk.delivery_tracker import DeliveryTracker
+
+
+class Acknowledgement:
+    """The outcome of one event, to pass as `on_settled`."""
+
+    def __init__(self, tracker: DeliveryTracker) -> None:
+        self._tracker = tracker
+        self._settled = False
+        self._error: AuditlaneError | None = None
+
+    def __call__(self, error: AuditlaneError | None) -> None:
+        """Record the outcome. Called on the delivery thread."""
+        self._error = error
+        self._settled = True
+        self._tracker.wake()
+
+    def wait(self, event_id: str, timeout_s: float, *, spooled: bool) -> None:
+        """Return once Kafka has acknowledged the event.
+
+        Raises its error, or KafkaUnavailable after `timeout_s`; in that case, an event that is `spooled` is still
+        delivered.
+        """
+        if not self._tracker.wait_until(lambda: self._settled, timeout_s):
+            problem = self._tracker.problem
+            why = f" {problem.message}" if problem else ""
+            if spooled:
+                raise KafkaUnavailable(
+                    f"Event {event_id} was not acknowledged within {timeout_s:g} s. It is in the spool, and will be "
+                    f"delivered.{why}",
+                    fix="Do not emit it again, or emit it with the same event_id, occurred_at and content.",
+                )
+            raise KafkaUnavailable(
+                f"Event {event_id} was not acknowledged within {timeout_s:g} s, and may still be delivered.{why}",
+                fix="Emit it again with the same event_id, occurred_at and content.",
+            )
+        if self._error is not None:
+            raise self._error

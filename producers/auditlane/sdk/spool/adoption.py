@@ -1,0 +1,81 @@
+"""Find the sets of processes that ended, and take over the oldest."""
+
+from __future__ import annotations
+
+import contextlib
+import logging
+import time
+from pathlib import Path
+from typing import Final
+
+from auditlane.sdk.logs import log_later
+from auditlane.sdk.spool import folder
+from auditlane.sdk.spool.losses import killed
+from auditlane.sdk.spool.owner_file import OwnerFile
+from auditlane.sdk.spool.record_set import SEGMENT, NewerVersion, RecordSet
+
+_UNOWNED_S: Final = (
+    60.0  # age from which a set without an owner file is taken over: its process ended while creating it
+)
+
+
+class Adoption:
+    """Looks for sets in a folder. Used by one thread."""
+
+    def __init__(self, parent: Path) -> None:
+        self._parent = parent
+        self._refused: set[Path] = set()  # sets that were reported as unusable
+
+    def oldest(self, own: Path | None) -> tuple[RecordSet | None, int]:
+        """Return the oldest set whose process ended, locked, and the size in bytes of all sets except `own`."""
+        found: RecordSet | None = None
+        total = 0
+        for path in folder.sets(self._parent):
+            if path == own:
+                continue
+            found = found or self._adopted(path)
+            total += folder.size(path)
+        return found, total
+
+    def _adopted(self, path: Path) -> RecordSet | None:
+        owner = None
+        try:
+            owner = OwnerFile.adopt(path) or _without_owner(path)
+            if owner is None:
+                return None
+            adopted, nth = RecordSet.adopt(path, owner)
+            owner.correct_spilled(nth)
+            if losses := killed(owner.unsettled()):
+                adopted.losses["killed"] = losses
+            return adopted
+        except NewerVersion:
+            self._refuse(
+                path, "was written by a newer version of auditlane. Upgrade this service to deliver its events"
+            )
+        except PermissionError:
+            self._refuse(path, "belongs to another user. Run the services that share a spool as one user")
+        except OSError as error:
+            self._refuse(path, f"cannot be read: {error.strerror}")
+        if owner is not None:
+            owner.close()
+        return None
+
+    def _refuse(self, path: Path, why: str) -> None:
+        """Log once that a set stays where it is."""
+        if path not in self._refused:
+            self._refused.add(path)
+            log_later(logging.ERROR, "The spooled events in %s are not delivered: the folder %s.", path, why)
+
+
+def _without_owner(path: Path) -> OwnerFile | None:
+    """Return a new owner file of a set that lacks one, unless its process may be creating it."""
+    if (path / "owner").exists() or time.time() - path.stat().st_mtime < _UNOWNED_S:
+        return None
+    if not any(path.glob(f"*{SEGMENT}")):
+        for file in path.iterdir():
+            file.unlink(missing_ok=True)
+        path.rmdir()
+        return None
+    with contextlib.suppress(FileNotFoundError):
+        (path / "owner.new").unlink()
+    return OwnerFile.create(path)

@@ -1,0 +1,68 @@
+"""An event on its way to Kafka."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from confluent_kafka import KafkaError
+
+from auditlane.sdk.delivery import OnSettled
+from auditlane.sdk.delivery_tracker import Epoch
+from auditlane.sdk.spool.record_set import RecordSet, Segment
+
+Headers = Mapping[str, Any]
+OnReport = Callable[[KafkaError | None], None]
+
+
+class Event:
+    """An event that this process emitted, or read from disk, and that is in memory until Kafka acknowledges it.
+
+    `number` is 0 while it is not on disk. `slot` is its tenant's slot in the owner file, or 0 if it is not counted.
+    `epoch` is None for an event of another process.
+    """
+
+    __slots__ = (
+        "at",
+        "emitted_us",
+        "epoch",
+        "event_id",
+        "from_disk",
+        "headers",
+        "key",
+        "number",
+        "on_settled",
+        "segment",
+        "slot",
+        "source",
+        "tenant",
+        "topic",
+        "value",
+    )
+
+    def __init__(self, topic: str, key: bytes, value: bytes, event_id: str, tenant: str, headers: Headers) -> None:
+        self.topic = topic
+        self.key = key
+        self.value = value
+        self.event_id = event_id
+        self.tenant = tenant
+        self.headers = headers
+        self.at = 0.0
+        self.emitted_us = 0
+        self.epoch: Epoch | None = None
+        self.on_settled: OnSettled | None = None
+        self.source: RecordSet | None = None
+        self.segment: Segment | None = None
+        self.number = 0
+        self.slot = 0
+        self.from_disk = False
+
+    @property
+    def place(self) -> Segment:
+        """The segment of an event that is on disk."""
+        assert self.segment is not None
+        return self.segment
+
+
+Offer = Callable[[Event, OnReport], None]
+"""Hands an event to Kafka's client. Raises BufferError if the client's buffer is full, or KafkaException."""

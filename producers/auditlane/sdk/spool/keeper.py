@@ -1,0 +1,182 @@
+"""The thread that keeps the spool: it writes events that stall, sends those on disk, and reports losses and delays."""
+
+from __future__ import annotations
+
+import logging
+import threading
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+from typing import Any, Final
+
+from auditlane.runtime.errors import AuditlaneError, ClientClosed, InvalidEvent
+from auditlane.sdk.logs import log_later
+from auditlane.sdk.spool.adoption import Adoption
+from auditlane.sdk.spool.delays import Change, Delays
+from auditlane.sdk.spool.losses import Loss, time_of
+from auditlane.sdk.spool.record_set import RecordSet
+from auditlane.sdk.spool.sender import SpoolSender
+
+TICK_S: Final = 0.2
+_LOOK_S: Final = 1.0  # time between looks for other processes' sets
+_SYNC_S: Final = 1.0
+_REPEAT_S: Final = 30.0  # time between log messages about the same problem
+# Outcome and severity, as in the vocabulary, which the SDK does not import.
+RESULTS: Final = {
+    "events.dropped": ("failure", "Critical"),
+    "delivery.delayed": ("failure", "Medium"),
+    "delivery.recovered": ("success", "Info"),
+}
+
+
+@dataclass(frozen=True, slots=True)
+class OwnEvent:
+    """An event about the delivery, for a tenant's log; `event_id` and `occurred_at` are None for new ones."""
+
+    tenant: str
+    action: str
+    metadata: Mapping[str, str]
+    event_id: str | None = None
+    occurred_at: datetime | None = None
+
+    def values(self, source: str) -> dict[str, Any]:
+        """Return the event's fields, for a service with this `source`."""
+        outcome, severity = RESULTS[self.action]
+        values: dict[str, Any] = {
+            "tenant_id": self.tenant,
+            "action": self.action,
+            "outcome": outcome,
+            "severity": severity,
+            "actor_type": "system",
+            "resource": "service",
+            "metadata": dict(self.metadata),
+        }
+        if source:
+            values |= {"source": source, "resource_id": source}
+        if self.event_id is not None:
+            values |= {"event_id": self.event_id, "occurred_at": self.occurred_at}
+        return values
+
+
+Emit = Callable[[OwnEvent], None]
+"""Writes an event to disk, and sends it. Raises InvalidEvent if the tenant's contract rejects it; AuditlaneError."""
+
+
+class SpoolKeeper:
+    """Runs until `stop`."""
+
+    def __init__(self, sender: SpoolSender, emit: Emit, spool_dir: Path, catch_all_tenant: str, *, sync: bool) -> None:
+        self._sender = sender
+        self._emit = emit
+        self._folder = spool_dir
+        self._catch_all = catch_all_tenant
+        self._sync = sync
+        self._adoption = Adoption(spool_dir)
+        self._delays = Delays()
+        self._looked_at = self._synced_at = self._logged_at = 0.0
+        self._stopping = False
+        self._thread = threading.Thread(target=self._run, name="auditlane-spool", daemon=True)
+        self._thread.start()
+
+    def stop(self, timeout_s: float = 5.0) -> None:
+        """Stop the thread."""
+        self._stopping = True
+        self._sender.wake.set()
+        if threading.current_thread() is not self._thread:
+            self._thread.join(timeout_s)
+
+    def _run(self) -> None:
+        wake = self._sender.wake
+        while not self._stopping:
+            wake.wait(TICK_S)
+            wake.clear()
+            try:
+                self._turn(time.monotonic(), time.time_ns() // 1_000)
+            except ClientClosed:
+                return
+            except Exception as error:  # the thread must survive everything
+                self._log(error)
+
+    def _turn(self, now: float, now_us: int) -> None:
+        sender = self._sender
+        try:
+            sender.sweep(now, now_us)
+        except AuditlaneError as error:
+            self._log(error)
+        sender.fill(now)
+        sender.reclaim()
+        if self._sync and now - self._synced_at >= _SYNC_S:
+            self._synced_at = now
+            sender.sync()
+        if now - self._looked_at >= _LOOK_S:
+            self._looked_at = now
+            self._look()
+        sender.take_losses()
+        for found in (sender.own, sender.adopted):
+            if found is not None and found.losses:
+                self._report_losses(found)
+        self._finish_adopted()
+        own = sender.own
+        if own is not None:
+            for change in self._delays.changes(own.ledger, dict(sender.on_disk), now, now_us):
+                self._report_delay(change)
+
+    def _look(self) -> None:
+        """Take over the oldest set of a process that ended, and measure the others."""
+        own, adopted = self._sender.own, self._sender.adopted
+        if adopted is not None:
+            return
+        found, self._sender.others_bytes = self._adoption.oldest(own.path if own is not None else None)
+        if found is not None:
+            self._sender.adopted = found
+            self._sender.fill(time.monotonic())
+
+    def _finish_adopted(self) -> None:
+        """Delete an adopted set once Kafka has its records, and look for the next one."""
+        adopted = self._sender.adopted
+        if adopted is not None and not adopted.ledger.open and not adopted.losses:
+            with self._sender.entered():
+                self._sender.adopted = None
+                adopted.leave()
+            self._looked_at = 0.0
+            self._sender.wake.set()
+
+    def _report_losses(self, found: RecordSet) -> None:
+        """Emit the losses of a set; those that cannot be emitted now are tried again."""
+        for name, losses in list(found.losses.items()):
+            for loss in losses:
+                self._report_loss(f"{found.path.name}/{name}", loss)
+            with self._sender.entered():
+                found.reported(name)
+
+    def _report_loss(self, name: str, loss: Loss) -> None:
+        at = time_of(min(loss.until_us, time.time_ns() // 1_000))
+        event = OwnEvent(loss.tenant, "events.dropped", loss.metadata(), loss.event_id(name), at)
+        self._emit_or_assign(event)
+
+    def _report_delay(self, change: Change) -> None:
+        self._emit_or_assign(OwnEvent(change.tenant, change.action, change.metadata()))
+
+    def _emit_or_assign(self, event: OwnEvent) -> None:
+        """Emit for the event's tenant; if that is impossible, for the catch-all tenant."""
+        metadata = event.metadata
+        if event.tenant:
+            try:
+                self._emit(event)
+                return
+            except InvalidEvent as error:
+                log_later(logging.ERROR, "%s cannot be recorded for its tenant: %s", event.action, error)
+            metadata = {**metadata, "tenant": event.tenant}
+        try:
+            self._emit(OwnEvent(self._catch_all, event.action, metadata, event.event_id, event.occurred_at))
+        except InvalidEvent as error:
+            log_later(logging.ERROR, "%s %s cannot be recorded: %s", event.action, dict(metadata), error)
+
+    def _log(self, error: Exception) -> None:
+        now = time.monotonic()
+        if now - self._logged_at >= _REPEAT_S or not self._logged_at:
+            self._logged_at = now
+            known = isinstance(error, AuditlaneError)
+            log_later(logging.ERROR, "The spool in %s: %s", self._folder, error, error=None if known else error)

@@ -1,0 +1,102 @@
+"""A client's spool: its sender, and the thread that keeps it, through forks and the end of the process."""
+
+from __future__ import annotations
+
+import logging
+import threading
+from collections.abc import Callable
+from pathlib import Path
+
+from confluent_kafka import KafkaError
+
+from auditlane.runtime.errors import AuditlaneError, SpoolFailed, SpoolFull
+from auditlane.sdk.config import ClientConfig
+from auditlane.sdk.delivery import OnSettled
+from auditlane.sdk.delivery_tracker import DeliveryTracker
+from auditlane.sdk.logs import log_later
+from auditlane.sdk.spool import folder
+from auditlane.sdk.spool.event import Headers, Offer
+from auditlane.sdk.spool.keeper import Emit, SpoolKeeper
+from auditlane.sdk.spool.sender import SpoolSender
+
+
+class Spool:
+    """Thread-safe. Sends events in a signal handler, too."""
+
+    def __init__(
+        self,
+        config: ClientConfig,
+        tracker: DeliveryTracker,
+        *,
+        offer: Offer,
+        explain: Callable[[KafkaError, str], AuditlaneError],
+        report: Callable[[AuditlaneError, str | None], None],
+        may_wait: Callable[[], bool],
+        emit: Emit,
+    ) -> None:
+        """See SpoolSender and SpoolKeeper. Raises ConfigError if the folder cannot be used."""
+        folder.check(Path(config.spool_dir))
+        self._config = config
+        self._emit = emit
+        self._sender = SpoolSender(config, tracker, offer, explain, report, may_wait)
+        self._keeper: SpoolKeeper | None = None
+        self._starting = threading.RLock()
+
+    def start(self) -> None:
+        """Start the thread, unless it runs."""
+        with self._starting:
+            if self._keeper is None:
+                config = self._config
+                self._keeper = SpoolKeeper(
+                    self._sender,
+                    self._emit,
+                    Path(config.spool_dir),
+                    config.catch_all_tenant,
+                    sync=config.spool_sync == "1s",
+                )
+
+    def send(
+        self,
+        topic: str,
+        key: bytes,
+        value: bytes,
+        event_id: str,
+        tenant: str,
+        on_settled: OnSettled | None,
+        headers: Headers | None,
+        *,
+        keep: bool = False,
+    ) -> None:
+        """See SpoolSender."""
+        if self._keeper is None:
+            self.start()
+        self._sender.send(topic, key, value, event_id, tenant, on_settled, headers, keep=keep)
+
+    @property
+    def interrupted(self) -> bool:
+        """Whether this is a signal handler that interrupted `send`."""
+        return self._sender.interrupted
+
+    @property
+    def spooled(self) -> int:
+        """Number of this process's events on disk that Kafka has not acknowledged."""
+        return self._sender.spooled
+
+    def stop(self) -> None:
+        """Stop the thread, and write the events that are only in memory."""
+        if self._keeper is not None:
+            self._keeper.stop()
+        try:
+            self._sender.spill()
+        except (SpoolFull, SpoolFailed) as error:
+            log_later(logging.ERROR, "%s", error)
+
+    def close(self) -> None:
+        """Leave the events on disk to other processes. Call it once the client has reported on all events."""
+        self._sender.close()
+
+    def after_fork(self, tracker: DeliveryTracker) -> None:
+        """Start over in a forked child, whose first event starts a thread."""
+        self._keeper = None
+        self._starting = threading.RLock()
+        self._sender.after_fork(tracker)

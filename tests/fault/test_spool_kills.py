@@ -1,0 +1,165 @@
+"""Kafka is away while the processes that emit are killed; afterwards, every event is accounted for."""
+
+from __future__ import annotations
+
+import os
+import random
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+from fixtures.workers import World, wait_until
+
+from auditlane.sdk import AuditClient
+from auditlane.sdk.spool.frames import HEADER_BYTES, Found, scan, seed_of
+
+AWAY = "127.0.0.1:9"  # the discard port, on which no process listens
+# Emits in two threads of each of two processes, and notes each event before and after.
+PROGRAM = """
+import os, sys, threading, time
+from auditlane.sdk import AuditClient
+client = AuditClient(on_error=lambda *_: None)
+notes = os.open(sys.argv[1], os.O_WRONLY | os.O_APPEND)
+def emit(thread, number):
+    name = f"{os.getpid()}-{thread}-{number}"
+    os.write(notes, f"? {name}\\n".encode())
+    client.emit(tenant_id=f"t{number % 3}", action=name)
+    os.write(notes, f"! {name}\\n".encode())
+def work(thread):
+    for number in range(10**9):
+        emit(thread, number)
+        time.sleep(0.002)
+emit("first", 0)
+os.fork()
+for thread in range(2):
+    threading.Thread(target=work, args=(thread,)).start()
+"""
+
+
+class Run:
+    """Starts and kills programs that emit, and compares their notes with the store."""
+
+    def __init__(self, world: World, mode: str) -> None:
+        self.world = world
+        self.mode = mode
+        self.folder = world.folder / "spool"
+        self.notes = world.folder / "notes"
+        self.notes.touch()
+        self.kills = 0
+        settings = world.settings
+        self.options: dict[str, Any] = {
+            "registry_url": settings.registry_url,
+            "topic": settings.topic,
+            "spool_dir": str(self.folder),
+        }
+
+    def kill(self, when: Callable[[], object]) -> None:
+        """Start a program, and kill all of its processes once the condition is met."""
+        env = {f"AUDITLANE_{name.upper()}": value for name, value in self.options.items()}
+        env |= {"AUDITLANE_KAFKA_BOOTSTRAP": AWAY, "AUDITLANE_DELIVERY_MODE": self.mode}
+        process = subprocess.Popen(
+            [sys.executable, "-W", "ignore", "-c", PROGRAM, str(self.notes)],
+            env=os.environ | env,
+            start_new_session=True,
+        )
+        try:
+            wait_until(lambda: process.poll() is not None or when(), patience_s=60)
+            assert process.poll() is None, "the program ended by itself"
+        finally:
+            os.killpg(process.pid, signal.SIGKILL)
+            process.wait()
+        self.kills += 1
+
+    def emitted(self) -> tuple[set[str], set[str]]:
+        """Return the events whose `emit` had begun, and those whose `emit` had returned."""
+        lines = self.notes.read_text().splitlines()
+        return tuple({line[2:] for line in lines if line.startswith(sign)} for sign in "?!")  # type: ignore[return-value]
+
+    def drain(self) -> None:
+        """Deliver what is on disk."""
+        with AuditClient(kafka_bootstrap=self.world.settings.kafka_bootstrap, **self.options) as client:
+            earlier = set(self.folder.glob("*.set"))
+            wait_until(lambda: not earlier & set(self.folder.glob("*.set")) and not client.stats.spooled)
+        assert not [*self.folder.glob("*.set")]
+
+    def stored(self) -> tuple[set[str], int]:
+        """Return the programs' events in the store, each of which must be visible once, and the reported losses."""
+        self.world.worker().ready()
+        self.world.completed()
+        query = (
+            f"SELECT action, count(), sum(toUInt64OrZero(metadata['count'])) FROM {self.world.events} FINAL GROUP BY 1"
+        )
+        rows = {row[0]: row[1:] for row in self.world.client.query(query).result_rows}
+        lost = rows.pop("events.dropped", (0, 0))[1]
+        names = {name for name in rows if name[0].isdigit()}
+        assert {name for name in names if rows[name][0] != 1} == set()
+        return names, int(lost)
+
+    def grown(self, lines: int) -> Callable[[], bool]:
+        """Return a condition: that the programs have noted so many more events."""
+        aim = len(self.notes.read_bytes().splitlines()) + 2 * lines
+        return lambda: len(self.notes.read_bytes().splitlines()) >= aim
+
+    def spilled(self) -> bool:
+        """Return whether a living program has written to the spool: its newest set has a segment."""
+        newest = sorted(self.folder.glob("*.set"))[-2:]
+        return any(path.stat().st_size > 1_000 for one in newest for path in one.glob("*.segment"))
+
+
+def flip_and_tear(folder: Path) -> str:
+    """Flip a bit of one record, and append the start of a frame to its segment; return the record's event id."""
+    segment = max(folder.glob("*.set/*.segment"), key=lambda path: path.stat().st_size)
+    data = bytearray(segment.read_bytes())
+    found = [one for one in scan(bytes(data), seed_of(segment.parent.name)) if isinstance(one, Found)]
+    victim = found[len(found) // 2]
+    data[victim.end - 3] ^= 0x10
+    segment.write_bytes(bytes(data) + bytes(data[HEADER_BYTES : HEADER_BYTES + 40]))
+    return victim.record.event_id
+
+
+def check_durable(run: Run, kills: int, seed: int) -> None:
+    chance = random.Random(seed)
+    for _ in range(kills):
+        run.kill(run.grown(chance.randrange(5, 150)))
+    flip_and_tear(run.folder)
+    run.drain()
+    begun, returned = run.emitted()
+    stored, lost = run.stored()
+    assert stored <= begun
+    assert len(returned - stored) == lost == 1, "of the events whose emit returned, only the damaged one is missing"
+    print(f"durable: {run.kills} kills, {len(returned)} events, 1 damaged by hand, reported")
+
+
+def check_fast(run: Run, kills: int, seed: int) -> None:
+    chance = random.Random(seed)
+    for number in range(kills):
+        grown = run.grown(chance.randrange(5, 150))
+        run.kill(grown if number % 2 else lambda: run.spilled() and grown())  # noqa: B023
+    run.drain()
+    begun, returned = run.emitted()
+    stored, lost = run.stored()
+    assert stored <= begun
+    missing = len(begun - stored)
+    in_doubt = len(begun - returned)
+    # An event whose emit was interrupted may have been counted or not.
+    assert missing - in_doubt <= lost <= missing
+    print(f"fast: {run.kills} kills, {len(returned)} events, {missing} missing, {lost} reported, {in_doubt} in doubt")
+
+
+@pytest.mark.parametrize("mode", ["durable", "fast"])
+def test_every_event_of_killed_processes_is_stored_or_counted(world: World, mode: str) -> None:
+    check = check_durable if mode == "durable" else check_fast
+    check(Run(world, mode), kills=3, seed=1)
+
+
+@pytest.mark.long
+@pytest.mark.timeout(900)
+@pytest.mark.parametrize("mode", ["durable", "fast"])
+def test_every_event_of_many_killed_processes_is_stored_or_counted(world: World, mode: str) -> None:
+    check = check_durable if mode == "durable" else check_fast
+    check(Run(world, mode), kills=50, seed=time.time_ns() % 1_000)

@@ -1,0 +1,180 @@
+"""The SDK's spool, with a real broker and without one."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from fixtures.workers import wait_until
+from reading import create, decode, read, read_all, topic_with_schema
+
+from auditlane.runtime.errors import ConfigError, KafkaUnavailable, SpoolFull
+from auditlane.sdk import AuditClient
+
+AWAY = "127.0.0.1:9"  # the discard port, on which no process listens
+
+
+@pytest.fixture
+def topic(kafka: str, registry: str, unique: str) -> str:
+    return topic_with_schema(kafka, registry, unique)
+
+
+@pytest.fixture
+def options(registry: str, topic: str, tmp_path: Path) -> dict[str, Any]:
+    """Return the options of a client whose Kafka is away."""
+    return {
+        "kafka_bootstrap": AWAY,
+        "registry_url": registry,
+        "topic": topic,
+        "spool_dir": str(tmp_path / "spool"),
+        "on_error": lambda *_: None,
+    }
+
+
+def files(options: dict[str, Any]) -> list[str]:
+    return sorted(path.name for path in Path(options["spool_dir"]).rglob("*"))
+
+
+def sets(options: dict[str, Any]) -> set[str]:
+    return {path.name for path in Path(options["spool_dir"]).glob("*.set")}
+
+
+def drained(kafka: str, options: dict[str, Any], **more: Any) -> None:
+    """Run a client that emits nothing until the sets of earlier processes are gone, and nothing is left to send."""
+    with AuditClient(**options | {"kafka_bootstrap": kafka}, **more) as client:
+        earlier = sets(options)
+        wait_until(lambda: not earlier & sets(options) and not client.stats.spooled, why=lambda: f"{files(options)}")
+    assert files(options) == []
+
+
+@pytest.mark.parametrize("mode", ["fast", "durable", "sync"])
+@pytest.mark.parametrize("sync", ["never", "1s", "always"])
+def test_every_mode_delivers_and_leaves_no_file(kafka, topic, options, mode, sync):
+    with AuditClient(**options | {"kafka_bootstrap": kafka}, delivery_mode=mode, spool_sync=sync) as client:
+        ids = [client.emit(tenant_id="acme", action=f"a{number}") for number in range(20)]
+        if mode == "sync":
+            assert client.stats.delivered == 20
+    assert client.stats.delivered == 20
+    assert [decode(one)["event_id"] for one in read(kafka, topic, 20)] == ids
+    assert files(options) == []
+
+
+def test_events_that_a_closed_client_left_are_delivered_in_order_by_the_next(kafka, topic, options):
+    ids = []
+    for mode in ("durable", "fast"):
+        with AuditClient(**options, delivery_mode=mode, close_timeout_s=0.01) as client:
+            ids += [client.emit(tenant_id="acme", action="a") for _ in range(30)]
+            result = client.close()
+            assert (bool(result), result.spooled, result.pending, result.failed_count) == (True, 30, 0, 0)
+    drained(kafka, options)
+    assert [decode(one)["event_id"] for one in read(kafka, topic, 60)] == ids
+
+
+def test_a_mode_that_needs_a_folder_says_so(options):
+    del options["spool_dir"]
+    with pytest.raises(ConfigError, match="AUDITLANE_SPOOL_DIR"):
+        AuditClient(**options, delivery_mode="durable")
+
+
+def test_fast_events_are_written_once_kafka_does_not_acknowledge_them(kafka, topic, options):
+    client = AuditClient(**options)
+    first = [client.emit(tenant_id="acme", action="a") for _ in range(5)]
+    assert client.stats.spooled == 0
+    wait_until(lambda: client.stats.spooled == 5)
+    later = client.emit(tenant_id="acme", action="b")
+    assert client.stats.spooled == 6, "the next event is written before `emit` returns"
+    assert client.close(0.01).spooled == 6
+    drained(kafka, options)
+    assert [decode(one)["event_id"] for one in read(kafka, topic, 6)] == [*first, later]
+
+
+def test_sync_raises_but_keeps_an_event_that_is_not_acknowledged_in_time(kafka, topic, options):
+    client = AuditClient(**options, delivery_mode="sync", delivery_timeout_ms=300)
+    with pytest.raises(KafkaUnavailable, match="It is in the spool"):
+        client.emit(tenant_id="acme", action="kept")
+    assert client.stats.refused == {"KAFKA_UNAVAILABLE": 1}
+    client.close(0.01)
+    drained(kafka, options)
+    assert decode(read(kafka, topic, 1)[0])["action"] == "kept"
+    del options["spool_dir"]
+    client = AuditClient(**options, delivery_mode="sync", delivery_timeout_ms=300)
+    with pytest.raises(KafkaUnavailable, match=r"was not delivered|was not acknowledged"):
+        client.emit(tenant_id="acme", action="lost")
+    client.close(0.01)
+
+
+def test_more_events_than_memory_holds_are_delivered_in_order_when_kafka_is_back(
+    kafka, topic, options, broker_that_starts
+):
+    bootstrap, start = broker_that_starts
+    quick = {"reconnect.backoff.max.ms": 200}
+    small = options | {"kafka_bootstrap": bootstrap, "delivery_mode": "durable", "buffer_bytes": 20_000}
+    with AuditClient(**small, delivery_timeout_ms=1_000, kafka_extra=quick) as client:
+        ids = [client.emit(tenant_id="acme", action="a", description="x" * 900) for _ in range(200)]
+        assert client.stats.spooled == 200
+        start()
+        ids += [client.emit(tenant_id="acme", action="a", description="x" * 900) for _ in range(50)]
+        wait_until(lambda: client.flush(1))
+        assert client.stats.spooled == 0
+    found = [decode(one)["event_id"] for one in read(kafka, topic, 250)]
+    assert list(dict.fromkeys(found)) == ids
+    assert files(options) == []
+
+
+@pytest.fixture
+def broker_that_starts(kafka: str) -> Iterator[Any]:
+    """Provide a bootstrap address without a listener, and a function that makes it the broker's."""
+    from fixtures.proxy import Proxy
+
+    proxy = Proxy(int(kafka.rpartition(":")[2]), lambda _: False)
+    proxy.refuse()
+    yield f"127.0.0.1:{proxy.port}", proxy.behave
+    proxy.close()
+
+
+def test_a_full_spool_raises_waits_or_drops_the_oldest_and_reports_them(kafka, topic, options):
+    full = options | {"delivery_mode": "durable", "spool_bytes": 1 << 20, "buffer_bytes": 20_000}
+    big = "x" * 100_000
+    client = AuditClient(**full, spool_full="raise")
+    kept = 0
+    with pytest.raises(SpoolFull, match="AUDITLANE_SPOOL_BYTES"):
+        while kept < 20:
+            client.emit(tenant_id="acme", action="kept", description=big)
+            kept += 1
+    assert kept == 10
+    assert client.stats.buffer_full == 0
+    assert client.stats.refused == {"SPOOL_FULL": 1}
+    client.close(0.01)
+    client = AuditClient(**full | {"spool_dir": options["spool_dir"] + "2"}, spool_full="drop_oldest")
+    for _ in range(25):
+        client.emit(tenant_id="acme", action="dropped", description=big)
+    assert client.stats.failed >= 10
+    client.close(0.01)
+    drained(kafka, options)
+    drained(kafka, options | {"spool_dir": options["spool_dir"] + "2"})
+    events = [decode(one) for one in read_all(kafka, topic)]
+    reports = [one for one in events if one["action"] == "events.dropped"]
+    assert {(one["tenant_id"], one["metadata"]["cause"]) for one in reports} == {("acme", "The spool was full.")}
+    counts = {action: sum(one["action"] == action for one in events) for action in ("kept", "dropped")}
+    lost = sum(int(one["metadata"]["count"]) for one in reports)
+    assert counts == {"kept": kept, "dropped": 25 - lost}
+    assert lost < 25
+
+
+def test_an_event_that_kafka_rejects_fails_and_does_not_block_the_others(kafka, topic, options):
+    create(kafka, f"{topic}.large", **{"max.message.bytes": "20000"})
+    failed: list[str | None] = []
+    more = options | {"kafka_bootstrap": kafka, "on_error": lambda _, event_id: failed.append(event_id)}
+    with AuditClient(**more, delivery_mode="durable", dedicated_tenants={"large"}) as client:
+        large = client.emit(tenant_id="large", action="a", description=os.urandom(50_000).hex())
+        other = client.emit(tenant_id="acme", action="a")
+        result = client.flush(30)
+        assert (result.delivered, result.failed_count, failed) == (1, 1, [large])
+    drained(kafka, options, dedicated_tenants={"large"})
+    [event] = read(kafka, topic, 1)
+    assert decode(event)["event_id"] == other
+    [report] = read(kafka, f"{topic}.large", 1)
+    assert decode(report)["metadata"]["count"] == "1"

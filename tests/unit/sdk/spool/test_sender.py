@@ -1,0 +1,339 @@
+"""Events that are written, handed to Kafka's client, and counted; the test decides the client's outcomes."""
+
+from __future__ import annotations
+
+import threading
+import time
+from pathlib import Path
+from typing import Any
+
+import pytest
+from confluent_kafka import KafkaError, KafkaException
+
+from auditlane.runtime.errors import DeliveryFailed, SpoolFailed, SpoolFull
+from auditlane.sdk.config import ClientConfig
+from auditlane.sdk.delivery_tracker import DeliveryTracker
+from auditlane.sdk.spool import sender as sender_module
+from auditlane.sdk.spool.adoption import Adoption
+from auditlane.sdk.spool.group_commit import GroupCommit
+from auditlane.sdk.spool.losses import KILLED, Loss
+from auditlane.sdk.spool.sender import SPILL_S, SpoolSender
+
+TIMED_OUT = KafkaError(KafkaError._MSG_TIMED_OUT)
+TOO_LARGE = KafkaError(KafkaError.MSG_SIZE_TOO_LARGE)
+
+
+class Kafka:
+    """The client: it holds events until the test settles them."""
+
+    def __init__(self, room: int = 10**6) -> None:
+        self.room = room
+        self.held: list[tuple[Any, Any]] = []
+        self.offered: list[str] = []
+        self.raises: Exception | None = None
+
+    def offer(self, event, on_report):
+        if self.raises is not None:
+            raise self.raises
+        if len(self.held) >= self.room:
+            raise BufferError
+        self.offered.append(event.event_id)
+        self.held.append((event, on_report))
+
+    def settle(self, count=10**6, error=None):
+        for _ in range(min(count, len(self.held))):
+            self.held.pop(0)[1](error)
+
+
+class Bench:
+    def __init__(self, folder: Path, **options: Any) -> None:
+        given = {"kafka_bootstrap": "b:1", "registry_url": "http://r", "spool_dir": str(folder)} | options
+        self.folder = folder
+        self.kafka, self.tracker = Kafka(), DeliveryTracker()
+        self.reported: list[str | None] = []
+        self.sender = SpoolSender(
+            ClientConfig(**given),
+            self.tracker,
+            self.kafka.offer,
+            lambda error, event_id: DeliveryFailed(f"Event {event_id} failed."),
+            lambda error, event_id: self.reported.append(event_id),
+            lambda: True,
+        )
+
+    def send(self, *names: str, tenant: str = "acme", value: bytes = b"v" * 300, **more: Any) -> None:
+        for name in names:
+            self.sender.send("topic", tenant.encode(), value, name, tenant, **more)
+
+    def fill(self) -> None:
+        self.sender.fill(time.monotonic() + 60)
+
+    def counts(self) -> tuple[int, int, int]:
+        """Return the events delivered, failed and pending, according to the tracker."""
+        return self.tracker.delivered, self.tracker.failed, self.tracker.pending
+
+    def killed(self) -> list[Loss]:
+        """Leave the files as a killed process does, adopt them, and return the losses."""
+        assert self.sender.own is not None
+        self.sender.own.close_inherited()
+        self.sender.own.owner.close()
+        found, _ = Adoption(self.folder).oldest(None)
+        assert found is not None
+        losses = [loss for rows in found.losses.values() for loss in rows]
+        found.owner.close()
+        return losses
+
+
+def names(first, last):
+    return [f"e{number}" for number in range(first, last)]
+
+
+def test_durable_events_are_on_disk_before_send_returns_and_off_it_once_acknowledged(tmp_path):
+    bench = Bench(tmp_path, delivery_mode="durable")
+    bench.send("a", "b")
+    assert (bench.sender.spooled, bench.kafka.offered, bench.counts()) == (2, ["a", "b"], (0, 0, 2))
+    bench.kafka.settle()
+    assert (bench.sender.spooled, bench.sender.on_disk, bench.counts()) == (0, {}, (2, 0, 0))
+    bench.sender.close()
+    assert [*tmp_path.iterdir()] == []
+
+
+def test_fast_events_are_written_only_while_kafka_is_late(tmp_path):
+    bench = Bench(tmp_path)
+    bench.send("a", "b")
+    bench.sender.sweep(time.monotonic(), 1)
+    assert (bench.sender.spooled, bench.sender.unsafe) == (0, 2)
+    bench.sender.sweep(time.monotonic() + SPILL_S, 1)
+    assert (bench.sender.spooled, bench.sender.unsafe) == (2, 0)
+    bench.send("c")
+    assert bench.sender.spooled == 3, "later events are written at once"
+    bench.kafka.settle()
+    bench.send("d")
+    assert (bench.sender.spooled, bench.sender.unsafe) == (0, 1), "and are in memory again once Kafka has the others"
+    bench.kafka.settle()
+    assert bench.counts() == (4, 0, 0)
+    assert bench.killed() == []
+
+
+def test_events_wait_on_disk_behind_those_that_the_client_had_no_room_for(tmp_path):
+    bench = Bench(tmp_path, delivery_mode="durable")
+    bench.kafka.room = 3
+    bench.send(*names(0, 10))
+    assert (bench.kafka.offered, bench.sender.spooled) == (names(0, 3), 10)
+    bench.kafka.room = 4
+    bench.send("e10")
+    assert bench.kafka.offered == names(0, 3), "no event overtakes"
+    while bench.sender.spooled:
+        bench.kafka.settle(2)
+        bench.fill()
+    assert bench.kafka.offered == names(0, 11)
+    assert bench.counts() == (11, 0, 0)
+
+
+def test_a_fast_event_that_the_client_has_no_room_for_is_written_with_the_earlier_ones(tmp_path):
+    bench = Bench(tmp_path)
+    bench.kafka.room = 2
+    bench.send(*names(0, 4))
+    assert (bench.sender.unsafe, bench.sender.spooled) == (2, 2)
+    bench.kafka.settle()
+    bench.fill()
+    bench.kafka.settle()
+    assert (sorted(bench.kafka.offered), bench.counts()) == (names(0, 4), (4, 0, 0))
+    assert bench.killed() == []
+
+
+@pytest.mark.parametrize("mode", ["fast", "durable"])
+def test_a_failed_delivery_is_tried_again_from_disk(tmp_path, mode):
+    bench = Bench(tmp_path, delivery_mode=mode)
+    settled: list[Any] = []
+    bench.send("a", on_settled=settled.append)
+    bench.send("b", "c")
+    bench.kafka.settle(error=TIMED_OUT)
+    assert (bench.counts(), bench.sender.spooled, settled, bench.reported) == ((0, 0, 3), 3, [], [])
+    bench.sender.fill(time.monotonic())
+    assert len(bench.kafka.offered) == 3, "not at once"
+    bench.fill()
+    assert bench.kafka.offered == ["a", "b", "c"] * 2
+    bench.kafka.settle()
+    assert (bench.counts(), settled, bench.sender.spooled) == ((3, 0, 0), [None], 0)
+    assert bench.killed() == []
+
+
+@pytest.mark.parametrize("mode", ["fast", "durable"])
+def test_an_event_that_kafka_rejects_is_reported_and_given_up(tmp_path, mode):
+    bench = Bench(tmp_path, delivery_mode=mode)
+    settled: list[Any] = []
+    bench.send("a", "b", on_settled=settled.append)
+    bench.kafka.settle(1, TOO_LARGE)
+    assert (bench.counts(), bench.reported) == ((0, 1, 1), ["a"])
+    assert [type(error) for error in settled] == [DeliveryFailed]
+    bench.sender.take_losses()
+    bench.kafka.settle()
+    assert [(loss.tenant, loss.count) for loss in bench.killed()] == [("acme", 1)]
+
+
+def test_an_error_of_the_client_lets_an_event_wait(tmp_path):
+    bench = Bench(tmp_path, delivery_mode="durable")
+    bench.kafka.raises = KafkaException(KafkaError(KafkaError._STATE))
+    bench.send("a")
+    bench.kafka.raises = None
+    bench.fill()
+    bench.kafka.settle()
+    assert bench.counts() == (1, 0, 0)
+
+
+def test_a_killed_process_lost_what_was_only_in_memory(tmp_path):
+    bench = Bench(tmp_path)
+    before = time.time_ns() // 1_000
+    bench.send("a", "b", "c")
+    bench.send("d", tenant="globex")
+    bench.kafka.settle(1)
+    bench.sender.spill()
+    bench.kafka.settle()
+    bench.send("e", "f")
+    [loss] = bench.killed()
+    assert (loss.tenant, loss.count, loss.cause) == ("acme", 2, KILLED)
+    assert before < loss.since_us <= loss.until_us <= time.time_ns() // 1_000
+
+
+def test_events_of_a_signal_handler_that_interrupted_a_write_are_kept(tmp_path):
+    bench = Bench(tmp_path, delivery_mode="durable")
+    offer = bench.kafka.offer
+
+    def interrupted(event, on_report):
+        if event.event_id == "outer" and "inner" not in bench.kafka.offered:
+            bench.send("inner")
+        offer(event, on_report)
+
+    bench.sender._offer = interrupted
+    bench.send("before", "outer", "after")
+    assert bench.kafka.offered == ["before", "inner", "outer", "after"]
+    bench.kafka.settle(error=TIMED_OUT)
+    bench.fill()
+    bench.kafka.settle()
+    assert bench.counts() == (4, 0, 0)
+    bench.sender.close()
+    assert [*tmp_path.iterdir()] == []
+
+
+def test_a_full_spool_has_room_again_once_kafka_has_its_events(tmp_path, monkeypatch):
+    monkeypatch.setattr(sender_module, "_SMALLEST_SEGMENT", 1_000)
+    bench = Bench(tmp_path, delivery_mode="durable", spool_bytes=20_000, spool_full="block", max_block_ms=60_000)
+    sent = []
+
+    def work():
+        for name in names(0, 60):
+            bench.send(name)
+            sent.append(name)
+
+    thread = threading.Thread(target=work)
+    thread.start()
+    while thread.is_alive():
+        bench.kafka.settle()
+        bench.sender.reclaim()
+        thread.join(0.001)
+    bench.kafka.settle()
+    assert (sent, bench.counts()) == (names(0, 60), (60, 0, 0))
+
+
+def test_a_full_spool_refuses_events_and_counts_nothing(tmp_path):
+    bench = Bench(tmp_path, delivery_mode="durable", spool_bytes=1_000, spool_full="raise")
+    bench.send("a")
+    with pytest.raises(SpoolFull, match="since it holds 1000 bytes; the event was not accepted"):
+        bench.send("b", "c", "d")
+    assert bench.counts() == (0, 0, bench.sender.spooled)
+    bench = Bench(tmp_path / "fast", spool_bytes=1_000)
+    bench.send("a", keep=True)
+    bench.send("b", "c", "d", "e")
+    assert bench.sender.spooled + bench.sender.unsafe == 5, "fast events are in memory while the client has room"
+    bench.kafka.room = 0
+    with pytest.raises(SpoolFull):
+        bench.send("f", "g", "h")
+    bench.kafka.settle()
+    assert bench.killed() == []
+
+
+def test_the_oldest_events_are_dropped_and_counted_by_tenant(tmp_path, monkeypatch):
+    monkeypatch.setattr(sender_module, "_SMALLEST_SEGMENT", 1_200)
+    bench = Bench(tmp_path, delivery_mode="durable", spool_bytes=5_000, spool_full="drop_oldest")
+    bench.kafka.room = 1
+    settled: list[Any] = []
+    for number in range(30):
+        bench.send(f"e{number}", tenant=f"t{number % 2}", on_settled=settled.append)
+    delivered, failed, pending = bench.counts()
+    assert (delivered, failed + pending, len(settled)) == (0, 30, failed)
+    assert failed > 15
+    bench.sender.take_losses()
+    bench.kafka.room = 100
+    bench.kafka.settle()  # the event in the client was only dropped from the disk
+    while bench.sender.spooled:
+        bench.fill()
+        bench.kafka.settle()
+    assert bench.counts() == (pending, failed, 0)
+    assert sum(loss.count for loss in bench.killed()) == failed
+
+
+def test_a_folder_that_vanishes_is_reported_by_the_event_that_needs_it(tmp_path):
+    bench = Bench(tmp_path / "spool", delivery_mode="durable")
+    (tmp_path / "spool").write_text("a file")
+    with pytest.raises(SpoolFailed, match=r"cannot be written.*was not accepted"):
+        bench.send("a")
+    assert bench.counts() == (0, 0, 0)
+    (tmp_path / "spool").unlink()
+    bench.send("b")
+    assert bench.sender.spooled == 1
+
+
+def test_a_flush_waits_for_the_events_on_disk_that_preceded_it(tmp_path):
+    bench = Bench(tmp_path, delivery_mode="durable")
+    bench.kafka.room = 1
+    bench.send("a", "b")
+    assert bench.tracker.flush(0).pending == 2
+    bench.send("c")
+    bench.kafka.room = 10
+    bench.fill()
+    bench.kafka.settle(2)
+    assert bench.tracker.flush(0).pending == 1
+    bench.fill()
+    bench.kafka.settle()
+    assert bench.tracker.flush(0)
+
+
+def test_one_sync_serves_all_threads_that_wait(monkeypatch, tmp_path):
+    started, finish = threading.Event(), threading.Event()
+    written, syncs = [1], []
+
+    def snapshot():
+        syncs.append(written[0])
+        started.set()
+        finish.wait(30)
+        return syncs[-1], -1
+
+    group = GroupCommit(snapshot)
+    threads = [threading.Thread(target=group.wait, args=(1,))]
+    threads[0].start()
+    started.wait(30)
+    written[0] = 9
+    threads += [threading.Thread(target=group.wait, args=(number,)) for number in range(2, 10)]
+    for thread in threads[1:]:
+        thread.start()
+    finish.set()
+    for thread in threads:
+        thread.join(30)
+    assert syncs == [1, 9]
+    group.wait(9)
+    assert syncs == [1, 9]
+
+
+def test_events_are_synced_before_send_returns(tmp_path, monkeypatch):
+    synced = []
+    bench = Bench(tmp_path, delivery_mode="durable", spool_sync="always")
+    monkeypatch.setattr("auditlane.sdk.spool.group_commit._sync", synced.append)
+    bench.send("a")
+    assert len(synced) == 1
+    monkeypatch.setattr("auditlane.sdk.spool.group_commit._sync", _failing)
+    with pytest.raises(SpoolFailed, match="cannot be synced to disk"):
+        bench.send("b")
+
+
+def _failing(descriptor):
+    raise OSError(5, "Input/output error")

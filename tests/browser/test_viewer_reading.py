@@ -367,6 +367,29 @@ def test_a_users_columns_are_kept_until_reset(site: Site, unique: str, page: Pag
     wait_until(lambda: headings() == default_headings)
 
 
+def test_addresses_have_countries_in_the_readers_language(site: Site, unique: str, page: Page) -> None:
+    site.emit(event(unique, 1, ip="198.18.7.9"), event(unique, 2, ip="10.0.0.1"))
+    table = open_viewer(site, page, unique)
+    cell = table.locator(".row").last.locator(".cell").last
+    expect(cell).to_have_text("198.18.7.9 🇳🇴 Norway")
+    expect(cell.locator("[title]")).to_have_attribute("title", "198.18.7.9 🇳🇴 Norway")
+    [other, one] = site.request("/v1/events", site.token(unique)).json()["data"]
+    assert (one["ip_country"], other["ip_country"]) == ("NO", None)
+    single = site.request(f"/v1/events/{one['event_id']}", site.token(unique)).json()
+    assert (single["ip"], single["ip_country"], single["others"]) == ("198.18.7.9", "NO", [])
+    cell.click()
+    address = page.locator("auditlane-details .line", has_text="IP address")
+    expect(address).to_contain_text("198.18.7.9 🇳🇴 Norway")
+    page.locator("auditlane-viewer").evaluate("(viewer) => (viewer.lang = 'de')")
+    expect(page.locator("auditlane-details .line", has_text="IP-Adresse")).to_contain_text("🇳🇴 Norwegen")
+    expect(cell).to_have_text("198.18.7.9 🇳🇴 Norwegen")
+
+    page.get_by_role("switch", name="Live").click()
+    expect(page.locator("auditlane-live").get_by_role("status")).to_have_text("Live: verbunden")
+    site.emit(event(unique, 3, action="arrived", ip="198.18.7.10", occurred_at=datetime.now(UTC)))
+    expect(table.locator(".row", has_text="arrived")).to_contain_text("198.18.7.10 🇳🇴 Norwegen")
+
+
 def test_pinned_columns_stay_in_place_and_are_remembered(site: Site, unique: str, page: Page) -> None:
     site.emit(*(event(unique, number) for number in range(3)), event(unique, 3, actor_name=None))
     page.set_viewport_size({"width": 800, "height": 700})

@@ -147,7 +147,7 @@ def test_export_as_parquet_and_pdf_with_columns(filled, tmp_path):
     assert (tmp_path / "log.pdf").read_bytes().startswith(b"%PDF")
     wrong = run(filled, "export", "--tenant", "acme", "--columns", "color")
     assert wrong.returncode == 3
-    assert "Known columns: event_id" in wrong.stderr
+    assert "Known columns: sentence, event_id" in wrong.stderr
 
 
 def test_export_to_an_unwritable_path(filled, tmp_path):

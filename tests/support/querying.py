@@ -26,6 +26,7 @@ from auditlane.query.cursor import Cursors
 from auditlane.query.export import router as export_router
 from auditlane.query.export.exporter import Exporter
 from auditlane.query.export.links import DownloadLinks
+from auditlane.query.geoip import GeoIp
 from auditlane.query.live import router as live_router
 from auditlane.query.live.hub import StreamHub
 from auditlane.query.live.resume_token import ResumeTokens
@@ -207,6 +208,7 @@ def served(
         settings=load(query_timeout_s=10),
         authenticator=SimpleNamespace(authorize=authorize),
         structures=SimpleNamespace(of=structure_of),
+        geoip=GeoIp(None),
         reader=reader,
         cursors=Cursors(mac),
         resume_tokens=ResumeTokens(mac),

@@ -18,6 +18,7 @@ from auditlane.contract.stored_event import Event, SingleEvent
 from auditlane.query.cursor import Cursors
 from auditlane.query.fields import check_content_hash, check_event_id, from_structure
 from auditlane.query.filters import DEFAULT_LIMIT, MAX_LIMIT, limit_of, openapi_parameters, split
+from auditlane.query.geoip import GeoIp
 from auditlane.query.reader import Reader
 from auditlane.query.sort import NEWEST, parse_sort
 from auditlane.runtime.errors import InvalidFilter
@@ -49,6 +50,8 @@ class ListServices(Protocol):
     def cursors(self) -> Cursors: ...
     @property
     def structures(self) -> Structures: ...
+    @property
+    def geoip(self) -> GeoIp: ...
 
 
 async def services_of(request: Request) -> Any:
@@ -139,7 +142,7 @@ def list_events(request: Request, scope: Scope, services: Services) -> EventPage
     position = cursors.read(scope, filter_, own["cursor"], sort) if "cursor" in own else None
     page = services.reader.page(scope, filter_, limit=limit, position=position, sort=sort)
     return EventPage(
-        data=page.events,
+        data=services.geoip.located(page.events),
         next=cursors.sign(scope, filter_, page.older, sort) if page.older else None,
         prev=cursors.sign(scope, filter_, page.newer, sort) if page.newer else None,
     )
@@ -158,7 +161,9 @@ def get_event(
 
     If there are several, the first that reached Kafka is returned, or the one with the given `content_hash`.
     """
-    return services.reader.event(scope, check_event_id(event_id), content_hash and check_content_hash(content_hash))
+    found = services.reader.event(scope, check_event_id(event_id), content_hash and check_content_hash(content_hash))
+    event, *others = services.geoip.located([found, *found.others])
+    return found.model_copy(update={"ip_country": event.ip_country, "others": others})
 
 
 def check_filter(request: Request, scope: Scope, services: Services) -> FilterCheck:

@@ -18,6 +18,7 @@ from auditlane.cli.help_text import examples
 from auditlane.cli.pipes import ignore_broken_pipe
 from auditlane.contract.stored_event import Event
 from auditlane.query.filters import Filter
+from auditlane.query.geoip import GeoIp
 from auditlane.query.reader import Reader
 from auditlane.query.sort import NEWEST, Sort, parse_sort
 from auditlane.runtime.settings import load
@@ -51,14 +52,16 @@ def command(
     Reads ClickHouse directly, at AUDITLANE_CLICKHOUSE_URL.
     """
     scope = TenantScope.for_operator(options.checked_tenant(tenant))
-    reader = Reader(load())
+    settings = load()
+    geoip, reader = GeoIp(settings.geoip_file), Reader(settings)
     try:
         by = parse_sort(sort, partial(options.structure_of, tenant))
         events = walk(reader, scope, filter_, None if everything else limit, by)
         with ignore_broken_pipe():
             if as_json:
                 for event in events:
-                    sys.stdout.write(event.model_dump_json() + "\n")
+                    [located] = geoip.located([event])
+                    sys.stdout.write(located.model_dump_json() + "\n")
                 sys.stdout.flush()
             else:
                 _table(events, everything=everything)

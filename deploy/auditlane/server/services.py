@@ -31,8 +31,8 @@ from auditlane.observe.security.schedule import SecuritySchedule
 from auditlane.query.clickhouse.executor import TenantConcurrency
 from auditlane.query.cursor import Cursors
 from auditlane.query.export.service import ExportService
-from auditlane.query.frontegg.geoip import GeoIp
 from auditlane.query.frontegg.reader import FronteggReader
+from auditlane.query.geoip import GeoIp
 from auditlane.query.live.hub import StreamHub
 from auditlane.query.live.resume_token import ResumeTokens
 from auditlane.query.live.router import StreamThreads

@@ -30,6 +30,12 @@ class Event(BaseModel):
     severity: Severity
     description: str | None
     ip: str | None = Field(description="IPv4 or IPv6.")
+    ip_country: str | None = Field(
+        None,
+        description="ISO 3166-1 code of the country of `ip`, looked up when the event is read, in the file that the"
+        " service was given; null if it is unknown.",
+        examples=["NO"],
+    )
     user_agent: str | None
     request_id: str | None
     before: str | None = Field(description="JSON text, as sent.")

@@ -401,8 +401,8 @@ class ServeSettings(BaseModel):
     query_max_rows_read: int = Field(0, ge=0, description="Rows that one tenant's query may read; 0: unlimited.")
     geoip_file: File | None = Field(
         None,
-        description="City or country database in MaxMind's format, which adds locations to IP addresses in Frontegg's "
-        "API.",
+        description="City or country database in MaxMind's format (.mmdb), which adds countries to the IP addresses of "
+        "events, and locations in Frontegg's API. It is reloaded when it is replaced.",
     )
     stream_poll_s: float = Field(1.0, gt=0, description="Poll interval of live streams, in seconds.")
     streams_per_tenant: int = Field(

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from typing import Any
 
+from auditlane.query.geoip import GeoIp
 from auditlane.query.live.follow import EventSlice, StreamedEvent
 from auditlane.query.live.resume_token import StreamPosition
 from auditlane.query.live.router import PIECE, _Stream
@@ -35,7 +36,7 @@ def stream_texts(count: int, checks: int) -> tuple[list[str], int]:
 
     async def run() -> list[str]:
         nothing: Any = None
-        stream = _Stream(nothing, nothing, subscription, asyncio.Event(), lambda position: "id")
+        stream = _Stream(nothing, nothing, subscription, asyncio.Event(), lambda position: "id", GeoIp(None))
         return [text async for text in stream.body(None, 1.0, nothing, check, gone)]
 
     return asyncio.run(run()), checked

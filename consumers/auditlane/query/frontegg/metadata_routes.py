@@ -17,7 +17,8 @@ from auditlane.access.scope import Principal
 from auditlane.contract.frontegg import TENANT_HEADER, storable
 from auditlane.query.fields import parse_address
 from auditlane.query.frontegg import metadata
-from auditlane.query.frontegg.geoip import GeoIp, IpLocation
+from auditlane.query.frontegg.ip_location import IpLocation, location
+from auditlane.query.geoip import GeoIp
 from auditlane.query.router import caller_of, granted, services_of
 from auditlane.query.structure.audit import changes_text
 from auditlane.query.structure.service import ANY, StructureService
@@ -86,7 +87,8 @@ def save(request: Request, given: Annotated[Document, Body()], editor: Editor, s
 
 def place(ip: str, services: Services) -> IpLocation:
     """Return the location of an address."""
-    return services.geoip.of(str(parse_address("ip", ip)))
+    address = str(parse_address("ip", ip))
+    return location(address, services.geoip.entries([address]).get(address))
 
 
 def build(

@@ -19,6 +19,7 @@ from auditlane.access.scope import TenantScope
 from auditlane.contract.stored_event import Event
 from auditlane.query.fields import from_structure
 from auditlane.query.filters import openapi_parameters, split
+from auditlane.query.geoip import GeoIp
 from auditlane.query.live.follow import StreamedEvent
 from auditlane.query.live.hub import Channel, StreamHub
 from auditlane.query.live.resume_token import ResumeTokens, StreamPosition
@@ -76,6 +77,8 @@ class StreamServices(Protocol):
     def resume_tokens(self) -> ResumeTokens: ...
     @property
     def structures(self) -> Structures: ...
+    @property
+    def geoip(self) -> GeoIp: ...
 
 
 Services = Annotated[StreamServices, Depends(services_of)]
@@ -93,7 +96,7 @@ async def stream(request: Request, scope: Scope, services: Services) -> Streamin
     loop, waiting = asyncio.get_running_loop(), asyncio.Event()
     subscription = Subscription(lambda: _from_any_thread(loop, waiting))
     seal = partial(resume_tokens.seal, scope, filter_)
-    followed = _Stream(hub, channel, subscription, waiting, seal)
+    followed = _Stream(hub, channel, subscription, waiting, seal, services.geoip)
     try:
         if start is None:
             await threads.run(scope.tenant, lambda: hub.begin(channel, subscription, patience_s))
@@ -155,12 +158,14 @@ class _Stream:
         subscription: Subscription,
         waiting: asyncio.Event,
         seal: Callable[[StreamPosition], str],
+        geoip: GeoIp,
     ) -> None:
         self._hub = hub
         self._channel = channel
         self._subscription = subscription
         self._waiting = waiting
         self._seal = seal
+        self._geoip = geoip
         self._caught_up = False  # whether the client has received the events that it had missed
 
     async def body(
@@ -248,13 +253,14 @@ class _Stream:
 
     def _text(self, event: StreamedEvent) -> str:
         if not event.text:
-            event.text = f"id: {self._seal(event.position)}\nevent: event\ndata: {_json(event)}\n\n"
+            event.text = f"id: {self._seal(event.position)}\nevent: event\ndata: {self._json(event)}\n\n"
         return event.text
 
-
-def _json(event: StreamedEvent) -> str:
-    """Serialize the event on one line, in the form of the list API."""
-    return Event.model_validate_json(event.line).model_copy(update={"conflict": event.conflict}).model_dump_json()
+    def _json(self, event: StreamedEvent) -> str:
+        """Serialize the event on one line, in the form of the list API."""
+        stored = Event.model_validate_json(event.line).model_copy(update={"conflict": event.conflict})
+        [located] = self._geoip.located([stored])
+        return located.model_dump_json()
 
 
 _ENDINGS: Final[dict[Ending, str]] = {

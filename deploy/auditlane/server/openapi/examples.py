@@ -24,6 +24,7 @@ _EVENT: Final[dict[str, Any]] = {
     "severity": "Info",
     "description": None,
     "ip": "192.0.2.17",
+    "ip_country": "NO",
     "user_agent": None,
     "request_id": "6a1f3c2e",
     "before": '{"title":"Draft"}',

@@ -6,6 +6,7 @@ import type { Texts } from "../../i18n/en/index.js";
 import { type Catalogue, NO_ACTIONS } from "../../model/catalogue.js";
 import { SENTENCE } from "../../model/columns.js";
 import { displayAddress } from "../../model/format/address.js";
+import { countryOf } from "../../model/format/country.js";
 import { initialsOf, splitTail, truncate, visible } from "../../model/format/text.js";
 import { type Clock, clockOf } from "../../model/format/time.js";
 import { parseUserAgent } from "../../model/format/user-agent.js";
@@ -51,6 +52,12 @@ export function renderCell(event: AuditEvent, field: CellField, context: CellCon
   if (field.name === SENTENCE) return renderSentence(event, context.actions);
   const value = valueOf(event, field);
   if (value === null) return renderMissing(event, field, context);
+  const country = !field.custom && field.name === "ip" ? countryOf(event.ip_country, context.clock.language) : null;
+  if (country) {
+    const address = cellText(displayAddress(value));
+    const title = `${address} ${country.flag} ${country.name}`;
+    return html`<span title=${title}><bdi class="code">${address}</bdi> <span class="beside">${country.flag} ${country.name}</span></span>`;
+  }
   const formatted = renderFormatted(value, field, context);
   if (formatted) return formatted;
   const line = cellText(field.displayType === "Json" ? jsonInline(value.slice(0, 4_000)) : value);

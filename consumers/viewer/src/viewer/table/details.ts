@@ -7,6 +7,7 @@ import { copyText } from "../../elements/copy.js";
 import { metadataColumn } from "../../model/columns.js";
 import { explorationsOf } from "../../model/explore.js";
 import { displayAddress, networkOf } from "../../model/format/address.js";
+import { countryOf } from "../../model/format/country.js";
 import { initialsOf, visible } from "../../model/format/text.js";
 import { clockOf } from "../../model/format/time.js";
 import { isCode, metadataLabel, valueOf } from "../../model/format/value.js";
@@ -156,7 +157,7 @@ export class Details extends ViewerElement {
       // as in the table, the id replaces a missing name
       return this.renderLine(field.displayName, field.filterable ? "actor_id" : "", event.actor_id, this.renderText(event.actor_id, true), field.name);
     }
-    const shown = value === null ? html`<span class="quietly">${this.text.reading.none}</span>` : this.renderValue(field, value);
+    const shown = value === null ? html`<span class="quietly">${this.text.reading.none}</span>` : this.renderValue(event, field, value);
     const time = field.displayType === "Timestamp";
     return this.renderLine(field.displayName, time || !field.filterable ? "" : field.parameter, value, shown, field.name);
   }
@@ -167,7 +168,7 @@ export class Details extends ViewerElement {
     return this.renderLine(field.displayName, field.filterable ? "provenance_id" : "", event.provenance_id, html`<bdi>${words}</bdi>`, field.name);
   }
 
-  private renderValue(field: ShownField, value: string): TemplateResult {
+  private renderValue(event: AuditEvent, field: ShownField, value: string): TemplateResult {
     const { viewer } = this;
     const clock = clockOf(localeOf(viewer), viewer.zone);
     if (field.displayType === "Timestamp" && !Number.isNaN(Date.parse(value))) {
@@ -180,7 +181,9 @@ export class Details extends ViewerElement {
     }
     if (field.displayType === "IpAddress") {
       const network = this.text.reading.network[networkOf(value)];
-      return html`<bdi class="code">${visible(displayAddress(value))}</bdi> ${network ? html`<span class="quietly">${network}</span>` : nothing}`;
+      const country = !field.custom && field.name === "ip" ? countryOf(event.ip_country, localeOf(viewer)) : null;
+      const place = country ? html`<span>${country.flag} ${country.name}</span>` : nothing;
+      return html`<bdi class="code">${visible(displayAddress(value))}</bdi> ${place} ${network ? html`<span class="quietly">${network}</span>` : nothing}`;
     }
     const label = !field.custom && field.name === "action" ? viewer.actions.labelOf(value) : undefined;
     if (label) return html`<bdi>${label}</bdi><div class="quietly code"><bdi>${visible(value)}</bdi></div>`;

@@ -1,4 +1,4 @@
-"""The location of an address in Frontegg's format: without a database file, with one, and after replacing it."""
+"""The locations of addresses: without a database file, with one, and after replacing it."""
 
 from __future__ import annotations
 
@@ -9,7 +9,9 @@ import pytest
 from fixtures.places import write_places
 from serving import Served
 
-from auditlane.query.frontegg.geoip import GeoIp
+from auditlane.contract.stored_event import Event
+from auditlane.query.frontegg.ip_location import location
+from auditlane.query.geoip import GeoIp, country_code
 from auditlane.runtime.errors import ConfigError
 
 OSLO = {
@@ -62,18 +64,22 @@ def test_without_a_geoip_file_locations_are_unknown(tmp_path: Path) -> None:
     assert found == {"ip": "192.0.2.7"} | NOWHERE
 
 
+def city(places: GeoIp) -> str | None:
+    return location("192.0.2.7", places.entries(["192.0.2.7"]).get("192.0.2.7")).city
+
+
 def test_a_replaced_file_is_loaded(file: Path) -> None:
     places = GeoIp(file)
-    assert places.of("192.0.2.7").city == "Oslo"
+    assert city(places) == "Oslo"
     fresh = file.with_name("fresh")
     write_places(fresh, {"192.0.2.0/24": OSLO | {"city": {"names": {"en": "Bergen"}}}})
     fresh.replace(file)
-    assert places.of("192.0.2.7").city == "Bergen"
+    assert city(places) == "Bergen"
     fresh.write_bytes(b"broken")
     fresh.replace(file)
-    assert places.of("192.0.2.7").city == "Bergen"
+    assert city(places) == "Bergen"
     file.unlink()
-    assert places.of("192.0.2.7").city == "Bergen"
+    assert city(places) == "Bergen"
 
 
 @pytest.mark.parametrize("content", [None, b"", b"no places"])
@@ -84,3 +90,26 @@ def test_an_unreadable_file_is_reported(tmp_path: Path, content: bytes | None) -
     with pytest.raises(ConfigError) as caught:
         GeoIp(path)
     assert caught.value.field == "AUDITLANE_GEOIP_FILE"
+
+
+def event(ip: str | None) -> Event:
+    text = dict.fromkeys(Event.model_fields, "") | {
+        "ip": ip,
+        "ip_country": None,
+        "outcome": "success",
+        "severity": "Info",
+    }
+    return Event.model_validate(text | {"provenance": "kafka", "metadata": {}, "fields": {}, "conflict": False})
+
+
+def test_events_get_the_countries_of_their_addresses(file: Path) -> None:
+    events = [event(ip) for ip in ("192.0.2.7", None, "2001:db8::1", "nowhere", "10.0.0.1", "192.0.2.9")]
+    located = GeoIp(file).located(events)
+    assert [one.ip_country for one in located] == ["NO", None, None, None, None, "NO"]
+    assert [one.ip for one in located] == [one.ip for one in events]
+    assert GeoIp(None).located(events[:1])[0].ip_country is None
+
+
+@pytest.mark.parametrize("code", [None, "", "no", "NOR", "N1", "ÄÖ", 7, {}])
+def test_other_codes_are_unknown(code: Any) -> None:
+    assert country_code({"country": {"iso_code": code}}) is None

@@ -10,6 +10,7 @@ describe("a view in the address", () => {
     { ...DEFAULT_VIEW, range: { kind: "preset", preset: "7d" } as const, sort: "actor_name" },
     { ...DEFAULT_VIEW, range: { kind: "custom", from: "2026-01-01T00:00:00Z", to: "" } as const, open: "0193-a" },
     { ...DEFAULT_VIEW, query: "login", settings: true },
+    { ...DEFAULT_VIEW, group: "metadata.region", compare: true },
     { ...DEFAULT_VIEW, columns: ["occurred_at", "metadata.region"] },
   ])("comes back as it was: %o", (view) => {
     expect(viewFromSearch(searchFromView(view))).toEqual(view);

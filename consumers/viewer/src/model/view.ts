@@ -14,12 +14,26 @@ export interface View {
   open: string;
   /** The names of the columns, in order, that a link shows; null for the reader's own. */
   columns: string[] | null;
+  /** The parameter name of the field by which events are counted over time; "" for none. */
+  group: string;
+  /** Whether counts are compared with those of the period before. */
+  compare: boolean;
   /** Whether the settings are shown in place of the log. */
   settings: boolean;
 }
 
 export const DEFAULT_SORT = "-occurred_at";
-export const DEFAULT_VIEW: View = { query: "", range: ALL_TIME, sort: DEFAULT_SORT, live: false, open: "", columns: null, settings: false };
+export const DEFAULT_VIEW: View = {
+  query: "",
+  range: ALL_TIME,
+  sort: DEFAULT_SORT,
+  live: false,
+  open: "",
+  columns: null,
+  group: "",
+  compare: false,
+  settings: false,
+};
 const SHOWN = "1";
 
 /** Reads a view from a URL's query string, with defaults for missing and invalid parts. */
@@ -33,6 +47,8 @@ export function viewFromSearch(search: string): View {
     live: given.get("live") === "1" && sort === DEFAULT_SORT, // arriving events have a position only in a list sorted by time
     open: given.get("event") ?? "",
     columns: given.get("columns")?.split(",").filter(Boolean) ?? null,
+    group: given.get("group") ?? "",
+    compare: given.get("compare") === "1",
     settings: given.get("settings") === SHOWN, // a host page may have its own parameter of this name
   };
 }
@@ -51,7 +67,7 @@ export function searchFromView(view: View, present = "", zone = ""): string {
   const params = new URLSearchParams(present);
   if (zone) params.set("tz", zone);
   else params.delete("tz");
-  for (const name of ["query", "range", "from", "to", "sort", "live", "event", "columns"]) params.delete(name);
+  for (const name of ["query", "range", "from", "to", "sort", "live", "event", "columns", "group", "compare"]) params.delete(name);
   if (params.get("settings") === SHOWN) params.delete("settings");
   if (view.query) params.set("query", view.query);
   for (const [name, value] of addressParams(view.range)) params.set(name, value);
@@ -59,6 +75,8 @@ export function searchFromView(view: View, present = "", zone = ""): string {
   if (view.live) params.set("live", "1");
   if (view.open) params.set("event", view.open);
   if (view.columns?.length) params.set("columns", view.columns.join(","));
+  if (view.group) params.set("group", view.group);
+  if (view.compare) params.set("compare", "1");
   if (view.settings) params.set("settings", SHOWN);
   const text = params.toString();
   return text ? `?${text}` : "";

@@ -42,6 +42,8 @@ export default defineConfig({
           groups: [
             { name: "lit", test: /node_modules[\\/](@lit|lit|lit-element|lit-html)[\\/]/, minShareCount: 2 },
             { name: "shared", test: /src[\\/](api|elements|i18n|model|styles)[\\/]/, minShareCount: 2 },
+            // What the three entries of the viewer load first, and at least one lazy chunk uses as well.
+            { name: "viewing", test: /src[\\/]viewer[\\/](search|groups|download)[\\/]/, minShareCount: 4 },
           ],
         },
       },

@@ -72,11 +72,46 @@ export interface Histogram {
   data: Bucket[];
 }
 
+/** The time from `start` until before `end`. */
+export interface Span {
+  start: string;
+  end: string;
+}
+
+export interface Group {
+  events: number;
+  /** Events in the period before; null unless compared. */
+  before: number | null;
+  /** Events in each bucket. */
+  counts: number[];
+  /** The query that finds these events; null if it would be too long. */
+  query: string | null;
+}
+
+/** Events by the values of a field: each is in one group of `data`, in `others` or in `none`. */
+export interface Groups {
+  field: string;
+  tz: string;
+  interval: string;
+  events: number;
+  before: (Span & { events: number }) | null;
+  /** Different values, those that only the period has, and those that only the one before has. */
+  values: number;
+  new: number | null;
+  vanished: number | null;
+  buckets: Span[];
+  data: (Group & { value: string })[];
+  others: Group;
+  none: Group;
+}
+
 export interface Stats {
   tz: string;
   today: number;
   events: number;
   severe: number;
+  /** The period before; null unless compared. */
+  before: (Span & { events: number; severe: number }) | null;
   actions: Count[];
   actors: Count[];
 }

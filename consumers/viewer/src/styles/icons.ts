@@ -3,6 +3,7 @@ import { html, svg, type TemplateResult } from "lit";
 
 const PATHS = {
   back: "M10 3L5 8l5 5",
+  bars: "M3 13V8.5M6.3 13V3.5M9.7 13v-3M13 13V6",
   check: "M3 8.5l3.2 3.2L13 5",
   clock: "M8 2.5a5.5 5.5 0 1 0 0 11a5.5 5.5 0 0 0 0-11M8 5v3.2l2 1.3",
   close: "M4 4l8 8M12 4l-8 8",

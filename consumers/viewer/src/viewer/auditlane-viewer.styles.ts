@@ -103,6 +103,7 @@ export const auditlaneViewerStyles = css`
       gap: 0.25rem;
     }
     .tools {
+      position: relative; /* contains the hidden labels, which otherwise widen the page */
       flex: 0 1 auto;
       gap: 0.25rem;
       align-items: center;

@@ -1,6 +1,8 @@
 /** Formats fields, values, terms and numbers in the reader's language. */
 import type { ShownField } from "../api/types.js";
 import type { Texts } from "../i18n/en/index.js";
+import { type Change, changeOf } from "../model/comparison.js";
+import { parseInterval } from "../model/bars.js";
 import { localeOf as regionalLocale } from "../model/format/locale.js";
 import { visible } from "../model/format/text.js";
 import { ownValue } from "../model/own-property.js";
@@ -16,6 +18,23 @@ export function formatNumber(viewer: ViewerState, value: number): string {
   return new Intl.NumberFormat(localeOf(viewer), value >= 100_000 ? { notation: "compact", maximumFractionDigits: 1 } : {}).format(
     value,
   );
+}
+
+/** Describes how a number has changed since the period before: "+12 (+4%)", "new". */
+export function describeChange(viewer: ViewerState, before: number, now: number): { kind: Change["kind"]; text: string } {
+  const { groups } = viewer.text;
+  const change = changeOf(before, now);
+  if (change.kind !== "difference") return { kind: change.kind, text: groups[change.kind] };
+  const format = (value: number, options: Intl.NumberFormatOptions): string =>
+    new Intl.NumberFormat(localeOf(viewer), { signDisplay: "exceptZero", ...options }).format(value);
+  const share = format(change.share, { style: "percent", maximumFractionDigits: Math.abs(change.share) < 0.1 ? 1 : 0 });
+  return { kind: change.kind, text: groups.difference(format(change.count, {}), share) };
+}
+
+/** Describes the width of a histogram's buckets, an ISO 8601 duration: "3 hours". */
+export function describeInterval(viewer: ViewerState, interval: string): string {
+  const { count, unit } = parseInterval(interval);
+  return viewer.text.search.histogram.units[unit](count);
 }
 
 /** Returns the tenant's label of a field, or the name of a field outside its structure. */

@@ -1,9 +1,10 @@
 import type { Texts } from "../en/index.js";
 import { download } from "./download.js";
+import { groups } from "./groups.js";
 import { mistakes } from "./mistakes.js";
 import { reading } from "./reading.js";
 import { search } from "./search.js";
 import { settings } from "./settings.js";
 import { states } from "./states.js";
 
-export const de: Texts = { download, mistakes, reading, search, settings, states };
+export const de: Texts = { download, groups, mistakes, reading, search, settings, states };

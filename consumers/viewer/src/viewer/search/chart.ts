@@ -1,11 +1,21 @@
-/** Draws the bars of the histogram. Loaded when there is something to draw. */
+/** Draws bars over time, whole or in layers. Loaded when there is something to draw. */
 import uPlot from "uplot";
 import sheetText from "uplot/dist/uPlot.min.css?inline";
 
 import { axisRange, type Bar, barAt, highest, tickSteps } from "../../model/bars.js";
 
+/** A part of every bar. */
+export interface Layer {
+  /** A CSS colour, which may use custom properties. */
+  readonly fill: string;
+  /** Its share of each bar's events. */
+  readonly counts: readonly number[];
+}
+
 export interface ChartData {
   readonly bars: readonly Bar[];
+  /** The layers of the bars, from the bottom; null for plain bars. Their number does not change. */
+  readonly layers: readonly Layer[] | null;
   readonly zone: string;
   readonly locale: string;
   /** The first and the last selected bar, or null. */
@@ -19,7 +29,6 @@ export interface ChartEvents {
   onSelect(first: number, last: number): void;
 }
 
-const HEIGHT = 76;
 const AXIS = 20;
 const MIN_HEIGHT_SHARE = 0.04; // share of the highest bar's height, so that small bars stay visible
 const LABEL_PX = 60;
@@ -38,6 +47,7 @@ export class Chart {
     private readonly container: HTMLElement,
     shown: ChartData,
     private readonly events: ChartEvents,
+    private readonly height: number,
   ) {
     adoptSheet(container.getRootNode() as ShadowRoot);
     this.shown = shown;
@@ -52,7 +62,8 @@ export class Chart {
     const before = this.shown;
     this.shown = shown;
     const same = before.bars === shown.bars && before.zone === shown.zone && before.locale === shown.locale;
-    if (!same) this.plot.setData(this.data());
+    if (!same || before.layers !== shown.layers) this.plot.setData(this.data());
+    if (String(before.layers?.map(({ fill }) => fill)) !== String(shown.layers?.map(({ fill }) => fill))) this.recolour();
     if (String(before.selection) !== String(shown.selection)) this.showSelection(); // otherwise the current drag is kept
   }
 
@@ -67,7 +78,8 @@ export class Chart {
   }
 
   private data(): uPlot.AlignedData {
-    const { bars } = this.shown;
+    const { bars, layers } = this.shown;
+    if (layers) return [bars.map((bar) => bar.from / 1000), ...stacked(layers)];
     const least = (highest(bars)?.events ?? 0) * MIN_HEIGHT_SHARE;
     const height = (bar: Bar): number => (bar.events ? Math.max(bar.events, least) : 0);
     const whole = bars.map((bar) => (bar.partial ? null : height(bar)));
@@ -77,15 +89,19 @@ export class Chart {
 
   private options(): uPlot.Options {
     const paths = uPlot.paths.bars?.({ align: 1, size: [1, Infinity, 1], gap: 1.5 }) as uPlot.Series.PathBuilder;
-    const series = (fill: string): uPlot.Series => ({
+    const series = (fill: () => string): uPlot.Series => ({
       paths,
       points: { show: false },
       width: 0,
-      fill: () => this.colour(fill),
+      fill: () => this.colour(fill()),
     });
+    const { layers } = this.shown;
+    const fills = layers
+      ? layers.map((_, index) => () => (this.shown.layers ?? layers)[layers.length - 1 - index]?.fill ?? "")
+      : [() => "var(--accent)", () => "var(--partial)"];
     return {
       width: Math.max(this.container.clientWidth, 1),
-      height: HEIGHT,
+      height: this.height,
       padding: [7, 0, 0, 0],
       legend: { show: false },
       tzDate: (seconds) => uPlot.tzDate(new Date(seconds * 1000), this.shown.zone),
@@ -93,24 +109,24 @@ export class Chart {
         x: { time: true, range: () => this.axisEnds() },
         y: { range: (_plot, _min, max) => [0, Math.max(max ?? 0, 1)] },
       },
-      series: [{}, series("--accent"), series("--partial")],
+      series: [{}, ...fills.map(series)],
       axes: [
         {
           size: AXIS,
           space: 90,
           incrs: () => tickSteps(this.shown.bars),
-          stroke: () => this.colour("--ink-2"),
+          stroke: () => this.colour("var(--ink-2)"),
           font: `11px ${getComputedStyle(this.container).fontFamily}`,
           grid: { show: false },
-          ticks: { show: true, size: 4, width: 1, stroke: () => this.colour("--line") },
-          border: { show: true, width: 1, stroke: () => this.colour("--line") },
+          ticks: { show: true, size: 4, width: 1, stroke: () => this.colour("var(--line)") },
+          border: { show: true, width: 1, stroke: () => this.colour("var(--line)") },
           values: (plot, splits) => this.labels(splits, plot.over.clientWidth),
         },
         {
           size: (_plot, values) => DIGIT_PX * Math.max(...(values ?? []).map((value) => value.length)) + 10,
           gap: 4,
           splits: (_plot, _axis, _min, max) => [0, max],
-          stroke: () => this.colour("--ink-2"),
+          stroke: () => this.colour("var(--ink-2)"),
           font: `11px ${getComputedStyle(this.container).fontFamily}`,
           grid: { show: false },
           ticks: { show: false },
@@ -166,7 +182,7 @@ export class Chart {
 
   private resize(): void {
     const width = this.container.clientWidth;
-    if (width && width !== this.plot.width) this.plot.setSize({ width, height: HEIGHT });
+    if (width && width !== this.plot.width) this.plot.setSize({ width, height: this.height });
     this.showSelection();
   }
 
@@ -203,13 +219,24 @@ export class Chart {
     });
   }
 
-  /** Resolves a custom property, which may use `light-dark()`, to a colour for the canvas. */
-  private colour(property: string): string {
+  /** Resolves a CSS colour, which may use custom properties and `light-dark()`, to one for the canvas. */
+  private colour(value: string): string {
     const probe = this.container.querySelector<HTMLElement>(".probe") ?? this.container.appendChild(document.createElement("i"));
     probe.className = "probe";
-    probe.style.color = `var(${property})`;
+    probe.style.color = value;
     return getComputedStyle(probe).color;
   }
+}
+
+/** Returns the sums of the layers up to each, from the highest: each is drawn over the one before. */
+function stacked(layers: readonly Layer[]): (number | null)[][] {
+  let below: readonly number[] = [];
+  const sums = layers.map(({ counts }) => {
+    const sum = counts.map((count, index) => count + (below[index] ?? 0));
+    below = sum;
+    return sum.map((total, index) => (counts[index] ? total : null));
+  });
+  return sums.reverse();
 }
 
 let sheet: CSSStyleSheet | null = null;

@@ -75,6 +75,13 @@ export const tilesStyles = css`
     color: var(--ink-2);
     font-size: 0.82em;
   }
+  .compared {
+    font-size: 0.86em;
+    font-variant-numeric: tabular-nums;
+  }
+  .compared .note {
+    font-size: 1em;
+  }
   li button {
     position: relative;
     justify-content: space-between;

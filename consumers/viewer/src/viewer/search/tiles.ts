@@ -3,6 +3,7 @@ import { customElement } from "lit/decorators.js";
 
 import type { Count, Stats } from "../../api/types.js";
 import { RequestController } from "../../elements/request-controller.js";
+import { isComparable } from "../../model/comparison.js";
 import { visible } from "../../model/format/text.js";
 import { withPicks } from "../../model/picks.js";
 import { withTerm } from "../../model/query.js";
@@ -10,7 +11,7 @@ import { type Range, rangeParams } from "../../model/range.js";
 import { instantOf, localTimeOf } from "../../model/zone.js";
 import { baseStyles } from "../../styles/base.js";
 import { icon } from "../../styles/icons.js";
-import { fieldLabel, formatNumber, valueLabel } from "../describe.js";
+import { describeChange, fieldLabel, formatNumber, valueLabel } from "../describe.js";
 import { ViewerElement } from "../viewer-element.js";
 import { withQuery } from "./facet-list.js";
 import { tilesStyles } from "./tiles.styles.js";
@@ -37,9 +38,10 @@ export class Tiles extends ViewerElement {
     const { viewer } = this;
     if (viewer.preferences.tilesFolded) return this.stats.reset();
     const { accessParams, view, zone } = viewer;
-    const params = [...withQuery(rangeParams(this.period, viewer.asOf), view.query), ...accessParams, ["tz", zone]] as const;
+    const own = [["tz", zone], ["compare", String(view.compare && isComparable(this.period, viewer.asOf))]] as const;
+    const params = [...withQuery(rangeParams(this.period, viewer.asOf), view.query), ...accessParams, ...own];
     const revision = viewer.recountCount;
-    const key = JSON.stringify([view.query.trim(), view.range, accessParams, zone]);
+    const key = JSON.stringify([view.query.trim(), view.range, accessParams, own]);
     this.stats.request(key, (signal) => viewer.client.json<Stats>("/v1/stats", { params, signal }), { revision });
   }
 
@@ -70,8 +72,8 @@ export class Tiles extends ViewerElement {
     const range = this.period;
     return html`<div class="tiles ${ever ? "" : "chosen"}" aria-busy=${pending && outdated}>
       ${ever ? this.number(tiles.today, stats?.today, tiles.showToday, () => this.showEvents({ range: this.todayRange() })) : nothing}
-      ${this.number(ever ? tiles.week : tiles.events, stats?.events, tiles.showEvents, () => this.showEvents({ range }))}
-      ${this.number(ever ? tiles.severeWeek : tiles.severe, stats?.severe, tiles.showSevere, () => this.showSevere(), tiles.severeNote)}
+      ${this.number(ever ? tiles.week : tiles.events, stats?.events, tiles.showEvents, () => this.showEvents({ range }), "", stats?.before?.events)}
+      ${this.number(ever ? tiles.severeWeek : tiles.severe, stats?.severe, tiles.showSevere, () => this.showSevere(), tiles.severeNote, stats?.before?.severe)}
       ${this.list(tiles.actions, "action", stats?.actions)} ${this.list(tiles.actors, "actor", stats?.actors)}
     </div>`;
   }
@@ -82,12 +84,20 @@ export class Tiles extends ViewerElement {
     return range.kind === "ever" ? WEEK : range;
   }
 
-  private number(name: string, value: number | undefined, title: string, action: () => void, note = ""): TemplateResult {
+  /** Shows a number, and `before`, that of the period before, in place of the note. */
+  private number(name: string, value: number | undefined, title: string, action: () => void, note = "", before?: number): TemplateResult {
     const shown = value === undefined ? html`<span class="waiting"></span>` : formatNumber(this.viewer, value);
     return html`<button class="tile" part="tile" title=${title} ?disabled=${value === undefined} @click=${() => this.showList(action)}>
       <span class="name">${name}</span>
       <span class="number ${note && value ? "some" : ""}">${shown}</span>
-      ${note ? html`<span class="note">${note}</span>` : nothing}
+      ${value !== undefined && before !== undefined
+        ? html`<span class="compared"
+            >${describeChange(this.viewer, before, value).text}
+            <span class="note">${this.text.groups.wasBefore(formatNumber(this.viewer, before))}</span></span
+          >`
+        : note
+          ? html`<span class="note">${note}</span>`
+          : nothing}
     </button>`;
   }
 

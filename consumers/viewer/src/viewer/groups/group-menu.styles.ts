@@ -1,0 +1,7 @@
+import { css } from "lit";
+
+export const groupMenuStyles = css`
+  [aria-current] {
+    font-weight: 600;
+  }
+`;

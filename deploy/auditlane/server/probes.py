@@ -112,8 +112,11 @@ class KafkaProbe:
 class Readiness:
     """Runs the probes, and logs each change in their problems. Use it on one event loop."""
 
-    def __init__(self, probes: Sequence[Probe], keys: KeysFile, signing: SigningKeys) -> None:
-        """Start without results. `probes` contains one probe for each role of this process."""
+    def __init__(self, probes: Sequence[Probe], keys: KeysFile, signing: SigningKeys, *, spools: bool = False) -> None:
+        """Start without results. `probes` contains one probe for each role of this process. With `spools`, ingestion
+        works without Kafka.
+        """
+        self._spools = spools
         self._probes = tuple(probes)
         self._keys = keys
         self._signing = signing
@@ -135,7 +138,7 @@ class Readiness:
             for probe in self._probes:
                 group.start_soon(run, probe)
         parts.sort(key=lambda part: part.name)
-        ready = any(part.state == "up" for part in parts)
+        ready = any(part.state == "up" or (self._spools and part.name == "kafka") for part in parts)
         parts += [_file("keys", self._keys.problem), _file("signing-keys", self._signing.problem)]
         for part in parts:
             if part.problem != self._logged.get(part.name):

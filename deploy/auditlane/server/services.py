@@ -225,7 +225,9 @@ class Services:
             exports=exports,
             frontegg_reader=FronteggReader(settings, concurrency, metrics.statement),
             geoip=GeoIp(settings.geoip_file if "query" in roles else None),
-            readiness=Readiness([probes[role] for role in roles], keys, signing),
+            readiness=Readiness(
+                [probes[role] for role in roles], keys, signing, spools=bool(settings.ingest_spool_bytes)
+            ),
             bundle=bundles.load(),
             observing=_observing(settings, observer, refusals if "ingest" in roles else None),
             canary=canary,

@@ -20,7 +20,7 @@ from auditlane.contract.provenance import Sign
 from auditlane.contract.registry_reader import Observe
 from auditlane.contract.tenants import is_tenant
 from auditlane.gateway import kafka
-from auditlane.gateway.kafka import ACKNOWLEDGED, Ack, AckWaiter
+from auditlane.gateway.kafka import ACKNOWLEDGED, SPOOLED, Ack, AckWaiter
 from auditlane.gateway.metrics import GatewayMetrics
 from auditlane.gateway.rate import PastMonths, PatternSteps, Rates, too_fast, too_many_months, too_many_steps
 from auditlane.gateway.refusal_counts import ContractRefusals, by_contract
@@ -47,12 +47,13 @@ Signer = Callable[[str, Sequence[str]], Sign]  # (client id, filled fields) -> s
 @dataclass(frozen=True, slots=True)
 class Result:
     """The outcome of one event. `index` is the event's position in the request, from 0. If `error` is None, Kafka has
-    acknowledged the event.
+    acknowledged the event, or it is `spooled`: it is on disk, from which it is sent once Kafka is available.
     """
 
     index: int
     event_id: str = ""
     error: AuditlaneError | None = None
+    spooled: bool = False
 
 
 class IngestService:
@@ -186,7 +187,7 @@ class IngestService:
             async with self._queue.of(sender.tenant or ""):
                 await self._in_thread(partial(hand_over, None, stale), self._stale_threads)
         acks = await waiter.wait(self._ack_timeout_s)
-        results = [Result(first + place, ids[place], _error(ack)) for place, ack in enumerate(acks)]
+        results = [Result(first + place, ids[place], _error(ack), ack == SPOOLED) for place, ack in enumerate(acks)]
         errors = [result.error for result in results if result.error]
         if failed := next((ack for ack in acks if _is_server_error(ack)), None):
             self._log.warning("ingest.failed", problem=str(failed), request_id=sender.request_id)
@@ -307,11 +308,11 @@ class IngestService:
                 ids[place] = event.event_id if encoded is None else encoded[1]
                 if self._signer and (fields := filled(value, sender)) not in signs:
                     signs[fields] = self._signer(sender.provenance_id, fields)
-                settle, sign = partial(waiter.settle, place), signs.get(fields)
+                settle, spooled, sign = partial(waiter.settle, place), partial(waiter.spooled, place), signs.get(fields)
                 if encoded is None:
-                    client.send(event, settle, headers, may_ask=stale is None, sign=sign)
+                    client.send(event, settle, headers, may_ask=stale is None, sign=sign, on_spooled=spooled)
                 else:
-                    client.send_encoded(encoded, settle, headers, sign=sign)
+                    client.send_encoded(encoded, settle, headers, sign=sign, on_spooled=spooled)
             except SchemaMayBeStale:
                 if stale is not None:
                     stale.append(place)
@@ -356,7 +357,9 @@ def _tenant_named_by(posted: object) -> str:
 
 
 def _error(ack: Ack) -> AuditlaneError | None:
-    return None if ack == ACKNOWLEDGED else kafka.public_error(ack if isinstance(ack, AuditlaneError) else None)
+    return (
+        None if ack in (ACKNOWLEDGED, SPOOLED) else kafka.public_error(ack if isinstance(ack, AuditlaneError) else None)
+    )
 
 
 def _is_server_error(ack: Ack) -> bool:

@@ -6,20 +6,23 @@ from __future__ import annotations
 
 import asyncio
 import threading
-from typing import Final
+from typing import Any, Final
 
 from auditlane.runtime.errors import (
     AuditlaneError,
     BufferFull,
     ClientClosed,
+    ConfigError,
     DeliveryFailed,
     KafkaUnavailable,
     RegistryRefused,
     RegistryUnavailable,
+    SpoolFailed,
 )
-from auditlane.runtime.settings import Settings
+from auditlane.runtime.settings import Settings, variable
 from auditlane.sdk import ClientConfig
 
+_SPOOLED_TIMEOUT_MS: Final = 60_000  # after which an event on disk is handed to Kafka's client again
 _AGAIN: Final = (
     "Send it again with the same event_id and occurred_at, or the same Idempotency-Key, to avoid a duplicate."
 )
@@ -41,11 +44,34 @@ def client_config(settings: Settings) -> ClientConfig:
         registry_wait_ms=settings.ingest_ack_timeout_ms,
         topic=settings.topic,
         max_event_bytes=settings.max_event_bytes,
+        delivery_mode="fast",
+        **_spool_options(settings),
         max_block_ms=0,  # a full buffer is an immediate error: the caller still has the event
         buffer_bytes=settings.ingest_buffer_bytes,
-        # After this time the caller has its response, so an older message must not stay in the buffer.
-        delivery_timeout_ms=settings.ingest_ack_timeout_ms,
     )
+
+
+def _spool_options(settings: Settings) -> dict[str, Any]:
+    """Return the options of the spool. Raises ConfigError if no setting determines its folder."""
+    if not settings.ingest_spool_bytes:
+        # After this time the caller has its response, so an older message must not stay in the buffer.
+        return {"spool_dir": "", "delivery_timeout_ms": settings.ingest_ack_timeout_ms}
+    folder = settings.ingest_spool_dir
+    if folder is None and settings.signing_keys_file is not None:
+        folder = settings.signing_keys_file.parent / "ingest"
+    if folder is None:
+        raise ConfigError(
+            "AUDITLANE_INGEST_SPOOL_BYTES is set, but no folder for the events.",
+            field=variable("ingest_spool_dir"),
+            fix="Set AUDITLANE_INGEST_SPOOL_DIR to a folder on a local disk.",
+        )
+    return {
+        "spool_dir": str(folder),
+        "spool_bytes": settings.ingest_spool_bytes,
+        "spool_full": "raise",
+        "spool_sync": "1s",  # a sync for each event would block the event loop
+        "delivery_timeout_ms": max(settings.ingest_ack_timeout_ms, _SPOOLED_TIMEOUT_MS),
+    }
 
 
 def public_error(error: AuditlaneError | None) -> AuditlaneError:
@@ -56,6 +82,8 @@ def public_error(error: AuditlaneError | None) -> AuditlaneError:
         return KafkaUnavailable(
             "Kafka did not acknowledge the event in time. It may still have been stored.", fix=_AGAIN
         )
+    if isinstance(error, SpoolFailed):
+        return KafkaUnavailable("The event could be neither delivered nor kept; it was not accepted.", fix=_AGAIN)
     if isinstance(error, BufferFull):
         return BufferFull("Events arrive faster than Kafka accepts them; this event was not accepted.", fix=_AGAIN)
     if isinstance(error, ClientClosed):
@@ -73,7 +101,8 @@ def public_error(error: AuditlaneError | None) -> AuditlaneError:
 
 
 ACKNOWLEDGED: Final = "acknowledged"
-Ack = AuditlaneError | str | None  # ACKNOWLEDGED, an error, or None while it is pending
+SPOOLED: Final = "spooled"  # on disk, from which it is sent once Kafka is available
+Ack = AuditlaneError | str | None  # ACKNOWLEDGED, SPOOLED, an error, or None while it is pending
 
 
 class AckWaiter:
@@ -92,8 +121,17 @@ class AckWaiter:
 
     def settle(self, place: int, error: AuditlaneError | None) -> None:
         """Record the outcome of one event, exactly once. `error` is None if Kafka has acknowledged it."""
+        self._record(place, error or ACKNOWLEDGED)
+
+    def spooled(self, place: int) -> None:
+        """Record that an event is on disk, which is its outcome if Kafka has not acknowledged it yet."""
+        self._record(place, SPOOLED)
+
+    def _record(self, place: int, ack: Ack) -> None:
         with self._lock:
-            self.acks[place] = error or ACKNOWLEDGED
+            if self.acks[place] is not None:
+                return
+            self.acks[place] = ack
             self._left -= 1
             last = not self._left
         if last:

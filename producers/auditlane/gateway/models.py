@@ -41,9 +41,13 @@ class EventResult(BaseModel):
 
     index: int = Field(description="Position of the event in the request, from 0; blank lines do not count.")
     status: int = Field(
-        description="202: Kafka has acknowledged it. 400, 403, 413: it was rejected. 429, 5xx: send it again."
+        description="202: Kafka has acknowledged it, or it is `spooled`. 400, 403, 413: it was rejected. "
+        "429, 5xx: send it again."
     )
     event_id: str | None = None
+    spooled: bool | None = Field(
+        None, description="true if the event is on the service's disk, from which it is sent once Kafka is available."
+    )
     code: str | None = Field(None, description="Error code, for programs.")
     detail: str | None = Field(None, description="Error message, for people.")
     fix: str | None = Field(None, description="How to resolve the error.")
@@ -53,7 +57,10 @@ class EventResult(BaseModel):
 class EventsAnswer(BaseModel):
     """The outcome of a request's events."""
 
-    accepted: int = Field(description="Events that Kafka has acknowledged.")
+    accepted: int = Field(description="Events that Kafka has acknowledged, and `spooled` events.")
+    spooled: int | None = Field(
+        None, description="Of the accepted events, those on the service's disk. Omitted if there are none."
+    )
     refused: int = Field(description="Events that were not accepted.")
     results: list[EventResult] = Field(
         description="The results of all events if the request has at most 1,000, otherwise the first 1,000 errors."

@@ -34,6 +34,7 @@ class BatchResult:
     """
 
     accepted: int = 0
+    spooled: int = 0  # accepted events that Kafka does not have yet
     refused: int = 0
     results: list[Result] = field(default_factory=list)
     first: AuditlaneError | None = None  # first error
@@ -53,6 +54,7 @@ class BatchResult:
         for result in results:
             if result.error is None:
                 self.accepted += 1
+                self.spooled += result.spooled
             else:
                 self._refused(result.error)
             if self.events == KEPT + 1:
@@ -73,6 +75,7 @@ def answer(outcome: BatchResult) -> dict[str, Any]:
     """Return the JSON body of a response. A problem contains the same members."""
     return {
         "accepted": outcome.accepted,
+        **({"spooled": outcome.spooled} if outcome.spooled else {}),
         "refused": outcome.refused,
         "results": [_item(result) for result in outcome.results],
         "left_out": outcome.left_out,
@@ -82,7 +85,8 @@ def answer(outcome: BatchResult) -> dict[str, Any]:
 def _item(result: Result) -> dict[str, Any]:
     error = result.error
     if error is None:
-        return {"index": result.index, "status": int(HTTPStatus.ACCEPTED), "event_id": result.event_id}
+        item = {"index": result.index, "status": int(HTTPStatus.ACCEPTED), "event_id": result.event_id}
+        return item | {"spooled": True} if result.spooled else item
     members = {
         "event_id": result.event_id,
         "code": error.code,

@@ -340,12 +340,14 @@ class AuditClient(ActionProperties):
         *,
         may_ask: bool = True,
         sign: Sign | None = None,
+        on_spooled: Callable[[], None] | None = None,
     ) -> str:
         """Emit like `emit`, for callers that wait for each event separately.
 
-        `on_settled(None)` is called once Kafka has acknowledged the event, or `on_settled(error)` if it failed. It is
-        called exactly once, on a background thread, and never if this method raises. `headers` are Kafka headers;
-        raises InvalidInput for a name that starts with `auditlane.`. `sign` overrides the client's for this event.
+        `on_settled(None)` is called once Kafka has acknowledged the event, `on_settled(error)` if it failed: exactly
+        once, on a background thread, and never if this method raises. `on_spooled()` is called once the event is on
+        disk, unless it is settled before. `headers` are Kafka headers; raises InvalidInput for a name that starts with
+        `auditlane.`. `sign` overrides the client's for this event.
 
         With `may_ask=False`, the registry is not queried, and an event that a possibly stale contract rejects raises
         SchemaMayBeStale.
@@ -353,7 +355,7 @@ class AuditClient(ActionProperties):
         if not self._own_headers:
             check_headers(headers or {})
         make = partial(self._builder.build, event, {})
-        return self._publisher.send(make, on_settled, headers, may_ask=may_ask, sign=sign)
+        return self._publisher.send(make, on_settled, headers, may_ask=may_ask, sign=sign, on_spooled=on_spooled)
 
     def encoded(self, values: dict[str, Any]) -> Encoded | None:
         """Encode an event from `emit`'s keyword values, for `send_encoded`. This is much cheaper than `send`.
@@ -374,11 +376,12 @@ class AuditClient(ActionProperties):
         headers: Mapping[str, str] | None = None,
         *,
         sign: Sign | None = None,
+        on_spooled: Callable[[], None] | None = None,
     ) -> None:
         """Send the result of `encoded`, like `send`. Raises BufferFull, ClientClosed and DeliveryFailed."""
         if not self._own_headers:
             check_headers(headers or {})
-        self._publisher.send_encoded(encoded, on_settled, headers, sign=sign)
+        self._publisher.send_encoded(encoded, on_settled, headers, sign=sign, on_spooled=on_spooled)
 
     def knows(self, tenant: str) -> bool:
         """Return whether the tenant's contract is cached, so that an event would not wait for the registry."""

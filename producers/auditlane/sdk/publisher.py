@@ -86,6 +86,7 @@ class EventPublisher:
         *,
         may_ask: bool = True,
         sign: Sign | None = None,
+        on_spooled: Callable[[], None] | None = None,
     ) -> str:
         """Encode and buffer the event that `make` returns, and return its id. Raises the same errors as
         `AuditClient.send`.
@@ -102,7 +103,8 @@ class EventPublisher:
         except AuditlaneError as error:
             self._refused[error.code] += 1
             raise
-        self.send_encoded((event.tenant_id, event.event_id, value), on_settled, headers, sign=sign)
+        encoded = event.tenant_id, event.event_id, value
+        self.send_encoded(encoded, on_settled, headers, sign=sign, on_spooled=on_spooled)
         return event.event_id
 
     def encoded(self, values: Mapping[str, Any]) -> Encoded | None:
@@ -128,6 +130,7 @@ class EventPublisher:
         *,
         sign: Sign | None = None,
         keep: bool = False,
+        on_spooled: Callable[[], None] | None = None,
     ) -> None:
         """Buffer or spool an encoded event, or wait for its acknowledgement. `keep` spools it in every mode.
 
@@ -151,7 +154,7 @@ class EventPublisher:
             if spool is None:
                 self._current_delivery().produce(topic, key, value, event_id, tenant, on_settled, sent or None)
             else:
-                spool.send(topic, key, value, event_id, tenant, on_settled, sent, keep=keep)
+                spool.send(topic, key, value, event_id, tenant, on_settled, sent, keep=keep, on_spooled=on_spooled)
             if awaited is not None and not self._in_callback() and not (spool is not None and spool.interrupted):
                 awaited.wait(event_id, config.delivery_timeout_ms / 1000, spooled=spool is not None)
         except AuditlaneError as error:

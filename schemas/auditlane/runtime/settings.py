@@ -60,6 +60,12 @@ def _with_an_issuer(value: str, info: ValidationInfo) -> str:
     return value
 
 
+def _none_or_a_mebibyte(value: int) -> int:
+    if 0 < value < 1 << 20:
+        raise ValueError("must be 0 or at least 1048576")
+    return value
+
+
 JsonObject = Annotated[dict[str, Any], NoDecode, BeforeValidator(_json_object)]
 HttpUrl = Annotated[str, AfterValidator(_unless_empty(validators.http_url))]
 RegistryUrl = Annotated[str, AfterValidator(_unless_empty(validators.registry_url))]
@@ -548,6 +554,17 @@ class GatewaySettings(BaseModel):
         description="Bytes of buffered request bodies and of events in flight to Kafka, in one process. One sender may "
         "use half.",
         json_schema_extra=reached("A sender above its half gets 429, others get `503 BUFFER_FULL`."),
+    )
+    ingest_spool_bytes: Annotated[int, AfterValidator(_none_or_a_mebibyte)] = Field(
+        0,
+        ge=0,
+        description="Bytes of events on disk that the gateway accepts while Kafka is unavailable. 0: none; such "
+        "requests get 503. Beyond it, they get `503 BUFFER_FULL`.",
+    )
+    ingest_spool_dir: Path | None = Field(
+        None,
+        description="Folder of these events, on a local disk that outlives the process. Processes on one host may "
+        "share it. Empty: `ingest` in the folder of the signing keys.",
     )
 
 

@@ -32,6 +32,7 @@ class Event:
         "key",
         "number",
         "on_settled",
+        "on_spooled",
         "segment",
         "slot",
         "source",
@@ -51,6 +52,7 @@ class Event:
         self.emitted_us = 0
         self.epoch: Epoch | None = None
         self.on_settled: OnSettled | None = None
+        self.on_spooled: Callable[[], None] | None = None
         self.source: RecordSet | None = None
         self.segment: Segment | None = None
         self.number = 0

@@ -10,7 +10,6 @@ from typing import Final
 
 from auditlane.runtime.errors import ConfigError
 
-VARIABLE: Final = "AUDITLANE_SPOOL_DIR"
 _SUFFIX: Final = ".set"
 _BAD: Final = "damaged"  # folder of the bytes that could not be read
 _MOUNTS: Final = Path("/proc/self/mountinfo")
@@ -26,15 +25,15 @@ def check(folder: Path) -> None:
         probe.rmdir()
     except OSError as error:
         raise ConfigError(
-            f"{VARIABLE}: {folder} is not a folder in which user {os.geteuid()} may create files: {error.strerror}.",
+            f"The spool's folder {folder} is not one in which user {os.geteuid()} may create files: {error.strerror}.",
             field="spool_dir",
             fix="Create the folder, and make it writable for the service's user.",
         ) from error
     with contextlib.suppress(OSError):
         if kind := network_file_system(_MOUNTS.read_text(), str(folder.resolve())):
             raise ConfigError(
-                f"{VARIABLE}: {folder} is on a network file system ({kind}), whose locks and mapped files are not "
-                "reliable when a host or the network fails.",
+                f"The spool's folder {folder} is on a network file system ({kind}), whose locks and mapped files are "
+                "not reliable when a host or the network fails.",
                 field="spool_dir",
                 fix="Use a folder on a local disk or on a volume that one host mounts at a time.",
             )

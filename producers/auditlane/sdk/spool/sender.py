@@ -109,14 +109,16 @@ class SpoolSender:
         headers: Headers | None = None,
         *,
         keep: bool = False,
+        on_spooled: Callable[[], None] | None = None,
     ) -> None:
-        """Accept an event; `keep` writes it in every mode.
+        """Accept an event; `keep` writes it in every mode. `on_spooled` is called, with the lock held, once it is
+        written.
 
         Raises SpoolFull and SpoolFailed, in which case it was not accepted, and ClientClosed.
         """
         tracker, size = self._tracker, len(value)
         event = Event(topic, key, value, event_id, tenant, headers or {})
-        event.on_settled = on_settled
+        event.on_settled, event.on_spooled = on_settled, on_spooled
         event.at = time.monotonic()
         event.emitted_us = time.time_ns() // 1_000
         event.epoch = epoch = tracker.open(size)
@@ -318,6 +320,8 @@ class SpoolSender:
         if event.epoch is not None and (not self._epochs or self._epochs[-1][1] is not event.epoch):
             self._add_epoch(event.number, event.epoch)
         self._written += 1
+        if event.on_spooled is not None:
+            event.on_spooled()
         if waits:
             self._let_go(event)
             self.wake.set()

@@ -66,11 +66,12 @@ class Spool:
         headers: Headers | None,
         *,
         keep: bool = False,
+        on_spooled: Callable[[], None] | None = None,
     ) -> None:
         """See SpoolSender."""
         if self._keeper is None:
             self.start()
-        self._sender.send(topic, key, value, event_id, tenant, on_settled, headers, keep=keep)
+        self._sender.send(topic, key, value, event_id, tenant, on_settled, headers, keep=keep, on_spooled=on_spooled)
 
     @property
     def interrupted(self) -> bool:

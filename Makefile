@@ -85,8 +85,13 @@ texts: $(STAMP) ## update the catalogue of the server's pages from the code
 	@$(BIN)/pybabel --quiet extract --mapping pyproject.toml --no-wrap --add-location file --sort-by-file --output $(VENV)/texts.pot $(SERVER)
 	@$(BIN)/pybabel --quiet update $(PO) --locale de --input-file $(VENV)/texts.pot --output-file $(SERVER)/pages/locale/de.po
 
-lock: $(STAMP) ## update constraints.txt from the installed packages
+# The locks of the images need `uv`, which is not installed with the other packages.
+IMAGE_LOCK = uv pip compile pyproject.toml $(1) --extra otel --constraint constraints.txt --universal --python-version 3.11 \
+	--generate-hashes --no-annotate --no-header --no-emit-index-url --quiet --output-file deploy/image/$(2).txt
+lock: $(STAMP) ## update constraints.txt from the installed packages, and the locks of the images
 	$(BIN)/python -m pip freeze --exclude-editable > constraints.txt
+	$(call IMAGE_LOCK,--extra worker,worker)
+	$(call IMAGE_LOCK,--extra worker --extra serve,serve)
 
 format: $(STAMP) ## format the code with ruff
 	$(BIN)/ruff check --fix .

@@ -37,6 +37,7 @@ SUBCOMMANDS: tuple[Subcommand, ...] = (
     Subcommand("serve", "serve", "Serve the gateway, the query API and the viewer over HTTP."),
     Subcommand("emit", "cli", "Emit one event."),
     Subcommand("import", "cli", "Import events from files."),
+    Subcommand("outbox", "outbox", "Send the events of a transactional outbox to Kafka."),
     Subcommand("events", "serve", "List and search a tenant's events."),
     Subcommand("export", "serve", "Export a tenant's events to a file or to standard output."),
     Subcommand("schema", "serve", "Compare typed events with a contract, and register the fields that they need."),

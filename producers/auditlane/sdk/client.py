@@ -15,6 +15,7 @@ from uuid import UUID
 from auditlane.contract.event import AuditEvent, Outcome, OutcomeName, Severity, SeverityName
 from auditlane.contract.provenance import Sign, check_headers, is_ours
 from auditlane.contract.registry_reader import Observe
+from auditlane.contract.tenants import tenant_of_key
 from auditlane.runtime.errors import ConfigError, InvalidEvent
 from auditlane.sdk.action_properties import ActionProperties
 from auditlane.sdk.audited import P, R, audited
@@ -23,7 +24,7 @@ from auditlane.sdk.context import AuditContext, fill
 from auditlane.sdk.delivery import OnError, OnSettled
 from auditlane.sdk.diff import diff
 from auditlane.sdk.event_builder import EventBuilder, suggest
-from auditlane.sdk.publisher import Encoded, EventPublisher
+from auditlane.sdk.publisher import Encoded, EventPublisher, Prepared
 from auditlane.sdk.recording import Recorder
 from auditlane.sdk.redaction import Redaction
 from auditlane.sdk.results import ClientStats, FlushResult
@@ -356,6 +357,29 @@ class AuditClient(ActionProperties):
             check_headers(headers or {})
         make = partial(self._builder.build, event, {})
         return self._publisher.send(make, on_settled, headers, may_ask=may_ask, sign=sign, on_spooled=on_spooled)
+
+    def prepare(self, event: AuditEvent | None = None, /, **values: Any) -> Prepared:
+        """Check and encode one event like `emit`, but do not send it; for `send_prepared`, also in another process.
+
+        Never waits for a contract that is not cached; the result then has no value. Raises the same errors as `emit`.
+        """
+        if event is None:
+            fill(values, self._recorder.report_resolver)
+        typed = isinstance(event, AuditEvent) and type(event) is not AuditEvent
+        make = partial(self._typed_event if typed else self._builder.build, event, values)  # type: ignore[arg-type]
+        return self._publisher.prepare(make, may_wait=False)
+
+    def encode(self, event: AuditEvent) -> bytes:
+        """Return the Kafka value of an event. May wait for the registry. Raises the same errors as `emit`."""
+        value = self._publisher.prepare(partial(self._builder.build, event, {}), may_wait=True).value
+        assert value is not None
+        return value
+
+    def send_prepared(
+        self, topic: str, key: bytes, value: bytes, event_id: str, on_settled: OnSettled | None = None
+    ) -> None:
+        """Send what `prepare` returned; `on_settled` is called as by `send`. Raises BufferFull and ClientClosed."""
+        self._publisher.send_to(topic, key, value, event_id, tenant_of_key(key), on_settled)
 
     def encoded(self, values: dict[str, Any]) -> Encoded | None:
         """Encode an event from `emit`'s keyword values, for `send_encoded`. This is much cheaper than `send`.

@@ -13,7 +13,7 @@ import time
 import zlib
 from collections import defaultdict
 from collections.abc import Callable, Mapping
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Final
 
 from auditlane.contract.event import AuditEvent
@@ -39,6 +39,18 @@ if TYPE_CHECKING:
     from auditlane.sdk.spool.spool import Spool
 
 Encoded = tuple[str, str, bytes]  # (tenant, event id, Kafka value)
+
+
+@dataclass(frozen=True, slots=True)
+class Prepared:
+    """A checked event with its Kafka topic, key and value. The value is None if the contract is not cached yet."""
+
+    event: AuditEvent
+    topic: str
+    key: bytes
+    value: bytes | None
+
+
 _ABANDON_S: Final = 5.0  # how long `close` waits for the failure reports of abandoned events
 
 
@@ -107,6 +119,24 @@ class EventPublisher:
         self.send_encoded(encoded, on_settled, headers, sign=sign, on_spooled=on_spooled)
         return event.event_id
 
+    def prepare(self, make: Callable[[], AuditEvent], *, may_wait: bool) -> Prepared:
+        """Encode the event that `make` returns, without sending it. Raises the same errors as `send`.
+
+        Without `may_wait`, an uncached contract is fetched in the background, and the result has no value.
+        """
+        try:
+            if self._closed:
+                raise ClientClosed("The audit client is closed.", fix="Create a new AuditClient.")
+            event = make()
+            topic, key = self._route(event.tenant_id, event.event_id)
+            if may_wait or self._schemas.knows(event.tenant_id):
+                return Prepared(event, topic, key, self._encoded(event, may_ask=True))
+            self._schemas.prefetch(event.tenant_id)
+            return Prepared(event, topic, key, None)
+        except AuditlaneError as error:
+            self._refused[error.code] += 1
+            raise
+
     def encoded(self, values: Mapping[str, Any]) -> Encoded | None:
         """Encode an event from `emit`'s keyword values, without an AuditEvent and without waiting for the registry.
 
@@ -138,8 +168,7 @@ class EventPublisher:
         """
         tenant, event_id, value = encoded
         config, sign = self._config, sign or self._sign
-        topic = dedicated_topic(config.topic, tenant) if tenant in config.dedicated_tenants else config.topic
-        key = self._key(tenant, event_id)
+        topic, key = self._route(tenant, event_id)
         sent: dict[str, Any] = {**headers} if headers else {}
         if traceparent := sampled_traceparent():
             sent.setdefault(HEADER, traceparent)
@@ -160,6 +189,12 @@ class EventPublisher:
         except AuditlaneError as error:
             self._refused[error.code] += 1
             raise
+
+    def send_to(
+        self, topic: str, key: bytes, value: bytes, event_id: str, tenant: str, on_settled: OnSettled | None
+    ) -> None:
+        """Buffer an encoded event for this topic and key, never in the spool. Raises BufferFull and ClientClosed."""
+        self._current_delivery().produce(topic, key, value, event_id, tenant, on_settled)
 
     def flush(self, timeout_s: float) -> FlushResult:
         """Flush like `AuditClient.flush`. Raises ClientClosed."""
@@ -247,12 +282,15 @@ class EventPublisher:
                 raise
         return newer.encode(event, limit)
 
-    def _key(self, tenant: str, event_id: str) -> bytes:
-        """Return the message key. It is the tenant, followed by the event id's shard if the tenant is sharded. A retry
-        gets the same key.
+    def _route(self, tenant: str, event_id: str) -> tuple[str, bytes]:
+        """Return the topic and the message key.
+
+        The key is the tenant, followed by the event id's shard if the tenant is sharded. A retry gets the same key.
         """
-        shards = self._config.shards.get(tenant)
-        return key_of(tenant, shards and zlib.crc32(event_id.encode()) % shards)
+        config = self._config
+        topic = dedicated_topic(config.topic, tenant) if tenant in config.dedicated_tenants else config.topic
+        shards = config.shards.get(tenant)
+        return topic, key_of(tenant, shards and zlib.crc32(event_id.encode()) % shards)
 
     def _replaced_delivery(self, delivery: Delivery | None) -> Delivery:
         """Replace the delivery after a fatal producer error, or create it in a forked child."""

@@ -68,10 +68,12 @@ class SchemaResolver:
         # (time of the next attempt, error) by tenant subject if the registry rejects it, under "" if it is unavailable.
         self._failed: LruCache[str, tuple[float, AuditlaneError]] = LruCache(KEPT_TENANTS)
 
-    def prefetch(self) -> None:
-        """Fetch the base contract in the background, to shorten the wait of the first `emit`."""
+    def prefetch(self, tenant: str | None = None) -> None:
+        """Fetch a tenant's contract, or the base contract, in the background, to shorten the wait of an `emit`."""
+        subject = self._base if tenant is None else tenant_subject(self._topic, tenant)
         with self._changed:
-            self._want(self._base, self._clock() - self._refresh_s)
+            if not ((failed := self._failure(subject)) and self._clock() < failed[0]):
+                self._want(subject, self._clock() - self._refresh_s)
 
     def encoder(self, tenant: str) -> Encoder:
         """Return the tenant's encoder, from the cache if it is there.

@@ -248,6 +248,20 @@ LOG_EVENTS: tuple[LogEvent, ...] = (
         "Restore Kafka; raise `AUDITLANE_TRAIL_SPOOL_BYTES`.",
     ),
     # The canary.
+    # The relay of a transactional outbox.
+    LogEvent(
+        "outbox.failing",
+        ("error",),
+        "The relay cannot read its database, or reach Kafka or the registry; it retries. Rows stay in the table.",
+        "Restore what `problem` names.",
+    ),
+    LogEvent("outbox.recovered", ("info",), "The relay sends rows again."),
+    LogEvent(
+        "outbox.set_aside",
+        ("error",),
+        "Rows were set aside, because a contract rejects them or Kafka refused them repeatedly.",
+        "`auditlane outbox status` shows each reason; after the fix, run `auditlane outbox retry`.",
+    ),
     LogEvent(
         "canary.overdue",
         ("warning",),

@@ -9,7 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Final, Literal
 
-Exporter = Literal["worker", "serve", "lag", "verify", "canary"]
+Exporter = Literal["worker", "serve", "lag", "verify", "canary", "outbox relay"]
 LATE_S: Final = 5.0  # a row is late if it is stored more than this long after its Kafka timestamp
 
 
@@ -17,8 +17,9 @@ LATE_S: Final = 5.0  # a row is late if it is stored more than this long after i
 class Metric:
     """One metric in Prometheus' terms. `labels` are its label names.
 
-    `by` names the exporters that expose it: the worker, `serve`, `lag --serve`, `verify --metrics` and `canary`. With
-    several `serve` processes, counters and histograms are sums, and a gauge is aggregated as in `across`.
+    `by` names the exporters that expose it: the worker, `serve`, `lag --serve`, `verify --metrics`, `canary` and
+    `outbox relay`. With several `serve` processes, counters and histograms are sums, and a gauge is aggregated as in
+    `across`.
     """
 
     name: str
@@ -34,7 +35,8 @@ _VERIFY: Final[tuple[Exporter, ...]] = ("verify",)
 _WORKER_SERVE: Final[tuple[Exporter, ...]] = ("worker", "serve")
 _SERVE_LAG: Final[tuple[Exporter, ...]] = ("serve", "lag")
 _SERVE_CANARY: Final[tuple[Exporter, ...]] = ("serve", "canary")
-_ALL: Final[tuple[Exporter, ...]] = ("worker", "serve", "lag", "canary")
+_RELAY: Final[tuple[Exporter, ...]] = ("outbox relay",)
+_ALL: Final[tuple[Exporter, ...]] = ("worker", "serve", "lag", "canary", "outbox relay")
 
 METRICS: tuple[Metric, ...] = (
     # Worker: messages and their results.
@@ -225,6 +227,32 @@ METRICS: tuple[Metric, ...] = (
         "none.",
         (),
         _SERVE_CANARY,
+        "max",
+    ),
+    # The relay of a transactional outbox.
+    Metric("auditlane_outbox_sent_total", "counter", "Rows sent to Kafka and deleted.", (), _RELAY),
+    Metric(
+        "auditlane_outbox_set_aside_total",
+        "counter",
+        "Rows set aside because they cannot be encoded, or Kafka refused them repeatedly.",
+        (),
+        _RELAY,
+    ),
+    Metric(
+        "auditlane_outbox_failures_total",
+        "counter",
+        "Failed steps, by part: database, or kafka (also the registry).",
+        ("part",),
+        _RELAY,
+    ),
+    Metric("auditlane_outbox_waiting_rows", "gauge", "Rows that wait to be sent.", (), _RELAY, "max"),
+    Metric("auditlane_outbox_set_aside_rows", "gauge", "Rows that are set aside.", (), _RELAY, "max"),
+    Metric(
+        "auditlane_outbox_oldest_seconds",
+        "gauge",
+        "Age of the oldest row that waits; 0 if there is none.",
+        (),
+        _RELAY,
         "max",
     ),
     # The last run of `auditlane verify --metrics`.

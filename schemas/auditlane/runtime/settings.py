@@ -568,6 +568,27 @@ class GatewaySettings(BaseModel):
     )
 
 
+class OutboxSettings(BaseModel):
+    outbox_url: str = Field(
+        "",
+        json_schema_extra=CONTAINS_SECRET,
+        description="SQLAlchemy URL of the database with the outbox, such as `postgresql+psycopg://user:password@host/"
+        "app`, for `auditlane outbox`.",
+    )
+    outbox_table: str = Field(
+        "auditlane_outbox",
+        pattern=r"^([A-Za-z_][A-Za-z0-9_]*\.)?[A-Za-z_][A-Za-z0-9_]*$",
+        description="Table of the outbox, with its schema if it is not the default one.",
+    )
+    outbox_batch: int = Field(500, ge=1, le=10_000, description="Rows that the relay sends per transaction, at most.")
+    outbox_poll_s: float = Field(
+        1.0, ge=0.05, le=60, description="Longest pause of the relay between two queries for new rows, in seconds."
+    )
+    outbox_ordered: bool = Field(
+        False, description="Keep the order of each tenant's events even if several relays share the table."
+    )
+
+
 class ExportSettings(BaseModel):
     export_dir: Path | None = Field(
         None,
@@ -758,6 +779,7 @@ GROUPS: tuple[type[BaseModel], ...] = (
     TrailSettings,
     OidcSettings,
     GatewaySettings,
+    OutboxSettings,
     ExportSettings,
     ObserveSettings,
     CanarySettings,
@@ -779,6 +801,7 @@ class Settings(
     TrailSettings,
     OidcSettings,
     GatewaySettings,
+    OutboxSettings,
     ExportSettings,
     ObserveSettings,
     CanarySettings,

@@ -84,7 +84,9 @@ def test_the_sdk_reads_the_same_files(tmp_path: Path) -> None:
 
 
 def test_every_secret_of_the_settings_may_come_from_a_file() -> None:
-    assert set(settings.SECRETS) == {"kafka_extra", "registry_password", "registry_token", "clickhouse_password"}
+    assert set(settings.SECRETS) == {
+        *("kafka_extra", "registry_password", "registry_token", "clickhouse_password", "outbox_url"),
+    }
 
 
 def test_variables_for_a_child_replace_the_files_of_the_same_secrets() -> None:

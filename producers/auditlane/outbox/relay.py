@@ -1,0 +1,178 @@
+"""Send the outbox's rows to Kafka, and delete those that Kafka has acknowledged.
+
+A row that is sent and not deleted, because the relay was killed in between, is sent again with the same bytes; readers
+see the event once. A high-water mark on `seq` would lose rows that are committed late, so there is none.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from queue import Empty, SimpleQueue
+from typing import Any, Final
+
+from sqlalchemy import ColumnElement, Connection, Engine, Row, Select, Table, delete, func, literal, select, update
+
+from auditlane.outbox.rows import event_of
+from auditlane.runtime.errors import AuditlaneError, BufferFull, DeliveryFailed, InvalidEvent, Unavailable
+from auditlane.sdk import AuditClient
+
+_ATTEMPTS: Final = 5  # of a row that Kafka refuses, before it is set aside
+_LOCKS: Final = 0x61756474  # the class of PostgreSQL's advisory locks: "audt"
+_TURN_S: Final = 0.2
+
+Settled = tuple[int, AuditlaneError | None]  # (seq, why it was not delivered)
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """What one step did. `error` is a failure that a later step may overcome; `more` is whether rows are left."""
+
+    sent: int = 0
+    set_aside: int = 0
+    more: bool = False
+    error: AuditlaneError | None = None
+
+    def followed_by(self, other: Step) -> Step:
+        """Return both steps as one."""
+        return Step(
+            self.sent + other.sent,
+            self.set_aside + other.set_aside,
+            self.more or other.more,
+            self.error or other.error,
+        )
+
+
+class Relay:
+    """Sends rows. Several relays may share a table, except on SQLite, where a second one sends rows twice."""
+
+    def __init__(
+        self, engine: Engine, table: Table, client: AuditClient, *, batch: int = 500, ordered: bool = False
+    ) -> None:
+        """Send at most `batch` rows per transaction. If `ordered`, relays never work on one key at the same time."""
+        self._engine = engine
+        self._table = table
+        self._client = client
+        self._batch = batch
+        self._ordered = ordered
+        self._attempts: Counter[int] = Counter()
+
+    def step(self) -> Step:
+        """Send one batch; if ordered, one batch of each bucket that no other relay works on.
+
+        Raises SQLAlchemy's errors.
+        """
+        done = self._encode()
+        if not self._ordered:
+            return done.followed_by(self._send(None))
+        columns = self._table.c
+        waiting = select(columns.bucket).where(columns.problem.is_(None))
+        with self._engine.connect() as connection:
+            buckets = connection.scalars(waiting.group_by(columns.bucket).order_by(func.min(columns.seq))).all()
+        for bucket in buckets:
+            done = done.followed_by(self._send(bucket))
+        return done
+
+    def _encode(self) -> Step:
+        """Encode rows whose transaction did not know the contract.
+
+        The result is committed before it is sent, so that a row is never sent with two encodings.
+        """
+        columns = self._table.c
+        pending = select(columns.seq, columns.event).where(columns.payload.is_(None), columns.problem.is_(None))
+        aside, error = 0, None
+        with self._engine.begin() as connection:
+            rows = connection.execute(self._oldest(pending)).all()
+            for row in rows:
+                values: dict[str, Any]
+                try:
+                    values = {"payload": self._client.encode(event_of(row.event)), "event": None}
+                except InvalidEvent as problem:
+                    values, aside = {"problem": str(problem)}, aside + 1
+                except AuditlaneError as problem:  # of the registry
+                    error = problem
+                    break
+                connection.execute(update(self._table).where(columns.seq == row.seq).values(**values))
+        return Step(set_aside=aside, more=len(rows) == self._batch and error is None, error=error)
+
+    def _send(self, bucket: int | None) -> Step:
+        columns = self._table.c
+        wanted: list[ColumnElement[bool]] = [columns.problem.is_(None)]
+        wanted += [columns.payload.is_not(None)] if bucket is None else [columns.bucket == bucket]
+        names = (columns.seq, columns.id, columns.aggregatetype, columns.aggregateid, columns.payload)
+        with self._engine.begin() as connection, self._locked(connection, bucket) as locked:
+            if not locked:
+                return Step()
+            rows = connection.execute(self._oldest(select(*names).where(*wanted))).all()
+            whole = len(rows) == self._batch
+            if bucket is not None:  # rows behind one that is not encoded wait for it
+                rows = rows[: next((at for at, row in enumerate(rows) if row.payload is None), len(rows))]
+            sent, refused, error = self._deliver(rows)
+            if sent:
+                connection.execute(delete(self._table).where(columns.seq.in_(sent)))
+            for seq, problem in refused.items():
+                connection.execute(update(self._table).where(columns.seq == seq).values(problem=problem))
+        return Step(len(sent), len(refused), whole and bool(sent), error)
+
+    def _deliver(self, rows: Sequence[Row[Any]]) -> tuple[list[int], dict[int, str], AuditlaneError | None]:
+        """Send rows and wait for Kafka. Returns those acknowledged, those to set aside, and a failure of others."""
+        settled: SimpleQueue[Settled] = SimpleQueue()
+        open_ = 0
+        error: AuditlaneError | None = None
+        for row in rows:
+
+            def settle(problem: AuditlaneError | None, seq: int = row.seq) -> None:
+                settled.put((seq, problem))
+
+            try:
+                self._client.send_prepared(
+                    row.aggregatetype, row.aggregateid.encode(), bytes(row.payload), row.id, settle
+                )
+            except (BufferFull, Unavailable) as full:  # the rest is sent in the next step
+                error = full
+                break
+            except DeliveryFailed as failure:
+                settled.put((row.seq, failure))
+            open_ += 1
+        sent: list[int] = []
+        refused: dict[int, str] = {}
+        while open_:
+            try:
+                seq, problem = settled.get(timeout=_TURN_S)
+            except Empty:  # the client reports each event, after its delivery timeout at the latest
+                continue
+            open_ -= 1
+            if problem is None:
+                sent.append(seq)
+                self._attempts.pop(seq, None)
+                continue
+            error = problem
+            if isinstance(problem, DeliveryFailed):
+                self._attempts[seq] += 1
+                if self._attempts[seq] >= _ATTEMPTS:
+                    refused[seq] = str(problem)
+                    del self._attempts[seq]
+        return sent, refused, error
+
+    def _oldest(self, query: Select[Any]) -> Select[Any]:
+        """Return the query for one batch of its oldest rows, without those that another relay has locked."""
+        return query.order_by(self._table.c.seq).limit(self._batch).with_for_update(skip_locked=not self._ordered)
+
+    @contextmanager
+    def _locked(self, connection: Connection, bucket: int | None) -> Iterator[bool]:
+        """Hold the lock of a bucket. Yields False if another relay holds it."""
+        dialect = self._engine.dialect.name
+        if bucket is None or dialect == "sqlite":  # SQLite has one relay
+            yield True
+        elif dialect == "postgresql":  # released by the end of the transaction
+            yield bool(connection.scalar(select(func.pg_try_advisory_xact_lock(_LOCKS, bucket))))
+        else:
+            name = f"{self._table.fullname}.{bucket}"
+            got = connection.scalar(select(func.get_lock(literal(name), 0)))
+            try:
+                yield got == 1
+            finally:
+                if got == 1:
+                    connection.execute(select(func.release_lock(literal(name))))

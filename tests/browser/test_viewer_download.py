@@ -56,11 +56,14 @@ def test_a_download_has_the_filtered_events_and_the_tables_columns(site: Site, u
     assert header.startswith('"Time";')
     assert re.match(r'"\d{4}-\d\d-\d\dT[\d:.]+Z";', line)
     assert violations(page) == []
+    expect(dialog.get_by_role("combobox", name="Time zone")).to_have_count(0)  # times are in UTC
     dialog.get_by_role("radio", name="Excel").check()
+    dialog.get_by_role("combobox", name="Time zone").select_option("Asia/Tokyo")
+    expect(dialog).to_contain_text("Times in the file are in Asia/Tokyo. This page shows them in ")
     with page.expect_download() as started:
         dialog.get_by_role("button", name="Download Excel").click()
     [[titles, cells]] = sheets(started.value.path().read_bytes())
-    assert titles["A"].startswith("Time (")
+    assert titles["A"] == "Time (Asia/Tokyo)"
     assert "=Jane" in cells.values()
     assert isinstance(cells["A"], float)
     dialog.get_by_role("radio", name="JSON Lines").check()

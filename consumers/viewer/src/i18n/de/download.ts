@@ -21,7 +21,7 @@ export const download: Texts["download"] = {
     title: "Form der CSV-Datei",
     dialects: { spreadsheet: "Für Tabellenkalkulationen", raw: "Unverändert, für Programme" },
     notes: {
-      spreadsheet: "Zeiten sehen so aus: 2026-11-28 18:49:20, in der Zeitzone dieser Seite.",
+      spreadsheet: "Zeiten sehen so aus: 2026-11-28 18:49:20, in der Zeitzone unten.",
       raw: "Zeiten sehen so aus: 2026-11-28T18:49:20.716339Z, in UTC.",
     },
     separator: "Trennzeichen",
@@ -56,7 +56,7 @@ export const download: Texts["download"] = {
   allTime: "Gesamter Zeitraum",
   order: "Reihenfolge",
   newestFirst: "Neueste zuerst",
-  timesInFile: (zone) => `Zeiten in der Datei sind in UTC. Diese Seite zeigt sie in ${zone}.`,
+  timesInFile: (zone, shown) => `Zeiten in der Datei sind in ${zone}. Diese Seite zeigt sie in ${shown}.`,
   localTimes: (zone) => `Zeiten in der Datei sind in ${zone}, wie auf dieser Seite.`,
   newestFirstAnyway: "Neueste zuerst, unabhängig von der Sortierung der Tabelle",
   downloading: "Wird heruntergeladen…",

@@ -20,7 +20,7 @@ export const download = {
     title: "CSV form",
     dialects: { spreadsheet: "For spreadsheets", raw: "Raw, for programs" },
     notes: {
-      spreadsheet: "Times look like 2026-11-28 18:49:20, in the time zone of this page.",
+      spreadsheet: "Times look like 2026-11-28 18:49:20, in the time zone below.",
       raw: "Times look like 2026-11-28T18:49:20.716339Z, in UTC.",
     },
     separator: "Separator",
@@ -55,7 +55,7 @@ export const download = {
   allTime: "All time",
   order: "Order",
   newestFirst: "Newest first",
-  timesInFile: (zone: string): string => `Times in the file are in UTC. This page shows them in ${zone}.`,
+  timesInFile: (zone: string, shown: string): string => `Times in the file are in ${zone}. This page shows them in ${shown}.`,
   localTimes: (zone: string): string => `Times in the file are in ${zone}, as on this page.`,
   newestFirstAnyway: "Newest first, whatever the order of the table",
   downloading: "Downloading…",

@@ -19,8 +19,7 @@ import {
   searchOnly,
   sinceOption,
 } from "../../model/export.js";
-import { formatBytes, formatCount, formatRange } from "../../model/format/summary.js";
-import { DEFAULT_SORT } from "../../model/view.js";
+import { formatBytes, formatCount } from "../../model/format/summary.js";
 import { baseStyles } from "../../styles/base.js";
 import { icon } from "../../styles/icons.js";
 import { ViewerElement } from "../viewer-element.js";
@@ -28,7 +27,9 @@ import { renderCsvForm } from "./csv-form.js";
 import { downloadDialogStyles } from "./download-dialog.styles.js";
 import type { ExportJobs } from "./export-jobs.js";
 import "./export-list.js";
+import { renderSince, renderSummary } from "./download-summary.js";
 import { fetchFile, followLink, type Progress } from "./fetch.js";
+import { renderZoneForm } from "./zone-form.js";
 
 /**
  * @summary Describes the file before it is created, shows its progress, and lists the exports. Opens itself.
@@ -47,6 +48,8 @@ export class DownloadDialog extends ViewerElement {
   @state() private format: ExportFormat = "csv";
   /** The user's choice; until there is one, a file for spreadsheets in the reader's language. */
   @state() private chosenCsv: CsvForm | null = null;
+  /** The zone of a spreadsheet's times, if the user chose one; otherwise, the list's. */
+  @state() private chosenZone: string | null = null;
   /** The user's choice. Until there is one, a PDF has the table's columns, since a page has no room for more. */
   @state() private chosenColumns: ColumnChoice | null = null;
   /** The reader's last download of this search; null until it is known, and if it cannot be loaded. */
@@ -98,7 +101,9 @@ export class DownloadDialog extends ViewerElement {
           <p class="small">${this.columns.length ? words.inFile(this.headings.join(" · ")) : words.noColumns}</p>
         </fieldset>
         ${this.format === "csv" ? renderCsvForm(words.csv, this.csv, (form) => (this.chosenCsv = form)) : nothing}
-        ${this.renderSince()} ${this.renderSummary()} ${this.renderOutcome()} ${this.renderButtons()}
+        ${this.local ? renderZoneForm(this.text, this.zone, this.viewer.zone, (zone) => (this.chosenZone = zone)) : nothing}
+        ${this.last ? renderSince(this.viewer, this.last, this.sinceLast, (on) => (this.sinceLast = on)) : nothing}
+        ${renderSummary(this.viewer, { rows: this.matching, sinceLast: this.sinceLast, zone: this.local ? this.zone : "UTC" })} ${this.renderOutcome()} ${this.renderButtons()}
         <auditlane-exports .jobs=${this.jobs}></auditlane-exports>
       </div>
     </dialog>`;
@@ -133,48 +138,6 @@ export class DownloadDialog extends ViewerElement {
         @change=${() => (this.chosenColumns = which)}
       />${name}
     </label>`;
-  }
-
-  /** Offers the events since the last download of this search, whatever the time range. */
-  private renderSince(): TemplateResult | typeof nothing {
-    if (!this.last) return nothing;
-    const words = this.text.download;
-    const { language, zone } = this.viewer;
-    const style = { dateStyle: "medium", timeStyle: "medium", timeZone: zone } as const;
-    const at = this.last.at && new Intl.DateTimeFormat(language, style).format(new Date(this.last.at));
-    return html`<div>
-      <label class="radio">
-        <input
-          type="checkbox"
-          aria-describedby="since"
-          .checked=${this.sinceLast}
-          @change=${(event: Event) => (this.sinceLast = (event.target as HTMLInputElement).checked)}
-        />${words.since.last}
-      </label>
-      <p class="small" id="since">${at ? words.since.at(at) : words.since.none}</p>
-    </div>`;
-  }
-
-  /** Describes what the file will contain. */
-  private renderSummary(): TemplateResult {
-    const words = this.text.download;
-    const { view, language, zone } = this.viewer;
-    const rangeText = formatRange(view.range, this.text, language, zone);
-    const time = this.sinceLast ? words.since.range : rangeText && view.range.kind === "custom" ? `${rangeText} (${zone})` : rangeText || words.allTime;
-    const local = hasLocalTimes(this.format, this.csv);
-    const rows = this.matching === null ? words.counting : words.events(this.matching, formatCount(this.matching, language));
-    return html`<dl part="summary">
-      <dt>${words.rows}</dt>
-      <dd><span role="status">${rows}</span></dd>
-      <dt>${words.filter}</dt>
-      <dd>${view.query.trim() ? html`<code>${view.query.trim()}</code>` : words.noFilter}</dd>
-      <dt>${words.access}</dt>
-      <dd>${words.accessChoice[this.viewer.preferences.access ? "included" : view.query.trim() ? "leftOutUnlessNamed" : "leftOut"]}</dd>
-      <dt>${words.time}</dt>
-      <dd>${time}${zone === "UTC" ? nothing : html`<br /><span class="small">${words[local ? "localTimes" : "timesInFile"](zone)}</span>`}</dd>
-      <dt>${words.order}</dt>
-      <dd>${view.sort === DEFAULT_SORT ? words.newestFirst : words.newestFirstAnyway}</dd>
-    </dl>`;
   }
 
   private renderOutcome(): TemplateResult {
@@ -214,6 +177,15 @@ export class DownloadDialog extends ViewerElement {
     `;
   }
 
+  private get zone(): string {
+    return this.chosenZone ?? this.viewer.zone;
+  }
+
+  /** Whether the times in the file are local times. */
+  private get local(): boolean {
+    return hasLocalTimes(this.format, this.csv);
+  }
+
   private get columnChoice(): ColumnChoice {
     return this.chosenColumns ?? (this.format === "pdf" ? "shown" : "all");
   }
@@ -243,7 +215,7 @@ export class DownloadDialog extends ViewerElement {
     const all = this.viewer.filter();
     const since = sinceOption(all, this.sinceLast);
     const options = {
-      ...exportOptions(format, this.csv, this.viewer.zone, this.headings),
+      ...exportOptions(format, this.csv, this.zone, this.headings),
       ...(columns.some(({ name }) => name === SENTENCE) ? { language: this.viewer.language } : {}),
       ...(since ? { since } : {}),
     };

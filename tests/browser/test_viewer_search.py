@@ -147,6 +147,50 @@ def test_a_query_is_completed_by_keyboard(open_viewer: OpenViewer) -> None:
     assert address_params(page) == {"query": "action:login outcome:success"}
 
 
+def test_days_are_suggested_in_the_readers_zone(open_viewer: OpenViewer) -> None:
+    page = open_viewer()
+    page.get_by_role("button", name="Columns").click()
+    page.locator("auditlane-columns").get_by_role("radio", name="Other").check()
+    page.locator("auditlane-columns").get_by_label("Name of the time zone").fill("Pacific/Kiritimati")
+    page.keyboard.press("Enter")
+    page.keyboard.press("Escape")
+    query_box(page).fill("-occurred_at:")
+    option = page.get_by_role("option", name="today")
+    day = datetime.now(ZoneInfo("Pacific/Kiritimati")).date()
+    days = {f"{one:%Y-%m-%d}": one for one in (day - timedelta(days=1), day)}  # the page may be older than midnight
+    expect(option).to_contain_text(re.compile("|".join(days)))
+    begins = days[option.inner_text().split()[0]] - timedelta(days=1)
+    option.click()
+    term = f"-(occurred_at:>={begins}T10:00:00Z occurred_at:<{begins + timedelta(days=1)}T10:00:00Z) "
+    expect(query_box(page)).to_have_value(term)
+    expect(page.locator("#wrong")).to_have_count(0)
+
+
+def test_a_click_accepts_the_suggestion_at_which_the_pointer_aimed(open_viewer: OpenViewer) -> None:
+    page = open_viewer()
+    held: list[Route] = []
+    page.route(re.compile("/v1/facets.*field=severity"), lambda route: held.append(route))
+    query_box(page).fill("severity:")
+    aimed = page.get_by_role("option", name="has any value")
+    box = aimed.bounding_box()
+    assert box
+    page.mouse.move(box["x"] + 20, box["y"] + box["height"] / 2)
+    page.mouse.move(box["x"] + 24, box["y"] + box["height"] / 2)
+    wait_until(lambda: bool(held))
+    with page.expect_response(re.compile("field=severity")) as answered:
+        held[0].continue_()
+    answered.value.finished()
+    page.unroute_all()
+    page.evaluate("() => new Promise((done) => requestAnimationFrame(() => requestAnimationFrame(done)))")
+    assert aimed.bounding_box() == box  # the values that arrived do not move it
+    page.mouse.down()
+    page.mouse.up()
+    expect(query_box(page)).to_have_value("severity:* ")
+    query_box(page).fill("severity:")
+    page.mouse.move(5, 5)
+    expect_options(page, "Critical 2 events", "has any value *")
+
+
 def test_a_plain_word_suggests_actions_and_actors(open_viewer: OpenViewer) -> None:
     page = open_viewer()
     query_box(page).press_sequentially("delet")

@@ -39,6 +39,10 @@ export class QueryBox extends ViewerElement {
 
   private readonly suggestions = new Suggestions(this, () => this.viewer);
   private rows: Suggestion[] = [];
+  /** The text and caret of the suggestions at which the pointer aims; they stay as they are meanwhile. */
+  private aimedAt: readonly [string, number] | null = null;
+  /** The suggestion on which the pointer went down, which a click accepts. */
+  private pressed: Suggestion | null = null;
   private caret = 0;
   private shownQuery: string | null = null;
   private shownDraft: QueryDraft | null = null;
@@ -68,7 +72,7 @@ export class QueryBox extends ViewerElement {
       this.shownDraft = draft;
       if (first || text !== this.typed.trim()) this.replaceText(text, first || this.error !== null);
     }
-    this.rows = this.open ? this.suggestions.at(this.typed, this.caret) : [];
+    if (!this.open || !this.aims) this.rows = this.open ? this.suggestions.at(this.typed, this.caret) : [];
     if (this.active >= this.rows.length) this.active = -1;
   }
 
@@ -122,8 +126,10 @@ export class QueryBox extends ViewerElement {
         role="listbox"
         aria-label=${box.suggestions}
         @pointerdown=${(event: Event) => event.preventDefault()}
+        @pointermove=${() => (this.aimedAt = [this.typed, this.caret])}
+        @pointerleave=${this.onAimEnd}
       >
-        ${shown ? renderOptions(this.rows, this.active, this.viewer, (index) => this.accept(index)) : nothing}
+        ${shown ? renderOptions(this.rows, this.active, this.viewer, this.optionActions) : nothing}
       </div>
       ${this.error ? this.renderError(this.error) : nothing}
     `;
@@ -184,7 +190,7 @@ export class QueryBox extends ViewerElement {
       this.open = true;
     } else if (event.key === "Enter" && this.active >= 0) {
       event.preventDefault();
-      this.accept(this.active);
+      this.accept(this.rows[this.active]);
     } else if (event.key === "Escape" && this.open && this.rows.length) {
       event.preventDefault();
       event.stopPropagation();
@@ -197,8 +203,23 @@ export class QueryBox extends ViewerElement {
     this.active = ((this.active + 1 + by + count) % count) - 1;
   }
 
-  private accept(index: number): void {
-    const suggestion = this.rows[index];
+  private readonly optionActions = {
+    press: (row: Suggestion): void => void (this.pressed = row),
+    accept: (row: Suggestion): void => this.accept(this.pressed ?? row),
+  };
+
+  private get aims(): boolean {
+    return this.aimedAt !== null && this.aimedAt[0] === this.typed && this.aimedAt[1] === this.caret;
+  }
+
+  private readonly onAimEnd = (): void => {
+    this.aimedAt = null;
+    this.requestUpdate();
+  };
+
+  private accept(suggestion: Suggestion | undefined): void {
+    this.aimedAt = null;
+    this.pressed = null;
     if (!suggestion) return;
     const [text, caret] = suggestion.edit;
     this.setTyped(text);
@@ -212,6 +233,8 @@ export class QueryBox extends ViewerElement {
 
   private readonly close = (): void => {
     this.open = false;
+    this.aimedAt = null;
+    this.pressed = null;
     this.active = -1;
     this.suggestions.reset();
   };

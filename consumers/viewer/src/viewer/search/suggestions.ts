@@ -7,9 +7,11 @@ import type { Count, EventPage, Facet } from "../../api/types.js";
 import { RequestController } from "../../elements/request-controller.js";
 import * as edit from "../../model/completion.js";
 import type { CaretTerm, Edit } from "../../model/completion.js";
+import { dayTerm } from "../../model/day-term.js";
 import { visible } from "../../model/format/text.js";
 import { findQueryField, isCountable, matchingFields, offeredFields, type QueryField, queryFields } from "../../model/query-fields.js";
 import { formatTerm, wildcardTerm, withTerm } from "../../model/query.js";
+import { addDays, localTimeOf } from "../../model/zone.js";
 import { valueLabel } from "../describe.js";
 import type { ViewerState } from "../viewer-state.js";
 import { narrowingTerm, withQuery } from "./facet-list.js";
@@ -167,8 +169,9 @@ export class Suggestions {
 
   private dayRows(text: string, caretTerm: CaretTerm, group: string): Suggestion[] {
     const { box } = this.viewer().text.search;
-    const day = (ago: number): string => new Date(this.viewer().asOf - ago * 86_400_000).toISOString().slice(0, 10);
-    const rows: [string, string][] = [[day(0), box.today], [day(1), box.yesterday]];
+    const { asOf, zone } = this.viewer();
+    const { day } = localTimeOf(asOf, zone);
+    const rows: [string, string][] = [[day, box.today], [addDays(day, -1), box.yesterday]];
     return rows
       .filter(([value]) => value.startsWith(caretTerm.typed))
       .map(([value, note]) => ({
@@ -176,7 +179,7 @@ export class Suggestions {
         label: value,
         note,
         events: null,
-        edit: edit.withRaw(text, caretTerm, caretTerm.operator + value),
+        edit: edit.withTermAt(text, caretTerm, dayTerm(caretTerm.field, caretTerm.operator, value, zone, caretTerm.negated)),
         open: false,
       }));
   }

@@ -29,6 +29,28 @@ SELECT owner FROM {database:Identifier}.leases WHERE name = {name:String} AND ep
 _NO_OWNER: Final = uuid.UUID(int=0)
 
 
+def load_state(client: Client, database: str, name: str) -> str:
+    """Return the state that was kept under a name which no process holds, or "" if there is none."""
+    with store_errors():
+        rows = client.query(_NEWEST, parameters={"database": database, "name": name}).result_rows
+    return str(rows[0][3]) if rows else ""
+
+
+def keep_state(client: Client, database: str, name: str, epoch: int, state: str) -> None:
+    """Keep a state under a name, unless one with a higher epoch is kept. Merges remove all others, so the number of
+    rows does not grow with the number of calls.
+    """
+    columns = {"name": name, "epoch": epoch, "owner": _NO_OWNER, "expires_at": datetime.now(UTC), "state": state}
+    with store_errors():
+        client.insert(
+            "leases",
+            [list(columns.values())],
+            column_names=list(columns),
+            database=database,
+            settings={"insert_deduplication_token": f"state:{name}:{epoch}"},
+        )
+
+
 @dataclass(frozen=True, slots=True)
 class Claim:
     """The newest claim of a lease. `now` is the time of ClickHouse's clock, by which `expired` is decided. If there is

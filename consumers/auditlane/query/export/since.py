@@ -13,7 +13,7 @@ import hashlib
 import json
 from collections.abc import Callable, Mapping
 from dataclasses import replace
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any, Final
 
 from clickhouse_connect.driver.client import Client
@@ -27,7 +27,7 @@ from auditlane.query.filters import Filter, OffsetRange, PartitionKey
 from auditlane.query.live.seen_offsets import SeenOffsets, union, unseen
 from auditlane.query.live.sql import event_table
 from auditlane.query.sql import where
-from auditlane.store.documents import load_document, save_document
+from auditlane.store.leases import keep_state, load_state
 
 # No insert is expected to become visible later than this after its `ingested_at`; live streams assume the same.
 _SETTLED_MS: Final = 3_600_000
@@ -60,17 +60,13 @@ class Extents:
 
     def last(self, scope: TenantScope, filter_: Filter) -> Extent | None:
         """Return the extent of the person's last complete download of this search, or None if there is none."""
-        found = load_document(self._client(), self._database, _name(scope, filter_))
-        return Extent.model_validate(found) if found else None
+        found = load_state(self._client(), self._database, _name(scope, filter_))
+        return Extent.model_validate_json(found) if found else None
 
     def keep(self, scope: TenantScope, filter_: Filter, extent: Extent) -> None:
-        """Record that a download is complete, unless a later download is. Raises the errors of the store."""
-        earlier = self.last(scope, filter_)
-        if earlier is not None and earlier.at > extent.at:
-            return
-        document = extent.model_dump(mode="json")
-        name = _name(scope, filter_)
-        save_document(self._client(), self._database, name, document, changed_by=scope.actor, now=datetime.now(UTC))
+        """Record that a download is complete, unless a later one is. Raises the errors of the store."""
+        began_us = (extent.at - datetime(1970, 1, 1, tzinfo=UTC)) // timedelta(microseconds=1)
+        keep_state(self._client(), self._database, _name(scope, filter_), began_us, extent.model_dump_json())
 
     def present(self, scope: TenantScope, earlier: Extent | None) -> Extent:
         """Return the extent of the offsets that are stored now. It includes the offsets of `earlier`, even if they seem

@@ -193,6 +193,10 @@ def test_sentences_are_made_from_downloadable_fields_in_every_format(reader, exp
             assert [row[1] for row in rows] == marked
         table = pq.read_table(io.BytesIO(fetch(url, format="parquet", columns="sentence").data))
         assert table.column("sentence").to_pylist() == expected("en")
+        workbook = fetch(url, format="xlsx", columns="action,sentence", language="de").data
+        [[titles, *cells]] = sheets(workbook)
+        assert titles["B"] == "Sentence"
+        assert [row["B"] for row in cells] == expected("de")
         assert b"%PDF" in fetch(url, format="pdf", columns="sentence", query="action:act-1", to="2026-03-02").data
         assert "sentence" not in json.loads(fetch(url, format="jsonl").data.splitlines()[0])
         assert fetch(url, format="csv", columns="sentence", language="fr").status == 400

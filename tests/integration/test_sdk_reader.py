@@ -144,8 +144,11 @@ def test_an_interrupted_export_resumes(serve: ServeProcess, tmp_path: Path) -> N
         # A finished job is removed from the service; a different request does not resume another request's partial
         # file.
         part.write_bytes(b"of something else")
-        assert reader.export(path, format="csv", columns=["event_id"], action="login") == 10_000
-        assert path.read_bytes().startswith(b'"Event ID"\r\n')
+        options = {"format": "csv", "columns": ["event_id", "sentence"], "language": "de"}
+        assert reader.export(path, action="login", **options) == 10_000
+        header, line, _ = path.read_bytes().split(b"\r\n", 2)
+        assert header == b'"Event ID","Sentence"'
+        assert b" angemeldet" in line
         for _ in range(2):
             with pytest.raises(KeyboardInterrupt):
                 reader.export(tmp_path / "more", resume=False, progress=gives_up)

@@ -17,12 +17,13 @@ from auditlane.access.scope import TenantScope
 from auditlane.cli import filter_options as options
 from auditlane.cli.help_text import examples
 from auditlane.cli.pipes import ignore_broken_pipe
+from auditlane.contract.sentence import LANGUAGES
 from auditlane.query.export.columns import choose, of_ocsf, of_table
 from auditlane.query.export.exporter import Export, Exporter
 from auditlane.query.export.formats import Dialect, Form, Format, OcsfVersion, Separator
 from auditlane.query.export.sentences import Sentences
 from auditlane.query.fields import parse_zone
-from auditlane.query.filters import Filter
+from auditlane.query.filters import Filter, one_of
 from auditlane.runtime.errors import ConfigError, Conflict
 from auditlane.runtime.settings import load
 from auditlane.store.client import LazyClient, connect
@@ -36,6 +37,7 @@ app = typer.Typer(add_completion=False)
         "export --tenant acme --format csv --output audit.csv",
         "export --tenant acme --format csv --dialect spreadsheet --zone Europe/Berlin --output audit.csv",
         "export --tenant acme --from 2030-01-01 --severity Critical --columns occurred_at,actor_id,action",
+        "export --tenant acme --format csv --columns occurred_at,sentence --language de",
         "export --tenant acme --format ocsf --ocsf-version 1.8.0 --output audit.ocsf.jsonl",
     )
 )
@@ -59,6 +61,9 @@ def command(
     ] = Dialect.raw,
     separator: Annotated[Separator, typer.Option(help="Separator of CSV cells.")] = Separator.comma,
     zone: Annotated[str, typer.Option(help="Time zone (IANA) of the times in a file for spreadsheets.")] = "UTC",
+    language: Annotated[
+        str, typer.Option(help="Language of the column sentence.", metavar=f"[{'|'.join(LANGUAGES)}]")
+    ] = LANGUAGES[0],
     ocsf_version: Annotated[OcsfVersion, typer.Option(help="Version of OCSF events.")] = OcsfVersion.v1_8_0,
     *,
     filter_: Filter,
@@ -74,7 +79,7 @@ def command(
         raise ConfigError(
             f"A terminal cannot display {format_.label}.", fix="Pass --output, or redirect standard output."
         )
-    local_zone = parse_zone("zone", zone)
+    local_zone, language = parse_zone("zone", zone), one_of("language", language, LANGUAGES)
     settings = load()
     exporter, store = Exporter(settings), LazyClient(lambda: connect(settings))
     try:
@@ -92,7 +97,7 @@ def command(
             dialect=dialect,
             separator=separator,
             zone=local_zone.key,
-            sentences=Sentences(actions=structure.actions),
+            sentences=Sentences(language, structure.actions),
         )
         export = exporter.export(scope, filter_, form)
         if output is None:

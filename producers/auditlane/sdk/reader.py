@@ -168,6 +168,7 @@ class AuditReader:
         dialect: Literal["raw", "spreadsheet"] = "raw",
         separator: Literal["comma", "semicolon", "tab"] = "comma",
         zone: str = "UTC",
+        language: Literal["en", "de"] = "en",
         since: Literal["all", "last"] | None = None,
         ocsf_version: Literal["1.8.0", "1.9.0-dev"] = "1.8.0",
         resume: bool = True,
@@ -191,6 +192,7 @@ class AuditReader:
             dialect: `spreadsheet` writes a CSV with a byte order mark and times that a spreadsheet recognises.
             separator: Separator of the cells of a CSV.
             zone: Time zone (IANA) of the times in a file for spreadsheets.
+            language: Language of the column `sentence`.
             since: `last` exports the events stored since the caller's last export of these filters with `since`.
             ocsf_version: Version of the schema of OCSF events.
             resume: False to start over, even if an earlier call can be resumed.
@@ -207,6 +209,7 @@ class AuditReader:
         if format == "ocsf":
             request["ocsf_version"] = ocsf_version
         options = {"dialect": (dialect, "raw"), "separator": (separator, "comma"), "zone": (zone, "UTC")}
+        options["language"] = (language, "en")
         request |= {name: given for name, (given, default) in options.items() if given != default}
         if since:
             request["since"] = since

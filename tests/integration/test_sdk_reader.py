@@ -65,6 +65,26 @@ def reader(serve: ServeProcess) -> Iterator[AuditReader]:
         yield made
 
 
+def test_groups_by_a_field(reader: AuditReader) -> None:
+    half = START + timedelta(seconds=ROWS // 2)
+    found = reader.groups(
+        "metadata.region", {"metadata.region": ["eu", "us"]}, from_=half, to=half + timedelta(minutes=3), compare=True
+    )
+    assert {group.value: (group.events, group.before) for group in found.data} == {"eu": (60, 60), "us": (60, 60)}
+    assert (found.events, found.before and found.before.events, found.others.events) == (120, 120, 0)
+    few = reader.groups("actor_id", limit=2, buckets=4, zone="Europe/Berlin", action="user.login")
+    assert (few.events, few.values, len(few.data), few.before, few.tz) == (
+        ROWS // 2,
+        ROWS // 2,
+        2,
+        None,
+        "Europe/Berlin",
+    )
+    with pytest.raises(InvalidFilter) as refused:
+        reader.groups("action", compare=True)
+    assert refused.value.field == "compare"
+
+
 def test_events_page_by_page(reader: AuditReader) -> None:
     assert [one.actor_id for one in reader.events()] == [f"u-{number}" for number in reversed(range(ROWS))]
     assert len([*reader.events(limit=210)]) == 210

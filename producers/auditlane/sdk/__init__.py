@@ -26,7 +26,7 @@ from auditlane.sdk.results import ClientStats, Failure, FlushResult
 
 if typing.TYPE_CHECKING:
     from auditlane.sdk.event_fields import EventFields
-    from auditlane.sdk.reader import AuditReader, Event, EventFilters, ExportProgress, SingleEvent
+    from auditlane.sdk.reader import AuditReader, Event, EventFilters, EventGroups, ExportProgress, SingleEvent
 
 __all__ = [
     "AuditClient",
@@ -43,6 +43,7 @@ __all__ = [
     "Event",
     "EventFields",
     "EventFilters",
+    "EventGroups",
     "ExportProgress",
     "Failure",
     "FlushResult",
@@ -58,7 +59,9 @@ __all__ = [
     "set_default_client",
 ]
 
-_LATE = dict.fromkeys(("AuditReader", "Event", "EventFilters", "ExportProgress", "SingleEvent"), "reader")
+_LATE = dict.fromkeys(
+    ("AuditReader", "Event", "EventFilters", "EventGroups", "ExportProgress", "SingleEvent"), "reader"
+)
 _LATE["EventFields"] = "event_fields"
 
 

@@ -14,12 +14,13 @@ from urllib.parse import quote
 from uuid import UUID
 
 from auditlane.contract.event import Outcome, OutcomeName, Severity, SeverityName
+from auditlane.contract.event_groups import EventGroups
 from auditlane.contract.stored_event import Event, Provenance, SingleEvent
 from auditlane.runtime.errors import ConfigError, InvalidFilter
 from auditlane.sdk.export import Download, ExportProgress, Progress
 from auditlane.sdk.http import Http
 
-__all__ = ["AuditReader", "Event", "EventFilters", "ExportProgress", "SingleEvent"]
+__all__ = ["AuditReader", "Event", "EventFilters", "EventGroups", "ExportProgress", "SingleEvent"]
 
 Value = str | int | float | Decimal | UUID | date | datetime | Enum | IPv4Address | IPv6Address
 Filters = Mapping[str, Value | Iterable[Value]]
@@ -155,6 +156,43 @@ class AuditReader:
         return SingleEvent.model_validate(
             self._http.json("GET", f"/v1/events/{quote(event_id, safe='')}", fields=pairs)
         )
+
+    def groups(
+        self,
+        field: str,
+        filters: Filters | None = None,
+        /,
+        *,
+        limit: int = 10,
+        buckets: int = 60,
+        zone: str = "UTC",
+        compare: bool = False,
+        **more: Unpack[EventFilters],
+    ) -> EventGroups:
+        """Count the matching events by a field and over time.
+
+            found = audit.groups("actor", outcome="denied", from_=datetime(2026, 1, 1, tzinfo=UTC), compare=True)
+            print({group.value: (group.events, group.before) for group in found.data})
+
+        Every event is in exactly one group of `data`, in `others` or in `none` (without a value).
+
+        Args:
+            field: Name of the field, such as `action`, `metadata.region` or `fields.project`.
+            filters: Filters by name, as in `events`.
+            limit: Number of values with a group of their own, 1 to 20.
+            buckets: Approximate number of buckets of time, 1 to 500.
+            zone: Time zone (IANA) in which days and months begin.
+            compare: Also count the period of the same length directly before `from_`, which is then required.
+            more: The filters of EventFilters.
+
+        Raises:
+            InvalidFilter, ConfigError: As in `events`.
+        """
+        numbers = {"limit": limit, "buckets": buckets}
+        own = [("field", field), ("tz", zone), *((name, str(number)) for name, number in numbers.items())]
+        own += [("compare", "true")] if compare else []
+        pairs = [*_pairs(filters, more), *own]
+        return EventGroups.model_validate(self._http.json("GET", "/v1/stats/groups", fields=pairs))
 
     def export(
         self,

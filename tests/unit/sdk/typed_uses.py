@@ -175,6 +175,10 @@ def reads(reader: AuditReader, ids: list[str], names: set[str], given: Iterator[
     reader.events(event_id=UUID(int=1), resource="document", description="", user_agent="curl", source="billing")
     reader.events(provenance="gateway", provenance_id="c", q="words", query="action:login* OR ip:10.0.0.0/8")
     reader.events({"metadata.region": ["eu", "us"], "fields.amount": 12.5}, outcome=Outcome.failure)
+    shares = {
+        one.value: one.before for one in reader.groups("actor", {"metadata.region": "eu"}, compare=True, from_=NOW).data
+    }
+    print(shares)
     rows: int = reader.export("a.csv", format="csv", columns=["action"], action="login", progress=print)
     print(rows, reader.event("id").others[0].action)
 

@@ -6,12 +6,12 @@ from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, Final
 
+from auditlane.contract.event_groups import Group
 from auditlane.contract.provenance import TRAIL
 from auditlane.contract.vocabulary import ACCESS_ACTIONS
 from auditlane.query.fields import BASE
 from auditlane.query.filters import MAX_VALUE_CHARS, Filter, names_access
 from auditlane.query.language.tree import Field, Has, Match, Node, Or, all_of, any_of, none_of, text_of
-from auditlane.query.summary.models import Group
 
 _NAME, _ID = (Field(name, BASE[name]) for name in ("actor_name", "actor_id"))
 _ACTION, _SOURCE = (Field(name, BASE[name]) for name in ("action", "source"))

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from pydantic import BaseModel, Field
 
+from auditlane.contract.event_groups import Span
+
 
 class Count(BaseModel):
     """The number of events with this value. Null stands for events without a value."""
@@ -34,60 +36,6 @@ class Histogram(BaseModel):
     tz: str = Field(description="The time zone of the buckets' edges.")
     events: int = Field(description="Events in all buckets.")
     data: list[Bucket]
-
-
-class Span(BaseModel):
-    """The time from `start` until before `end` (RFC 3339, UTC)."""
-
-    start: str
-    end: str
-
-
-class Group(BaseModel):
-    """Events that have something in common, such as the value of a field."""
-
-    events: int
-    before: int | None = Field(description="Events in the period before; null without `compare`.")
-    counts: list[int] = Field(description="Events in each of the buckets.")
-    query: str | None = Field(
-        description="The query that finds exactly these events; combine it with the request's own filters."
-        " Null if it would be too long."
-    )
-
-
-class ValueGroup(Group):
-    """The events with one value of the field. With `compare`, it is new if `before` is 0, and vanished if `events` is
-    0.
-    """
-
-    value: str
-
-
-class PeriodBefore(Span):
-    """The period of the same length directly before the counted one."""
-
-    events: int
-
-
-class Groups(BaseModel):
-    """Events by the values of a field and over time. Every event is in exactly one group of `data`, in `others` or in
-    `none`.
-    """
-
-    field: str
-    tz: str = Field(description="The time zone of the buckets' edges.")
-    interval: str = Field(description="The width of a bucket as an ISO 8601 duration.", examples=["P1D"])
-    events: int = Field(description="Events in all groups.")
-    before: PeriodBefore | None = Field(description="The period before, with the events of all groups in it.")
-    values: int = Field(description="Different values in both periods.")
-    new: int | None = Field(description="Values that only the counted period has; null without `compare`.")
-    vanished: int | None = Field(description="Values that only the period before has; null without `compare`.")
-    buckets: list[Span] = Field(description="The buckets of all `counts`, including empty ones.")
-    data: list[ValueGroup] = Field(
-        description="The values with the most events, most frequent first; with `compare`, in either period."
-    )
-    others: Group = Field(description="The events with any other value.")
-    none: Group = Field(description="The events without a value.")
 
 
 class StatsBefore(Span):

@@ -8,12 +8,13 @@ from typing import Annotated, Any, Final, Protocol
 from fastapi import APIRouter, Depends, Request
 
 from auditlane.access.permissions import Permission
+from auditlane.contract.event_groups import EventGroups
 from auditlane.query.fields import CustomFields, find, from_structure, parse_zone
 from auditlane.query.filters import one_of, openapi_parameters, split, whole_number
 from auditlane.query.language.tree import Field, Kind
 from auditlane.query.router import Authenticator, Scope, Structures, granted, services_of
 from auditlane.query.summary.comparison import COMPARE
-from auditlane.query.summary.models import Facet, Groups, Histogram, Stats
+from auditlane.query.summary.models import Facet, Histogram, Stats
 from auditlane.query.summary.summaries import Summaries
 from auditlane.runtime.errors import InvalidFilter
 
@@ -111,7 +112,7 @@ def stats(request: Request, scope: Scope, services: Services) -> Stats:
     return services.summaries.stats(scope, filter_, zone=zone, now=datetime.now(UTC), compare=compare)
 
 
-def groups(request: Request, scope: Scope, services: Services) -> Groups:
+def groups(request: Request, scope: Scope, services: Services) -> EventGroups:
     """Count the events that match the filters by the most frequent values of a field, each over time.
 
     With `compare`, also count each group's events in the period before: values that are new have none in it, and values

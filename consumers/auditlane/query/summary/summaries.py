@@ -9,6 +9,7 @@ from typing import Any, Final
 from zoneinfo import ZoneInfo
 
 from auditlane.access.scope import TenantScope
+from auditlane.contract.event_groups import EventGroups, PeriodBefore, Span, ValueGroup
 from auditlane.query.clickhouse.executor import QueryExecutor
 from auditlane.query.clickhouse.statements import Statement
 from auditlane.query.fields import BASE
@@ -18,18 +19,7 @@ from auditlane.query.summary import sql
 from auditlane.query.summary.buckets import edges, fitting
 from auditlane.query.summary.comparison import start_before
 from auditlane.query.summary.groups import NONE, OTHERS, Counted, none_query, others_query, value_query
-from auditlane.query.summary.models import (
-    Bucket,
-    Count,
-    Facet,
-    Groups,
-    Histogram,
-    PeriodBefore,
-    Span,
-    Stats,
-    StatsBefore,
-    ValueGroup,
-)
+from auditlane.query.summary.models import Bucket, Count, Facet, Histogram, Stats, StatsBefore
 
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 _TICK: Final = timedelta(microseconds=1)
@@ -79,7 +69,7 @@ class Summaries:
         max_buckets: int,
         compare: bool,
         now: datetime,
-    ) -> Groups:
+    ) -> EventGroups:
         """Count events by at most `limit` values of the field, and over time in about `max_buckets` buckets.
 
         An open end of the filter's time range extends to the first event, or to the last event or `now`. With
@@ -104,7 +94,7 @@ class Summaries:
         none = counted.group(NONE, none_query(field))
         numbers = next(iter(ranked.values()), {"values": 0, "new": 0, "vanished": 0})
         texts = [_text(start) for start in starts]
-        return Groups(
+        return EventGroups(
             field=field.path,
             tz=zone.key,
             interval=width.name,

@@ -133,7 +133,7 @@ OF_SCHEMA: Final[dict[str, Any]] = {
         "actions": _COUNTS,
         "actors": [{"value": "user-17", "events": 204}],
     },
-    "Groups": {
+    "EventGroups": {
         "field": "outcome",
         "tz": "UTC",
         "interval": "P1D",

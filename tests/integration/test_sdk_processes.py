@@ -244,9 +244,12 @@ def environ(kafka: str, registry: str, topic: str) -> dict[str, str]:
 
 
 @pytest.mark.long
+@pytest.mark.parametrize("mode", ["fast", "durable"])
 @pytest.mark.parametrize("name", ROWS)
-def test_emitted_events_arrive(name, kafka, topic, environ, tmp_path):
+def test_emitted_events_arrive(name, mode, kafka, topic, environ, tmp_path):
     row = ROWS[name]
+    if mode == "durable":
+        environ |= {"AUDITLANE_DELIVERY_MODE": mode, "AUDITLANE_SPOOL_DIR": str(tmp_path / "spool")}
     if row.needs and find_spec(row.needs) is None:
         pytest.skip(f"{row.needs} is not installed")
     for module, text in {"app": APP, "wsgi": WSGI, "asgi": ASGI, "tasks": CELERY}.items():

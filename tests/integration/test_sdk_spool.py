@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
 from collections.abc import Iterator
 from pathlib import Path
@@ -11,7 +12,7 @@ import pytest
 from fixtures.workers import wait_until
 from reading import create, decode, read, read_all, topic_with_schema
 
-from auditlane.runtime.errors import ConfigError, KafkaUnavailable, SpoolFull
+from auditlane.runtime.errors import ClientClosed, ConfigError, KafkaUnavailable, SpoolFull
 from auditlane.sdk import AuditClient
 
 AWAY = "127.0.0.1:9"  # the discard port, on which no process listens
@@ -71,6 +72,22 @@ def test_events_that_a_closed_client_left_are_delivered_in_order_by_the_next(kaf
             assert (bool(result), result.spooled, result.pending, result.failed_count) == (True, 30, 0, 0)
     drained(kafka, options)
     assert [decode(one)["event_id"] for one in read(kafka, topic, 60)] == ids
+
+
+def test_aemit_waits_like_emit_without_blocking_the_event_loop(kafka, topic, options):
+    async def emit(client: AuditClient) -> list[str]:
+        first = await client.aemit(tenant_id="acme", action="a")
+        with client.context(tenant="acme"):
+            return [first, *await asyncio.gather(*(client.aemit(action="a") for _ in range(20)))]
+
+    for mode in ("sync", "durable"):
+        with AuditClient(**options | {"kafka_bootstrap": kafka}, delivery_mode=mode) as client:
+            ids = asyncio.run(emit(client))
+            assert len(set(ids)) == 21
+            assert mode == "durable" or client.stats.delivered == 21
+        with pytest.raises(ClientClosed):
+            asyncio.run(client.aemit(tenant_id="acme", action="a"))
+    assert len(read(kafka, topic, 42)) == 42
 
 
 def test_a_mode_that_needs_a_folder_says_so(options):

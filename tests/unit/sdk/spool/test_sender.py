@@ -13,7 +13,7 @@ from confluent_kafka import KafkaError, KafkaException
 from auditlane.runtime.errors import DeliveryFailed, SpoolFailed, SpoolFull
 from auditlane.sdk.config import ClientConfig
 from auditlane.sdk.delivery_tracker import DeliveryTracker
-from auditlane.sdk.spool import sender as sender_module
+from auditlane.sdk.spool import store
 from auditlane.sdk.spool.adoption import Adoption
 from auditlane.sdk.spool.group_commit import GroupCommit
 from auditlane.sdk.spool.losses import KILLED, Loss
@@ -216,7 +216,7 @@ def test_events_of_a_signal_handler_that_interrupted_a_write_are_kept(tmp_path):
 
 
 def test_a_full_spool_has_room_again_once_kafka_has_its_events(tmp_path, monkeypatch):
-    monkeypatch.setattr(sender_module, "_SMALLEST_SEGMENT", 1_000)
+    monkeypatch.setattr(store, "_SMALLEST_SEGMENT", 1_000)
     bench = Bench(tmp_path, delivery_mode="durable", spool_bytes=20_000, spool_full="block", max_block_ms=60_000)
     sent = []
 
@@ -253,7 +253,7 @@ def test_a_full_spool_refuses_events_and_counts_nothing(tmp_path):
 
 
 def test_the_oldest_events_are_dropped_and_counted_by_tenant(tmp_path, monkeypatch):
-    monkeypatch.setattr(sender_module, "_SMALLEST_SEGMENT", 1_200)
+    monkeypatch.setattr(store, "_SMALLEST_SEGMENT", 1_200)
     bench = Bench(tmp_path, delivery_mode="durable", spool_bytes=5_000, spool_full="drop_oldest")
     bench.kafka.room = 1
     settled: list[Any] = []

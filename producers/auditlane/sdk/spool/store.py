@@ -1,0 +1,270 @@
+"""The events of a client that are on disk: written with room for them, settled, dropped when the spool is full.
+
+The parts that decide when an event is written or sent are in `sender`.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import threading
+import time
+from bisect import bisect_right
+from collections import Counter
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Final
+
+from auditlane.runtime.errors import AuditlaneError, ClientClosed, SpoolFailed, SpoolFull
+from auditlane.sdk.config import ClientConfig
+from auditlane.sdk.delivery import OnSettled
+from auditlane.sdk.delivery_tracker import DeliveryTracker, Epoch
+from auditlane.sdk.results import Failure
+from auditlane.sdk.spool.event import Event
+from auditlane.sdk.spool.frames import Record
+from auditlane.sdk.spool.group_commit import GroupCommit, sync_and_close
+from auditlane.sdk.spool.losses import FULL, Loss, combined
+from auditlane.sdk.spool.own_set import OwnSet
+from auditlane.sdk.spool.record_set import RecordSet, Segment
+
+_SEGMENT_BYTES: Final = 8 << 20
+_SMALLEST_SEGMENT: Final = 65_536
+_KEPT_EPOCHS: Final = 64
+_FULL_DISK: Final = (errno.ENOSPC, errno.EDQUOT)
+
+
+class SpoolStore:
+    """Thread-safe; methods with an underscore need the lock. A signal handler may interrupt the thread inside it."""
+
+    def __init__(self, config: ClientConfig, tracker: DeliveryTracker) -> None:
+        self._config = config
+        self._folder = Path(config.spool_dir)
+        self._segment_bytes = min(_SEGMENT_BYTES, max(_SMALLEST_SEGMENT, config.spool_bytes // 8))
+        self._start(tracker)
+
+    def _start(self, tracker: DeliveryTracker) -> None:
+        """Set the state of a new process."""
+        self._tracker = tracker
+        self.wake = threading.Event()  # set when the keeper has work to do
+        self.lock = threading.RLock()
+        self._room = threading.Condition(self.lock)
+        self._inside = 0  # the thread that is changing the state
+        self.own: OwnSet | None = None
+        self.adopted: RecordSet | None = None
+        self.on_disk: Counter[str] = Counter()  # this process's open records by tenant
+        self.losses: list[Loss] = []  # losses that are not in a file of the set yet
+        self.others_bytes = 0  # size of other processes' sets
+        self.closed = False
+        self._memory: dict[Event, None] = {}  # events that are only in memory, in order
+        self._flying: dict[int, Event] = {}  # events that are on disk and were handed to the client
+        self._settlers: dict[int, OnSettled] = {}  # of events that are only on disk
+        self._epochs: list[tuple[int, Epoch]] = []  # the first number of each epoch
+        self._written = 0  # records
+        self._group = GroupCommit(self._written_so_far)
+
+    @contextlib.contextmanager
+    def entered(self) -> Iterator[bool]:
+        """Lock; yield whether this is a signal handler that interrupted a thread inside the lock."""
+        me = threading.get_ident()
+        nested = self._inside == me
+        with self.lock:
+            self._inside = me
+            try:
+                yield nested
+            finally:
+                self._inside = me if nested else 0
+
+    @property
+    def interrupted(self) -> bool:
+        """Whether this is a signal handler that interrupted this thread inside the lock, so that it cannot wait."""
+        return self._inside == threading.get_ident()
+
+    @property
+    def spooled(self) -> int:
+        """Number of this process's events on disk that Kafka has not acknowledged."""
+        own = self.own
+        return own.ledger.open if own is not None else 0
+
+    def reclaim(self) -> None:
+        """Delete the files of records that Kafka has."""
+        with self.entered():
+            freed = [found.reclaim() for found in (self.own, self.adopted) if found is not None]
+            if any(freed):
+                self._room.notify_all()
+
+    def take_losses(self) -> None:
+        """Keep the losses so far in a file of the set, from which they are reported."""
+        with self.entered():
+            if self.losses and self.own is not None:
+                rows, self.losses = combined(self.losses), []
+                name = f"{rows[0].until_us:016x}"
+                with contextlib.suppress(OSError):  # they are still in memory
+                    self.own.lost(name, rows)
+
+    def sync(self) -> None:
+        """Sync the records written so far. Raises OSError."""
+        with self.lock:
+            if self.own is None or not self.own.dirty:
+                return
+            self.own.dirty = False
+            descriptor = self.own.duplicate()
+        sync_and_close(descriptor)
+
+    def _written_so_far(self) -> tuple[int, int]:
+        with self.lock:
+            return self._written, self.own.duplicate() if self.own is not None else -1
+
+    def _opened(self) -> OwnSet:
+        try:
+            self.own = OwnSet.create(
+                self._folder, segment_bytes=self._segment_bytes, syncs=self._config.spool_sync != "never"
+            )
+        except OSError as error:
+            raise self._failure(error) from error
+        return self.own
+
+    def _store(self, event: Event, *, may_wait: bool, alone: bool = False) -> bool:
+        """Write an event; return whether earlier records wait on disk, so that this one waits, too."""
+        own = self.own
+        assert own is not None
+        given = event.headers.items()
+        headers = tuple((name, value if type(value) is bytes else str(value).encode()) for name, value in given)
+        size = len(event.value) + len(event.key) + 200
+        deadline = 0.0
+        while True:
+            deadline = self._wait_for_room(own, size, deadline, may_wait=may_wait)
+            waits = own.ledger.waiting > 0
+            nth = own.owner.next_spilled(event.slot) if event.slot else 0
+            try:
+                event.number, event.segment = own.append(
+                    event.tenant,
+                    event.event_id,
+                    event.topic,
+                    event.key,
+                    event.value,
+                    headers,
+                    event.emitted_us,
+                    nth=nth,
+                    alone=alone,
+                    waiting=waits,
+                )
+                break
+            except OSError as error:
+                if error.errno not in _FULL_DISK:
+                    raise self._failure(error) from error
+                deadline = self._make_room(own, deadline, may_wait=may_wait, error=error)
+        event.source = own
+        if event.slot:
+            own.owner.spilled(event.slot)
+        self.on_disk[event.tenant] += 1
+        if event.epoch is not None and (not self._epochs or self._epochs[-1][1] is not event.epoch):
+            self._add_epoch(event.number, event.epoch)
+        self._written += 1
+        if event.on_spooled is not None:
+            event.on_spooled()
+        if waits:
+            self._let_go(event)
+            self.wake.set()
+        else:
+            self._flying[event.number] = event
+        return waits
+
+    def _let_go(self, event: Event) -> None:
+        """Drop an event from memory that waits on disk."""
+        self._flying.pop(event.number, None)
+        if event.on_settled is not None:
+            self._settlers[event.number] = event.on_settled
+
+    def _count_off_disk(self, tenant: str) -> None:
+        self.on_disk[tenant] -= 1
+        if not self.on_disk[tenant]:
+            del self.on_disk[tenant]
+
+    def _wait_for_room(self, own: OwnSet, size: int, deadline: float, *, may_wait: bool) -> float:
+        while own.size + self.others_bytes + size > self._config.spool_bytes:
+            deadline = self._make_room(own, deadline, may_wait=may_wait)
+        return deadline
+
+    def _make_room(self, own: OwnSet, deadline: float, *, may_wait: bool, error: OSError | None = None) -> float:
+        """Delete done or, with `drop_oldest`, any segments, or wait; return the deadline. Raises SpoolFull."""
+        if own.reclaim():
+            return deadline
+        policy, now = self._config.spool_full, time.monotonic()
+        if policy == "drop_oldest" and self._drop_oldest(own):
+            return deadline
+        deadline = deadline or now + self._config.max_block_ms / 1000
+        if policy != "block" or not may_wait or now >= deadline:
+            raise self._failure(error)
+        self.wake.set()
+        me, self._inside = self._inside, 0
+        try:
+            self._room.wait(min(deadline - now, 0.1))
+        finally:
+            self._inside = me
+        if self.closed:
+            raise ClientClosed("The audit client was closed while the event waited for room; it was not sent.")
+        return deadline
+
+    def _drop_oldest(self, own: OwnSet) -> bool:
+        """Delete the oldest segment with all events that are only there; return whether there was one."""
+        for source in (self.adopted, own):
+            if source is None:
+                continue
+            segment = next((one for one in source.segments.values() if one.open), None)
+            if segment is None:
+                continue
+            if not segment.sealed:
+                with contextlib.suppress(OSError):
+                    own.seal()
+            self._drop(source, segment)
+            return True
+        return False
+
+    def _drop(self, source: RecordSet, segment: Segment) -> None:
+        """Delete a segment. Its events that were handed to the client are only in memory from now on."""
+        for record in source.records(segment):
+            event = self._flying.pop(record.number, None) if source is self.own else None
+            was_waiting = source.ledger.is_waiting(record.number)
+            if not source.done(record.number, segment):
+                continue
+            if source is self.own:
+                self._count_off_disk(record.tenant)
+            if event is not None:
+                event.number = event.slot = 0
+                self._memory[event] = None
+            elif was_waiting:
+                self.losses.append(Loss(record.tenant, 1, record.emitted_us, record.emitted_us, FULL))
+                self._settle_dropped(source, record)
+        source.delete(segment)
+
+    def _settle_dropped(self, source: RecordSet, record: Record) -> None:
+        if source is not self.own or (epoch := self._epoch_of(record.number)) is None:
+            return
+        error = self._failure(None, dropped=record.event_id)
+        self._tracker.settle(epoch, Failure(record.event_id, record.tenant, error), len(record.value))
+        if (on_settled := self._settlers.pop(record.number, None)) is not None:
+            on_settled(error)
+
+    def _failure(self, error: OSError | None, dropped: str = "") -> AuditlaneError:
+        if error is not None and error.errno not in _FULL_DISK:
+            return SpoolFailed(
+                f"The spool in {self._folder} cannot be written: {error.strerror}; the event was not accepted.",
+                fix="Correct the folder of AUDITLANE_SPOOL_DIR, and emit again.",
+            )
+        why = "the disk is full" if error is not None else f"it holds {self._config.spool_bytes} bytes"
+        what = f"event {dropped} was dropped" if dropped else "the event was not accepted"
+        return SpoolFull(
+            f"The spool in {self._folder} is full, since {why}; {what}.",
+            fix="Restore Kafka, free space on the disk, or raise AUDITLANE_SPOOL_BYTES or AUDITLANE_MAX_BLOCK_MS.",
+        )
+
+    def _add_epoch(self, number: int, epoch: Epoch) -> None:
+        self._epochs.append((number, epoch))
+        if len(self._epochs) > _KEPT_EPOCHS and self.own is not None:
+            low = self.own.ledger.low
+            first = max(bisect_right(self._epochs, low, key=lambda entry: entry[0]) - 1, 0)
+            del self._epochs[:first]
+
+    def _epoch_of(self, number: int) -> Epoch | None:
+        at = bisect_right(self._epochs, number, key=lambda entry: entry[0])
+        return self._epochs[at - 1][1] if at else None

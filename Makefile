@@ -117,7 +117,7 @@ bench-parts: $(STAMP) ## measure the steps, validation, the table's layout, the 
 	$(BIN)/python tests/bench/bench_tracing.py
 	$(BIN)/python tests/bench/bench_export.py
 	$(BIN)/python tests/bench/bench_query.py
-	$(BIN)/python -m pytest tests/bench --override-ini python_files='bench_sdk.py bench_fastapi.py bench_http.py bench_django.py' -s
+	$(BIN)/python -m pytest tests/bench --override-ini python_files='bench_sdk.py bench_spool.py bench_fastapi.py bench_http.py bench_django.py' -s
 
 bench-neighbours: $(STAMP) ## measure the effect of one tenant's abuse on twenty others (ROUNDS=5, KINDS=contract,flood)
 	$(BIN)/python -m pytest tests/bench --override-ini python_files=bench_neighbours.py -s

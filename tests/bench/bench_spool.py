@@ -1,4 +1,4 @@
-"""Measure `emit` by delivery mode, and the rate at which a spool is delivered after an outage. Reported, not asserted."""
+"""Measure `emit` by delivery mode, and how fast a spool is delivered after an outage. Reported, not asserted."""
 
 from __future__ import annotations
 

@@ -26,16 +26,16 @@ class Adoption:
         self._parent = parent
         self._refused: set[Path] = set()  # sets that were reported as unusable
 
-    def oldest(self, own: Path | None) -> tuple[RecordSet | None, int]:
-        """Return the oldest set whose process ended, locked, and the size in bytes of all sets except `own`."""
-        found: RecordSet | None = None
-        total = 0
+    def oldest(self, own: Path | None) -> RecordSet | None:
+        """Return the oldest set except `own` whose process ended, locked."""
         for path in folder.sets(self._parent):
-            if path == own:
-                continue
-            found = found or self._adopted(path)
-            total += folder.size(path)
-        return found, total
+            if path != own and (found := self._adopted(path)) is not None:
+                return found
+        return None
+
+    def size(self, own: Path | None) -> int:
+        """Return the size in bytes of all sets except `own`."""
+        return sum(folder.size(path) for path in folder.sets(self._parent) if path != own)
 
     def _adopted(self, path: Path) -> RecordSet | None:
         owner = None

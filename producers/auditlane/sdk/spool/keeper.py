@@ -124,12 +124,10 @@ class SpoolKeeper:
                 self._report_delay(change)
 
     def _look(self) -> None:
-        """Take over the oldest set of a process that ended, and measure the others."""
-        own, adopted = self._sender.own, self._sender.adopted
-        if adopted is not None:
-            return
-        found, self._sender.others_bytes = self._adoption.oldest(own.path if own is not None else None)
-        if found is not None:
+        """Measure the other sets, and take over the oldest of those whose process ended."""
+        own = self._sender.own.path if self._sender.own is not None else None
+        self._sender.others_bytes = self._adoption.size(own)
+        if self._sender.adopted is None and (found := self._adoption.oldest(own)) is not None:
             self._sender.adopted = found
             self._sender.fill(time.monotonic())
 

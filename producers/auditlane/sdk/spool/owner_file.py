@@ -30,6 +30,8 @@ _SETTLED: Final = 14
 _SPILLED: Final = 15
 _SINCE: Final = 16
 _LAST: Final = 17
+_LATEST_US: Final = 1 << 52  # the year 2112
+_MOST_EVENTS: Final = 1 << 48
 _FIRST_SLOTS: Final = 128
 _MOST_SLOTS: Final = 65_536
 _HEADER_BYTES: Final = _HEADER_WORDS * _WORD
@@ -157,10 +159,12 @@ class OwnerFile:
             self._words[slot + _SPILLED] = max(self._words[slot + _SPILLED], nth.get(tenant, 0))
 
     def unsettled(self) -> list[Unsettled]:
-        """Return the counters of all tenants."""
+        """Return the counters of all tenants, without those that cannot be true."""
         found = []
         for slot, tenant in self._named():
             emitted, settled, spilled, since, last = self._words[slot + _EMITTED : slot + _LAST + 1].tolist()
+            if last > _LATEST_US or emitted > _MOST_EVENTS:
+                continue  # damaged
             found.append(Unsettled(tenant, emitted, settled, spilled, min(max(since, self._words[_SWEPT]), last), last))
         return found
 

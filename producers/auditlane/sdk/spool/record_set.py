@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
@@ -65,6 +66,7 @@ class RecordSet:
         self.segments: dict[int, Segment] = {}  # in the order of their numbers
         self.size = 0  # bytes of all segments
         self.losses: dict[str, list[Loss]] = {}  # losses to report, by the name of their file
+        self.given_up: list[int] = []  # numbers of waiting records that could not be read
         self._cursor: _Cursor | None = None
         self._returned = 0  # the number of the last record that `next_waiting` returned
 
@@ -205,7 +207,9 @@ class RecordSet:
 
     def _lose(self, segment: Segment, count: int, at_us: int) -> None:
         rows = self.losses.setdefault(f"{segment.path.name}{_LOST}", [])
-        at_us = at_us or int(segment.path.stat().st_mtime * 1e6)
+        if not at_us:
+            with contextlib.suppress(FileNotFoundError):
+                at_us = int(segment.path.stat().st_mtime * 1e6)
         rows.append(Loss("", count, at_us, at_us, DAMAGED))
 
     def _give_up(self, segment: Segment) -> None:
@@ -213,6 +217,7 @@ class RecordSet:
         rest = self.ledger.waiting_between(segment.first - 1, segment.last + 1)
         for number in rest:
             self.done(number, segment)
+        self.given_up += rest
         self._lose(segment, len(rest), 0)
 
     def _set_aside(self, segment: Segment, data: bytes, start: int) -> None:
@@ -249,6 +254,10 @@ class _Cursor:
 
 
 def _read(path: Path, start: int) -> bytes:
-    with path.open("rb") as file:
-        file.seek(start)
-        return file.read(os.fstat(file.fileno()).st_size - start)
+    """Return the rest of a file, which is empty if the file was deleted by someone else."""
+    try:
+        with path.open("rb") as file:
+            file.seek(start)
+            return file.read(os.fstat(file.fileno()).st_size - start)
+    except FileNotFoundError:
+        return b""

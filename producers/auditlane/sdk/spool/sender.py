@@ -136,6 +136,8 @@ class SpoolSender(SpoolStore):
                 with self.entered():  # for each record, so that others can emit in between
                     source: RecordSet | None = self.adopted if adopted else self.own
                     waiting = source.next_waiting() if source is not None and source.ledger.waiting else None
+                    if source is not None and source.given_up:
+                        self._fail_unreadable(source)
                     if source is None or waiting is None:
                         break
                     if not self._resend(source, *waiting):

@@ -177,8 +177,14 @@ class SpoolStore:
 
     def _count_off_disk(self, tenant: str) -> None:
         self.on_disk[tenant] -= 1
-        if not self.on_disk[tenant]:
+        if self.on_disk[tenant] <= 0:
             del self.on_disk[tenant]
+        self._forget_tenants()
+
+    def _forget_tenants(self) -> None:
+        """Correct the counts once nothing is open: the tenants of records that could not be read are unknown."""
+        if self.own is not None and not self.own.ledger.open:
+            self.on_disk.clear()
 
     def _wait_for_room(self, own: OwnSet, size: int, deadline: float, *, may_wait: bool) -> float:
         while own.size + self.others_bytes + size > self._config.spool_bytes:
@@ -236,6 +242,22 @@ class SpoolStore:
                 self.losses.append(Loss(record.tenant, 1, record.emitted_us, record.emitted_us, FULL))
                 self._settle_dropped(source, record)
         source.delete(segment)
+
+    def _fail_unreadable(self, source: RecordSet) -> None:
+        """Fail the events whose records could not be read; the set counts them as lost."""
+        numbers, source.given_up = source.given_up, []
+        if source is not self.own:
+            return
+        error = SpoolFailed(
+            f"The spool in {self._folder} lost events: their file was damaged or deleted.",
+            fix="Do not change the files of the folder. What could be read of damaged ones is in its subfolder.",
+        )
+        for number in numbers:
+            if (epoch := self._epoch_of(number)) is not None:
+                self._tracker.settle(epoch, Failure("", "", error))
+            if (on_settled := self._settlers.pop(number, None)) is not None:
+                on_settled(error)
+        self._forget_tenants()
 
     def _settle_dropped(self, source: RecordSet, record: Record) -> None:
         if source is not self.own or (epoch := self._epoch_of(record.number)) is None:

@@ -129,11 +129,11 @@ def test_the_oldest_set_is_taken_over_and_the_others_are_measured(tmp_path, monk
     monkeypatch.setattr(adoption.folder.time, "time_ns", lambda: next(times))
     first, second = abandoned(tmp_path), abandoned(tmp_path)
     living = OwnSet.create(tmp_path, segment_bytes=1_000, syncs=False)
-    found, size = Adoption(tmp_path).oldest(living.path)
+    found = Adoption(tmp_path).oldest(living.path)
     assert found is not None
     assert found.path == first.path
-    assert size == sum(adoption.folder.size(one.path) for one in (first, second))
-    other, _ = Adoption(tmp_path).oldest(None)
+    assert Adoption(tmp_path).size(living.path) == sum(adoption.folder.size(one.path) for one in (first, second))
+    other = Adoption(tmp_path).oldest(None)
     assert other is not None
     assert other.path == second.path, "the first is locked"
     for one in (found, other):
@@ -159,7 +159,7 @@ def test_sets_that_cannot_be_used_are_left_and_logged_once(tmp_path, monkeypatch
     monkeypatch.setattr(adoption, "OwnerFile", Owner)
     looks = Adoption(tmp_path)
     for _ in range(2):
-        found, _ = looks.oldest(None)
+        found = looks.oldest(None)
         assert found is not None
         assert found.path == fine.path
         found.owner.close()
@@ -177,10 +177,10 @@ def test_a_set_without_an_owner_file_is_taken_over_once_it_is_old(tmp_path):
     empty = tmp_path / "0-0.set"
     empty.mkdir()
     (empty / "owner.new").touch()
-    assert Adoption(tmp_path).oldest(None)[0] is None, "a process may be creating it"
+    assert Adoption(tmp_path).oldest(None) is None, "a process may be creating it"
     for path in (own.path, empty):
         os.utime(path, (time.time() - 600, time.time() - 600))
-    found, _ = Adoption(tmp_path).oldest(None)
+    found = Adoption(tmp_path).oldest(None)
     assert found is not None
     assert (found.path, found.ledger.waiting, empty.exists()) == (own.path, 1, False)
     found.owner.close()

@@ -88,6 +88,21 @@ def test_a_damaged_file_counts_as_empty(tmp_path, content):
     assert not (tmp_path / "owner").exists()
 
 
+def test_counters_that_cannot_be_true_are_ignored(tmp_path):
+    owner = OwnerFile.create(tmp_path)
+    for tenant in ("acme", "globex", "umbra"):
+        owner.emitted(tenant, 1)
+    owner.close()
+    data = bytearray((tmp_path / "owner").read_bytes())
+    for slot, word in ((0, 13), (1, 17)):  # the number of events, and the time of the last
+        at = 64 + slot * 160 + word * 8
+        data[at + 7] ^= 0x40
+    (tmp_path / "owner").write_bytes(data)
+    found = adopted(tmp_path)
+    assert [one.tenant for one in found.unsettled()] == ["umbra"]
+    found.remove()
+
+
 CHILD = """
 import os, sys, time
 from pathlib import Path

@@ -76,7 +76,7 @@ class Bench:
         assert self.sender.own is not None
         self.sender.own.close_inherited()
         self.sender.own.owner.close()
-        found, _ = Adoption(self.folder).oldest(None)
+        found = Adoption(self.folder).oldest(None)
         assert found is not None
         losses = [loss for rows in found.losses.values() for loss in rows]
         found.owner.close()
@@ -281,6 +281,29 @@ def test_a_folder_that_vanishes_is_reported_by_the_event_that_needs_it(tmp_path)
     (tmp_path / "spool").unlink()
     bench.send("b")
     assert bench.sender.spooled == 1
+
+
+@pytest.mark.parametrize("damage", ["flipped", "deleted"])
+def test_events_whose_record_cannot_be_read_any_more_fail_and_are_counted(tmp_path, damage):
+    bench = Bench(tmp_path, delivery_mode="durable")
+    bench.kafka.room = 1
+    settled: list[Any] = []
+    bench.send("a", "b", "c", on_settled=settled.append)
+    [segment] = tmp_path.rglob("*.segment")
+    if damage == "deleted":
+        segment.unlink()
+    else:
+        data = segment.read_bytes()
+        segment.write_bytes(data[:-1] + bytes([data[-1] ^ 1]))
+    bench.kafka.settle()
+    bench.kafka.room = 9
+    bench.fill()
+    bench.kafka.settle()
+    lost = 2 if damage == "deleted" else 1
+    assert bench.counts() == (3 - lost, lost, 0)
+    assert [type(error) for error in settled if error] == [SpoolFailed] * lost
+    assert (bench.sender.spooled, bench.sender.on_disk) == (0, {})
+    assert sum(loss.count for rows in bench.sender.own.losses.values() for loss in rows) == lost
 
 
 def test_a_flush_waits_for_the_events_on_disk_that_preceded_it(tmp_path):

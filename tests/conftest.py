@@ -1,4 +1,6 @@
-"""Fixtures shared by all tests: the parts (each started when first needed, once per session) and a workspace."""
+"""Fixtures shared by all tests. They provide a workspace and the parts of the stack, each of which is started once per
+session when it is first needed.
+"""
 
 from __future__ import annotations
 

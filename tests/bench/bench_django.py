@@ -1,8 +1,9 @@
-"""Measure what the integration costs a Django view, with and without an event: ratios within one run. Reported, not
-asserted.
+"""Measure the cost of the integration for a Django view, with and without an event. Ratios within one run are reported,
+not asserted.
 
 The application runs in this process and is called as a server calls it, in rounds that alternate between the variants,
-so that a busy machine slows all of them alike. Kafka is real; its client's threads are in the CPU time of the process.
+so that a busy machine slows all of them alike. Kafka is real, and the CPU time of the process includes the threads of
+its client.
 """
 
 from __future__ import annotations
@@ -62,7 +63,7 @@ def recorded(request: Any) -> Any:
 
 
 def committed(request: Any) -> Any:
-    """Record an event after the commit, as a model's signal handlers do; here, the commit is immediate."""
+    """Record an event after the commit, as a model's signal handlers do. Here, the commit is immediate."""
     from auditlane.integrations.django.recording import record_after_commit
 
     record_after_commit("default", "document.deleted", resource="document", resource_id="d-98765")
@@ -70,7 +71,7 @@ def committed(request: Any) -> Any:
 
 
 def known_user(get_response: Callable[[Any], Any]) -> Callable[[Any], Any]:
-    """Give every request a user, without a query for a session."""
+    """Give every request a user without querying a session."""
     from django.contrib.auth.models import User
 
     user = User(pk=17, username="jane")
@@ -83,7 +84,7 @@ def known_user(get_response: Callable[[Any], Any]) -> Callable[[Any], Any]:
 
 
 class Measured:
-    """Times for one variant, in µs per request."""
+    """The times of one variant, in µs per request."""
 
     def __init__(self, path: str, middleware: list[str], settle: Callable[[], object]) -> None:
         from django.core.handlers.wsgi import WSGIHandler

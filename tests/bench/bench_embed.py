@@ -1,7 +1,8 @@
-"""Measure the embedded page: bytes, requests, time, layout shift. The figures are reported, and limits are asserted.
+"""Measure the bytes, requests, time and layout shift of the embedded page. The figures are reported, and limits are
+asserted.
 
-`make bench-embed` (LOADS=10). A vendor's page with `/embed` in a frame and a token by message, each time in a fresh
-browser profile, against `auditlane serve` in this process, from the same machine.
+`make bench-embed` (LOADS=10). A vendor's page has `/embed` in a frame, and sends it a token by message. Each load uses
+a fresh browser profile. `auditlane serve` runs in this process, on the same machine.
 """
 
 from __future__ import annotations

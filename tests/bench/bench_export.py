@@ -1,9 +1,10 @@
-"""Measure what an export costs the service: `python tests/bench/bench_export.py` (ROWS=5000000).
+"""Measure the cost of an export for the service: `python tests/bench/bench_export.py` (ROWS=5000000).
 
-Exports one tenant's events from a real `auditlane serve` over the embedded engine: as CSV and Parquet at once, as JSON
-Lines through a job. For each export, it prints rows, bytes, seconds, and the peak memory of `serve`. Then it compares
-the seconds of OCSF with those of JSON Lines, over all columns of at most 500,000 rows. Fails unless every export has as
-many rows as ClickHouse counts and the same sum of checksums, and `serve` stayed below 300 MB.
+One tenant's events are exported from a real `auditlane serve` over the embedded engine, as CSV and Parquet immediately,
+and as JSON Lines through a job. For each export, it prints rows, bytes, seconds, and the peak memory of `serve`. Then
+it compares the seconds of OCSF with those of JSON Lines, over all columns of at most 500,000 rows. The benchmark fails
+unless every export has as many rows as ClickHouse counts and the same sum of checksums, and `serve` stayed below 300
+MB.
 """
 
 from __future__ import annotations

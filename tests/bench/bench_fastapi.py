@@ -1,9 +1,9 @@
-"""Measure what the middleware costs a FastAPI route, with and without an event: ratios within one run. Reported, not
-asserted.
+"""Measure the cost of the middleware for a FastAPI route, with and without an event. Ratios within one run are
+reported, not asserted.
 
 The application runs in this process and is called as a server calls it, in rounds that alternate between the variants.
-CPU times are those of the fastest round, since other processes on the machine only add to them. Kafka is real; its
-client's threads are in the CPU time of the process.
+CPU times are those of the fastest round, since other processes on the machine only add to them. Kafka is real, and the
+CPU time of the process includes the threads of its client.
 """
 
 from __future__ import annotations
@@ -80,7 +80,7 @@ async def request(app: Any) -> None:
 
 
 class Measured:
-    """Times for one variant, in µs per request."""
+    """The times of one variant, in µs per request."""
 
     def __init__(self, app: FastAPI, settle: Callable[[], object]) -> None:
         self.app, self._settle = app, settle

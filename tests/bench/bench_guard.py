@@ -51,7 +51,7 @@ def later(sealed: Range, months: dict[int, Any], by_ms: int) -> tuple[Range, dic
 
 
 class Table:
-    """A separate table; `guarded` selects the statement that fills it."""
+    """A separate table. `guarded` selects the statement that fills it."""
 
     def __init__(self, client: Client, *, guarded: bool) -> None:
         self.name, self._client, self._guarded = "g" + uuid.uuid4().hex[:8], client, guarded

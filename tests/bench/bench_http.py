@@ -1,5 +1,5 @@
-"""Measure the cost of HTTP: POST requests with one event and with a thousand, with acks=all, next to a bare handler.
-Reported, not asserted.
+"""Measure the cost of POST requests with one event and with a thousand events, relative to a bare handler. The figures
+are reported, not asserted.
 
 Both run alternately on the same broker, and each ratio compares one such pair, since the machine's speed drifts. On a
 busy machine, compare the CPU times of the two servers rather than their rates.

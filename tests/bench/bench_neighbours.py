@@ -1,8 +1,8 @@
-"""Measure the effect of one tenant's abuse on twenty others: p95 of login, emit until visible, and list, relative to a
-quiet period in the same run.
+"""Measure the effect of one tenant's abuse on twenty others.
 
-Reported, not asserted, along with the peak memory of `serve` and of the worker. KINDS=contract,flood measures only
-those kinds.
+The figures are the p95 of a login, of an event until it is visible, and of a list, relative to a quiet period in the
+same run, and the peak memory of `serve` and of the worker. They are reported, not asserted. KINDS=contract,flood
+measures only those kinds.
 """
 
 from __future__ import annotations

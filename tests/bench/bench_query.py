@@ -1,7 +1,8 @@
-"""Measure the cost of reading over HTTP: `python tests/bench/bench_query.py` (ROWS=1000000). Reported, not asserted.
+"""Measure the cost of reading over HTTP: `python tests/bench/bench_query.py` (ROWS=1000000). The figures are reported,
+not asserted.
 
-It stores one tenant's month next to a hundred small tenants, in inserts that each hold events of the whole month (so
-that parts overlap as much as possible), with one event in eighty stored twice, and sends one request after another to a
+It stores one tenant's month next to a hundred small tenants. Each insert contains events of the whole month, so that
+parts overlap as much as possible, and one event in eighty is stored twice. It then sends one request after another to a
 real `auditlane serve`.
 """
 

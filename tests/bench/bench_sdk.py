@@ -1,4 +1,6 @@
-"""Measure the SDK's cost to a service: import time, packages, rate and CPU time of `emit`. Reported, not asserted."""
+"""Measure the SDK's cost to a service. The import time, the packages, and the rate and CPU time of `emit` are reported,
+not asserted.
+"""
 
 from __future__ import annotations
 

@@ -108,7 +108,7 @@ def ranges(count: int, rows: int) -> list[tuple[Range, dict[int, Any]]]:
 
 
 def build(client: Client, database: str, changes: list[tuple[str, str]]) -> Table:
-    """Create the changed table, but return the guarantees of the shipped table, which a changed one may lack."""
+    """Create the changed table, but return the guarantees of the shipped table, which a changed table may lack."""
     migrate(client, database)
     made = preflight.check(client, database, EVENTS.names, parts_per_second=4)
     client.command(f"DROP TABLE `{database}`.events SYNC")

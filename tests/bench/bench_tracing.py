@@ -1,4 +1,4 @@
-"""Measure what tracing costs the worker: `python tests/bench/bench_tracing.py [--events 300000] [--rounds 3]`.
+"""Measure the cost of tracing for the worker: `python tests/bench/bench_tracing.py [--events 300000] [--rounds 3]`.
 
 First, it measures in this process the CPU time for a range's spans, encoded as for export, and for each message of a
 batch. Then workers without and with tracing store the same topic in turn, and export to a collector in this process:
@@ -43,7 +43,7 @@ class Sent(Load):
 
 
 class Collector(BaseHTTPRequestHandler):
-    """Counts the spans that it receives."""
+    """Receives spans and counts them."""
 
     spans = 0
 
@@ -66,7 +66,7 @@ class Encodes(SpanExporter):
 
 
 def least(rounds: int, what: Callable[[], None]) -> float:
-    """Return the lowest CPU time of this thread over several runs, in µs."""
+    """Return the lowest CPU time of this thread in several runs, in µs."""
     taken = []
     for _ in range(rounds):
         before = time.thread_time()

@@ -1,4 +1,5 @@
-"""Measure the viewer over a million events: first rows, cost per frame while scrolling, memory. Reported, not asserted.
+"""Measure the viewer with a million events. The time until the first rows, the cost per frame while scrolling, and the
+memory are reported, not asserted.
 
 `make bench-viewer` (EVENTS=1000000 LOADS=30 ROWS=100000). It uses one tenant, the embedded engine, `auditlane serve` as
 a separate process, and Chromium with software rendering. A frame's cost is the time that its main thread spends on

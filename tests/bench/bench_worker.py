@@ -88,9 +88,9 @@ def parts(folder: Path) -> Iterator[Parts]:
 
 
 class Load:
-    """A filled topic: `ranges` are its messages as the worker would seal them, partition by partition.
+    """A filled topic. `ranges` are its messages as the worker would seal them, one partition after another.
 
-    `signed`: each message has the gateway's headers, and the worker has the key.
+    If it is `signed`, each message has the gateway's headers, and the worker has the key.
     """
 
     def __init__(self, parts: Parts, scenario: str, count: int, *, signed: bool = False) -> None:
@@ -213,7 +213,7 @@ def raw_consume(load: Load) -> dict[str, float]:
 
 
 def peer(load: Load, name: str, python: str, count: int) -> dict[str, float]:
-    """Measure a loop or framework that does the same work, over the first `count` messages it receives."""
+    """Measure a loop or framework that does the same work, for the first `count` messages that it receives."""
     with load.run() as (settings, client):
         task = {
             "bootstrap": load.parts.kafka,

@@ -1,8 +1,8 @@
-"""Measure what a workbook costs the service: `python tests/bench/bench_xlsx.py` (ROWS=1000000).
+"""Measure the cost of a workbook for the service: `python tests/bench/bench_xlsx.py` (ROWS=1000000).
 
-Exports one tenant's events with all columns as a workbook from a real `auditlane serve` over the embedded engine.
-Prints rows, bytes, seconds, and the peak memory of `serve` and of the process that makes the file. Fails if the file
-lacks a row or either process held 300 MB.
+Exports one tenant's events with all columns as a workbook from a real `auditlane serve` over the embedded engine. The
+benchmark prints rows, bytes, seconds, and the peak memory of `serve` and of the process that makes the file. It fails
+if the file lacks a row or either process used 300 MB.
 """
 
 from __future__ import annotations

@@ -1,4 +1,6 @@
-"""Send requests over a few persistent connections as fast as responses arrive; measure rate and latencies."""
+"""Send requests over a few persistent connections as fast as responses arrive, and measure the rate and the
+latencies.
+"""
 
 from __future__ import annotations
 
@@ -11,7 +13,7 @@ from urllib.parse import urlsplit
 
 @dataclass(frozen=True, slots=True)
 class Load:
-    """`rate` in requests per second; `p50` and `p99` in milliseconds."""
+    """The result of a load. `rate` is in requests per second, and `p50` and `p99` are in milliseconds."""
 
     rate: float
     p50: float
@@ -19,7 +21,7 @@ class Load:
 
 
 def load(request: bytes, url: str, *, connections: int, requests: int, status: int = 200) -> Load:
-    """Send the same request repeatedly; a response with a different status ends the run."""
+    """Send the same request repeatedly. A response with a different status ends the run."""
     return asyncio.run(_load(request, url, connections, requests, status))
 
 

@@ -118,7 +118,9 @@ def _encoder(schema_id: int, schema: Any, names: tuple[str, ...]) -> Encode:
 
 
 def _spoiled(chance: random.Random, value: bytes, event: dict[str, Any], encode: Encode) -> bytes:
-    """Return a message that will be rejected: damaged, from another tenant, or with a value that breaks a rule."""
+    """Return a message that will be rejected, because it is damaged, from another tenant, or has a value that breaks a
+    rule.
+    """
     match chance.randrange(5):
         case 0:
             return value[: -chance.randrange(1, 100)]

@@ -17,7 +17,9 @@ import psutil
 
 @dataclass(frozen=True, slots=True)
 class Usage:
-    """`cpu_s` covers all threads, `peak_mb` is resident memory; children that have ended are not counted."""
+    """The resources that a process has used. `cpu_s` covers all threads, and `peak_mb` is resident memory. Children
+    that have ended are not counted.
+    """
 
     cpu_s: float
     peak_mb: float
@@ -72,7 +74,7 @@ class Busy:
         self._thread.join()
 
     def between(self, begin: float, end: float) -> float:
-        """Return the share of all cores in use, 0 to 1."""
+        """Return the share of all cores that was in use, from 0 to 1."""
         seen = [one for one in self._seen if begin <= one[0] <= end]
         if len(seen) < 2:
             seen = self._seen

@@ -1,4 +1,6 @@
-"""Retake the screenshots in `docs/pictures`: the demo that `make run` starts, in a browser, in light and dark mode."""
+"""Retake the screenshots in `docs/pictures`. They show the demo that `make run` starts, in a browser, in light and dark
+mode.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,6 @@
-"""The console in a real browser, with real services: opened by a link, refreshed, and left for a tenant's log."""
+"""Tests the console in a real browser with real services. It is opened by a link, refreshed, and left for a tenant's
+log.
+"""
 
 from __future__ import annotations
 

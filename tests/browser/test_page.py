@@ -1,4 +1,4 @@
-"""The log's plain page in a real browser: events, details, filters, paging, downloads, without any script."""
+"""Tests the log's plain page in a real browser. Events, details, filters, paging and downloads work without scripts."""
 
 from __future__ import annotations
 

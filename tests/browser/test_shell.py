@@ -1,4 +1,4 @@
-"""The pages around the viewer in a real browser: their content policy, reading without scripts, and frames."""
+"""Tests the pages around the viewer in a real browser: their content policy, reading without scripts, and frames."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ window.send = (token) => frame.contentWindow.postMessage({ type: "auditlane:toke
 
 @pytest.fixture
 def console_messages(page: Page) -> list[str]:
-    """Collect the browser's console messages: policy violations, failed requests, script errors."""
+    """Collect the browser's console messages, which report policy violations, failed requests and script errors."""
     found: list[str] = []
 
     def on_console_message(message: ConsoleMessage) -> None:
@@ -119,8 +119,8 @@ def test_a_frame_uses_the_session_of_a_link(site: Site, unique: str, page: Page)
 
 
 def test_tokens_from_other_windows_and_origins_are_ignored(site: Site, unique: str, page: Page) -> None:
-    """Only messages from the embedding page are accepted; messages from other windows of a listed origin are
-    ignored.
+    """Only messages from the embedding page are accepted. Messages from other windows of a listed origin
+    are ignored.
     """
     frame = open_in_frame(site, page, f"{site.url}/embed", site.vendor.origin)
     wait_for(page, "received.length > 0")

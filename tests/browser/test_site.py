@@ -1,4 +1,6 @@
-"""The installation that browser tests share: sign-in by a link, and sample events stored through the real pipeline."""
+"""Tests the installation that browser tests share. Users sign in by a link, and sample events are stored through the
+real pipeline.
+"""
 
 from __future__ import annotations
 

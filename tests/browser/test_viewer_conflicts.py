@@ -1,4 +1,6 @@
-"""Conflicting events, their provenance, and fields named like inherited members, in the viewer with real services."""
+"""Tests how the viewer shows conflicting events, their provenance, and fields named like inherited members, with real
+services.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Downloads in the viewer: the summary, progress, failures, and exports created in the background."""
+"""Tests downloads in the viewer: the summary, progress, failures, and exports created in the background."""
 
 from __future__ import annotations
 

@@ -1,4 +1,6 @@
-"""The unmodified examples in `docs/examples/embed`: each with its backend, on another origin, with the real service."""
+"""Runs the unmodified examples in `docs/examples/embed`, each with its backend, on another origin, with the real
+service.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,6 @@
-"""Keyboard shortcuts: in the whole of the service's own page, and only inside the viewer in a vendor's page."""
+"""Tests keyboard shortcuts. They work everywhere in the service's own page, but only inside the viewer in a vendor's
+page.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The viewer as an npm package: its contents, and its use in a TypeScript project."""
+"""Tests the viewer as an npm package, with its contents and its use in a TypeScript project."""
 
 from __future__ import annotations
 

@@ -1,4 +1,6 @@
-"""The viewer on a phone, in a narrow host, on a small desktop and with a large zoom: most of the screen is the log."""
+"""Tests the viewer on a phone, in a narrow host, on a small desktop and with a large zoom. The log takes most of the
+screen.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,6 @@
-"""Reading the log in the viewer, with real services: rows, pages, details, changes, columns, arriving events."""
+"""Tests reading the log in the viewer with real services: rows, pages, details, changes, columns and arriving
+events.
+"""
 
 from __future__ import annotations
 
@@ -41,7 +43,7 @@ def context(browser: Browser) -> Iterator[BrowserContext]:
 
 
 def event(tenant: str, number: int, **values: Any) -> dict[str, Any]:
-    """Return an event; a higher number makes it newer."""
+    """Return an event. A higher number makes it newer."""
     return {
         "tenant_id": tenant,
         "occurred_at": NOW - timedelta(minutes=90) + timedelta(seconds=number),
@@ -182,7 +184,9 @@ def test_scrolling_drops_distant_rows_and_loads_them_again(site: Site, unique: s
     grid = table.locator(".grid")
 
     def rows_drawn(at: int) -> bool:
-        """Scroll to the row `at`, and return whether all rendered rows are loaded; assert that each has its number."""
+        """Scroll to the row `at`, and assert that each rendered row has its number. Returns whether all of them are
+        loaded.
+        """
         grid.evaluate("(grid, top) => grid.scrollTo(0, top)", at * 40)  # repeated, since unknown rows have no height
         found = table.evaluate(
             """(table) => [...table.shadowRoot.querySelectorAll(".row")].map((row) =>

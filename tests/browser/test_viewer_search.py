@@ -1,4 +1,6 @@
-"""Searching a log: the query with its completion, chips, time ranges, chart, tiles and values, with real services."""
+"""Tests searching a log with real services: the query with its completion, chips, time ranges, the chart, tiles and
+values.
+"""
 
 from __future__ import annotations
 
@@ -43,7 +45,7 @@ def events(tenant: str, now: datetime) -> list[dict[str, object]]:
 
 @pytest.fixture(scope="module")
 def tenant(site: Site) -> str:
-    """Return a tenant for all tests of this module, which only read."""
+    """Provide a tenant for all tests of this module, which only read its log."""
     name = f"t{uuid.uuid4().hex[:12]}"
     site.emit(*events(name, datetime.now(UTC)))
     return name
@@ -589,7 +591,7 @@ def test_tiles_lead_to_exactly_the_events_that_they_count(open_viewer: OpenViewe
     tiles = page.locator("auditlane-tiles")
 
     def follow(button: Locator) -> dict[str, str]:
-        """Click a tile or a line of one; expect its number of events, and return the address's parameters."""
+        """Click a tile or a line of a tile, expect its number of events, and return the address's parameters."""
         number = button.locator(".number, .count")
         expect(number).to_have_text(re.compile(r"^\d+$"))
         shown = int(number.inner_text())

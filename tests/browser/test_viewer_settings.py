@@ -1,4 +1,4 @@
-"""The settings in a vendor's page, with real services: every change is checked against the service's state."""
+"""Tests the settings in a vendor's page with real services. Every change is checked against the service's state."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The viewer in a vendor's page, with real services: each of its states, and how to leave it."""
+"""Tests each state of the viewer in a vendor's page with real services, and the ways to leave it."""
 
 from __future__ import annotations
 

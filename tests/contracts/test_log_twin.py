@@ -1,6 +1,4 @@
-"""One suite that runs on the simulator's in-memory log and group and on the real ones, since both must behave the
-same.
-"""
+"""Runs the same tests on the simulator's in-memory log and group and on the real ones, which must behave the same."""
 
 from __future__ import annotations
 
@@ -31,7 +29,7 @@ class Log(Protocol):
     """A topic of two partitions, and a group."""
 
     def transaction(self, count: int) -> None:
-        """Write `count` messages to partition 0 in one transaction, which ends with Kafka's commit marker."""
+        """Write `count` messages to partition 0 in one transaction, after which Kafka writes its commit marker."""
 
     def fetch(self, position: int) -> list[int]:
         """Return the offsets in partition 0 from a position on. Raises OutOfRange."""

@@ -1,4 +1,4 @@
-"""Confluent's REST API, tested against our registry and against the registry at AUDITLANE_TEST_REGISTRY_URL."""
+"""Tests Confluent's REST API with the embedded registry and with the registry at AUDITLANE_TEST_REGISTRY_URL."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ V1 = "application/vnd.schemaregistry.v1+json"
 
 
 def record(*fields: str, name: str = "R") -> str:
-    """Return a record schema with string fields; a name that ends in "?" makes the field optional."""
+    """Return a record schema with string fields. A name that ends in "?" makes the field optional."""
     made = [
         {"name": spec.rstrip("?"), "type": "string", **({"default": ""} if spec.endswith("?") else {})}
         for spec in fields
@@ -25,8 +25,8 @@ def record(*fields: str, name: str = "R") -> str:
 
 
 class Api:
-    """Calls the registry over plain HTTP: `call` returns status and JSON, `ok` requires status 200, and `refused` an
-    error code.
+    """Calls the registry over plain HTTP. `call` returns the status and the JSON, `ok` requires the status 200, and
+    `refused` requires an error code.
     """
 
     def __init__(self, url: str) -> None:

@@ -1,4 +1,4 @@
-"""The server and the viewer make the same sentences of 100,000 generated events, in both languages."""
+"""Tests that the server and the viewer make the same sentences of 100,000 generated events, in both languages."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""One suite that runs on the simulator's in-memory table and on the real table, since both must behave the same."""
+"""Runs the same tests on the simulator's in-memory table and on the real table, which must behave the same."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ class Store(Protocol):
     """A table that remembers the last `WINDOW` tokens."""
 
     def insert(self, token: str, offsets: Sequence[int], partition: int = 0, held: int | None = None) -> None:
-        """Insert rows by the worker's statement, which contains the guard."""
+        """Insert rows with the worker's statement, which contains the guard."""
 
     def rows(self, partition: int = 0) -> list[int]:
         """Return the offset of every row, ascending."""
@@ -76,7 +76,7 @@ class Real:
         self._client.command(f"ALTER TABLE {self._events} MODIFY SETTING {changes}")
 
     def _table(self, offsets: Sequence[int], partition: int) -> pa.Table:
-        """Build a table whose rows differ each time, as they would after another validation."""
+        """Build a table whose rows differ each time, as after another validation."""
         count = len(offsets)
         return pa.table(
             {

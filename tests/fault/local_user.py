@@ -45,14 +45,14 @@ def ask(url: str, method: str, headers: dict[str, str], body: str = "") -> list[
 
 
 def metadata(port: int) -> int:
-    """Request all topics from Kafka. Return the length of the response; 0 if the connection was closed."""
+    """Request all topics from Kafka. Returns the length of the response, or 0 if the connection was closed."""
     with socket.create_connection(("127.0.0.1", port), 30) as connection:
         return len(_call(connection, 3, 1, struct.pack(">i", -1)))
 
 
 def sign_in(port: int, user: str, password: str) -> int:
-    """Sign in to Kafka over SASL/PLAIN as this user. Return Kafka's error code: 0 if accepted, -1 if the connection was
-    closed.
+    """Sign in to Kafka over SASL/PLAIN as this user. Returns Kafka's error code, which is 0 on success, or -1 if the
+    connection was closed.
     """
     with socket.create_connection(("127.0.0.1", port), 30) as connection:
         if not _call(connection, 17, 1, _text("PLAIN")):
@@ -63,7 +63,7 @@ def sign_in(port: int, user: str, password: str) -> int:
 
 
 def processes(pids: list[int]) -> list[str]:
-    """Return all processes' command lines, and their environments where this user can read them."""
+    """Return the command lines of all processes, and their environments where this user can read them."""
     found = []
     for pid in pids:
         for name in ("cmdline", "environ"):

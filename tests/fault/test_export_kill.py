@@ -1,4 +1,4 @@
-"""`auditlane serve` killed during exports: a download is visibly broken, and another process resumes a job."""
+"""Kills `auditlane serve` during exports. A download is visibly broken, and another process resumes a job."""
 
 from __future__ import annotations
 

@@ -1,4 +1,6 @@
-"""Kafka frozen and killed during POST requests: acknowledged events are stored; all others got 503 with Retry-After."""
+"""Freezes and kills Kafka during POST requests. Acknowledged events are stored, and all others get 503 with
+Retry-After.
+"""
 
 from __future__ import annotations
 
@@ -20,8 +22,8 @@ EACH = 5  # events per request
 
 
 class Posters:
-    """Threads that send POST requests until they are stopped; `acknowledged` has event ids, and `refused` the other
-    responses.
+    """Threads that send POST requests until they are stopped. `acknowledged` contains event ids, and `refused` the
+    other responses.
 
     `doubtful` are the ids of events whose rejection stated that they may still be stored.
     """

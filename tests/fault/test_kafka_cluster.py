@@ -1,4 +1,4 @@
-"""A partition's leader dies while producers and a worker are running, then the controller dies: nothing is lost or
+"""Kills a partition's leader, and then the controller, while producers and a worker are running. Nothing is lost or
 duplicated.
 """
 
@@ -16,8 +16,8 @@ from fixtures.workers import World, wait_until, world_on
 
 
 def can_create_topic(bootstrap: str, name: str) -> bool:
-    """Create a topic, which requires a controller. Uses a new client, since librdkafka waits for the controller it
-    knows.
+    """Return whether a topic can be created, which requires a controller. A new client is used, since librdkafka waits
+    for the controller that it knows.
     """
     try:
         admin = AdminClient({"bootstrap.servers": bootstrap})

@@ -1,4 +1,4 @@
-"""Another local user can neither read an embedded stack's files nor access its services."""
+"""Tests that another local user can neither read an embedded stack's files nor access its services."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ Attack = Callable[..., Any]
 
 @pytest.fixture(scope="module")
 def folder() -> Iterator[Path]:
-    """Create a world-readable folder, as projects usually have; pytest's own folders are private."""
+    """Create a world-readable folder, as projects usually have. pytest's own folders are private."""
     made = Path(tempfile.mkdtemp(prefix="auditlane-"))
     made.chmod(0o755)
     yield made

@@ -1,5 +1,5 @@
-"""One tenant does the worst that the API allows; no request or event from twenty other tenants is rejected, halted or
-lost.
+"""One tenant does the worst that the API allows. The requests and events of twenty other tenants are neither rejected
+nor halted nor lost.
 """
 
 from __future__ import annotations

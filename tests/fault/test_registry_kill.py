@@ -1,4 +1,4 @@
-"""The registry killed (-9) while schemas are registered: its responses stay valid, and no id is assigned twice."""
+"""Kills the registry (-9) while schemas are registered. Its responses stay valid, and ids are assigned only once."""
 
 from __future__ import annotations
 

@@ -1,5 +1,5 @@
-"""The supervisor with real processes: order, restarts, escalation, and no process left behind when the supervisor is
-killed.
+"""Tests the supervisor with real processes: order, restarts and escalation. When the supervisor is killed, no process
+is left behind.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ _FIVE = [
 
 
 def until(condition, what, within_s=60):
-    """Wait until a condition is true; fail after a deadline."""
+    """Wait until a condition is true, and fail after a deadline."""
     deadline = time.monotonic() + within_s
     while not (found := condition()):
         assert time.monotonic() < deadline, f"waited {within_s} s for {what}"

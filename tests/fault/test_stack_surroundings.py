@@ -1,4 +1,6 @@
-"""`auditlane up` and commands in unusual environments: proxies, time zones, homes, ignored signals, full disks."""
+"""Tests `auditlane up` and commands in unusual environments, with proxies, time zones, odd homes, ignored signals and
+full disks.
+"""
 
 from __future__ import annotations
 
@@ -27,7 +29,7 @@ _IGNORING = ["sh", "-c", 'trap "" CHLD PIPE INT HUP TERM; exec "$@"', "sh"]
 
 
 def surroundings() -> dict[str, str]:
-    """Return an environment that is hostile to commands; only the download folder is shared with other tests."""
+    """Return an environment that is hostile to commands. Only the download folder is shared with other tests."""
     kept = {name: value for name, value in os.environ.items() if not name.startswith("AUDITLANE_")}
     for name in ("no_proxy", "NO_PROXY", "XDG_CACHE_HOME"):
         kept.pop(name, None)

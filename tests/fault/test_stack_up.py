@@ -1,4 +1,6 @@
-"""`auditlane up` with the real services: readiness, discovery by commands, restarts after kill -9, and no leftovers."""
+"""Tests `auditlane up` with the real services: readiness, discovery by commands, restarts after kill -9, and
+cleanup.
+"""
 
 from __future__ import annotations
 
@@ -130,7 +132,7 @@ def test_clickhouses_native_address_is_listed_everywhere(stack):
 
 
 def test_every_command_finds_the_stack_by_its_data_directory(stack):
-    """Without any variable, commands find addresses and passwords; given only an address, they find its password."""
+    """Without variables, commands find addresses and passwords. Given only an address, they find its password."""
     by_folder = {"AUDITLANE_DATA_DIR": str(stack.data)}
     done = cli("emit", "--tenant", "found", "--action", "Login", env=by_folder)
     assert done.returncode == 0, done.stderr
@@ -180,7 +182,7 @@ def test_the_security_check_finds_what_the_embedded_stack_lacks(stack):
 
 
 def test_nothing_in_its_folder_is_readable_by_others(stack):
-    """Kafka's log, ClickHouse's parts, the registry, keys and logs hold every tenant's events."""
+    """Kafka's log, ClickHouse's parts, the registry, keys and logs contain the events of every tenant."""
     env = json.loads(cli("env", "--data", stack.data, "--json").stdout)
     done = cli("emit", "--tenant", "acme", "--action", "login", env=env)
     assert done.returncode == 0, done.stderr

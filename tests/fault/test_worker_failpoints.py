@@ -1,4 +1,4 @@
-"""A worker is killed at every step of the protocol, or frozen past its session timeout: each event is stored once."""
+"""Kills a worker at every step of the protocol, or freezes it past its session timeout. Each event is stored once."""
 
 from __future__ import annotations
 

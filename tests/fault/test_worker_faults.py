@@ -1,4 +1,6 @@
-"""The faults of the long run (`make chaos`), one by one: the same worker survives each of them with exact results."""
+"""Injects the faults of the long run (`make chaos`) one by one. The same worker survives each of them with exact
+results.
+"""
 
 from __future__ import annotations
 
@@ -53,7 +55,7 @@ def failed(worker: WorkerProcess, with_: str) -> bool:
 
 
 def test_a_worker_waits_for_a_table_that_rejects_inserts(world: World) -> None:
-    """One worker survives three causes: a read-only table, too many parts, and a full disk."""
+    """One worker survives a read-only table, too many parts, and a full disk."""
     worker, rows = world.worker(), 0
     for name, value, error in (
         ("table_readonly", 1, "READ_ONLY"),
@@ -85,8 +87,8 @@ def test_memory_and_time_limits_are_waited_out(world: World, proxy: Proxy) -> No
 
 
 def test_missing_and_late_responses(world: World, proxy: Proxy) -> None:
-    """Covers inserts that are stored without a response, that get their response or arrive only after the worker gave
-    up, and that are cut off.
+    """The inserts are stored without a response, get their response or arrive only after the worker gave up, or are cut
+    off.
     """
     worker = world.worker(clickhouse_url=proxy.url, insert_timeout_s=1)
     for kind, act in (
@@ -148,7 +150,7 @@ def test_offsets_set_back_by_another_member(world: World) -> None:
 
 
 def test_the_registry_killed_mid_run(world: World, own_registry: RegistryProcess) -> None:
-    """Messages that need the registry wait; the outage causes no dead letters."""
+    """Messages that need the registry wait. The outage does not cause dead letters."""
     world.use_registry(own_registry.url)
     worker = world.worker(registry_url=own_registry.url, registry_refresh_s=0.2)
     world.produce(50)

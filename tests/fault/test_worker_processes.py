@@ -1,4 +1,4 @@
-"""`auditlane worker --processes` on real services: a child is killed, and the parent is killed."""
+"""Tests `auditlane worker --processes` on real services. A child is killed, and the parent is killed."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The validation result changes between a crash and the redo: no message is lost or stored twice."""
+"""Changes the validation result between a crash and the redo. No message is lost or stored twice."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ def test_messages_that_only_the_redo_accepts_are_stored(world: World, set_back: 
 
 
 def committed(world: World, offset: int) -> bool:
-    """Commit an offset manually. Return whether Kafka accepted it; it does so only when the group has no members."""
+    """Commit an offset manually. Returns whether Kafka accepted it, which it does only if the group has no members."""
     try:
         world.commit(0, offset)
     except KafkaException:

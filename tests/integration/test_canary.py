@@ -1,4 +1,4 @@
-"""The canary on real services: through the store and the query API, with a frozen worker, and within `serve`."""
+"""Tests the canary on real services, through the store and the query API, with a frozen worker, and within `serve`."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ QUICK: dict[str, Any] = {"canary_every_s": 1, "canary_late_s": 8, "canary_lost_s
 
 
 def get(url: str) -> tuple[int, str]:
-    """Send a GET request; return status and body."""
+    """Send a GET request, and return the status and the body."""
     try:
         with urllib.request.urlopen(url, timeout=10) as answer:
             return 200, answer.read().decode()
@@ -31,7 +31,7 @@ def get(url: str) -> tuple[int, str]:
 
 
 def sent(world: World) -> int:
-    """Return the number of the canary's stored events."""
+    """Return the number of stored events of the canary."""
     query = f"SELECT count() FROM {world.events} WHERE tenant_id = '_auditlane' AND action = 'canary.sent'"
     return int(world.client.query(query).result_rows[0][0])
 

@@ -1,4 +1,4 @@
-"""One-time links on the real engine: exactly one of several concurrent requests for a link is admitted."""
+"""Tests one-time links on the real engine. Exactly one of several concurrent requests for a link is admitted."""
 
 from __future__ import annotations
 
@@ -126,7 +126,7 @@ def test_a_link_stays_valid_while_clickhouse_is_unreachable(filled: Store, tmp_p
 
 
 def test_a_claim_whose_response_was_lost_is_claimed_again_by_one(filled: Store) -> None:
-    """The insert was stored but its response was lost: no request has been admitted yet, so exactly one retry is
+    """The insert was stored, but its response was lost. No request has been admitted yet, so exactly one retry is
     admitted.
     """
     client = connect(filled.settings)

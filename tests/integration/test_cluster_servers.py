@@ -1,7 +1,8 @@
-"""The cluster form on a real cluster: AUDITLANE_TEST_CLICKHOUSE_URLS=a,b,c names replicas of one shard, in any order.
+"""Tests the cluster form on a real cluster. AUDITLANE_TEST_CLICKHOUSE_URLS=a,b,c names replicas of one shard, in any
+order.
 
-AUDITLANE_TEST_CLICKHOUSE_USER and …_PASSWORD are the account's, …_CLUSTER the cluster's name; without it, the largest
-cluster in system.clusters is used.
+AUDITLANE_TEST_CLICKHOUSE_USER and …_PASSWORD are the account, and …_CLUSTER is the cluster's name. Without a name, the
+largest cluster in system.clusters is used.
 """
 
 from __future__ import annotations

@@ -1,4 +1,6 @@
-"""Which events the store treats as identical: the producer's values decide, whichever path they take."""
+"""Tests which events the store treats as identical. The producer's values decide, regardless of the path that they
+take.
+"""
 
 from __future__ import annotations
 

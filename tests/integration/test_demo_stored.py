@@ -1,4 +1,4 @@
-"""The demo on real services: its history is stored once, even after a kill, with the same count in every view."""
+"""Tests the demo on real services. Its history is stored once, even after a kill, and every view has the same count."""
 
 from __future__ import annotations
 
@@ -73,7 +73,7 @@ def demo(world: World, tmp_path: Path) -> Iterator[Demo]:
 def imported(
     kafka: str, registry: str, clickhouse: str, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[tuple[World, Demo]]:
-    """Provide a world that holds the demo's history, and the stopped demo."""
+    """Provide a world that contains the demo's history, and the stopped demo."""
     folder = tmp_path_factory.mktemp("demo")
     world = world_on(kafka, registry, clickhouse, f"t{uuid.uuid4().hex[:12]}", folder)
     demo = Demo(world, folder)
@@ -99,7 +99,7 @@ def on_topic(world: World) -> int:
 
 
 def stored(world: World, table: str = "events") -> dict[str, AuditEvent]:
-    """Return the stored events by id, custom fields as text. Fails if an id occurs twice."""
+    """Return the stored events by id, with custom fields as text. Fails if an id occurs twice."""
     columns = ", ".join([*BASE_FIELDS, "fields"])
     query = f"SELECT {columns} FROM `{world.settings.clickhouse_database}`.{table} WHERE tenant_id IN %(tenants)s"
     found = {}

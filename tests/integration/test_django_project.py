@@ -1,4 +1,6 @@
-"""A new Django project with auditlane's two lines has a useful log, under the oldest and newest supported release."""
+"""Tests that a new Django project with auditlane's two lines has a useful log, with the oldest and the newest supported
+release.
+"""
 
 from __future__ import annotations
 

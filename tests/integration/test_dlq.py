@@ -1,4 +1,6 @@
-"""Dead letters on real services: rejected, listed, shown, counted, replayed with a fixed contract, stored once."""
+"""Tests dead letters on real services. They are listed, shown, counted, replayed with a fixed contract, and stored
+once.
+"""
 
 from __future__ import annotations
 

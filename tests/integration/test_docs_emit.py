@@ -1,4 +1,4 @@
-"""The Python code in docs/emit.md and the example that it links to run unchanged."""
+"""Tests that the Python code in docs/emit.md and the linked example run unchanged."""
 
 from __future__ import annotations
 

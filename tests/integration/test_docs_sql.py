@@ -1,4 +1,4 @@
-"""The examples in docs/sql.md run, and its table of columns matches the view."""
+"""Tests that the examples in docs/sql.md run, and that its table of columns matches the view."""
 
 from __future__ import annotations
 

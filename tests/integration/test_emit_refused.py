@@ -1,5 +1,5 @@
-"""If `auditlane emit` or `import` fails, the command prints one sentence that names the option or the variable, and
-nothing else.
+"""Tests that `auditlane emit` and `import` print only one sentence if they fail. It names the option or the
+variable.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Users of the embedded ClickHouse can read and write tables, and nothing outside them."""
+"""Tests that users of the embedded ClickHouse can read and write tables, and nothing outside them."""
 
 from __future__ import annotations
 

@@ -1,5 +1,5 @@
-"""A part that ClickHouse could not read at start-up, and therefore detached, is reported: its rows are missing without
-any error.
+"""Tests that a part that ClickHouse could not read at start-up, and therefore detached, is reported. Otherwise, its
+rows would be missing without any error.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Stock clients work with the embedded ClickHouse, over HTTP and over the native protocol."""
+"""Tests that stock clients work with the embedded ClickHouse, over HTTP and over the native protocol."""
 
 from __future__ import annotations
 

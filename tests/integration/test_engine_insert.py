@@ -1,4 +1,6 @@
-"""An INSERT with a truncated body stores no rows in the embedded ClickHouse; the worker's retries rely on it."""
+"""Tests that an INSERT with a truncated body does not store rows in the embedded ClickHouse. The worker's retries rely
+on this.
+"""
 
 from __future__ import annotations
 

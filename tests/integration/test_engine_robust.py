@@ -1,4 +1,6 @@
-"""The embedded ClickHouse survives connections that break or send nonsense: only those connections are closed."""
+"""Tests that the embedded ClickHouse survives connections that break or send nonsense. Only those connections are
+closed.
+"""
 
 from __future__ import annotations
 

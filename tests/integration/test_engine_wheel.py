@@ -1,4 +1,4 @@
-"""Undocumented behaviour of chdb-core that auditlane relies on: these tests fail if a new wheel changes any of it."""
+"""Tests undocumented behaviour of chdb-core on which auditlane relies. They fail if a new wheel changes any of it."""
 
 from __future__ import annotations
 

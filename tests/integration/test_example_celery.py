@@ -1,4 +1,4 @@
-"""docs/examples/celery with a real worker, whose pool forks, loses one process and replaces others."""
+"""Tests docs/examples/celery with a real worker, whose pool forks, loses one process and replaces others."""
 
 from __future__ import annotations
 

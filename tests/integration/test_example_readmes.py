@@ -1,4 +1,6 @@
-"""The commands in the READMEs of docs/examples: the first block starts the server, and the second block uses it."""
+"""Runs the commands in the READMEs of docs/examples. The first block starts the server, and the second block uses
+it.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,6 @@
-"""docs/examples/sqlalchemy with its real server: used over HTTP, and its log read through the query API."""
+"""Tests docs/examples/sqlalchemy with its real server. It is used over HTTP, and its log is read through the query
+API.
+"""
 
 from __future__ import annotations
 

@@ -1,5 +1,5 @@
-"""docs/examples/fastapi and docs/examples/flask with their real servers: used over HTTP, and the logs read through the
-query API.
+"""Tests docs/examples/fastapi and docs/examples/flask with their real servers. They are used over HTTP, and their logs
+are read through the query API.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ def shown(events: list[dict[str, Any]]) -> list[tuple[Any, ...]]:
 
 
 def use(example: Example, name: str, headers: Any) -> None:
-    """Log in with a wrong and a correct password; save and delete a document, with and without permission."""
+    """Log in with a wrong and a correct password. Save and delete a document, with and without permission."""
     assert example.request("POST", "/login", {"login": "jane@acme.example", "password": "wrong"}).status == 401
     jane, sam = headers("jane"), headers("sam")
     assert example.request("PUT", f"/documents/{name}", {"text": "Draft"}, **jane).status < 300
@@ -44,7 +44,9 @@ def expected(name: str) -> list[tuple[Any, ...]]:
 
 
 def check(example: Example, name: str) -> None:
-    """Stop the server immediately, so that it has to flush; then check that the log has every event exactly once."""
+    """Stop the server immediately, so that it has to flush. Then check that the log contains every event exactly
+    once.
+    """
     assert example.stop() in (0, -15), example.log.read_text()  # uvicorn dies from the signal
     events = example.events("acme", 8)
     assert shown(events) == expected(name), example.log.read_text()

@@ -1,4 +1,6 @@
-"""One tenant's exports do not exhaust threads, processes, ClickHouse or disk for the others; on the real engine."""
+"""Tests on the real engine that one tenant's exports do not exhaust threads, processes, ClickHouse or the disk for
+other tenants.
+"""
 
 from __future__ import annotations
 
@@ -50,7 +52,7 @@ def served(filled: Store, tmp_path: Path) -> Iterator[Served]:
 
 @contextmanager
 def begun(url: str, token: str, path: str) -> Iterator[socket.socket]:
-    """Request a download, and do not read the response."""
+    """Request a download without reading the response."""
     host, port = url.removeprefix("http://").split(":")
     with socket.create_connection((host, int(port)), timeout=60) as connection:
         connection.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4_096)
@@ -98,7 +100,7 @@ def test_slow_exports_of_many_tenants_occupy_no_threads_of_lists(filled: Store, 
 
 @pytest.mark.long
 def test_counts_use_the_tenants_query_slots(filled: Store, tmp_path: Path) -> None:
-    """Sixty costly exports and counts run at once: some are refused, and another tenant's lists are still served."""
+    """Sixty costly exports and counts run at once. Some are refused, and another tenant's lists are still served."""
     costly = urlencode({"format": "csv", "query": " OR ".join(f"zz{number:04d}q" for number in range(60))})
     with Served(tmp_path, **settings_of(filled), query_concurrency=2) as served:
         token, other = served.viewer_token("acme"), served.viewer_token("globex")
@@ -197,7 +199,7 @@ def test_a_pdf_is_limited(filled: Store, tmp_path: Path, bounds: dict[str, int],
 
 
 def under_way(served: Served, token: str, path: str, held: ExitStack) -> bool:
-    """Request a slow export; return whether it got the tenant's only slot, which an earlier query may still occupy."""
+    """Request a slow export. Returns whether it got the tenant's only slot, which an earlier query may still occupy."""
     connection = held.enter_context(begun(served.url, token, path))
     connection.settimeout(1.0)
     with suppress(TimeoutError):

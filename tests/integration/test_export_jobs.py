@@ -1,5 +1,5 @@
-"""Export jobs on the real engine: the same file as a direct export, byte ranges, tenant isolation, expiry and
-cancelling.
+"""Tests export jobs on the real engine: the same file as a direct export, byte ranges, tenant isolation, expiry and
+cancellation.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
-"""Each extra alone installs what its subcommands need to print their options and to do their work.
+"""Tests that each extra on its own installs all that its subcommands need to print their options and to do their work.
 
-The quick test blocks the modules of all other packages; the long test uses a separate environment.
+The quick test blocks the modules of all other packages, and the long test uses a separate environment.
 """
 
 from __future__ import annotations
@@ -83,7 +83,7 @@ def env(commands: Commands, tmp_path: Path) -> dict[str, str]:
 
 @pytest.fixture(params=["blocked", pytest.param("installed", marks=pytest.mark.long)])
 def install(request: pytest.FixtureRequest) -> Install:
-    """Provide one extra: block all other packages or, in the long tests, let pip install the extra."""
+    """Provide one extra. All other packages are blocked or, in the long tests, pip installs the extra."""
     return request.getfixturevalue(request.param)
 
 

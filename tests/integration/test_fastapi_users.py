@@ -1,4 +1,4 @@
-"""The mixin for fastapi-users with the real library, installed separately because of the library's pins."""
+"""Tests the mixin for fastapi-users with the real library, which is installed separately because of its pins."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ PACKAGES = [
 
 @pytest.fixture
 def packages(tmp_path: Path) -> Path:
-    """Provide a folder with fastapi-users; all other packages come from this environment."""
+    """Provide a folder with fastapi-users. All other packages come from this environment."""
     folder = tmp_path / "packages"
     command = [sys.executable, "-m", "pip", "install", "--quiet", "--disable-pip-version-check", "--no-deps"]
     done = subprocess.run(

@@ -1,4 +1,4 @@
-"""Frontegg's own clients, unmodified, against the service: only the URL and the key are changed."""
+"""Tests the service with Frontegg's own clients, which are unmodified. Only the URL and the key are changed."""
 
 from __future__ import annotations
 

@@ -1,4 +1,6 @@
-"""Reading as Frontegg's clients do, on the real store: rows as they were sent, filters, sorting, pages, numbers."""
+"""Tests reading as Frontegg's clients do, on the real store: rows as they were sent, filters, sorting, pages and
+numbers.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,6 @@
-"""Events over HTTP on real services: from a POST request to the stored row, retries, refusals, tenants."""
+"""Tests events over HTTP on real services, from a POST request to the stored row, with retries, refusals and
+tenants.
+"""
 
 from __future__ import annotations
 
@@ -33,7 +35,7 @@ class Gateway(Served):
         self.any = self.client_token("writer")
 
     def post(self, body: Any, tenant: str = "", token: str = "", **headers: str) -> urllib3.BaseHTTPResponse:
-        """Post JSON, or a body of another `content_type`; an iterator is sent chunked."""
+        """Post JSON, or a body of another `content_type`. An iterator is sent chunked."""
         sent = {"content-type": "application/json", "authorization": f"Bearer {token or self.any}"}
         sent |= {"auditlane-tenant": tenant} if tenant else {}
         sent |= {name.replace("_", "-"): value for name, value in headers.items()}

@@ -1,4 +1,4 @@
-"""`auditlane import` and `auditlane emit` as processes, against a real broker and registry."""
+"""Tests `auditlane import` and `auditlane emit` as processes, with a real broker and registry."""
 
 from __future__ import annotations
 
@@ -133,7 +133,9 @@ def test_a_broken_line_is_reported_and_the_rest_imported(stack, tmp_path):
 
 
 def test_an_interrupted_import_resumes(stack, tmp_path):
-    """After Ctrl-C, the same command continues: every event arrives, and the events sent before only once."""
+    """After Ctrl-C, the same command continues. Every event arrives, and events that were sent before arrive only
+    once.
+    """
     file = interrupted(stack, tmp_path)
     # The same broker under a different address, as when a local stack restarts on other ports.
     again = {"AUDITLANE_KAFKA_BOOTSTRAP": f"{stack.kafka},{stack.kafka}"}
@@ -258,7 +260,7 @@ def test_emit_reports_errors(stack, arguments, variables, code, says):
 
 
 def test_the_demo_sends_only_events_that_are_missing(stack, monkeypatch):
-    """The state is as after killing a demo half-way through: Kafka has some of the events, and the store has none
+    """The state is that after killing a demo half-way through. Kafka has some of the events, and the store has none
     yet.
     """
     for name, value in stack.variables.items():

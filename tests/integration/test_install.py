@@ -1,4 +1,4 @@
-"""`pip install .` in a fresh clone, on a machine without Node: the service runs, and its page states what is
+"""Tests `pip install .` in a fresh clone, on a machine without Node. The service runs, and its page states what is
 missing.
 """
 

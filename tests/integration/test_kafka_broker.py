@@ -1,4 +1,6 @@
-"""The embedded broker keeps its data across restarts, ends with its parent, and accepts a client's messages."""
+"""Tests that the embedded broker keeps its data across restarts, ends with its parent, and accepts a client's
+messages.
+"""
 
 from __future__ import annotations
 

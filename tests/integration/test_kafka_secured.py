@@ -1,5 +1,5 @@
-"""Kafka behind TLS, SASL and ACLs: AUDITLANE_KAFKA_EXTRA applies, the doctor distinguishes the causes of a rejected
-connection, and the security check reads certificates and ACLs.
+"""Tests Kafka behind TLS, SASL and ACLs.¶AUDITLANE_KAFKA_EXTRA applies, the doctor distinguishes the causes of a
+rejected connection, and the security check reads certificates and ACLs.
 """
 
 from __future__ import annotations
@@ -38,8 +38,8 @@ from auditlane.runtime.settings import load
 
 
 def make_certificate(folder: Path) -> tuple[str, str, Path]:
-    """Make a self-signed certificate for 127.0.0.1. Return key and certificate as PEM, and the path of the file to
-    trust.
+    """Make a self-signed certificate for 127.0.0.1. Returns the key and the certificate as PEM, and the path of the
+    file to trust.
     """
     key = ec.generate_private_key(ec.SECP256R1())
     name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "127.0.0.1")])

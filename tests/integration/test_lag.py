@@ -1,4 +1,4 @@
-"""`auditlane lag` on a real broker and group."""
+"""Tests `auditlane lag` on a real broker and group."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from auditlane.runtime.metrics import exposed_by
 
 
 def lag(commands: Commands, *options: str, code: int = 0) -> Any:
-    """Run `auditlane lag --json` as a process. Return its parsed output, or its stderr if it prints nothing."""
+    """Run `auditlane lag --json` as a process. Returns its parsed output, or its stderr if it prints nothing."""
     process = commands.start("lag", "--json", *options)
     out, complaint = process.communicate(timeout=60)
     assert process.returncode == code, complaint
@@ -47,7 +47,7 @@ def test_lag_before_during_and_after_a_worker(world: World, commands: Commands) 
 
 
 def test_a_new_group_over_a_stored_partition_is_not_behind(world: World, commands: Commands) -> None:
-    """The worker starts reading after the stored rows, and commits no offset until a message arrives."""
+    """The worker starts reading after the stored rows, and does not commit an offset until a message arrives."""
     world.produce(40, partition=0)
     first = world.worker()
     world.stored(40)

@@ -1,4 +1,4 @@
-"""Leases on the real engine: one process holds a lease, and the lease's state passes to the next process."""
+"""Tests leases on the real engine. One process holds a lease, and the lease's state passes to the next process."""
 
 from __future__ import annotations
 

@@ -1,4 +1,6 @@
-"""Every principal is admitted wherever the permissions table admits it: each cell is tested over real services."""
+"""Tests each cell of the permissions table with real services. Every principal is admitted wherever the table admits
+it.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,6 @@
-"""Workers of an earlier version and of this one in one group, under faults, while a column is added to the table."""
+"""Runs workers of an earlier version and of this version in one group, under faults, while a column is added to the
+table.
+"""
 
 from __future__ import annotations
 
@@ -63,7 +65,7 @@ class Crew:
         return worker
 
     def turn(self) -> None:
-        """Resume workers that have been frozen for long enough; occasionally, inject a fault into a worker."""
+        """Resume workers that have been frozen for long enough. Occasionally, inject a fault into a worker."""
         now = time.monotonic()
         for worker in [one for one, until in self._frozen.items() if now >= until]:
             self._thaw(worker)
@@ -83,7 +85,7 @@ class Crew:
         self._frozen[worker] = time.monotonic() + self._random.uniform(*FROZEN_S)
 
     def _replace(self, worker: WorkerProcess) -> None:
-        """Upgrade or roll back one worker: drain it, then start a worker of the other version in its place."""
+        """Upgrade or roll back one worker. It is drained, and a worker of the other version is started in its place."""
         self._thaw(worker)
         worker.ready()
         worker.process.terminate()

@@ -1,4 +1,4 @@
-"""A fault in a real stack fires its alerts in a real Prometheus, and the runbook's steps clear them."""
+"""Tests that a fault in a real stack fires its alerts in a real Prometheus, and that the runbook's steps clear them."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ pytestmark = pytest.mark.long
 
 @contextmanager
 def exporter(commands: Commands) -> Iterator[str]:
-    """Run `auditlane lag --serve`; yield its URL."""
+    """Run `auditlane lag --serve`, and yield its URL."""
     process = commands.start("lag", "--serve", "0")
     assert process.stdout is not None
     try:
@@ -41,7 +41,7 @@ def _end(process: subprocess.Popen[str]) -> None:
 
 
 def send_as_if_days_ago(world: World) -> None:
-    """Send an event with an old Kafka timestamp, as if no worker had run since."""
+    """Send an event with an old Kafka timestamp, as if no worker had run since then."""
     entries = [ConfigEntry("message.timestamp.type", "CreateTime", incremental_operation=AlterConfigOpType.SET)]
     topic = ConfigResource(ResourceType.TOPIC, world.settings.topic, incremental_configs=entries)
     world.admin.incremental_alter_configs([topic])[topic].result(10)

@@ -1,4 +1,4 @@
-"""The history and the timeline of an installation on the real engine, and their routes."""
+"""Tests the history and the timeline of an installation on the real engine, and their routes."""
 
 from __future__ import annotations
 

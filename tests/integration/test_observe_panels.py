@@ -1,4 +1,4 @@
-"""Every panel of the dashboards has data, in a real Prometheus that scrapes a real stack under load."""
+"""Tests that every panel of the dashboards has data, in a real Prometheus that scrapes a real stack under load."""
 
 from __future__ import annotations
 

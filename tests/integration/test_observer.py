@@ -1,4 +1,4 @@
-"""The observer on real services: each change in the workers becomes one event, with one observer or several."""
+"""Tests the observer on real services. Each change in the workers becomes one event, with one observer or several."""
 
 from __future__ import annotations
 
@@ -59,7 +59,7 @@ def state(world: World) -> ObserverState:
 
 
 def ours(world: World, tenant: str = OURS) -> Counter[str]:
-    """Return the observer's number of stored events per action, as readers see them."""
+    """Return the number of the observer's stored events by action, as readers see them."""
     rows = world.client.query(
         f"SELECT action, count() FROM `{world.settings.clickhouse_database}`.log"
         f" WHERE tenant_id = '{tenant}' AND actor_id = 'observer' GROUP BY action"
@@ -68,9 +68,9 @@ def ours(world: World, tenant: str = OURS) -> Counter[str]:
 
 
 def logged(world: World, action: str) -> Any:
-    """Return metadata, severity and resource of the only event with this action, as readers see it.
+    """Return the metadata, severity and resource of the only event with this action, as readers see it.
 
-    The table may have the event twice: if the lease passes on in the meantime, the next observer records it again.
+    The table may contain the event twice. If the lease passes on in the meantime, the next observer records it again.
     """
     [row] = world.client.query(
         f"SELECT metadata, toString(severity), resource_id FROM `{world.settings.clickhouse_database}`.log"
@@ -317,7 +317,9 @@ def _measure_every_part(world: World) -> None:
 @pytest.mark.long
 @pytest.mark.timeout(SOAK_S + 900)
 def test_a_load_around_the_threshold_has_no_events_too_many(world: World) -> None:
-    """Soak: a load stops and continues for SOAK_S seconds; every detection is cleared before the next one."""
+    """This is a soak test. A load stops and continues for SOAK_S seconds, and every detection is cleared before the
+    next one.
+    """
     ends = time.monotonic() + SOAK_S
     worker = world.worker()
     worker.ready()

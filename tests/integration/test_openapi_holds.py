@@ -1,4 +1,6 @@
-"""The OpenAPI document against the running service: schemathesis derives valid and invalid requests from it."""
+"""Tests the running service against the OpenAPI document, from which schemathesis derives valid and invalid
+requests.
+"""
 
 from __future__ import annotations
 

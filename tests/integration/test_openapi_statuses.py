@@ -1,4 +1,4 @@
-"""Rare statuses: each is provoked on every route that declares it; the response is a problem with the right code."""
+"""Provokes each rare status on every route that declares it. The response is a problem with the right code."""
 
 from __future__ import annotations
 

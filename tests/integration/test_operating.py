@@ -1,4 +1,4 @@
-"""auditlane's own audit trail, the switch and the admin routes, on real parts."""
+"""Tests auditlane's own audit trail, the switch and the admin routes, on real parts."""
 
 from __future__ import annotations
 

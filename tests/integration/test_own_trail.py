@@ -1,4 +1,6 @@
-"""auditlane's own audit trail on real services: no contract suppresses events, no shutdown or outage loses any."""
+"""Tests auditlane's own audit trail on real services. No contract suppresses events, and no shutdown or outage loses
+events.
+"""
 
 from __future__ import annotations
 
@@ -54,7 +56,7 @@ class Stage:
         assert answer.status == 200, answer.data
 
     def counts(self, tenant: str) -> dict[str, Counter[str]]:
-        """Count the distinct events about a tenant per action, in the tenant's own log and in the vendor's."""
+        """Count the distinct events about a tenant by action, in the tenant's own log and in the vendor's."""
         rows = self.world.client.query(
             f"SELECT tenant_id, action, count() FROM (SELECT DISTINCT tenant_id, action, occurred_at, event_id"
             f" FROM {self.world.events} WHERE source = 'auditlane'"
@@ -118,7 +120,7 @@ def set_oversized_rules(stage: Stage, tenant: str) -> int:
 
 
 def register_a_default_that_breaks_its_own_rule(stage: Stage, tenant: str) -> int:
-    """Register the contract through the registry's own API, which checks no permissions."""
+    """Register the contract through the registry's own API, which does not check permissions."""
     schema = base_schema()
     rules = {"pattern": "x+y", "maxLength": 100, "required": True}
     schema["fields"].append({"name": "zz", "type": ["string", "null"], "default": "q", "rules": rules})

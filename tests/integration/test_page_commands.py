@@ -1,4 +1,4 @@
-"""The commands in the README and the docs run on one stack, unchanged and in the order of each page."""
+"""Tests that the commands in the README and the docs run on one stack, unchanged and in the order of each page."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ Shell = Callable[[str], str]
 
 @pytest.fixture(scope="module")
 def variables(stack: Stack) -> Mapping[str, str]:
-    """Provide the variables that the pages use, and an event of acme that the pages' searches find."""
+    """Provide the variables that the pages use, and store an event of acme that the pages' searches find."""
     key = json.loads(stack.run("keys", "create", "--role", "vendor", "--json").stdout)
     url = stack.env["AUDITLANE_SERVE_URL"]
     credentials = {"client_id": key["client_id"], "secret": key["secret"]}

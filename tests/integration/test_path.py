@@ -1,4 +1,6 @@
-"""The whole path on a running stack: from an emitter of any kind to rows, API, export, and third-party clients."""
+"""Tests the whole path on a running stack, from an emitter of any kind to rows, the API, exports and third-party
+clients.
+"""
 
 from __future__ import annotations
 

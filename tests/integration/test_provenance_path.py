@@ -1,4 +1,4 @@
-"""Provenance and identity of events, from the producer to the store, on real services."""
+"""Tests the provenance and the identity of events on real services, from the producer to the store."""
 
 from __future__ import annotations
 
@@ -58,7 +58,7 @@ class Path:
         assert self.world.producer.flush(30) == 0
 
     def log(self, tenant: str, columns: str = "provenance, provenance_id", *, rows: int | None = None) -> list[Any]:
-        """Return a tenant's rows as readers see them, once the table holds `rows` rows of the tenant, one for each
+        """Return a tenant's rows as readers see them, once the table contains `rows` rows of the tenant, one for each
         message.
         """
         database, client = self.world.settings.clickhouse_database, self.world.client
@@ -81,7 +81,7 @@ def path(kafka: str, registry: str, clickhouse: str, tmp_path_factory: pytest.Te
 
 
 def event(tenant: str, **values: Any) -> dict[str, Any]:
-    """Return an event with a fixed id and time, so that it is identical whenever and however it is sent."""
+    """Return an event with a fixed id and time. It is identical whenever and however it is sent."""
     at = datetime.now(UTC).isoformat()
     return {"tenant_id": tenant, "action": "Paid", "event_id": str(uuid4()), "occurred_at": at} | values
 

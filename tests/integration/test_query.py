@@ -1,4 +1,4 @@
-"""Reading a tenant's log on the real engine: paging, filters, tenancy, each event once."""
+"""Tests paging, filters and tenancy of a tenant's log on the real engine. Each event is read once."""
 
 from __future__ import annotations
 
@@ -51,7 +51,7 @@ def rows() -> list[dict[str, Any]]:
 
 
 def clickhouse_order(row: dict[str, Any]) -> tuple[Any, ...]:
-    """Return the sort key by which ClickHouse compares UUIDs: the low half first."""
+    """Return a sort key with which UUIDs compare as in ClickHouse, which compares the low half first."""
     value = row["event_id"].int
     return row["occurred_at"], value & (1 << 64) - 1, value >> 64
 

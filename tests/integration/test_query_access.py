@@ -1,5 +1,5 @@
-"""Events about access to the log are left out of every read route by default, and included on request: compared with
-SQL on the real engine.
+"""Tests on the real engine that every read route leaves out events about access to the log by default, and includes
+them on request. The results are compared with SQL.
 """
 
 from __future__ import annotations
@@ -62,7 +62,7 @@ def token(served: Served) -> str:
 
 
 def stored(filled: Store, parameter: str, column: str = "toString(event_id)") -> list[Any]:
-    """Return what SQL finds, newest first."""
+    """Return the results of SQL, newest first."""
     found = filled.client.query(
         f"SELECT {column} FROM {filled.database}.log WHERE tenant_id = 'acme' AND {OF[parameter]}"
         " ORDER BY occurred_at DESC, event_id DESC"

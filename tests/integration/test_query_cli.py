@@ -1,4 +1,4 @@
-"""`auditlane events` and `auditlane export` as processes, on the real engine."""
+"""Tests `auditlane events` and `auditlane export` as processes, on the real engine."""
 
 from __future__ import annotations
 

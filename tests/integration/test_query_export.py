@@ -1,4 +1,6 @@
-"""Exports on the real engine: the same events as the list, complete or visibly truncated, in bounded memory."""
+"""Tests exports on the real engine. They contain the same events as the list, are complete or visibly truncated, and
+use bounded memory.
+"""
 
 from __future__ import annotations
 
@@ -397,7 +399,7 @@ def test_a_link_needs_no_header_and_downloads_only_what_it_names(reader, exporte
 
 
 class Records:
-    """A sink that keeps every record it gets."""
+    """A sink that keeps every record that it receives."""
 
     def __init__(self) -> None:
         self.all: list[AuditRecord] = []

@@ -1,4 +1,4 @@
-"""The HTTP service over a ClickHouse that hangs: it accepts connections but never responds."""
+"""Tests the HTTP service over a ClickHouse that hangs. It accepts connections but never responds."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ def hung(engine: EngineProcess, unique: str) -> Iterator[tuple[EngineProcess, st
 
 
 def test_a_page_times_out(hung: tuple[EngineProcess, str], tmp_path: Path) -> None:
-    """This client waits for 30 s; the pages time out after one second."""
+    """This client waits for 30 s, but the pages time out after one second."""
     engine, database = hung
     settings = {"clickhouse_url": engine.url, "clickhouse_database": database, "query_timeout_s": 1.0}
     with Served(tmp_path, **settings) as served:
@@ -76,7 +76,7 @@ def test_hanging_pages_do_not_delay_the_probe(hung: tuple[EngineProcess, str], t
 
 @pytest.mark.long
 def test_requests_without_a_header_use_their_own_tenants_slots(hung: tuple[EngineProcess, str], tmp_path: Path) -> None:
-    """The plain page and download links carry their tenant themselves: other tenants keep their slots."""
+    """The plain page and download links name their tenant themselves. Other tenants keep their slots."""
     engine, database = hung
     settings = {"clickhouse_url": engine.url, "clickhouse_database": database, "query_timeout_s": 8.0}
     settings |= {"serve_requests_per_tenant": 2, "serve_max_concurrency": 8}

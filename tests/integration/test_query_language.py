@@ -1,4 +1,6 @@
-"""Every form of the query language on the real engine, compared with Python's evaluation of the same events."""
+"""Tests every form of the query language on the real engine, and compares the results with Python's evaluation of the
+same events.
+"""
 
 from __future__ import annotations
 

@@ -1,5 +1,5 @@
-"""Lists sorted by a field, on the real engine: every kind of value, paged in both directions across ties and missing
-values.
+"""Tests lists sorted by a field on the real engine. Every kind of value is paged in both directions, across ties and
+missing values.
 """
 
 from __future__ import annotations
@@ -108,7 +108,7 @@ KEYS: dict[str, Callable[[dict[str, Any]], Any]] = {
 
 
 def by_time(row: dict[str, Any]) -> tuple[Any, ...]:
-    """Return the sort key by which ClickHouse compares UUIDs: the low half first."""
+    """Return a sort key with which UUIDs compare as in ClickHouse, which compares the low half first."""
     value = row["event_id"].int
     return row["occurred_at"], value & (1 << 64) - 1, value >> 64
 
@@ -188,7 +188,7 @@ def test_a_list_may_begin_with_the_oldest_event(reader, data):
 @pytest.mark.parametrize("near", [(1, 8), (20, 60), (ROWS + 40, 10_000)])
 @pytest.mark.parametrize("severity", [["Error"], ["Info", "Low", "Medium"]])
 def test_the_nearest_events_are_tried_first(reader, data, monkeypatch, near, severity):
-    """The pages equal those of the whole list, however few events are tried first."""
+    """The pages equal those of the whole list, regardless of the number of events that are tried first."""
     monkeypatch.setattr("auditlane.query.reader._PROBE_ROWS", near)
     chosen = [row for row in data if row["severity"] in severity]
     for sort, reverse in (("-occurred_at", True), ("occurred_at", False)):

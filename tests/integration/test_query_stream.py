@@ -1,4 +1,6 @@
-"""Live streams on the real engine: each event once, in any order of inserts, and after any number of reconnects."""
+"""Tests live streams on the real engine. Each event is sent once, in any order of inserts, and after any number of
+reconnects.
+"""
 
 from __future__ import annotations
 
@@ -102,7 +104,7 @@ class Stream:
 
 
 def begun(stream: Stream) -> Stream:
-    """Wait until the stream has sent its start position, and return that position."""
+    """Wait until the stream has sent its start position, and return the stream."""
     while not stream.last:
         line = stream.answer.readline().decode()
         assert line
@@ -398,7 +400,7 @@ def test_a_stream_ends_with_the_reason_once_its_tenant_has_too_many_rows(crowded
 
 
 def test_a_failure_for_all_is_reported_unchanged(filled, monkeypatch):
-    """Errors that no retry can fix, such as missing tables, are reported immediately."""
+    """Errors that a retry cannot fix, such as missing tables, are reported immediately."""
     reader = Reader(filled.settings.model_copy(update={"clickhouse_database": "nowhere"}))
     with served(reader) as address:
         stream = Stream(address, "acme")

@@ -1,4 +1,4 @@
-"""Facets, histogram and stats on the real engine, compared with counts in Python."""
+"""Tests facets, histograms and stats on the real engine, and compares them with counts in Python."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Our client against real servers: errors and fixes, TLS and credentials, an unreachable registry."""
+"""Tests auditlane's client with real servers: errors and fixes, TLS and credentials, and an unreachable registry."""
 
 from __future__ import annotations
 

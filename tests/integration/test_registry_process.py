@@ -1,4 +1,4 @@
-"""The registry as a process: its ready line, its lock, its port, its shutdown, and its storage."""
+"""Tests the registry as a process: its ready line, its lock, its port, its shutdown, and its storage."""
 
 from __future__ import annotations
 

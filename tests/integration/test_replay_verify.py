@@ -1,4 +1,4 @@
-"""Replay and verify on real services: only deleted rows are restored, and every offset gets the right status."""
+"""Tests replay and verify on real services. Only deleted rows are restored, and every offset gets the right status."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ def high(world: World, topic: str = "") -> dict[Partition, int]:
 
 
 def work(world: World, rows: int) -> None:
-    """Run a worker until the table holds `rows` rows and no work is left."""
+    """Run a worker until the table contains `rows` rows and no work is left."""
     worker = world.worker()
     world.stored(rows)
     world.completed()
@@ -77,7 +77,9 @@ def offsets(world: World, table: str = "events") -> list[Where]:
 
 
 def wrong(found: dict[str, Any]) -> list[tuple[int, int, int, str]]:
-    """Return the partition, first and last offset, and status of each run of offsets that `verify` lists as wrong."""
+    """Return the partition, the first and last offset, and the status of each run of offsets that `verify` lists as
+    wrong.
+    """
     return [
         (one["partition"], run["first"], run["last"], run["status"]) for one in found["ranges"] for run in one["wrong"]
     ]
@@ -205,7 +207,7 @@ def test_a_lost_dead_letter_is_reported_missing(world: World, commands: Commands
 
 
 def test_events_that_the_contract_now_refuses_are_restored(world: World, commands: Commands) -> None:
-    """Completed messages without a dead letter were stored, whatever the registry contains now."""
+    """Completed messages without a dead letter were stored, regardless of what the registry contains now."""
     topic, database = world.settings.topic, world.settings.clickhouse_database
     world.send(b"not framed", partition=0)
     world.produce(69, partition=0)
@@ -304,7 +306,7 @@ def test_a_replay_while_workers_run_duplicates_nothing(world: World, commands: C
 
 
 def interrupted(process: subprocess.Popen[str], commands: Commands, number: int) -> str:
-    """Send a signal once the replay has completed some chunks. Return the replay's stderr."""
+    """Send a signal once the replay has completed some chunks. Returns the replay's stderr."""
     folder = commands.cache / "replays"
 
     def some() -> bool:
@@ -348,7 +350,7 @@ def test_an_interrupted_replay_resumes(world: World, commands: Commands) -> None
 
 
 def test_a_table_is_rebuilt_and_swapped_in(world: World, commands: Commands) -> None:
-    """Follows docs/operate/replay-and-verify.md, with workers running throughout."""
+    """The test follows docs/operate/replay-and-verify.md, while workers are running."""
     topic, database = world.settings.topic, world.settings.clickhouse_database
     world.produce(200)
     worker = world.worker()
@@ -428,7 +430,7 @@ def test_invalid_replays_and_verifications_are_refused(world: World, commands: C
 
 
 def test_contents_are_compared_on_request(world: World, commands: Commands) -> None:
-    """Rows are changed by hand in each column that a producer sets; all addresses have 16 characters."""
+    """Rows are changed by hand in each column that a producer sets. All addresses have 16 characters."""
     topic = world.settings.topic
     for ip in ("2001:db8:1:2::10", "::ffff:127.0.0.1", "192.0.2.1"):
         world.produce(4, ip=ip, partition=0)

@@ -1,4 +1,6 @@
-"""Access granted by a key ends with the key: viewers, links, streams, downloads and jobs, on the real engine."""
+"""Tests on the real engine that access granted by a key ends with the key, for viewers, links, streams, downloads and
+jobs.
+"""
 
 from __future__ import annotations
 
@@ -174,8 +176,8 @@ def opened(url: str, **headers: str) -> Iterator[urllib3.BaseHTTPResponse]:
 
 
 def broken_off(answer: urllib3.BaseHTTPResponse, meanwhile: Callable[[], None]) -> int:
-    """Read a little, call `meanwhile`, then continue reading; return the number of bytes received before the body was
-    cut off.
+    """Read a little, call `meanwhile`, and then continue reading. Returns the number of bytes received before the body
+    was cut off.
     """
     got = len(answer.read(1 << 20))
     meanwhile()

@@ -1,4 +1,4 @@
-"""Tables changed by another version of auditlane: what this version's workers store there, and when they halt."""
+"""Tests tables that another version of auditlane has changed. This version's workers store rows in them, or halt."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""`auditlane import` restores exactly the events that `auditlane export` wrote, with bounded memory.
+"""Tests that `auditlane import` restores exactly the events that `auditlane export` wrote, with bounded memory.
 
 `make test-long` uses 100,000 events (ROUND_TRIP_EVENTS).
 """
@@ -80,7 +80,7 @@ TIMES: Final = (
 
 
 class EventGenerator:
-    """Generates events of every kind; the same seed gives the same events."""
+    """Generates events of every kind. The same seed gives the same events."""
 
     def __init__(self, seed: int) -> None:
         self.dice = random.Random(seed)
@@ -143,7 +143,7 @@ class EventGenerator:
 
 @pytest.fixture
 def other(kafka: str, registry: str, clickhouse: str, unique: str, tmp_path: Path) -> Iterator[World]:
-    """Make another world, which does not have the first one's events."""
+    """Make another world, which does not have the events of the first."""
     folder = tmp_path / "other"
     folder.mkdir()
     made = world_on(kafka, registry, clickhouse, f"{unique}b", folder)
@@ -204,13 +204,13 @@ def test_export_and_import_are_exact(world: World, other: World, tmp_path: Path)
 
 
 def event_fields(line: str) -> dict[str, Any]:
-    """Return the fields of an exported line that describe the event itself rather than how it was received."""
+    """Return the fields of an exported line that describe the event itself, and not its receipt."""
     received = ("ingested_at", "provenance", "provenance_id")
     return {name: value for name, value in json.loads(line).items() if name not in received}
 
 
 def imported(commands: Commands, *files: str) -> tuple[dict[str, Any], int]:
-    """Import files. Return the summary, and the sampled peak memory of the import process in bytes."""
+    """Import files. Returns the summary, and the sampled peak memory of the import process in bytes."""
     process = commands.start("import", *files, "--json")
     most = 0
     while True:

@@ -1,5 +1,5 @@
-"""`auditlane schema` on a real registry and store: what the command reports, what it registers, and what it leaves to a
-person.
+"""Tests `auditlane schema` on a real registry and store. It reports differences, registers missing fields, and leaves
+conflicts to a person.
 """
 
 from __future__ import annotations
@@ -108,7 +108,7 @@ def test_the_environments_fields_reach_every_tenant(run: Run) -> None:
 
 
 def test_a_conflict_is_left_to_a_person(run: Run) -> None:
-    """Nothing is registered, not even the fields without a conflict."""
+    """No field is registered, not even fields without a conflict."""
     run("structure", "add-field", "pages", "--tenant", "acme")
     run("structure", "add-field", "role", "--type", "Enum", "--one-of", "owner", "--tenant", "acme")
     shown = run("schema", "diff", "myapp_events", "--tenant", "acme", code=1)

@@ -1,4 +1,6 @@
-"""Emitting while another emit is interrupted: in signal handlers, logging handlers, and children of busy processes."""
+"""Tests emitting while another emit is interrupted, in signal handlers, logging handlers, and children of busy
+processes.
+"""
 
 from __future__ import annotations
 

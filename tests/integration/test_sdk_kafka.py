@@ -1,4 +1,4 @@
-"""The SDK against a real broker and a real registry."""
+"""Tests the SDK with a real broker and a real registry."""
 
 from __future__ import annotations
 
@@ -251,7 +251,7 @@ def test_kafka_down_at_start_buffers_and_logs_a_fix(registry: str, topic: str) -
 
 
 def test_buffered_events_are_delivered_once_kafka_starts(kafka: str, registry: str, topic: str) -> None:
-    """A forwarding port simulates a broker that starts late; the events wait in the buffer."""
+    """A forwarding port simulates a broker that starts late. The events wait in the buffer."""
     [port] = ports.free(1)
     client = AuditClient(
         kafka_bootstrap=f"127.0.0.1:{port}", registry_url=registry, topic=topic, on_error=lambda *_: None
@@ -333,7 +333,7 @@ def test_a_fatal_producer_error_is_reported_and_the_producer_replaced(client: Au
 
 
 def test_base_events_equal_a_stock_avro_serializers(kafka: str, registry: str, topic: str, client: AuditClient) -> None:
-    """Our messages equal, byte for byte, the messages of Confluent's own serializer for the same record."""
+    """The SDK's messages are byte for byte the same as those of Confluent's own serializer for the same record."""
     serializers = pytest.importorskip("confluent_kafka.schema_registry.avro")
     from confluent_kafka.schema_registry import SchemaRegistryClient
     from confluent_kafka.serialization import MessageField, SerializationContext

@@ -1,4 +1,6 @@
-"""The SDK in the kinds of processes that services run in. `ROWS` has the rows of the table in docs/processes.md."""
+"""Tests the SDK in the kinds of processes in which services run. `ROWS` contains the rows of the table in
+docs/processes.md.
+"""
 
 from __future__ import annotations
 
@@ -64,7 +66,7 @@ def work(n):
 
 @dataclass(frozen=True)
 class Script:
-    """A program that emits step0 to step3 and then ends by itself."""
+    """A program that emits step0 to step3, and then ends by itself."""
 
     text: str
     needs: str = ""

@@ -1,4 +1,6 @@
-"""`AuditReader` against a real `auditlane serve`: pages, single events, resumed exports, the service's errors."""
+"""Tests `AuditReader` with a real `auditlane serve`: pages, single events, resumed exports, and the service's
+errors.
+"""
 
 from __future__ import annotations
 
@@ -177,7 +179,9 @@ def test_an_interrupted_export_resumes(serve: ServeProcess, tmp_path: Path) -> N
 
 
 def test_a_withheld_file_is_exported_again(serve: ServeProcess, tmp_path: Path) -> None:
-    """A column was withdrawn after the file was made: the download is rejected once, then a new job is requested."""
+    """A column was withdrawn after the file was made. The download is rejected once, and then a new job is
+    requested.
+    """
     path, admin = tmp_path / "log.csv", serve.keys.create(roles=("admin",), tenant=None, now=datetime.now(UTC)).client
     headers = {"if-match": "*", "authorization": f"Bearer {client_token(serve, admin)}"}
 

@@ -1,7 +1,7 @@
-"""`auditlane doctor --security` on a hardened installation, as it is and with one weakness at a time.
+"""Tests `auditlane doctor --security` on a hardened installation, as it is and with one weakness at a time.
 
-Findings about the machine that runs the tests do not count: its disks, and the addresses of other tests' processes.
-`tests/fault/test_stack_up.py` has the findings of an embedded stack.
+Findings about the machine that runs the tests do not count. They concern its disks, and the addresses of other tests'
+processes. `tests/fault/test_stack_up.py` covers the findings of an embedded stack.
 """
 
 from __future__ import annotations
@@ -43,7 +43,7 @@ EXPECTED = {
 
 
 def examined(hardened: Hardened, **changes: Any) -> dict[str, Severity]:
-    """Run the security check as an operator. Return the severities of its findings by code.
+    """Run the security check as an operator. Returns the severities of its findings by code.
 
     Each check must have been made, and the exit code must fit the findings.
     """
@@ -159,7 +159,7 @@ def test_a_certificate_that_its_clients_do_not_trust_is_found(hardened: Hardened
 
 @contextmanager
 def with_grants(hardened: Hardened, folder: Path, more: dict[str, list[str]]) -> Iterator[dict[str, Any]]:
-    """Run another ClickHouse with additional grants. Yield the settings that lead to it."""
+    """Run another ClickHouse with additional grants, and yield the settings that lead to it."""
     with ExitStack() as kept:
         store = SecuredStore(folder, more)
         kept.callback(store.engine.stop)

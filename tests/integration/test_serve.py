@@ -1,4 +1,6 @@
-"""`auditlane serve` as a process over the real engine: two tenants' events, each visible to its own users only."""
+"""Tests `auditlane serve` as a process over the real engine. The events of two tenants are visible only to their own
+users.
+"""
 
 from __future__ import annotations
 
@@ -33,7 +35,7 @@ TENANTS = ("acme", "globex")
 
 
 class Process:
-    """An `auditlane serve` process with its variables; `ready` is the line that it printed once it was ready."""
+    """An `auditlane serve` process with its variables. `ready` is the line that it printed once it was ready."""
 
     def __init__(self, variables: dict[str, str], *arguments: str) -> None:
         self.variables = variables

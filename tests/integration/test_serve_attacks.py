@@ -1,4 +1,4 @@
-"""`auditlane serve` as a process, attacked by clients without a credential."""
+"""Attacks an `auditlane serve` process with clients that have no credential."""
 
 from __future__ import annotations
 

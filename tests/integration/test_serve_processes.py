@@ -1,4 +1,6 @@
-"""`auditlane serve --processes`: the processes share a port, and only trusted proxies determine a client's address."""
+"""Tests `auditlane serve --processes`. The processes share a port, and only trusted proxies determine a client's
+address.
+"""
 
 from __future__ import annotations
 
@@ -55,7 +57,7 @@ def serving(folder: Path, *arguments: str, **variables: str) -> Iterator[tuple[d
 
 
 def live(url: str, **headers: str) -> int:
-    """Request liveness over a new connection, which any of the processes may accept. Return the status."""
+    """Request liveness over a new connection, which any of the processes may accept. Returns the status."""
     return HTTP.request("GET", f"{url}/health/live", headers={"connection": "close", **headers}).status
 
 

@@ -1,4 +1,6 @@
-"""The view `log_text` through Arrow: text where the view `log` has numbers and bytes, and the same events."""
+"""Tests the view `log_text` through Arrow. It has text where the view `log` has numbers and bytes, and the same
+events.
+"""
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
-"""Whatever happens to a SQLAlchemy session or its process, a change has an event if and only if the change was
-committed.
+"""Tests that a change has an event if and only if it was committed, whatever happens to a SQLAlchemy session or its
+process.
 
-Of a process that is killed, only the events that Kafka had not acknowledged may be missing.
+If a process is killed, only events that Kafka had not acknowledged may be missing.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""The tables on the real engine: migration, the view's guarantee, settings revisions."""
+"""Tests the tables on the real engine: migrations, the view's guarantee, and settings revisions."""
 
 from __future__ import annotations
 

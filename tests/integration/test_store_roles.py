@@ -1,4 +1,4 @@
-"""Each role's grants suffice for its part of auditlane, and permit nothing that only other parts need."""
+"""Tests that each role's grants suffice for its part of auditlane, and do not permit what only other parts need."""
 
 from __future__ import annotations
 

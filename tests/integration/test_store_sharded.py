@@ -1,6 +1,7 @@
-"""Two real shards: the generated tables on two ClickHouse servers, read and written through `Distributed`.
+"""Tests two real shards. The generated tables are on two ClickHouse servers, and are read and written through
+`Distributed`.
 
-The embedded ClickHouse has no Keeper, so `ON CLUSTER` and replication are removed from the generated SQL; the rest is
+The embedded ClickHouse has no Keeper, so `ON CLUSTER` and replication are removed from the generated SQL. The rest is
 unchanged.
 """
 

@@ -1,4 +1,4 @@
-"""The data structure over HTTP on the real registry and engine: permissions, storage, conflicts, history."""
+"""Tests the data structure over HTTP on the real registry and engine: permissions, storage, conflicts and history."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from auditlane.store.migrate import migrate
 
 
 class Api:
-    """A served app, a topic and a database for this module only; `tenant()` returns an unused tenant id."""
+    """A served app, a topic and a database for this module only. `tenant()` returns an unused tenant id."""
 
     def __init__(self, served: Served, registry: RegistryClient, topic: str) -> None:
         self.served = served
@@ -300,7 +300,7 @@ def test_each_tenant_sees_and_changes_only_its_own_structure(api: Api, path: str
 
 
 def state(api: Api, path: str) -> tuple[Any, Any, Any]:
-    """Return everything that a change could affect: the displayed structure, its history, the contract's fields."""
+    """Return everything that a change could affect: the displayed structure, its history, and the contract's fields."""
     return api.ok("GET", path), api.ok("GET", f"{path}/history"), api.ok("GET", f"{path}/fields")
 
 

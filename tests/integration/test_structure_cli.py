@@ -1,4 +1,4 @@
-"""`auditlane structure` on the real engine and registry: the API shows the changes that the command makes."""
+"""Tests `auditlane structure` on the real engine and registry. The API shows the changes that the command makes."""
 
 from __future__ import annotations
 

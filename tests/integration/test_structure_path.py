@@ -1,5 +1,5 @@
-"""The whole path of a field added over HTTP: the field and its rules when events are emitted, stored, shown, filtered,
-sorted and exported.
+"""Tests the whole path of a field added over HTTP. The field and its rules apply when events are emitted, stored,
+shown, filtered, sorted and exported.
 """
 
 from __future__ import annotations
@@ -150,7 +150,7 @@ def test_an_added_field_is_accepted_stored_shown_filtered_sorted_exported_and_va
 
 @pytest.mark.parametrize("whose", ["tenant", "environment"])
 def test_a_change_of_fields_applies_to_the_next_posted_event(path: Path, whose: str) -> None:
-    """Both the service that made the change and another service apply it: neither rejects events because of a stale
+    """Both the service that made the change and another service apply it. Neither rejects events because of a stale
     cache.
     """
     tenant, name = f"{whose}2", f"{whose}_code"
@@ -183,7 +183,7 @@ def test_a_change_of_fields_applies_to_the_next_posted_event(path: Path, whose: 
 def test_typed_events_are_refused_until_their_fields_are_registered(
     path: Path, whose: str, tmp_path: pathlib.Path
 ) -> None:
-    """The error names the command to run; once it has run, the event is accepted, stored and shown."""
+    """The error names the command to run. Once it has run, the event is accepted, stored and shown."""
     tenant = f"{whose}3"
     scope = ["--tenant", tenant] if whose == "tenant" else []
     commands = Commands(path.world, tmp_path)
@@ -246,7 +246,7 @@ def test_a_costly_pattern_delays_no_other_tenant(path: Path) -> None:
 
 
 def test_a_costly_pattern_that_was_registered_directly_is_never_run(path: Path) -> None:
-    """Messages that the pattern applies to become dead letters of that tenant; the next tenant's event is stored."""
+    """Messages to which the pattern applies become dead letters of that tenant. The next tenant's event is stored."""
     base = json.loads(path.world.registry.latest(f"{path.world.settings.topic}-value").schema)
     costly = "[ab]*(?:" + "|".join(f"a[ab{letter}]{{1000}}" for letter in "defghijklm") + ")c"
     field = {"name": "note", "type": ["null", "string"], "default": None, "pattern": costly, "maxLength": 500_000}

@@ -1,4 +1,4 @@
-"""No route reads or changes another tenant's data, whatever a request contains, in whichever place."""
+"""Tests that no route reads or changes another tenant's data, whatever a request contains."""
 
 from __future__ import annotations
 
@@ -38,7 +38,9 @@ class Surface:
         self.operations = operations(served.app)
 
     def send(self, operation: Operation, token: str, path: str, query: list[tuple[str, str]], headers, body) -> bytes:
-        """Send a request and return the response's body; for a stream, what arrives within a second."""
+        """Send a request, and return the body of the response. For a stream, it is the part that arrives within a
+        second.
+        """
         target = self.served.url + path + (f"?{urlencode(query)}" if query else "")
         sent = {"authorization": f"Bearer {token}", **headers}
         if body is not None:
@@ -103,7 +105,7 @@ def surface(clickhouse, kafka, registry, tmp_path_factory) -> Iterator[Surface]:
 
 
 def auditor(surface: Surface) -> str:
-    """Mint a token for a user of the other tenant, whose reads are events in that tenant's log."""
+    """Mint a token for a user of the other tenant. The user's reads become events in that tenant's log."""
     viewer = Viewer(THEIRS, AUDITOR, VIEWER)
     return mint_viewer_token(surface.served.signing, viewer, now=datetime.now(UTC), ttl=HOUR).text
 

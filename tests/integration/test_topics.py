@@ -1,4 +1,4 @@
-"""Topics on the real broker: created once, drift reported, nothing changed silently."""
+"""Tests topics on the real broker. They are created once, drift is reported, and nothing is changed silently."""
 
 from __future__ import annotations
 

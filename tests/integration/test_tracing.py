@@ -1,4 +1,4 @@
-"""Traces on real services: from a sender's span to ClickHouse's, through the gateway, Kafka and a worker."""
+"""Tests traces on real services, from a sender's span to ClickHouse's, through the gateway, Kafka and a worker."""
 
 from __future__ import annotations
 
@@ -80,8 +80,8 @@ def attributes(span: Span) -> dict[str, Any]:
 
 
 def headers_in_kafka(world: World, *keys: str, having: str = "") -> dict[str, dict[str, Any]]:
-    """Wait for a message with each key, and with the header `having` if given; return the messages' headers, keyed by
-    message key.
+    """Wait for a message with each key and, if given, the header `having`. Returns the headers of the
+    messages by key.
     """
     consumer = Consumer(world.kafka | {"group.id": "reader", "auto.offset.reset": "earliest"})
     consumer.assign([TopicPartition(world.settings.topic, number, 0) for number in range(2)])

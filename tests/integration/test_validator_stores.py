@@ -1,5 +1,7 @@
 # ruff: noqa: E501 (one case a line)
-"""Events the validator accepts are stored unchanged by the real engine: no value is clamped, nulled or misread."""
+"""Tests that the real engine stores the events that the validator accepts unchanged. No value is clamped, nulled or
+misread.
+"""
 
 from __future__ import annotations
 
@@ -51,7 +53,7 @@ def client(clickhouse: str, unique: str) -> Any:
 
 
 def stored_as_judged(client: Any, database: str, raw: RawRange) -> int:
-    """Validate and insert messages, read them back and compare every column; return the number of rows."""
+    """Validate and insert messages, read them back, and compare every column. Returns the number of rows."""
     validator = BatchValidator(SchemaCache(REGISTRY, topic=TOPIC, refresh_s=30), topic=TOPIC, max_event_bytes=524_288)
     result = validator.validate(raw, ingested_at_ms=NOW_MS + 1)
     assert result.rejected == []
@@ -90,7 +92,7 @@ def stored_as_judged(client: Any, database: str, raw: RawRange) -> int:
 
 
 def address(text: str) -> ipaddress.IPv6Address:
-    """Parse an address as the table stores it: IPv4 is mapped into IPv6."""
+    """Parse an address to the form in which the table stores it. IPv4 is mapped to IPv6."""
     parsed = ipaddress.ip_address(text)
     return parsed if isinstance(parsed, ipaddress.IPv6Address) else ipaddress.IPv6Address(f"::ffff:{parsed}")
 
@@ -202,7 +204,7 @@ def test_every_accepted_address_is_stored(client: Any, unique: str) -> None:
 def spread(total: int, parts: int, most: int, piece: str) -> list[str]:
     """Split `total` characters into `parts` pieces of about equal length.
 
-    Return no pieces if `most` makes that impossible.
+    Returns an empty list if `most` makes that impossible.
     """
     if not parts <= total <= parts * most:
         return []

@@ -1,5 +1,5 @@
-"""The viewer's build with the real tools: the build is reproducible and within its size budget; without the tools, it
-fails with a clear error.
+"""Tests the viewer's build with the real tools. The build is reproducible and within its size budget. Without the
+tools, it fails with a clear error.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Group protocols and outages: classic groups, a second worker, an unavailable registry and ClickHouse."""
+"""Tests group protocols and outages: classic groups, a second worker, and an unavailable registry and ClickHouse."""
 
 from __future__ import annotations
 
@@ -80,7 +80,7 @@ def test_a_worker_without_partitions_is_ready_too(world: World) -> None:
 
 
 def test_a_worker_waits_for_an_unreachable_registry(world: World, own_registry: RegistryProcess) -> None:
-    """An outage causes no dead letters; once the registry is back, the same worker stores the waiting messages."""
+    """An outage does not cause dead letters. Once the registry is back, the same worker stores the waiting messages."""
     world.use_registry(own_registry.url)
     own_registry.end()
     world.produce(50)

@@ -1,4 +1,6 @@
-"""One tenant's effect on others, on real services: rejected events, poison, past months, a month that is refused."""
+"""Tests one tenant's effect on others on real services, by rejected events, poison, past months, and a month that is
+refused.
+"""
 
 from __future__ import annotations
 
@@ -123,7 +125,7 @@ def test_malformed_messages_become_dead_letters_and_their_neighbours_are_stored(
 
 
 def largest(world: World, key: bytes, made: Callable[[int], bytes], **headers: bytes) -> list[int]:
-    """Send ever larger uncompressed messages, up to the shared topic's limit. Return the size of each value."""
+    """Send ever larger uncompressed messages, up to the shared topic's limit. Returns the size of each value."""
     options = {"message.max.bytes": 4_000_000, "compression.type": "none"}
     producer = Producer(world.kafka | options)
     taken, low, high = list[int](), 0, 1_200_000

@@ -1,4 +1,4 @@
-"""A real worker exposes exactly the listed metrics, with figures that match its work."""
+"""Tests that a real worker exposes exactly the listed metrics, with figures that match its work."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""From Kafka to rows on real services: exact counts, dead letters, restarts, halts, drains."""
+"""Tests the path from Kafka to rows on real services: exact counts, dead letters, restarts, halts and drains."""
 
 from __future__ import annotations
 

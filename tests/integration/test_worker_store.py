@@ -1,4 +1,6 @@
-"""ClickHouse behaviour that the worker's inserts rely on: tokens, the guard, one part, the start-up checks."""
+"""Tests ClickHouse behaviour on which the worker's inserts rely: tokens, the guard, a single part, and the start-up
+checks.
+"""
 
 from __future__ import annotations
 
@@ -41,7 +43,7 @@ class Store:
         return replace(table, columns=tuple(one for one in table.columns if one[0] in names))
 
     def rows(self, first: int, last: int) -> pa.Table:
-        """Return rows with new ids at each call: a second insert under the same token then differs from the first."""
+        """Return rows with new ids at each call. A second insert under the same token then differs from the first."""
         count = last + 1 - first
         return pa.table(
             {
@@ -102,7 +104,9 @@ def test_a_repeated_range_adds_nothing_whatever_its_rows(store: Store) -> None:
 
 
 def test_the_token_protects_where_the_guard_cannot(store: Store) -> None:
-    """The rows are removed after the insert, so only the token shows that the insert happened, whatever the chunks."""
+    """The rows are removed after the insert, so only the token shows that the insert happened, regardless of the
+    chunks.
+    """
     chunked = pa.concat_tables([store.rows(first, first + 9) for first in range(0, 100, 10)])
     store.insert(0, 99, chunked)
     store.client.command(f"SYSTEM START MERGES `{store.database}`.events")

@@ -1,4 +1,4 @@
-"""Inject known bugs into the simulated worker; the simulation must catch each of them."""
+"""Inject known bugs into the simulated worker. The simulation must catch each of them."""
 
 from __future__ import annotations
 
@@ -155,7 +155,7 @@ class LateMonthsAreLost(Core):
 
 
 def worker_with(core: type[Core], *, expects: bool = True) -> type[Worker]:
-    """Return a worker with this core. Without `expects`, a first attempt adds missing rows and checks nothing. With
+    """Return a worker with this core. Without `expects`, a first attempt adds missing rows without any check. With
     `expects`, the attempt itself notices that the range was attempted before, which hides some bugs.
     """
     return type(core.__name__, (Worker,), {"core_class": core, "expects": expects})

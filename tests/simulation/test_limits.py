@@ -1,7 +1,7 @@
-"""Step through a validation result that changes twice around a frozen first attempt: every row is stored once.
+"""Step through a validation result that changes twice around a frozen first attempt. Every row is stored once.
 
-This is the rarest known way to store a row twice: one of 54,000 schedules reached it. It needs a first attempt
-that does not expect an empty range, and each of the other conditions that the tests omit in turn.
+This is the rarest known way to store a row twice. One of 54,000 schedules reached it. It needs a first attempt that
+does not expect an empty range, and each of the other conditions that the tests omit in turn.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ VALUES = [b"202611:1:1:0", b"202611:0:1:1", b"202611:1:1:2", b"202611:0:1:3"]
 
 
 class Once(Random):
-    """Injects no faults; a statement's guard runs as soon as the statement is sent."""
+    """Does not inject faults. The guard of a statement runs as soon as the statement is sent."""
 
     def random(self) -> float:
         return 0.0
@@ -70,7 +70,7 @@ def stored(
     order: str = "both look",
     expects: bool = False,
 ) -> list[int]:
-    """Return how often each message is stored. With `expects`, the first attempt expects that no row is stored."""
+    """Return how often each message is stored. With `expects`, the first attempt expects that no rows are stored."""
     world = World(Kafka(1), ClickHouse(WINDOW))
     frozen = Thread(world, redo=False, expects=expects)  # validated, then frozen before its first insert
     world.turned = turns

@@ -1,4 +1,6 @@
-"""Seeded schedules with faults: each valid offset is stored once, each invalid one is dead-lettered, none is stuck."""
+"""Runs seeded schedules with faults. Each valid offset is stored once, each invalid offset is dead-lettered, and none
+is stuck.
+"""
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
 """Abuse the service as one tenant, in every way that the API allows: `python abuse.py JSON`, see `Orders`.
 
-It connects only to the given addresses, ends by itself after `seconds`, and prints two lines of JSON: one line when all
-kinds have begun, and one line with the response counts at the end.
+It connects only to the given addresses, and ends by itself after `seconds`. It prints a line of JSON when all kinds
+have begun, and a line with the response counts at the end.
 """
 
 from __future__ import annotations
@@ -35,7 +35,9 @@ JSON: Final = {"content-type": "application/json"}
 
 @dataclass(frozen=True)
 class Orders:
-    """What to run: some `kinds` of `KINDS`, with the tenant's own credentials, against one service and one topic."""
+    """The abuse to run. It consists of some `kinds` of `KINDS`, with the tenant's own credentials, against one service
+    and one topic.
+    """
 
     kinds: tuple[str, ...]
     seconds: float
@@ -149,8 +151,8 @@ def refused(abuse: Abuse) -> None:
 
 
 def poison(abuse: Abuse) -> None:
-    """Produce messages that workers cannot decode directly to Kafka, at a few hundred a second, which only a broker
-    quota would limit.
+    """Produce messages that workers cannot decode directly to Kafka, at a rate of a few hundred a second. Only a broker
+    quota would limit this.
     """
     producer = Producer({"bootstrap.servers": abuse.orders.kafka, "linger.ms": 5, "log_level": 0})
     chosen, key = random.Random(2), abuse.orders.tenant
@@ -166,7 +168,7 @@ def poison(abuse: Abuse) -> None:
 
 
 def tokens(abuse: Abuse) -> None:
-    """Request tokens with wrong secrets, well-formed and malformed, for existing and unknown client ids."""
+    """Request tokens with wrong secrets, both well-formed and malformed, for existing and unknown client ids."""
     for number in abuse.again():
         key = {
             "client_id": abuse.orders.client_id if number % 2 else uuid.uuid4().hex,

@@ -7,7 +7,7 @@ from typing import Any
 
 
 class Call:
-    """One HTTP request; `sent` holds the messages of the response."""
+    """One HTTP request. `sent` contains the messages of the response."""
 
     def __init__(
         self, app: Any, method: str, path: str, *, headers: dict[str, str] | None = None, **scope: Any
@@ -46,7 +46,7 @@ class Call:
         self.sent.append(message)
 
     async def run(self) -> int:
-        """Run the application; return the response's status, or 0 if there was no response."""
+        """Run the application. Returns the status of the response, or 0 if there was no response."""
         await self.app(self.scope, self.receive, self.send)
         return self.status
 
@@ -56,5 +56,5 @@ class Call:
 
 
 def call(app: Any, method: str, path: str, **options: Any) -> int:
-    """Send one request; return the response's status."""
+    """Send one request, and return the status of the response."""
     return asyncio.run(Call(app, method, path, **options).run())

@@ -1,4 +1,4 @@
-"""CloudTrail records: synthetic ones for each shape that the import distinguishes, and real ones."""
+"""CloudTrail records. They are synthetic records for each shape that the import distinguishes, and real records."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A project made by `django-admin startproject` with auditlane's two lines, run and used as people do."""
+"""Creates a project with `django-admin startproject` and auditlane's two lines, and runs and uses it as people do."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ def start_project(python: str, folder: Path, env: Mapping[str, str], settings: s
 
 
 def manage(python: str, folder: Path, env: Mapping[str, str], *arguments: str) -> str:
-    """Run manage.py; return its output."""
+    """Run manage.py, and return its output."""
     return _run(python, "manage.py", *arguments, cwd=folder, env=env)
 
 
@@ -50,7 +50,7 @@ def _run(*command: str, cwd: Path, env: Mapping[str, str]) -> str:
 
 @contextmanager
 def served(command: list[str], folder: Path, env: Mapping[str, str], port: int) -> Iterator[subprocess.Popen[bytes]]:
-    """Run a web server, and yield once it accepts connections on the port; stop it with SIGTERM."""
+    """Run a web server, and yield once it accepts connections on the port. It is stopped with SIGTERM."""
     with (folder / "server.log").open("ab") as log:
         process = subprocess.Popen(command, cwd=folder, env=dict(env), stdout=log, stderr=log)
 
@@ -113,7 +113,7 @@ class _Forms(HTMLParser):
 
 
 class Browser:
-    """A person's browser: it keeps cookies, and fills in the forms on a page."""
+    """A person's browser. It keeps cookies, and fills in the forms on a page."""
 
     def __init__(self, url: str, **headers: str) -> None:
         self.url = url
@@ -124,7 +124,7 @@ class Browser:
         return self._send(urllib.request.Request(self.url + path, headers=self.headers))
 
     def submit(self, path: str, **fields: Any) -> str:
-        """Open a page and submit its form with these fields changed; None omits a field."""
+        """Open a page, and submit its form with these fields changed. None omits a field."""
         forms = _Forms()
         forms.feed(self.get(path))
         values = forms.fields | {
@@ -154,7 +154,7 @@ def environment(stack_env: Mapping[str, str], **more: str) -> dict[str, str]:
 
 
 def read_events(stack: Stack, tenant: str, at_least: int) -> list[dict[str, Any]]:
-    """Wait until the query API has this many events of a tenant; return them, oldest first."""
+    """Wait until the query API has at least this many events of a tenant, and return them, oldest first."""
     key = json.loads(stack.run("keys", "create", "--role", "vendor", "--tenant", tenant, "--json").stdout)
     url = stack.env["AUDITLANE_SERVE_URL"]
     credentials = {"client_id": key["client_id"], "secret": key["secret"]}

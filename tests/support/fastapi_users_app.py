@@ -1,6 +1,6 @@
 """A program that triggers every fastapi-users event over HTTP, and prints the recorded events as JSON.
 
-fastapi-users pins packages that conflict with ours, so it runs by itself, with its own packages on PYTHONPATH.
+fastapi-users pins packages that conflict with auditlane's, so it runs by itself, with its own packages on PYTHONPATH.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
-"""Sends requests to an application under gunicorn while its workers are killed, then compares its database with the
+"""Sends requests to an application under gunicorn while its workers are killed, and then compares its database with the
 store.
 
-The application handles `GET /<number>/<ending>/` with a change named `<number>-<pid>`; the ending, one of ENDINGS,
+The application handles `GET /<number>/<ending>/` with a change named `<number>-<pid>`. The ending, one of ENDINGS,
 determines how the request ends.
 """
 
@@ -33,7 +33,9 @@ WORKERS = 3
 
 @dataclass(frozen=True)
 class Application:
-    """An application: `wsgi` is gunicorn's argument, `changes` the query for the names of its committed changes."""
+    """An application. `wsgi` is gunicorn's argument, and `changes` is the query for the names of its committed
+    changes.
+    """
 
     wsgi: str
     folder: Path
@@ -88,7 +90,7 @@ class KillLoop:
                 self.acknowledged[body["pid"]].add(number)
 
     def kill(self) -> None:
-        """Kill one of gunicorn's workers, wherever the worker is in a request."""
+        """Kill one of gunicorn's workers, at any point of a request."""
         workers = [child for child in self.master.children() if child.pid not in self.killed]
         if workers:
             chosen = self.random.choice(workers)
@@ -96,8 +98,8 @@ class KillLoop:
             os.kill(chosen.pid, signal.SIGKILL)
 
     def must_be_stored(self, name: str) -> bool:
-        """Return whether a change was made by a surviving process, or its event was acknowledged before its process was
-        killed.
+        """Return whether a change was made by a surviving process, or by a process that was killed after its event was
+        acknowledged.
         """
         number, _, pid = name.partition("-")
         return int(pid) not in self.killed or int(number) in self.acknowledged[int(pid)]

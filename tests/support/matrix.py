@@ -48,7 +48,9 @@ _OF_WHAT: dict[str, Any] = {
 
 @dataclass(frozen=True)
 class Credential:
-    """`of` is the credential's tenant, or None for the whole environment; an empty `token` means no credential."""
+    """A credential. `of` is its tenant, or None for the whole environment. An empty `token` means that there is no
+    credential.
+    """
 
     kind: str
     of: str | None
@@ -74,7 +76,7 @@ class Matrix:
                 yield right, credential, expected
 
     def send(self, right: Right, credential: Credential) -> tuple[int, str]:
-        """Send a request; return the response's status and code. Only a problem's body is read."""
+        """Send a request, and return the status and code of the response. Only the body of a problem is read."""
         operation = self.operations[right.route]
         headers, body = {"if-match": "*", "sec-fetch-site": "same-origin"}, _body(right, operation, credential)
         if credential.kind == "operator":

@@ -126,7 +126,7 @@ class Installation:
         self.halted: list[str] = []
 
     def key(self, tenant: str, *roles: str) -> Issued:
-        """Create a key for the tenant."""
+        """Create a key for this tenant."""
         return self.serve.keys.create(roles=roles, tenant=tenant, now=datetime.now(UTC))
 
     def rounds(self, count: int) -> Times:
@@ -144,7 +144,7 @@ class Installation:
 
     @contextmanager
     def abused(self, kinds: Sequence[str]) -> Iterator[Callable[[], dict[str, int]]]:
-        """Run these kinds of abuse; yield a function that stops them and returns the response counts."""
+        """Run these kinds of abuse. Yields a function that stops them and returns the response counts."""
         answer = urllib3.request(
             "POST",
             self.serve.url + "/v1/token",

@@ -34,10 +34,12 @@ _OTHER: Final = 99
 
 
 class OcsfSchema:
-    """One version's classes and objects, compiled: with inheritance, includes, profiles and the dictionary applied."""
+    """The compiled classes and objects of one version. Inheritance, includes, profiles and the dictionary have been
+    applied.
+    """
 
     def __init__(self, files: Mapping[str, Any]) -> None:
-        """Compile `files`: the JSON documents, keyed by path, such as `events/iam/iam.json`."""
+        """Compile the JSON documents in `files`. They are keyed by path, such as `events/iam/iam.json`."""
         dictionary = files["dictionary.json"]
         self.version: str = files["version.json"]["version"]
         self._types: dict[str, Any] = dictionary["types"]["attributes"]
@@ -57,7 +59,7 @@ class OcsfSchema:
                 self.classes[compiled["uid"]] = compiled
 
     def problems(self, event: Mapping[str, Any]) -> list[str]:
-        """Return the problems of an event: one sentence for each, with the path of the attribute."""
+        """Return the problems of an event. There is one sentence for each, with the path of the attribute."""
         uid = event.get("class_uid")
         if uid not in self.classes:
             return [f"class_uid: {uid!r} is not a class of {self.version}"]
@@ -203,7 +205,7 @@ def _sibling(path: str, attribute: Mapping[str, Any], value: object, sibling: st
 
 
 def _merged(below: dict[str, Any], above: Mapping[str, Any]) -> dict[str, Any]:
-    """Merge two documents deeply; values in `above` win."""
+    """Merge two documents deeply. Values in `above` take precedence."""
     for name, value in above.items():
         if isinstance(value, dict) and isinstance(below.get(name), dict):
             _merged(below[name], value)

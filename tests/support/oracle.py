@@ -1,4 +1,4 @@
-"""A reference validator for the tests: it judges one message at a time, as simply as possible.
+"""A reference validator for the tests. It validates one message at a time, as simply as possible.
 
 It decodes with fastavro, and then rejects invalid data that fastavro accepts.
 """
@@ -41,8 +41,8 @@ class Stored:
 def expected_result(
     registry: DictRegistry, key: bytes | None, value: bytes | None, kafka_ms: int, limit: int
 ) -> R | Stored:
-    """Return the reject code of a message; if it is accepted, the base fields, `fields` and `schema_id` of the stored
-    row.
+    """Return the reject code of a message. If the message is accepted, return the base fields, `fields` and `schema_id`
+    of the stored row.
     """
     if value is None or len(value) < 5 or value[0] != 0:
         return R.NOT_FRAMED
@@ -135,7 +135,7 @@ def decode(schema: dict[str, Any], datum: bytes) -> dict[str, Any]:
 
 
 def lenient(fields: list[dict[str, Any]], datum: bytes) -> bool:
-    """Return whether fastavro accepted an invalid index or boolean: fastavro counts negative indexes from the end."""
+    """Return whether fastavro accepted an invalid index or boolean. It counts negative indexes from the end."""
     at = 0
 
     def long() -> int:
@@ -246,7 +246,9 @@ def stored(schema: dict[str, Any], schema_id: int, values: dict[str, Any]) -> St
 
 
 def text(field: dict[str, Any], value: Any) -> Any:
-    """Return the text as stored; a float stays a float, so that it is compared as a number."""
+    """Return a value in the form in which it is stored as text. A float stays a float, so that it is compared as a
+    number.
+    """
     if isinstance(value, bool):
         return str(value).lower()
     if isinstance(value, float):

@@ -64,7 +64,7 @@ class Unwatched(Base):
 
 
 def with_savepoints(engine: Engine) -> Engine:
-    """Let SQLAlchemy send BEGIN, as its documentation describes; otherwise sqlite3 has no working savepoints."""
+    """Let SQLAlchemy send BEGIN, as its documentation describes. Otherwise, savepoints do not work in sqlite3."""
 
     @event.listens_for(engine, "connect")
     def _(connection: Any, _: Any) -> None:

@@ -1,4 +1,4 @@
-"""A WSGI application for the kill loop: each request changes an invoice in a SQLAlchemy session."""
+"""A WSGI application for the kill loop. Each request changes an invoice in a SQLAlchemy session."""
 
 from __future__ import annotations
 

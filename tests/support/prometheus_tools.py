@@ -17,7 +17,9 @@ _HOW = (
 
 
 def tool(*names: str) -> str:
-    """Return the path of the first of these programs that exists; skip the test visibly if none does, also in CI."""
+    """Return the path of the first of these programs that exists. The test is skipped visibly if none exists, also in
+    CI.
+    """
     for name in names:
         if path := shutil.which(name, path=_FOLDER) if _FOLDER else shutil.which(name):
             return path

@@ -1,4 +1,6 @@
-"""Support for tests of the query side: rows in the store, and the query routers behind a real HTTP server."""
+"""Support for tests of the query side. It provides rows in the store, and the query routers behind a real HTTP
+server.
+"""
 
 from __future__ import annotations
 
@@ -50,7 +52,7 @@ TOPIC_ID = uuid.UUID(int=7)
 
 
 def event(number: int, tenant: str = "acme", **overrides: Any) -> dict[str, Any]:
-    """Return a row for the events table; `number` determines the row's offset and its id, which is random but
+    """Return a row for the events table. `number` determines the row's offset and its id, which is random but
     reproducible.
     """
     values: dict[str, Any] = {
@@ -99,7 +101,7 @@ class Store:
         migrate(self.client, database)
 
     def add(self, rows: list[dict[str, Any]]) -> None:
-        """Insert rows as the worker does: one block, one token."""
+        """Insert rows as the worker does, in one block with one token."""
         columns = list(rows[0])
         self.client.insert(
             "events",
@@ -141,9 +143,9 @@ def mac(purpose: str, data: bytes) -> bytes:
 
 
 def authorize(permission: Permission) -> Callable[[Request], Awaitable[TenantScope]]:
-    """Take the tenant from a request header; the header `X-Test-Lacks` names a permission that the caller lacks.
+    """Take the tenant from a request header. The header `X-Test-Lacks` names a permission that the caller lacks.
 
-    With that header, the caller has at most the one permission that the route requires.
+    With that header, the caller has at most the single permission that the route requires.
     """
 
     async def scope(request: Request) -> TenantScope:
@@ -161,7 +163,7 @@ def authorize(permission: Permission) -> Callable[[Request], Awaitable[TenantSco
 
 
 class Signer:
-    """Signs with a fixed secret, in the way the signing keys do; `ago` makes tokens older than they claim."""
+    """Signs with a fixed secret, in the same way as the signing keys. `ago` makes tokens older than they claim."""
 
     def __init__(self, ago: timedelta = timedelta(0)) -> None:
         self._ago = ago
@@ -199,7 +201,7 @@ def served(
     sink: AuditSink | None = None,
     settings: Settings | None = None,
 ) -> Iterator[str]:
-    """Serve the query routers and the page with the real app's middleware on a real socket; yield the URL.
+    """Serve the query routers and the page with the real app's middleware on a real socket, and yield the URL.
 
     `settings` set the limits of the live streams.
     """

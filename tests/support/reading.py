@@ -25,7 +25,7 @@ def create(kafka: str, topic: str, **config: str) -> None:
 
 
 def topic_with_schema(kafka: str, registry: str, topic: str) -> str:
-    """Create a topic and register the topic's base subject; return the topic's name."""
+    """Create a topic, register its base subject, and return the topic's name."""
     create(kafka, topic)
     client = RegistryClient(registry)
     client.register(f"{topic}-value", json.dumps(base_schema()))

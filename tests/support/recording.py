@@ -12,13 +12,15 @@ from auditlane.sdk.recording import Recorder
 
 
 class RecordingClient:
-    """Stands in for an AuditClient; `events` holds checked events, `errors` what `on_error` would receive."""
+    """Stands in for an AuditClient. `events` contains checked events, and `errors` contains what `on_error` would
+    receive.
+    """
 
     context = staticmethod(context)
     diff = staticmethod(diff)
 
     def __init__(self, *, knows: bool = True) -> None:
-        """Create the client; with `knows=False`, it behaves as if every event had to wait for the registry."""
+        """Create the client. With `knows=False`, it behaves as if every event had to wait for the registry."""
         self.events: list[AuditEvent] = []
         self.errors: list[Exception] = []
         self.flushes = 0

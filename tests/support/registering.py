@@ -1,4 +1,6 @@
-"""The embedded registry in the test process, behind the real client: real paths and responses without a socket."""
+"""The embedded registry in the test process, behind the real client. Paths and responses are real, but there is no
+socket.
+"""
 
 from __future__ import annotations
 

@@ -13,7 +13,9 @@ from fastapi.routing import APIRoute
 
 @dataclass(frozen=True)
 class Operation:
-    """One method on one path; `parameters` lists the documented ones as (place, name), `body` is a schema or None."""
+    """One method on one path. `parameters` lists the documented parameters as (place, name), and `body` is a schema or
+    None.
+    """
 
     method: str
     path: str
@@ -63,8 +65,8 @@ def routes_of(owner: Any) -> Iterator[APIRoute]:
 
 
 def sample(schema: dict[str, Any] | None, document: dict[str, Any], strings: dict[str, str], name: str = "") -> Any:
-    """Return a value that matches a JSON schema: the schema's example, or a minimal value; `strings` maps field names
-    to strings.
+    """Return a value that matches a JSON schema. It is the schema's example, or a minimal value. `strings` maps field
+    names to strings.
     """
     if not schema:
         return {}

@@ -1,4 +1,4 @@
-"""Support for the validation tests: a registry in memory, real datums, ranges."""
+"""Support for the validation tests. It provides a registry in memory, real datums, and ranges."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ class Entry:
 
 @dataclass
 class DictRegistry:
-    """An in-memory registry; `down` makes every request fail, and `requests` records the requests."""
+    """An in-memory registry. `down` makes every request fail, and `requests` records the requests."""
 
     schemas: dict[int, str] = field(default_factory=dict)
     registered: dict[str, list[int]] = field(default_factory=dict)

@@ -37,17 +37,17 @@ class Example:
     began: datetime = field(default_factory=lambda: datetime.now(UTC) - timedelta(seconds=1))
 
     def request(self, method: str, path: str, body: Any = None, **headers: str) -> urllib3.BaseHTTPResponse:
-        """Send one request; a body is sent as JSON."""
+        """Send one request. A body is sent as JSON."""
         options = {} if body is None else {"json": body}
         return urllib3.request(method, self.url + path, headers=headers, retries=False, timeout=30, **options)
 
     def stop(self) -> int:
-        """Stop the server, as an operator would; return the exit code."""
+        """Stop the server as an operator would, and return the exit code."""
         self.process.send_signal(signal.SIGTERM)
         return self.process.wait(60)
 
     def events(self, tenant: str, count: int, agent: str | None = AGENT, **filters: str) -> list[dict[str, Any]]:
-        """Wait until the tenant has at least `count` events since the start; return them, oldest first.
+        """Wait until the tenant has at least `count` events since the start, and return them, oldest first.
 
         With `agent=None`, this includes events without the user agent of `request`.
         """
@@ -74,7 +74,7 @@ class Example:
 
 @contextmanager
 def running(stack: Stack, name: str, command: list[str], folder: Path) -> Iterator[Example]:
-    """Run `python -m <command>` in the example's folder; `PORT` stands for a free port."""
+    """Run `python -m <command>` in the example's folder. `PORT` stands for a free port."""
     [port] = ports.free(1)
     arguments = [one.replace("PORT", str(port)) for one in command]
     log = folder / f"{name}.log"

@@ -1,4 +1,4 @@
-"""Reads workbooks of Excel, as far as exports need it."""
+"""Reads Excel workbooks, to the extent that exports need it."""
 
 from __future__ import annotations
 
@@ -14,7 +14,9 @@ Cell = str | float | bool
 
 
 def sheets(document: bytes) -> list[list[dict[str, Cell]]]:
-    """Return each sheet's rows: the cells that are not empty, by column. Fails if a cell is a formula or a link."""
+    """Return the rows of each sheet. A row contains the cells that are not empty, by column. Fails if a cell is a
+    formula or a link.
+    """
     found = []
     with zipfile.ZipFile(io.BytesIO(document)) as parts:
         names = [name for name in parts.namelist() if name.startswith("xl/worksheets/sheet")]

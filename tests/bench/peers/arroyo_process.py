@@ -1,4 +1,4 @@
-"""sentry-arroyo in one process: decode each message, batch, insert, commit."""
+"""Runs sentry-arroyo in one process. It decodes each message, batches the rows, inserts them and commits."""
 
 from __future__ import annotations
 

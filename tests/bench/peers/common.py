@@ -1,4 +1,4 @@
-"""Handle messages and batches for all peers, so that the peers differ only in the code in between.
+"""Handles messages and batches for all peers, so that the peers differ only in the code in between.
 
 A peer gets its task as JSON in its only argument, and prints its resource usage from the first message to the last
 commit.
@@ -26,7 +26,7 @@ Text = Annotated[str, StringConstraints(min_length=1)]
 
 
 class Event(BaseModel):
-    """The base fields, checked as strictly as pydantic checks them by default."""
+    """The base fields, checked by pydantic in its default mode."""
 
     event_id: UUID
     tenant_id: Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9_-]*$", max_length=128)]

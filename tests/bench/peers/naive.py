@@ -1,4 +1,6 @@
-"""The loop that most people write first: confluent-kafka, fastavro, pydantic, a row-wise insert, a commit."""
+"""The loop that most people write first. It uses confluent-kafka, fastavro and pydantic, inserts row by row, and
+commits.
+"""
 
 from __future__ import annotations
 

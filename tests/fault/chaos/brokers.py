@@ -1,4 +1,4 @@
-"""One or three brokers under attack, each behind its own proxy, through which workers connect."""
+"""One or three brokers under attack. Workers connect to each of them through a proxy of its own."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ HOST = "127.0.0.1"
 
 
 class Proxies:
-    """Combines several proxies: a fault is injected by the proxy that receives the request."""
+    """Combines several proxies. A fault is injected by the proxy that receives the request."""
 
     def __init__(self, proxies: list[Proxy]) -> None:
         self._proxies = proxies
@@ -52,7 +52,9 @@ class Proxies:
 
 
 class Brokers:
-    """`count` brokers, 1 or 3. Each has a second listener that advertises the address of the broker's proxy."""
+    """A cluster of `count` brokers, 1 or 3. Each has a second listener that advertises the address of the broker's
+    proxy.
+    """
 
     def __init__(self, folder: Path, count: int) -> None:
         self.folder, self.count = folder, count

@@ -1,5 +1,6 @@
-"""The faults. Each is a generator: it injects the fault and yields. When resumed, it repairs what the pipeline cannot
-repair itself, waits until the fault has taken effect, and returns whether it has."""
+"""The faults. Each is a generator that injects the fault and yields.¶When it is resumed, it repairs the damage that the
+pipeline cannot repair itself, waits until the fault has taken effect, and returns whether it has.
+"""
 
 from __future__ import annotations
 
@@ -22,7 +23,7 @@ STEPS = ("intent", "insert", "letters", "complete")
 def happens(
     condition: Callable[[], object], *, meanwhile: Callable[[], None] = lambda: None, seconds: float = HAPPENS_S
 ) -> bool:
-    """Return whether the condition becomes true in time; until then, call `meanwhile` once a second."""
+    """Return whether the condition becomes true in time. Until then, `meanwhile` is called once a second."""
     deadline, tick = time.monotonic() + seconds, 0
     while not _holds(condition):
         if time.monotonic() > deadline:
@@ -53,7 +54,7 @@ def broker_killed(at: Pipeline) -> Fault:
 
 
 def leader_killed(at: Pipeline) -> Fault:
-    """Kill a partition's leader, one of three brokers; the others keep every acknowledged message."""
+    """Kill a partition's leader, one of three brokers. The others keep every acknowledged message."""
     cluster, topic = at.parts.brokers.cluster, at.world.settings.topic
     partition = at.random.randrange(at.world.settings.topic_partitions)
     leader = cluster.leader(topic, partition)
@@ -67,7 +68,7 @@ def leader_killed(at: Pipeline) -> Fault:
 
 
 def controller_killed(at: Pipeline) -> Fault:
-    """Kill the active one of three controllers; another is elected."""
+    """Kill the active one of three controllers. Another controller is elected."""
     cluster = at.parts.brokers.cluster
     epoch, controller = cluster.controller()
     cluster.kill(controller)
@@ -195,7 +196,7 @@ def rewound(at: Pipeline) -> Fault:
 
 
 def truncated(at: Pipeline) -> Fault:
-    """Delete unread messages, as Kafka's retention may: the partition halts until an operator accepts the loss."""
+    """Delete unread messages, as Kafka's retention may. The partition halts until an operator accepts the loss."""
     topic, partition = at.world.settings.topic, at.random.randrange(at.world.settings.topic_partitions)
     for worker in list(at.alive()):
         worker.kill()
@@ -215,7 +216,7 @@ def truncated(at: Pipeline) -> Fault:
 
 
 def _commit(at: Pipeline, partition: int, offset: int) -> bool:
-    """Commit an offset as an operator would. Return whether Kafka accepted it; it does so only when the group has no
+    """Commit an offset as an operator would. Returns whether Kafka accepted it, which it does only if the group has no
     members.
     """
     try:

@@ -39,8 +39,8 @@ WAVE = 5  # maximum number of concurrent faults
 
 @dataclass(frozen=True)
 class Kind:
-    """A kind of fault. Within a wave, it excludes other kinds of its `family` and of the families in `without`, and all
-    other kinds if `alone`. `nodes` is the required number of brokers; 0 means any number.
+    """A kind of fault. `nodes` is the required number of brokers, where 0 means any number.¶Within a wave, it excludes
+    other kinds of its `family` and of the families in `without`, and all other kinds if it is `alone`.
     """
 
     name: str
@@ -107,7 +107,7 @@ KINDS = (
 
 
 def next_wave(pipeline: Pipeline, counts: Mapping[str, float]) -> list[Kind]:
-    """Return the kinds for the next wave: those injected least often so far that can be combined."""
+    """Return the kinds for the next wave. They are those injected least often so far that can be combined."""
     available = [kind for kind in KINDS if kind.nodes in (0, pipeline.nodes)]
     pipeline.random.shuffle(available)
     limit = min(counts.get(kind.name, 0) for kind in available) + 1  # so that no kind gets far ahead

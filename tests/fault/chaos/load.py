@@ -17,7 +17,9 @@ TENANTS = 20
 
 
 class Load(threading.Thread):
-    """Produces `rate` messages a second until `close`; `hold` pauses this and waits for the acknowledgements."""
+    """Produces `rate` messages a second until `close` is called. `hold` pauses this and waits for the
+    acknowledgements.
+    """
 
     def __init__(self, world: World, seed: int, *, rate: int, refused: float) -> None:
         super().__init__(daemon=True)
@@ -52,8 +54,8 @@ class Load(threading.Thread):
         self._going.set()
 
     def burst(self) -> None:
-        """Send blocks with an invalid message at the start, in the middle and at the end, and one block with no valid
-        message.
+        """Send blocks with an invalid message at the start, in the middle and at the end, and one block without any
+        valid message.
         """
         for partition in range(self._world.settings.topic_partitions):
             for block in ("x....", "..x..", "....x", "xxx"):

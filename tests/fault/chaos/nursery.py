@@ -1,6 +1,6 @@
-"""Fork workers from one process that has imported their code: a start takes milliseconds instead of seconds.
+"""Fork workers from one process that has imported their code. A start then takes milliseconds instead of seconds.
 
-A forked worker runs `auditlane worker` in its own process; only the imports are shared. As a program, this module reads
+A forked worker runs `auditlane worker` in its own process. Only the imports are shared. As a program, this module reads
 a JSON line for each worker to start (`env`, `log`), and writes one for each worker that started (`pid`) or exited
 (`code`).
 """
@@ -76,7 +76,7 @@ class ForkedWorker(WorkerProcess):
 
 
 class Nursery:
-    """Controls the forking process; `start` returns a running worker."""
+    """Controls the forking process. `start` returns a running worker."""
 
     def __init__(self) -> None:
         command = [sys.executable, "-m", "chaos.nursery"]
@@ -114,7 +114,7 @@ def _report(**members: int) -> None:
 
 
 def _run(env: dict[str, str], log: str) -> None:
-    """Run the worker in this process; never returns."""
+    """Run the worker in this process. Never returns."""
     code = 1
     try:
         out, null = os.open(log, os.O_WRONLY | os.O_APPEND), os.open(os.devnull, os.O_RDWR)

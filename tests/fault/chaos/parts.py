@@ -1,4 +1,4 @@
-"""The services under attack, each a process that can be killed and then restarted with the same port and data."""
+"""The services under attack. Each is a process that can be killed, and then restarted with the same port and data."""
 
 from __future__ import annotations
 
@@ -12,7 +12,9 @@ from chaos.brokers import Brokers
 
 
 class Parts:
-    """Brokers, a registry and ClickHouse. Workers reach brokers and ClickHouse through proxies, tests directly."""
+    """Brokers, a registry and ClickHouse. Workers reach brokers and ClickHouse through proxies, and tests reach them
+    directly.
+    """
 
     def __init__(self, folder: Path, nodes: int) -> None:
         self.engine = EngineProcess(folder / "clickhouse")

@@ -1,5 +1,5 @@
-"""The pipeline under attack: services, workers and load. After every round, it is restored to health and its rows are
-counted.
+"""The pipeline under attack. It consists of services, workers and load. After every round, it is restored to health and
+its rows are counted.
 """
 
 from __future__ import annotations
@@ -59,7 +59,7 @@ class Counts:
 
 @dataclass
 class Pipeline:
-    """`random` determines the faults and the load, but not the timing."""
+    """The pipeline. `random` determines the faults and the load, but not the timing."""
 
     folder: Path
     seed: int
@@ -112,12 +112,12 @@ class Pipeline:
         )
 
     def setting(self, name: str, value: object) -> None:
-        """Change a setting of the table; None resets the setting to its default."""
+        """Change a setting of the table. None resets the setting to its default."""
         change = f"RESET SETTING {name}" if value is None else f"MODIFY SETTING {name} = {value}"
         self.query(f"ALTER TABLE {self.world.events} {change}", command=True)
 
     def query(self, sql: str, *, command: bool = False) -> Any:
-        """Query, with retries, since ClickHouse may be starting."""
+        """Run a query, with retries, since ClickHouse may be starting."""
         deadline = time.monotonic() + 30
         while True:
             try:
@@ -158,7 +158,7 @@ class Pipeline:
             self.start()
 
     def at_work(self) -> None:
-        """Wait at most 10 s until a worker has partitions. No fault depends on this."""
+        """Wait until a worker has partitions, for at most 10 s. No fault depends on this."""
         deadline = time.monotonic() + 10
         while time.monotonic() < deadline and not any(worker.events("partition.assigned") for worker in self.alive()):
             time.sleep(0.1)
@@ -236,7 +236,7 @@ class Pipeline:
         )
 
     def _stored_of_gone(self) -> int:
-        """Return the number of rows whose offsets are in `load.gone`, because they were stored before the messages were
+        """Return the number of rows whose offsets are in `load.gone`. They were stored before the messages were
         deleted.
         """
         if not self.load.gone:
@@ -248,7 +248,7 @@ class Pipeline:
         return int(self.query(f"SELECT uniqExact(event_id) FROM {self.world.events} WHERE {where}")[0][0])
 
     def tidy(self) -> None:
-        """Merge the parts if there are too many; they have been counted and hold no duplicates."""
+        """Merge the parts if there are too many. Their rows have been counted, and contain no duplicates."""
         [(parts,)] = self.query("SELECT count() FROM system.parts WHERE database = 'chaos' AND active")
         if parts > TIDY_PARTS:
             self.query(f"OPTIMIZE TABLE {self.world.events} FINAL", command=True)

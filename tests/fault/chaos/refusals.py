@@ -1,4 +1,4 @@
-"""Network faults between workers and services, and services that reject requests."""
+"""Faults of the network between workers and services, and services that reject requests."""
 
 from __future__ import annotations
 

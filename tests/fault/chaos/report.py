@@ -57,9 +57,9 @@ _COLUMNS = (
 
 @dataclass
 class Round:
-    """The faults that `happened` and the faults that were `missed`, and the counts afterwards, unless the pipeline got
-    `stuck`. `scaled` are the periods during which workers were scaled (Unix ms); `pauses_s` is the longest pause in
-    each.
+    """The faults that `happened`, the faults that were `missed`, and the counts afterwards, unless the pipeline got
+    `stuck`.¶`scaled` contains the periods during which workers were scaled (Unix ms), and `pauses_s` the longest pause
+    in each.
     """
 
     happened: list[str] = field(default_factory=list)
@@ -84,7 +84,7 @@ class Round:
 
 @dataclass
 class Part:
-    """The rounds run on one pipeline, whose seed determines the faults."""
+    """The rounds that were run on one pipeline, whose seed determines the faults."""
 
     seed: int
     nodes: int
@@ -110,7 +110,7 @@ class Run:
 
     @classmethod
     def resume(cls, seed: int, wanted: int, state: Path | None) -> Run:
-        """Return the run saved in the state file if it has this seed; otherwise a new run."""
+        """Return the run saved in the state file if it has this seed. Otherwise return a new run."""
         run = cls(seed, wanted)
         if state is not None and state.exists():
             saved = json.loads(state.read_text())
@@ -152,7 +152,7 @@ class Run:
         return self.survived and time.monotonic() < self.until
 
     def kind_counts(self, now: Round) -> Counter[str]:
-        """Return how often each kind was injected; a fault without effect counts half."""
+        """Return how often each kind was injected. A fault without effect counts half."""
         counts: Counter[str] = Counter()
         for done in [*self.rounds, now] if now not in self.rounds else self.rounds:
             counts.update(dict.fromkeys(done.missed, 0.5))  # type: ignore[arg-type]

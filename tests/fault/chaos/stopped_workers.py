@@ -1,4 +1,4 @@
-"""Kill a service while a worker is stopped just before or after a step; the worker then continues without it."""
+"""Kill a service while a worker is stopped just before or after a step. The worker then continues without it."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from chaos.pipeline import Pipeline
 
 @dataclass(frozen=True)
 class Part:
-    """A service that can be killed and restarted; `nodes` is the required number of brokers, 0 for any number."""
+    """A service that can be killed and restarted. `nodes` is the required number of brokers, or 0 for any number."""
 
     name: str
     kill: Callable[[Pipeline], None]

@@ -1,8 +1,8 @@
 """An in-memory table. An insert takes two steps, so that other inserts may run between its guard and the landing of its
 rows.
 
-Tokens are checked when rows land, and forgotten past the window. A known token drops the whole insert, whatever its
-rows. An insert lands completely or not at all.
+Tokens are checked when rows land, and forgotten past the window. A known token drops the whole insert, regardless of
+its rows. An insert lands completely or not at all.
 """
 
 from __future__ import annotations
@@ -113,13 +113,13 @@ class ClickHouse:
             del self.tokens[oldest]
 
     def drop(self, insert: Insert) -> None:
-        """Abort the statement: its connection broke before its rows landed."""
+        """Abort the statement, because its connection broke before its rows landed."""
         if not insert.landed:
             insert.landed = True
             self.running.remove(insert)
 
     def lose(self, insert: Insert) -> None:
-        """Lose the rows but keep their token: the only replica with the part died before a quorum had it."""
+        """Lose the rows but keep their token, because the only replica with the part died before a quorum had it."""
         self.look(insert)
         if not insert.landed and insert.rows and insert.token not in self.tokens:
             self.lost[insert.token] = insert
@@ -127,7 +127,7 @@ class ClickHouse:
         self.drop(insert)
 
     def owes(self, partition: Partition) -> bool:
-        """Return whether any rows of the partition were lost and have not been stored again yet."""
+        """Return whether rows of the partition were lost and have not been stored again yet."""
         return any(self._is_missing(insert) for insert in self.lost.values() if insert.partition == partition)
 
     def _is_missing(self, insert: Insert) -> bool:

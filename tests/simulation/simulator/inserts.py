@@ -1,4 +1,6 @@
-"""The insert threads of a simulated worker: for each range, the steps of `worker.sink.insert_pool`, one at a time."""
+"""The insert threads of a simulated worker. For each range, they make the steps of `worker.sink.insert_pool`, one at a
+time.
+"""
 
 from __future__ import annotations
 
@@ -30,8 +32,9 @@ class Progress:
 
 @dataclass(slots=True)
 class Job:
-    """One attempt at a step of a range. For a redo, `seen` holds the stored offsets by month, `again` counts
-    consecutive checks with the same result, and `missing` lists the months still to send, or is None before the check.
+    """One attempt at a step of a range.¶For a redo, `seen` contains the stored offsets by month, and `again` counts
+    consecutive checks with the same result. `missing` lists the months that are still to be sent, or is None before the
+    check.
     """
 
     work: Write | Publish
@@ -58,7 +61,7 @@ FAULTS = {
 
 
 class Inserts:
-    """`advance` performs one step of one insert thread."""
+    """The insert threads. `advance` performs one step of one thread."""
 
     compares = True  # whether a redo compares with the stored rows
     doubts = True  # whether a check follows an insert with an unknown outcome
@@ -144,7 +147,7 @@ class Inserts:
             self.world.clickhouse.look(job.sent)
 
     def _answer(self, job: Job, sent: Insert) -> None:
-        """Receive ClickHouse's response, or none; in the latter case, the rows may have landed, land later, or never
+        """Receive ClickHouse's response, or none. In the latter case, the rows may have landed, land later, or never
         land.
         """
         clickhouse = self.world.clickhouse

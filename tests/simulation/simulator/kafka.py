@@ -17,7 +17,7 @@ TOPIC_ID = "00000000-0000-0000-0000-000000000001"
 
 
 class OutOfRange(LookupError):
-    """The log does not contain this position."""
+    """Raised if the log does not contain this position."""
 
 
 @dataclass(slots=True)

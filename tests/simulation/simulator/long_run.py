@@ -1,4 +1,4 @@
-"""Run the simulation for many seeds: print progress and minimal traces of failures, and write a report.
+"""Run the simulation for many seeds. Prints progress and minimal traces of failures, and writes a report.
 
 PYTHONPATH=tests/support:tests/simulation python -m simulator.long_run --seed 0 --schedules 200000    (`make simulate`)
 
@@ -59,7 +59,7 @@ class Totals:
 
 @dataclass
 class Run:
-    """A requested run and its progress: the first `totals.schedules` seeds are done; they took `seconds`."""
+    """A requested run and its progress. The first `totals.schedules` seeds are done, and took `seconds`."""
 
     first: int
     wanted: int
@@ -70,7 +70,7 @@ class Run:
 
     @classmethod
     def resume(cls, first: int, wanted: int, processes: int, state: Path | None) -> Run:
-        """Return the run saved in the state file if it has the same arguments; otherwise a new run."""
+        """Return the run saved in the state file if it has the same arguments. Otherwise return a new run."""
         run = cls(first, wanted, processes)
         if state is not None and state.exists():
             saved = json.loads(state.read_text())
@@ -97,7 +97,7 @@ class Run:
 
 
 def plan(seed: int) -> Plan:
-    """Return the plan for a seed, the same as in the tests."""
+    """Return the plan for a seed, which is the same as in the tests."""
     return Plan(seed=seed, partitions=1 + seed % 3)
 
 

@@ -1,6 +1,6 @@
-"""Run one seeded schedule: random faults, then a quiet period, then a check of the promise.
+"""Run one seeded schedule. It consists of random faults, a quiet period, and a check of the promise.
 
-Each step has its own random seed, so that removing steps does not change the remaining ones; `shrink` depends on this.
+Each step has its own random seed, so that removing steps does not change the remaining ones. `shrink` depends on this.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ QUIET_TURNS = 400
 
 
 class Broken(AssertionError):
-    """Raised if the promise is broken; the message contains the seed and the trace."""
+    """Raised if the promise is broken. The message contains the seed and the trace."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,7 +29,7 @@ class Plan:
     """The parameters of a schedule.
 
     `window` is the number of tokens that ClickHouse remembers. With `patient`, a running insert whose token another
-    insert has used ends before the token is forgotten; this is the promise's only condition on the window.
+    insert has used ends before the token is forgotten. This is the promise's only condition on the window.
     """
 
     seed: int
@@ -141,7 +141,7 @@ class Schedule:
             )
 
     def _land(self) -> None:
-        """Advance a running insert: run the insert's guard, or land its rows."""
+        """Advance a running insert, by running its guard or landing its rows."""
         if running := self.world.clickhouse.running:
             insert = self.random.choice(running)
             if insert.rows is None:
@@ -153,7 +153,7 @@ class Schedule:
         self.world.now += self.random.choice([1, 50, 500, 5_000])
 
     def _clock(self) -> None:
-        """Set the machines' clocks; no decision may depend on them."""
+        """Set the machines' clocks. No decision may depend on them."""
         self.world.skew = self.random.choice([-86_400_000, -3_600_000, -60_000, 0, 60_000, 3_600_000, 86_400_000])
         self.world.log(f"the clock is {self.world.skew} ms off")
         self.world.events["clock jumps"] += 1
@@ -165,7 +165,7 @@ class Schedule:
         self.world.clickhouse.others(self.random.randint(1, self.plan.window))
 
     def _store_restart(self) -> None:
-        """Kill ClickHouse. Each running insert either lands just before or is lost, and none gets a response."""
+        """Kill ClickHouse. Each running insert either lands just before or is lost, and does not get a response."""
         self.world.log("ClickHouse restarts")
         self.world.events["ClickHouse restarts"] += 1
         for insert in list(self.world.clickhouse.running):
@@ -185,7 +185,7 @@ class Schedule:
                 self._start()
 
     def _stop(self) -> None:
-        """Send SIGTERM to a worker: the worker drains for a while, then leaves, whether or not it has finished."""
+        """Send SIGTERM to a worker. It drains for a while, and then leaves, whether or not it has finished."""
         if awake := self._awake():
             worker = self.random.choice(awake)
             self.world.log(f"{worker.name} drains")
@@ -219,7 +219,7 @@ class Schedule:
             worker.frozen = worker.frozen and self.random.random() < 0.5
 
     def _expel(self) -> None:
-        """Let a frozen worker's session time out: other workers get its partitions while it still believes that it owns
+        """Let a frozen worker's session time out. Other workers get its partitions while it still believes that it owns
         them.
         """
         frozen = [worker for worker in self.workers if worker.frozen and not worker.member.expelled]

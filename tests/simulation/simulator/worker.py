@@ -1,4 +1,4 @@
-"""A simulated worker process: the real core, driven by the steps of the consumer loop, one at a time."""
+"""A simulated worker process. It is the real core, driven by the steps of the consumer loop, one at a time."""
 
 from __future__ import annotations
 
@@ -16,7 +16,9 @@ from auditlane.worker.protocol.partition_state import Policy
 
 
 class Worker(Inserts):
-    """`poll` and `act` make one turn of the consumer loop; `advance` makes one step of one insert thread."""
+    """A simulated worker. `poll` and `act` make one turn of the consumer loop, and `advance` makes one step of one
+    insert thread.
+    """
 
     core_class: type[Core] = Core
 
@@ -53,7 +55,9 @@ class Worker(Inserts):
     # The consuming thread.
 
     def poll(self) -> None:
-        """Poll as the consumer does: handle a rebalance, then fetch messages. Skipped under backpressure."""
+        """Poll as the consumer does. A rebalance is handled, and then messages are fetched. Skipped under
+        backpressure.
+        """
         if self.core.must_wait:
             return
         kafka = self.world.kafka
@@ -83,7 +87,7 @@ class Worker(Inserts):
                 self.core.received(partition, columns, self.now)
 
     def act(self) -> None:
-        """Perform the core's actions; for a commit, return the result to the core, as the synchronous call does."""
+        """Perform the core's actions. The result of a commit is returned to the core, as by the synchronous call."""
         for _ in range(4):
             actions = self.core.step(self.now, self.world.now + self.world.skew)
             for action in actions:
@@ -118,8 +122,8 @@ class Worker(Inserts):
         return AssignmentFacts(partition, TOPIC_ID, offset, metadata, 0, kafka.ends[partition], stored)
 
     def _commit(self, commit: Commit) -> dict[Partition, str]:
-        """Commit, or fail: the commit is rejected, partly accepted, or returns an error although it arrives before the
-        next one.
+        """Commit, or fail. A failed commit is rejected, partly accepted, or returns an error although it arrives before
+        the next one.
         """
         kafka, epoch = self.world.kafka, self.member.epoch
         self.arrive()
@@ -141,7 +145,7 @@ class Worker(Inserts):
         return dict.fromkeys(commit.offsets, "unanswered") if fault else {}
 
     def arrive(self) -> None:
-        """Deliver the commits that timed out; the broker accepts them if their epoch is still current."""
+        """Deliver the commits that timed out. The broker accepts them if their epoch is still current."""
         for epoch, offsets in self.late:
             self.world.kafka.commit(self.member, epoch, offsets)
         self.late.clear()

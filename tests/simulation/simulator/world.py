@@ -1,4 +1,6 @@
-"""The state that simulated workers share: log, store, dead letters, time, and a trace of events."""
+"""The state that simulated workers share. It consists of the log, the store, dead letters, the time, and a trace of
+events.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The shop's settings for many requests: only what is required to change an invoice."""
+"""The shop's settings for many requests. They contain only what is required to change an invoice."""
 
 from __future__ import annotations
 

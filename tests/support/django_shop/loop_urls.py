@@ -15,7 +15,7 @@ from django_shop.models import Invoice
 
 
 def change(request: HttpRequest, number: int, how: str) -> HttpResponse:
-    """Create an invoice whose number names the process; respond with the process and the events that Kafka has
+    """Create an invoice whose number contains the process id. Respond with that id and the events that Kafka has
     acknowledged.
     """
     pid = os.getpid()

@@ -1,4 +1,4 @@
-"""The shop's models: some are audited, one is not."""
+"""The shop's models. Some are audited, and one is not."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The shop's settings; tests choose the database with `SHOP_DATABASE`."""
+"""The shop's settings. Tests choose the database with `SHOP_DATABASE`."""
 
 from __future__ import annotations
 

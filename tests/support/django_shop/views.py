@@ -1,4 +1,4 @@
-"""The shop's views: some are typical of an application, others exist only for tests."""
+"""The shop's views. Some are typical of an application, and others exist only for tests."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from django_shop.models import Invoice
 
 
 def create(request: HttpRequest, number: str) -> HttpResponse:
-    """Create an invoice; `?then=` chooses how the request ends."""
+    """Create an invoice. `?then=` chooses how the request ends."""
     then = request.GET.get("then", "")
     with transaction.atomic():
         invoice = Invoice.objects.create(number=number)

@@ -1,4 +1,6 @@
-"""Run calls to Frontegg's Python client 1.x. Reads [[call, …], …], prints {"value": …} or {"error": …, "status": …}."""
+"""Run calls to Frontegg's Python client 1.x. Reads [[call, …], …], and prints {"value": …} or {"error": …, "status":
+…}.
+"""
 
 import json
 import os

@@ -1,4 +1,6 @@
-"""Run calls to Frontegg's Python client 2.x or 3.x. Reads [[call, …], …], prints each call's value or error as JSON."""
+"""Run calls to Frontegg's Python client 2.x or 3.x. Reads [[call, …], …], and prints each call's value or error as
+JSON.
+"""
 
 import json
 import sys

@@ -1,4 +1,4 @@
-"""The keys file: verification of secrets, concurrent edits, changes without a restart, broken files."""
+"""Tests the keys file: verification of secrets, concurrent edits, changes without a restart, and broken files."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Permissions, and scopes, which only authentication can create."""
+"""Tests permissions and scopes, which only authentication can create."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Signing keys: separate purposes, rotation with overlap, and every kind of token that must not verify."""
+"""Tests signing keys: separate purposes, rotation with overlap, and every kind of token that must not verify."""
 
 from __future__ import annotations
 

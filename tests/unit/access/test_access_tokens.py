@@ -1,4 +1,4 @@
-"""Tokens and links: what each kind permits, and that no kind is accepted in place of another."""
+"""Tests what each kind of token and link permits, and that no kind is accepted in place of another."""
 
 from __future__ import annotations
 
@@ -314,7 +314,7 @@ def test_the_console_requires_an_admin(signing, keys):
 
 
 def client_and_viewer_token(keys, signing, *roles: str, tenant: str | None = None, **options) -> tuple[str, str]:
-    """Create a client and return its id, with a viewer token for acme that the client vouches for."""
+    """Create a client. Returns its id, and a viewer token for acme for which the client vouches."""
     client = keys.create(roles=roles, tenant=tenant, now=NOW).client
     viewer = Viewer("acme", "jane", JANE.permissions, client.client_id, **options)
     return client.client_id, mint_viewer_token(signing, viewer, now=NOW, ttl=HOUR).text

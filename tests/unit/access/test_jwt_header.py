@@ -1,4 +1,4 @@
-"""Parsing a token's header alone: the result equals PyJWT's, or Unauthenticated is raised."""
+"""Tests parsing a token's header alone. The result equals PyJWT's, or Unauthenticated is raised."""
 
 from __future__ import annotations
 

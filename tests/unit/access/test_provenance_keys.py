@@ -1,5 +1,5 @@
-"""The keys that sign provenance: created once, still able to verify their signatures after a rotation, separate from
-tokens.
+"""Tests the keys that sign provenance. They are created once, still verify their signatures after a rotation, and are
+separate from tokens.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Every command that uses Kafka names the variable that is invalid, and none prints a traceback."""
+"""Tests that every command that uses Kafka names an invalid variable, and that no command prints a traceback."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""`auditlane canary`: options that cannot be combined."""
+"""Tests options of `auditlane canary` that cannot be combined."""
 
 from __future__ import annotations
 

@@ -1,4 +1,6 @@
-"""Each command's help: a summary, a help text for each option, and examples that the command accepts."""
+"""Tests that the help of each command has a summary, a help text for each option, and examples that the command
+accepts.
+"""
 
 from __future__ import annotations
 
@@ -65,11 +67,9 @@ def test_the_lines_of_a_paragraph_are_joined() -> None:
 
     @app.command(epilog=examples("x --flag", "x"))
     def command(flag: bool = False) -> None:
-        """Do one thing
-        and another.
+        """Do one thing and another.
 
-        Second
-        paragraph.
+        Second paragraph.
         """
 
     made = tidy(typer.main.get_command(app))

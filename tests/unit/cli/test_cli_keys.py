@@ -1,4 +1,4 @@
-"""`auditlane keys` and `auditlane token`, run in the way a user runs them."""
+"""Tests `auditlane keys` and `auditlane token` as a user runs them."""
 
 from __future__ import annotations
 

@@ -1,4 +1,6 @@
-"""Commands whose output cannot be written: one sentence, a non-zero exit code, and no key without its secret."""
+"""Tests commands whose output cannot be written. They print one sentence, exit with a non-zero code, and do not create
+a key whose secret is lost.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""How a process group decides which processes to restart, when, and on which port."""
+"""Tests how a process group decides which processes to restart, when, and on which port."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The output of `auditlane up` when everything is ready."""
+"""Tests the output of `auditlane up` when everything is ready."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The typed events that the command line names, imported from the working directory."""
+"""Tests the typed events that the command line names, which are imported from the working directory."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The Kafka ACLs of each component."""
+"""Tests the Kafka ACLs of each component."""
 
 from __future__ import annotations
 

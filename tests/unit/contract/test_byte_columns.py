@@ -1,4 +1,4 @@
-"""Columns of blobs in several parts behave like a plain list."""
+"""Tests that columns of blobs in several parts behave like a plain list."""
 
 from __future__ import annotations
 

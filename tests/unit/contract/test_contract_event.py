@@ -1,4 +1,4 @@
-"""The event, its Avro form, its framing, and tenant names."""
+"""Tests the event, its Avro form, its framing, and tenant names."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The differences between what typed events need and what a contract has."""
+"""Tests the differences between the fields that typed events need and the fields of a contract."""
 
 from __future__ import annotations
 
@@ -32,9 +32,7 @@ def contract(*fields: FieldDefinition) -> dict[str, Any]:
 
 
 def compared(*fields: FieldDefinition, event: type[AuditEvent] = Deleted, **shown: bool) -> ContractDiff:
-    """Return the result of comparing the event with a contract that has these fields; all are shown unless `shown`
-    lists some.
-    """
+    """Compare the event with a contract that has these fields. All of them are shown unless `shown` lists some."""
     visible = shown or {field.name: True for field in fields}
     return contract_diff(needed_fields([event]), contract(*fields), visible)
 

@@ -1,4 +1,4 @@
-"""The only conversion of Python values to JSON text; values that cannot be converted are rejected by name."""
+"""Tests the conversion of Python values to JSON text. Values that cannot be converted are rejected by name."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The options that exactly-once depends on, and options that librdkafka refuses."""
+"""Tests the options on which exactly-once depends, and options that librdkafka refuses."""
 
 from __future__ import annotations
 

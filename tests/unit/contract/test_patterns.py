@@ -1,4 +1,6 @@
-"""A pattern is matched only by RE2, at a bounded cost, and means the same in the gateway and in the worker."""
+"""Tests that only RE2 matches patterns, at a bounded cost, and that a pattern means the same in the gateway and in the
+worker.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The signature that vouches for a message: valid signatures, and all the variants that must not verify."""
+"""Tests the signature that vouches for a message, with valid signatures and all the variants that must not verify."""
 
 from __future__ import annotations
 

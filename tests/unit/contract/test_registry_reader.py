@@ -1,4 +1,6 @@
-"""If the base event's latest version lacks base fields, it blocks no client: the newest complete version is used."""
+"""Tests that a latest version of the base event without all base fields does not block any client. The newest complete
+version is used.
+"""
 
 from __future__ import annotations
 

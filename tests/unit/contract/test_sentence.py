@@ -1,4 +1,6 @@
-"""Sentences of events: the vectors that the viewer's tests read too, the built-in templates, and invalid templates."""
+"""Tests sentences of events, with the vectors that the viewer's tests read too, the built-in templates, and invalid
+templates.
+"""
 
 from __future__ import annotations
 

@@ -1,5 +1,5 @@
-"""A tenant's contract: how a schema is parsed, which schemas are rejected and with which fix, and the rules applied by
-emit.
+"""Tests a tenant's contract: how a schema is parsed, which schemas are rejected and with which fix, and the rules that
+`emit` applies.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""The decisions of `init`: topics to create, drift, pending migrations."""
+"""Tests the decisions of `init` about topics to create, drift, and pending migrations."""
 
 from __future__ import annotations
 

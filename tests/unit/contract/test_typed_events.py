@@ -1,4 +1,4 @@
-"""Typed events: what a class may declare, which contract field it becomes, and how errors are reported."""
+"""Tests what the class of a typed event may declare, which contract field it becomes, and how errors are reported."""
 
 from __future__ import annotations
 

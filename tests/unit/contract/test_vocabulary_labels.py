@@ -1,4 +1,4 @@
-"""Every known action has a label in both languages, and no two actions share a label."""
+"""Tests that every known action has a label in both languages, and that no two actions share a label."""
 
 from __future__ import annotations
 

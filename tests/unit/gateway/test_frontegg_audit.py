@@ -1,4 +1,4 @@
-"""A Frontegg audit becomes an event, and is read back unchanged."""
+"""Tests that a Frontegg audit becomes an event, and is read back unchanged."""
 
 from __future__ import annotations
 
@@ -279,7 +279,7 @@ def test_a_read_echoes_whatever_was_sent(sent):
 
 @given(st.text(st.characters(categories=["Cs", "L", "N"]), min_size=1))
 def test_half_a_surrogate_pair_becomes_a_replacement_character(text):
-    """JavaScript's `toWellFormed` does the same: a sliced string often ends in the middle of an emoji."""
+    """JavaScript's `toWellFormed` does the same, since a sliced string often ends in the middle of an emoji."""
     whole = re.sub("[\ud800-\udfff]", "\ufffd", text)
     row = echo({"user": text, "action": text, "note": text, f"key {text}": 1, "list": [text], "inner": {text: [text]}})
     assert (row["user"], row["action"], row["note"], row[f"key {whole}"]) == (whole, whole, whole, 1)
@@ -294,7 +294,7 @@ def test_a_number_that_no_double_holds_is_kept_as_text():
 
 
 def test_audits_stored_by_an_older_release_are_read():
-    """An older release stored lone surrogates and infinite numbers as JSON; a single row that cannot be serialized
+    """An older release stored lone surrogates and infinite numbers as JSON. A single row that cannot be serialized
     would break a whole page.
     """
     deep = "[" * 300 + "]" * 300

@@ -1,4 +1,4 @@
-"""Splitting a body into lines wherever its chunks end, parsing the lines, and counting the outcomes."""
+"""Tests splitting a body into lines wherever its chunks end, parsing the lines, and counting the outcomes."""
 
 from __future__ import annotations
 
@@ -169,7 +169,9 @@ def test_a_tally_keeps_only_what_a_response_can_contain():
 
 
 class FakeIngestService:
-    """A stand-in for IngestService: accepts numbers, rejects other values, and fails for every number ≥ `fails_at`."""
+    """A stand-in for IngestService that accepts numbers, rejects other values, and fails for every number ≥
+    `fails_at`.
+    """
 
     def __init__(self, fails_at: int | None = None) -> None:
         self.taken: list[tuple[int, list[object]]] = []

@@ -1,4 +1,4 @@
-"""Bodies in gzip and zstd: the same events wherever pieces end, and no more memory used than the limits allow."""
+"""Tests bodies in gzip and zstd. The events are the same wherever pieces end, and memory stays within the limits."""
 
 from __future__ import annotations
 

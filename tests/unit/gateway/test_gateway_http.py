@@ -1,4 +1,4 @@
-"""`POST /v1/events` without Kafka or a registry: which requests are rejected early, and that no body causes an internal
+"""Tests `POST /v1/events` without Kafka or a registry. Some requests are rejected early, and no body causes an internal
 error.
 """
 

@@ -1,4 +1,4 @@
-"""Conversion of posted JSON: defaults, tenants, ids of repeated requests, and a key's rate."""
+"""Tests the conversion of posted JSON: defaults, tenants, ids of repeated requests, and a key's rate."""
 
 from __future__ import annotations
 

@@ -1,4 +1,6 @@
-"""An event accepted over HTTP never becomes a dead letter: gateway and SDK agree with the worker's validator."""
+"""Tests that an event accepted over HTTP never becomes a dead letter. The gateway and the SDK agree with the worker's
+validator.
+"""
 
 from __future__ import annotations
 
@@ -114,7 +116,7 @@ def service(registry: DictRegistry) -> Iterator[IngestService]:
 
 
 def judged(registry: DictRegistry, service: IngestService, posted: list[object]) -> list[bool]:
-    """Post events; return, for each, whether it was accepted, and assert that the worker stores the accepted events."""
+    """Post events, and assert that the worker stores the accepted events. Returns whether each event was accepted."""
     delivered = service._running()._publisher._delivery.messages  # type: ignore[union-attr]
     delivered.clear()
     results = asyncio.run(service.send(posted, SENDER))
@@ -276,7 +278,7 @@ def test_any_rule_gives_the_same_result_for_a_value_and_a_column(drawn: tuple[st
 
 
 def test_an_invalid_contract_is_refused_by_both(registry: DictRegistry, service: IngestService) -> None:
-    """The contract is registered directly in the registry: its pattern is never run, and other tenants' events are
+    """The contract is registered directly in the registry. Its pattern is never run, and other tenants' events are
     accepted.
     """
     costly = "[ab]*(?:" + "|".join(f"a[ab{letter}]{{1000}}" for letter in "defghijklm") + ")c"

@@ -1,5 +1,5 @@
-"""Events rejected by a contract: counted per tenant and hour, bounded, and marked if the rejections began with a
-change.
+"""Tests the counts of events that a contract rejects. They are per tenant and hour, bounded, and marked if the
+rejections began with a change.
 """
 
 from __future__ import annotations

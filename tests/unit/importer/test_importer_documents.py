@@ -1,4 +1,4 @@
-"""CloudTrail's records are found in any envelope, and a broken document affects only itself."""
+"""Tests that CloudTrail's records are found in any envelope, and that a broken document affects only itself."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ def items(text: str | bytes) -> list[Item]:
 
 
 def found(text: str | bytes) -> list[str]:
-    """Return, for each item, its record's name, its problem, or the reason why it is skipped."""
+    """Return the name of each item's record, or its problem, or the reason why it is skipped."""
     return [one.problem or one.note or json.loads(one.text)["eventName"] for one in items(text)]
 
 

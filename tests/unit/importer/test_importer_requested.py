@@ -1,4 +1,4 @@
-"""The resource of a CloudTrail request whose record lists none."""
+"""Tests the resource of a CloudTrail request whose record does not list any."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Reading files, our own line format, the checkpoint, and a whole run."""
+"""Tests reading files, auditlane's own line format, the checkpoint, and a whole run."""
 
 from __future__ import annotations
 
@@ -290,7 +290,7 @@ def test_a_checkpoint_applies_to_the_unchanged_file_only(tmp_path):
 
 
 class FakeClient:
-    """A client that accepts events; `fail_at` is the number of the flush that fails."""
+    """A client that accepts events. `fail_at` is the number of the flush that fails."""
 
     def __init__(self, fail_at: int = 0, interrupt_at: int = 0) -> None:
         self.config = type("Config", (), {"delivery_timeout_ms": 1})

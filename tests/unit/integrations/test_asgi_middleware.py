@@ -1,4 +1,4 @@
-"""The ASGI middleware around real Starlette and FastAPI applications."""
+"""Tests the ASGI middleware around real Starlette and FastAPI applications."""
 
 from __future__ import annotations
 
@@ -157,7 +157,7 @@ def test_a_cancelled_request_is_recorded(client):
 
 
 def test_a_client_that_leaves_before_the_response_is_a_failure(client):
-    """uvicorn reports the disconnect when the application calls `receive`; Starlette then raises ClientDisconnect."""
+    """uvicorn reports the disconnect when the application calls `receive`. Starlette then raises ClientDisconnect."""
     app = FastAPI()
 
     @app.delete("/documents/{document_id}")
@@ -250,7 +250,7 @@ def test_background_tasks_do_not_delay_the_event(client):
 
 
 class TestMounts:
-    """Prefixes, and applications mounted below the one with the middleware."""
+    """Tests prefixes, and applications that are mounted below the one with the middleware."""
 
     routes = {"DELETE /api/{version}/documents/{document_id}": "document.deleted"}  # noqa: RUF012
 

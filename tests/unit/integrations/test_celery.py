@@ -1,5 +1,5 @@
-"""The events made from Celery's signals, in one process: eager tasks, and signals in the form in which the worker sends
-them.
+"""Tests the events made from Celery's signals in one process, with eager tasks, and with signals in the form in which
+the worker sends them.
 """
 
 from __future__ import annotations
@@ -40,7 +40,7 @@ def app(log: RecordingClient) -> Iterator[Celery]:
 
 
 def message(headers: dict[str, Any], **values: Any) -> dict[str, Any]:
-    """Return headers as the worker receives them after a broker has carried them as JSON."""
+    """Return headers in the form in which the worker receives them, after a broker has carried them as JSON."""
     return json.loads(json.dumps(headers)) | values
 
 

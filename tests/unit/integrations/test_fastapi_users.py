@@ -1,4 +1,6 @@
-"""The mixin for fastapi-users, on a small stand-in with the same hooks; tests/integration uses the real library."""
+"""Tests the mixin for fastapi-users with a small stand-in that has the same hooks. tests/integration uses the real
+library.
+"""
 
 from __future__ import annotations
 
@@ -12,7 +14,7 @@ from auditlane.integrations.fastapi import AuditedUsers
 
 
 class BaseUserManager:
-    """The part of fastapi-users' class of this name on which the mixin relies."""
+    """The part of the fastapi-users class of this name on which the mixin relies."""
 
     async def authenticate(self, credentials):
         return credentials.user

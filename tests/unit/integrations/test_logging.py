@@ -1,4 +1,4 @@
-"""Log records that carry `audit` become events, and nothing else does."""
+"""Tests that log records that carry `audit` become events, and that no others do."""
 
 from __future__ import annotations
 

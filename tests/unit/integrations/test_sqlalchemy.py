@@ -1,4 +1,4 @@
-"""The SQLAlchemy integration's events equal what sessions have committed, on real SQLite."""
+"""Tests that the SQLAlchemy integration's events equal what sessions have committed, on real SQLite."""
 
 from __future__ import annotations
 
@@ -57,7 +57,7 @@ def state(text: str | None) -> Any:
 
 
 def stored(session_of: Maker, log: RecordingClient, **values: Any) -> int:
-    """Commit a document; return the document's id and discard its event."""
+    """Commit a document and discard its event. Returns the document's id."""
     with session_of.begin() as session:
         document = Document(**values)
         session.add(document)

@@ -1,4 +1,4 @@
-"""The SQLAlchemy integration with asyncio: no listener may run SQL outside of what SQLAlchemy awaits."""
+"""Tests the SQLAlchemy integration with asyncio. No listener may run SQL outside of what SQLAlchemy awaits."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The change that a transaction's operations on one row add up to."""
+"""Tests the change that results from a transaction's operations on one row."""
 
 from __future__ import annotations
 

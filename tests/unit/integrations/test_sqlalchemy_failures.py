@@ -1,4 +1,4 @@
-"""Sessions that are used after a failed flush, and values that raise, cause no wrong events and lose no other
+"""Tests that sessions used after a failed flush, and values that raise, neither cause wrong events nor lose other
 events.
 """
 

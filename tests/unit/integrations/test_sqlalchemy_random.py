@@ -1,4 +1,4 @@
-"""Random transactions with savepoints, rollbacks and exceptions: the events equal the difference between committed
+"""Runs random transactions with savepoints, rollbacks and exceptions. The events equal the difference between committed
 states.
 """
 

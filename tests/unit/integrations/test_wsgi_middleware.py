@@ -1,4 +1,4 @@
-"""The WSGI middleware and the Flask extension around real applications."""
+"""Tests the WSGI middleware and the Flask extension around real applications."""
 
 from __future__ import annotations
 
@@ -188,7 +188,7 @@ class TestFlask:
 
     @pytest.mark.parametrize("testing", [False, True])
     def test_an_exception_is_recorded_by_its_type(self, client, testing):
-        """Flask answers 500 itself, or raises the exception again when testing."""
+        """Flask itself returns a 500 response, or raises the exception again in testing mode."""
         app = documents(client, lambda: raise_(KeyError("secret")))
         app.testing = testing
         app.logger.disabled = True

@@ -1,4 +1,6 @@
-"""The passwords of a stack's services: their files, which service gets which password, and how commands get them."""
+"""Tests the passwords of a stack's services: their files, which service gets which password, and how commands get
+them.
+"""
 
 from __future__ import annotations
 
@@ -103,7 +105,7 @@ def test_a_replaced_part_keeps_the_account_that_it_has(made):
 
 
 def test_a_shells_accounts_are_never_used_for_embedded_parts(made):
-    """Neither a user nor a token is used, and only those of Kafka's options that are unrelated to an account."""
+    """Neither a user nor a token is used. Of Kafka's options, only those that are unrelated to an account are used."""
     stale = {"security.protocol": "SASL_SSL", "sasl.username": "u", "sasl.password": "old", "client.rack": "a"}
     settings = load(
         kafka_extra=stale, registry_user="u", registry_token="t", clickhouse_user="u", clickhouse_password="p"

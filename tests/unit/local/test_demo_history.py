@@ -1,4 +1,4 @@
-"""The demo's history: it is the same for the same seed and start, and every event is possible when it happens."""
+"""Tests the demo's history. It is the same for the same seed and start, and every event is possible when it happens."""
 
 from __future__ import annotations
 

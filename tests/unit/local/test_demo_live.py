@@ -1,4 +1,4 @@
-"""The live demo continues where its history ends, and finds the time at which it was first started."""
+"""Tests that the live demo continues where its history ends, and finds the time at which it was first started."""
 
 from __future__ import annotations
 

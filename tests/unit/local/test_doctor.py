@@ -1,4 +1,4 @@
-"""The doctor's findings: pure decisions, and unreachable services."""
+"""Tests the doctor's findings, with pure decisions and unreachable services."""
 
 from __future__ import annotations
 
@@ -165,7 +165,7 @@ def test_after_a_power_loss_verify_and_replay_are_proposed(tmp_path, monkeypatch
 
 
 class Answers:
-    """Stands in for workers on one host: halted partitions by port; `busy` ports return something else."""
+    """Stands in for workers on one host, with halted partitions by port. `busy` ports return other content."""
 
     def __init__(self, halted, busy=()):
         self.halted, self.busy = halted, busy

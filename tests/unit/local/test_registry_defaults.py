@@ -1,4 +1,4 @@
-"""Which defaults are valid for which types."""
+"""Tests which defaults are valid for which types."""
 
 from __future__ import annotations
 

@@ -1,4 +1,6 @@
-"""Avro schemas as the registry parses and writes them: Java's rules, compared with two other parsers."""
+"""Tests how the registry parses and writes Avro schemas. It follows Java's rules, and is compared with two other
+parsers.
+"""
 
 from __future__ import annotations
 
@@ -169,7 +171,7 @@ NAMES = st.sampled_from(["A", "B", "n.A", "n.B", "m.C", "D"])
 
 @st.composite
 def schemas(draw: st.DrawFn, depth: int = 3, *, taken: set[str] | None = None) -> Any:
-    """Draw schemas that any parser accepts: without duplicate names, and without a union in a union."""
+    """Draw schemas that any parser accepts. They have no duplicate names, and no union in a union."""
     taken = set() if taken is None else taken
     kinds = ["string", "int", "long", "double", "bytes", "boolean", "null", "float"]
     kind = draw(st.sampled_from([*kinds, *(["array", "map", "union", "record", "enum", "fixed"] if depth else [])]))

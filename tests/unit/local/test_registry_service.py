@@ -1,4 +1,4 @@
-"""The registry's rules without HTTP: ids after any history, a full disk, a request that fails."""
+"""Tests the registry's rules without HTTP: ids after any history, a full disk, and a request that fails."""
 
 from __future__ import annotations
 

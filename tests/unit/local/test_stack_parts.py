@@ -1,4 +1,6 @@
-"""Around the supervisor: ports, the data directory, Java, the printed variables, the broker's configuration."""
+"""Tests the parts around the supervisor: ports, the data directory, Java, the printed variables, and the broker's
+configuration.
+"""
 
 from __future__ import annotations
 
@@ -244,7 +246,7 @@ def test_a_complete_cache_needs_no_network(tmp_path, monkeypatch):
 
 
 class Repository:
-    """A stand-in for jgo's context: `arrives` is the content that it downloads."""
+    """A stand-in for jgo's context. `arrives` is the content that it downloads."""
 
     def __init__(self, folder: Path, arrives: bytes | Exception) -> None:
         self._file, self._arrives = folder / "arrived.jar", arrives

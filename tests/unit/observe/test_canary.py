@@ -1,4 +1,4 @@
-"""The canary's decisions: its results, its pauses, and when the installation counts as unhealthy."""
+"""Tests the canary's decisions about results, pauses, and the health of the installation."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Expiry, hourly counts of rejected messages, and registered contracts."""
+"""Tests events about expiry, hourly counts of rejected messages, and registered contracts."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""An installation's conditions: which measurements become which events, and in whose log."""
+"""Tests which measurements of an installation become which events, and in whose log."""
 
 from __future__ import annotations
 

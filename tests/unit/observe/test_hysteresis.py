@@ -1,4 +1,4 @@
-"""Hysteresis: when a condition is entered and left, and that noise around a threshold causes neither."""
+"""Tests when a condition is entered and left, and that noise around a threshold causes neither."""
 
 from __future__ import annotations
 
@@ -91,7 +91,7 @@ def test_a_condition_is_forgotten_only_when_nothing_depends_on_it() -> None:
 
 @pytest.mark.parametrize("seed", range(50))
 def test_a_load_that_wavers_around_the_threshold_does_not_flap(seed: int) -> None:
-    """Values stay around the limit and never fall below half of it: there is at most one entry, however long this
+    """Values stay around the limit and never fall below half of it. There is at most one entry, however long this
     lasts.
     """
     chance = random.Random(seed)

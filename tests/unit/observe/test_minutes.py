@@ -1,4 +1,4 @@
-"""The history's rows: which checks make up which minute."""
+"""Tests the rows of the history, and which checks make up which minute."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The security check of Kafka and ClickHouse: from facts to findings."""
+"""Tests the security check of Kafka and ClickHouse, from facts to findings."""
 
 from __future__ import annotations
 

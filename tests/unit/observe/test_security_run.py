@@ -1,4 +1,4 @@
-"""The security check as a whole: the report, checks that cannot be made, and the schedule within `serve`."""
+"""Tests the security check as a whole: the report, checks that cannot be made, and the schedule within `serve`."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ TOPIC = {
 
 
 def hardened() -> Facts:
-    """Return the facts about an installation as the docs recommend it, with three brokers and three replicas."""
+    """Return the facts about an installation that follows the docs, with three brokers and three replicas."""
     settings = load(
         kafka_bootstrap="kafka.internal:9094",
         kafka_extra={"security.protocol": "SASL_SSL", "sasl.username": "serve", "sasl.password": LONG},
@@ -200,7 +200,7 @@ def test_a_serious_finding_is_a_failure(severity):
 
 
 class Ledger:
-    """In-memory claims; the first `failures` claims cannot be decided."""
+    """In-memory claims. The first `failures` claims cannot be decided."""
 
     def __init__(self, failures: int = 0) -> None:
         self.names: list[str] = []

@@ -1,4 +1,4 @@
-"""The security check of settings, TLS, addresses, files, keys and disks: from facts to findings."""
+"""Tests the security check of settings, TLS, addresses, files, keys and disks, from facts to findings."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Which disks an observer watches."""
+"""Tests which disks an observer watches."""
 
 from __future__ import annotations
 

@@ -1,4 +1,6 @@
-"""Dead letters without Kafka: index, filters, resolution against the latest contract, dry run, view."""
+"""Tests dead letters without Kafka: the index, filters, resolution into the latest contract, the dry run, and the
+view.
+"""
 
 from __future__ import annotations
 
@@ -389,8 +391,8 @@ def test_a_replayed_message_keeps_its_provenance(tmp_path: Path) -> None:
     ]
 
     def claims(dry_runner: DryRunner) -> list[tuple[bool, Claim | None, str]]:
-        """Return, for each letter, whether its value was replaced, the claim signed for it, and why it cannot be
-        replayed.
+        """Return whether each letter's value was replaced, the claim that was signed for it, and the reason why it
+        cannot be replayed.
         """
         return [
             (

@@ -1,4 +1,4 @@
-"""The consumer group's metrics: sums per topic, open dead letters per code, and exactly the listed names."""
+"""Tests the consumer group's metrics: sums by topic, open dead letters by code, and exactly the listed names."""
 
 from __future__ import annotations
 

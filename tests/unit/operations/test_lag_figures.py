@@ -1,4 +1,4 @@
-"""Lag per partition is computed from offsets and timestamps alone."""
+"""Tests that lag per partition is computed from offsets and timestamps alone."""
 
 from __future__ import annotations
 

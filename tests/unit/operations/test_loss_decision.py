@@ -1,4 +1,6 @@
-"""Where a group resumes after an accepted loss: never past Kafka's end, never twice, never below stored rows."""
+"""Tests where a group resumes after an accepted loss. It never resumes past Kafka's end or below stored rows, and no
+message is stored twice.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The outcome of each offset, from sorted arrays of messages, rows and dead letters."""
+"""Tests the status of each offset, from sorted arrays of messages, rows and dead letters."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A replay's handling of one chunk: omissions, retries, and when it stops."""
+"""Tests how a replay handles one chunk: omissions, retries, and the conditions under which it stops."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ def message(offset: int, value: bytes | None = None, key: bytes = b"acme") -> Me
 
 
 class Client:
-    """Holds some offsets; the first inserts fail with the errors in `failures`."""
+    """A store that contains some offsets. The first inserts fail with the errors in `failures`."""
 
     def __init__(self, stored: list[int], failures: list[int]) -> None:
         self.stored, self.failures = stored, failures
@@ -73,7 +73,7 @@ def to_table(client: Client, slept: list[float], **options: Any) -> TableTarget:
 
 
 def take(target: TableTarget, messages: list[Message]) -> tuple[Progress, int]:
-    """Take a chunk of messages. Return the progress, and how many announcements were made."""
+    """Take a chunk of messages. Returns the progress, and the number of announcements."""
     span, progress, announced = Span(PARTITION, ID, 0, 100, 0), Progress("run"), []
     target.begin(span)
     chunk = Chunk(10, 10 + len(messages), messages)  # type: ignore[arg-type]
@@ -125,7 +125,7 @@ class KafkaOffsets:
 
 
 class Target:
-    """Writes chunks to a list; fails at the chunk that begins at `fails_at`."""
+    """Writes chunks to a list. It fails at the chunk that begins at `fails_at`."""
 
     def __init__(self, fails_at: int = -1) -> None:
         self.taken: list[tuple[int, int]] = []
@@ -145,7 +145,9 @@ class Target:
 
 
 class Reader:
-    """Reads a message at every offset: at even offsets acme's, at odd offsets another tenant's."""
+    """Reads a message at every offset. Those at even offsets are acme's, and those at odd offsets are another
+    tenant's.
+    """
 
     def __init__(self, _settings: object) -> None:
         pass

@@ -1,4 +1,4 @@
-"""Services in containers, if chosen: without Docker, tests are skipped visibly with the reason, or fail in CI."""
+"""Tests services in containers. Without Docker, tests are skipped visibly with the reason, or fail in CI."""
 
 from __future__ import annotations
 

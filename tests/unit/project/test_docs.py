@@ -1,4 +1,6 @@
-"""The docs' generated parts match the code, links between pages have targets, and prose is wrapped."""
+"""Tests that the docs' generated parts match the code, that links between pages have targets, and that prose is
+wrapped.
+"""
 
 from __future__ import annotations
 
@@ -53,7 +55,7 @@ def test_every_package_and_module_is_explained() -> None:
 
 
 def long_lines(text: str, most: int = 100) -> list[str]:
-    """Return the prose lines that are too long; tables, code, generated blocks and addresses do not count."""
+    """Return the prose lines that are too long. Tables, code, generated blocks and addresses do not count."""
     prose = re.sub(
         r"^( *)```.*?^\1```$|<!-- generated.*?<!-- end -->|^ *\|[^\n]*", "", text, flags=re.DOTALL | re.MULTILINE
     )

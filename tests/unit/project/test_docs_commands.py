@@ -1,4 +1,4 @@
-"""The commands, settings and requests that the docs name exist, and the index links every page."""
+"""Tests that the commands, settings and requests that the docs name exist, and that the index links every page."""
 
 from __future__ import annotations
 
@@ -53,7 +53,7 @@ def _commands(line: str) -> Iterator[list[str]]:
 
 
 def commands_in(text: str) -> list[str]:
-    """Return a page's command lines, from code spans and from blocks without their output."""
+    """Return a page's command lines, from code spans and from blocks. The output in blocks is left out."""
     found = []
     for _, block in SHELL.findall(text):
         lines = block.replace("\\\n", "").splitlines()

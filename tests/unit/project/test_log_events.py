@@ -1,4 +1,4 @@
-"""The list of log events contains exactly the events that the code logs, with their levels."""
+"""Tests that the list of log events contains exactly the events that the code logs, with their levels."""
 
 from __future__ import annotations
 
@@ -29,8 +29,8 @@ class A:
 
 
 def logged(source: str) -> Iterator[tuple[str, str]]:
-    """Yield the name and level of each event that a module logs, including through functions that log the event named
-    by their first argument.
+    """Yield the name and level of each event that a module logs. This includes functions that log the event named by
+    their first argument.
 
     Raises AssertionError if a name is neither a literal nor such an argument.
     """

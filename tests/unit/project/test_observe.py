@@ -1,4 +1,6 @@
-"""Alert rules and dashboards name metrics, labels and routes that exist, and every alert has a unit test."""
+"""Tests that alert rules and dashboards name metrics, labels and routes that exist, and that every alert has a unit
+test.
+"""
 
 from __future__ import annotations
 

@@ -1,5 +1,5 @@
-"""Prometheus' own programs accept the rules, and the rules' unit tests and inhibitions hold. Skipped if the programs
-are missing.
+"""Tests that Prometheus' own programs accept the rules, and that the rules' unit tests and inhibitions hold. Skipped if
+the programs are missing.
 """
 
 from __future__ import annotations

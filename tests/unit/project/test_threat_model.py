@@ -1,4 +1,6 @@
-"""The threat model names only existing tests, and at least one for each thing that it says an attacker cannot do."""
+"""Tests that the threat model names only existing tests, and at least one for each action that it rules out for an
+attacker.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The tree matches the packaging, and the layers cover it."""
+"""Tests that the tree matches the packaging, and that the layers cover it."""
 
 from __future__ import annotations
 
@@ -57,7 +57,7 @@ def test_pinned_versions_contain_no_address() -> None:
 
 
 def test_the_project_names_no_package_registry_and_no_path_of_a_machine() -> None:
-    """The user who installs packages chooses their source, such as a mirror or an offline index: an address in the tree
+    """The user who installs packages chooses their source, such as a mirror or an offline index. An address in the tree
     would override it. A path below a home directory would exist only on the machine where it was written.
 
     The strings are split here so that this file itself passes.

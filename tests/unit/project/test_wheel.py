@@ -1,4 +1,4 @@
-"""Which artefacts can be built without the viewer, and which contain the viewer's build."""
+"""Tests which artefacts can be built without the viewer, and which contain the viewer's build."""
 
 from __future__ import annotations
 

@@ -1,4 +1,6 @@
-"""Texts follow docs/style.md: they contain no banned phrase, and a function's docstring begins with a verb."""
+"""Tests that texts follow docs/style.md. They contain no banned phrase, and a function's docstring begins with a
+verb.
+"""
 
 from __future__ import annotations
 

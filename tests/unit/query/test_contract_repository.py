@@ -1,4 +1,4 @@
-"""Fields in the registry: adding, changing, removing and restoring them, concurrently and after interruptions."""
+"""Tests adding, changing, removing and restoring fields in the registry, concurrently and after interruptions."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Documents made in a child process: the document, and every way in which the process can end."""
+"""Tests documents made in a child process, and every way in which the process can end."""
 
 from __future__ import annotations
 

@@ -1,4 +1,6 @@
-"""PDF pages, whose text is complete and fits in any font; Parquet files, whose row groups are bounded in size."""
+"""Tests PDF pages and Parquet files. The text of a page is complete and fits in any font, and row groups are bounded in
+size.
+"""
 
 from __future__ import annotations
 

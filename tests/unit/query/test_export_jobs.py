@@ -1,4 +1,4 @@
-"""Jobs in their folder: one owner at a time, lost leases, separate tenants, expiry."""
+"""Tests jobs in their folder: one owner at a time, lost leases, separate tenants, and expiry."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Query parameters become a typed filter, or an error that names the parameter and the fix."""
+"""Tests that query parameters become a typed filter, or an error that names the parameter and the fix."""
 
 from __future__ import annotations
 

@@ -1,4 +1,6 @@
-"""The columns in Frontegg's format: derived from the structure, saved into it, and returned as they were saved."""
+"""Tests the columns in Frontegg's format. They are derived from the structure, saved into it, and returned as they were
+saved.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,6 @@
-"""The query parameters of Frontegg's clients: how each client writes them, and the query that they express."""
+"""Tests the query parameters of Frontegg's clients, in the form that each client writes, and the query that they
+express.
+"""
 
 from __future__ import annotations
 

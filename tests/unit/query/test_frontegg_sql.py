@@ -1,4 +1,4 @@
-"""Frontegg's queries as SQL: bound to the tenant, with every value from the caller as a parameter."""
+"""Tests Frontegg's queries as SQL. They are bound to the tenant, and every value from the caller is a parameter."""
 
 from __future__ import annotations
 

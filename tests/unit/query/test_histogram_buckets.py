@@ -1,4 +1,6 @@
-"""A histogram's buckets: at most the requested number, without gaps, aligned to the local clock."""
+"""Tests the buckets of a histogram. There are at most as many as requested, without gaps, and aligned to the local
+clock.
+"""
 
 from __future__ import annotations
 
@@ -36,7 +38,7 @@ def test_the_width_follows_the_span(span, name):
 
 
 def test_days_follow_the_clock_when_it_changes():
-    """On 2026-03-29 Berlin's clocks skip an hour."""
+    """On 2026-03-29, clocks in Berlin skip an hour."""
     day = next(one for one in WIDTHS if one.name == "P1D")
     found = edges(START, START + timedelta(days=4), day, BERLIN)
     assert [one.astimezone(BERLIN).hour for one in found] == [0] * len(found)

@@ -1,4 +1,6 @@
-"""Live streams over an in-memory store: two processes, unordered inserts, clients that connect at random."""
+"""Tests live streams over an in-memory store, with two processes, unordered inserts, and clients that connect at
+random.
+"""
 
 from __future__ import annotations
 
@@ -116,7 +118,9 @@ def memory(monkeypatch: pytest.MonkeyPatch) -> MemoryStore:
 
 
 def made(chance: random.Random, count: int) -> list[Row]:
-    """Return rows in four partitions, nearly in order; some are another tenant's. Skipped offsets are dead letters."""
+    """Return rows in four partitions, nearly in order. Some belong to another tenant. Skipped offsets are dead
+    letters.
+    """
     nexts: dict[tuple[str, int], int] = {}
     rows = []
     for _ in range(count):
@@ -170,7 +174,7 @@ class Client:
         self._channel = self._tail.join(ACME, Filter())
 
     def _taken(self, events: list[follow.StreamedEvent], cut: float) -> bool:
-        """Record the events; return False if the client disconnects in between."""
+        """Record the events. Returns False if the client disconnects in between."""
         for event in events:
             self.got.append(tuple(json.loads(event.line)))
             self._id = self._seals.seal(ACME, Filter(), event.position)

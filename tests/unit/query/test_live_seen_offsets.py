@@ -1,4 +1,4 @@
-"""The offsets that a stream has seen: none is skipped, and none is sent twice, whatever the order of inserts."""
+"""Tests the offsets that a stream has seen. No offset is skipped or sent twice, regardless of the order of inserts."""
 
 from __future__ import annotations
 
@@ -60,8 +60,8 @@ def test_a_stream_can_resume_after_every_step(before, more):
 @settings(max_examples=25)
 @given(st.randoms(use_true_random=False), st.integers(1, 60))
 def test_a_watch_returns_each_offset_once_in_any_order(chance, most):
-    """Polling is repeated while offsets are held back, which, with more gaps than are kept, lasts until the gaps are
-    old enough.
+    """Polling is repeated while offsets are held back. With more gaps than are kept, this lasts until the gaps are old
+    enough.
     """
     left = chance.sample(range(0, 200, 2), 100)
     tracker, waiting, passed, now = PartitionTracker(), set(), set(), 0.0

@@ -1,4 +1,4 @@
-"""Events in OCSF: valid in both versions, whatever the event contains, and without any loss."""
+"""Tests events in OCSF. They are valid in both versions, whatever the event contains, and lose nothing."""
 
 from __future__ import annotations
 
@@ -81,7 +81,7 @@ UNKNOWN = [
 
 
 def filled(action: Action) -> dict[str, Any]:
-    """Return a row with a value for everything that the action may contain; no two strings are equal."""
+    """Return a row with a value for everything that the action may contain. No two strings are equal."""
     keys = {
         key: described.values[0] if described.values else "7" if described.kind == "number" else f"meta-{key}"
         for key, described in {**action.required, **action.optional}.items()

@@ -1,4 +1,4 @@
-"""The OCSF validator finds each kind of mistake, so that passing it is meaningful."""
+"""Tests that the OCSF validator finds each kind of mistake, so that passing it is meaningful."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A truncated result is always detected, wherever it is cut."""
+"""Tests that a truncated result is always detected, wherever it is cut."""
 
 from __future__ import annotations
 

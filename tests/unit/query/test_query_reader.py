@@ -1,4 +1,4 @@
-"""All statements for a page share the time limit of one statement, however many the page's filter needs."""
+"""Tests that all statements for a page share the time limit of one statement, however many the page's filter needs."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from auditlane.runtime.settings import load
 
 
 class Slow:
-    """Returns an edge, then no rows. Each statement takes four seconds of a simulated clock."""
+    """Returns an edge, and then no rows. Each statement takes four seconds of a simulated clock."""
 
     def __init__(self) -> None:
         self.now = 100.0

@@ -1,4 +1,4 @@
-"""No value from a caller appears in the SQL text, which depends only on which filters are present."""
+"""Tests that values from a caller do not appear in the SQL text, which depends only on the filters that are present."""
 
 from __future__ import annotations
 

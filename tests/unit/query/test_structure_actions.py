@@ -1,4 +1,4 @@
-"""The action catalogue: the environment's labels are added to the built-in ones, or replace them."""
+"""Tests the action catalogue. The environment's labels are added to the built-in labels, or replace them."""
 
 from __future__ import annotations
 

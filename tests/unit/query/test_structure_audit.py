@@ -1,4 +1,6 @@
-"""A change to the structure in the service's own audit trail, with separate actions for the switch and the fields."""
+"""Tests the events about changes to the structure in auditlane's own audit trail, with separate actions for the switch
+and the fields.
+"""
 
 from __future__ import annotations
 

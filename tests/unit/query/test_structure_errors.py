@@ -1,4 +1,6 @@
-"""A registry error as a tenant's admin sees it: its kind, without the registry's address."""
+"""Tests the registry errors that a tenant's admin sees. They state the kind of error, but not the registry's
+address.
+"""
 
 from __future__ import annotations
 

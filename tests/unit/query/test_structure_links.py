@@ -1,4 +1,6 @@
-"""Templates of links to the application's pages: https only, with known placeholders after the host."""
+"""Tests templates of links to the application's pages. They use https only, and have known placeholders after the
+host.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A change to a field requires the permissions for all attributes that the change sets."""
+"""Tests that a change to a field requires the permissions for all attributes that it sets."""
 
 from __future__ import annotations
 

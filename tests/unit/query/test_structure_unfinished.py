@@ -1,4 +1,6 @@
-"""A change that fails half-way is reported, since the contract may have changed although the caller got an error."""
+"""Tests that a change that fails half-way is reported, since the contract may have changed although the caller got an
+error.
+"""
 
 from __future__ import annotations
 

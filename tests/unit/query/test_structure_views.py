@@ -1,4 +1,6 @@
-"""A scope stores only its differences. Overlays, replacements, removals and their history are pure functions."""
+"""Tests that a scope stores only its differences. Overlays, replacements, removals and their history are pure
+functions.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Workbooks: texts that are never formulas, real dates, and sheets of bounded size."""
+"""Tests workbooks. Texts are never formulas, dates are real, and sheets are bounded in size."""
 
 from __future__ import annotations
 

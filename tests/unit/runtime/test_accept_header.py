@@ -1,4 +1,4 @@
-"""The media type that a client prefers, according to the weights in a header."""
+"""Tests which media type a client prefers, according to the weights in a header."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The client's address behind proxies: entries that a client can forge never count."""
+"""Tests the client's address behind proxies. Entries that a client can forge never count."""
 
 from __future__ import annotations
 

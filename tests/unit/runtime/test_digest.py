@@ -1,4 +1,4 @@
-"""Bounds on text and JSON values: oversized values are replaced by their size, SHA-256 and first characters."""
+"""Tests bounds on text and JSON values. Oversized values are replaced by their size, SHA-256 and first characters."""
 
 from __future__ import annotations
 

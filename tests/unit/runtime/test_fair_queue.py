@@ -1,4 +1,4 @@
-"""One tenant's many requests do not delay other tenants' requests."""
+"""Tests that one tenant's many requests do not delay other tenants' requests."""
 
 from __future__ import annotations
 

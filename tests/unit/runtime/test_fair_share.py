@@ -1,4 +1,4 @@
-"""Each tenant's share of the event loop, and which tenants are delayed because of it."""
+"""Tests each tenant's share of the event loop, and which tenants are delayed because of it."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ def test_a_tenant_above_its_share_waits_longer_the_more_it_uses() -> None:
 
 
 def test_a_tenant_that_waits_its_turn_gets_its_share_and_no_more() -> None:
-    """Simulate forty clients whose requests take 50 ms; each client sends its next request when it gets a response."""
+    """Simulate forty clients whose requests take 50 ms. Each client sends its next request when it gets a response."""
     shares, ready, done, now = Shares(0.2), [0.0] * 40, 0.0, 0.0
     while now < 100:
         client = min(range(len(ready)), key=ready.__getitem__)

@@ -1,4 +1,4 @@
-"""Cross-origin requests from browsers, and which callers a worker's health port accepts."""
+"""Tests cross-origin requests from browsers, and which callers a worker's health port accepts."""
 
 from __future__ import annotations
 

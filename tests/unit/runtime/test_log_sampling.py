@@ -1,4 +1,4 @@
-"""Repeated failures are logged once a minute per kind, and all of them are counted."""
+"""Tests that repeated failures are logged once a minute per kind, and that all of them are counted."""
 
 from __future__ import annotations
 

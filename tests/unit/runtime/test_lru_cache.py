@@ -1,4 +1,4 @@
-"""Caches are bounded, and every cache keyed by external input is an LRU cache."""
+"""Tests that caches are bounded, and that every cache keyed by external input is an LRU cache."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Pydantic's errors are reported in our own wording."""
+"""Tests that pydantic's errors are reported in auditlane's own wording."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The HTTP server for monitoring."""
+"""Tests the HTTP server for monitoring."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A stack's process plan: pure decisions, with the time passed in."""
+"""Tests the process plan of a stack, whose decisions are pure and get the time passed in."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Settings, the error tree, ids and logging."""
+"""Tests settings, the error tree, ids and logging."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Records in files: durable, bounded, and sent by the first process that can."""
+"""Tests records in files. They are durable, bounded, and sent by the first process that can."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from auditlane.runtime.spool import BATCH, Drained, FileSpool, NoSpool
 
 
 class Sent:
-    """Accepts records, at most `takes` of them."""
+    """Accepts at most `takes` records."""
 
     def __init__(self, *, takes: int = 10**9) -> None:
         self.takes = takes

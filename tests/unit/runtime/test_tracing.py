@@ -1,4 +1,6 @@
-"""Tracing costs nothing and imports nothing while disabled; headers, statements and failures while it is enabled."""
+"""Tests that tracing costs nothing and imports nothing while it is disabled. While it is enabled, headers, statements
+and failures are tested.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Functions whose calls are recorded."""
+"""Tests functions whose calls are recorded."""
 
 from __future__ import annotations
 

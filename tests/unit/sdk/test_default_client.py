@@ -1,4 +1,6 @@
-"""The client that a whole process shares: it is created only once, in any situation, and never blocks a request."""
+"""Tests the client that a whole process shares. It is created only once in any situation, and never blocks a
+request.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Differences between two states of an object: readable, bounded and without secrets."""
+"""Tests the differences between two states of an object. They are readable, bounded and without secrets."""
 
 from __future__ import annotations
 

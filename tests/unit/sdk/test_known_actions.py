@@ -1,4 +1,4 @@
-"""The methods of known actions: they match the vocabulary, and emit events with its defaults."""
+"""Tests the methods of known actions. They match the vocabulary, and emit events with its defaults."""
 
 from __future__ import annotations
 

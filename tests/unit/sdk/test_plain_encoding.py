@@ -1,5 +1,5 @@
-"""The fast path of `emit` agrees with the model and fastavro: both accept the same events and produce the same bytes.
-It accepts all usual events.
+"""Tests that the fast path of `emit` agrees with the model and fastavro. Both accept the same events and produce the
+same bytes. The fast path accepts all usual events.
 """
 
 from __future__ import annotations
@@ -46,7 +46,7 @@ class Title:
 
 
 class Hostile:
-    """A value whose own code raises, whatever is done with the value."""
+    """A value whose own code raises errors, whatever is done with the value."""
 
     def _fail(self, *_):
         raise RuntimeError

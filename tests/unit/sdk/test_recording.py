@@ -1,4 +1,4 @@
-"""`record` never fails: it repairs an event, or counts and reports the event as unrecorded."""
+"""Tests that `record` never fails. It repairs an event, or counts and reports the event as unrecorded."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Values that are removed or hashed before an event leaves the process."""
+"""Tests values that are removed or hashed before an event leaves the process."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The SDK's settings and its public surface."""
+"""Tests the SDK's settings and its public API."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The events that a flush waits for, and the flush's result."""
+"""Tests the events for which a flush waits, and the flush's result."""
 
 from __future__ import annotations
 

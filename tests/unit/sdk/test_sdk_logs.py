@@ -1,4 +1,4 @@
-"""The SDK's own log, whose handlers may record events themselves."""
+"""Tests the SDK's own log, whose handlers may record events themselves."""
 
 from __future__ import annotations
 

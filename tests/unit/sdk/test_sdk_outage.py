@@ -1,4 +1,4 @@
-"""Log messages about an unreachable service, and how often they appear."""
+"""Tests log messages about an unreachable service, and how often they appear."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Clients when a multiprocessing child exits while its threads are still running."""
+"""Tests clients in a multiprocessing child that exits while its threads are still running."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A filter's value becomes text, or is rejected with an error that names the filter."""
+"""Tests that a filter's value becomes text, or is rejected with an error that names the filter."""
 
 from __future__ import annotations
 

@@ -1,4 +1,6 @@
-"""A registry that accepts connections but never responds delays emitters no longer than their own limit."""
+"""Tests that a registry that accepts connections but never responds does not delay emitters longer than their own
+limit.
+"""
 
 from __future__ import annotations
 

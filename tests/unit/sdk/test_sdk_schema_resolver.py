@@ -1,4 +1,4 @@
-"""The schema that the SDK writes with, and the error for an event that does not match the schema."""
+"""Tests the schema with which the SDK writes, and the error for an event that does not match the schema."""
 
 from __future__ import annotations
 

@@ -1,5 +1,5 @@
-"""Before a cached contract rejects an event, the SDK checks, at a bounded rate, whether the contract is still the
-newest.
+"""Tests that the SDK checks whether a cached contract is still the newest before the contract rejects an event, at a
+bounded rate.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""The typed signatures agree with ClientConfig, the event and the service's filters."""
+"""Tests that the typed signatures agree with ClientConfig, the event and the service's filters."""
 
 from __future__ import annotations
 
@@ -59,7 +59,7 @@ def test_omitted_options_have_the_configs_defaults():
 
 
 def test_an_option_reaches_the_config_by_its_own_name(monkeypatch):
-    """Every option reaches the config, whether or not a config is given, unless the option's value is `None`."""
+    """Every option reaches the config, whether or not a config is given, unless its value is None."""
     monkeypatch.setattr(publisher, "Delivery", mock.Mock())
     monkeypatch.setattr(publisher, "SchemaResolver", mock.Mock())
     monkeypatch.setattr(publisher, "_registry", mock.Mock())
@@ -133,7 +133,7 @@ TEXTS = {"event_id": str(uuid.uuid4()), "occurred_at": "2026-01-31T13:45:00Z", "
 
 
 def samples(kind: Any) -> list[Any]:
-    """Return sample values of a type: one for each member of a union or of a Literal."""
+    """Return sample values of a type, one for each member of a union or of a Literal."""
     if get_origin(kind) in (Union, UnionType):
         return [value for one in get_args(kind) for value in samples(one)]
     if get_origin(kind) is Literal:

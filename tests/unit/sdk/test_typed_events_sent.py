@@ -1,5 +1,6 @@
-"""Typed events on their way through the SDK: what the context fills in, what is recorded, and the fixes that errors
-name."""
+"""Tests typed events in the SDK: the fields that the context fills in, the recorded event, and the fixes that errors
+name.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,6 @@
-"""Type checkers report no error for correct uses of the SDK, and the expected error for each incorrect use."""
+"""Tests that type checkers do not report errors for correct uses of the SDK, and report the expected error for each
+incorrect use.
+"""
 
 from __future__ import annotations
 
@@ -21,7 +23,7 @@ Reports = dict[int, set[str]]
 
 
 def expected(checker: int) -> Reports:
-    """Return, by line, the codes that the checker (0: mypy, 1: pyright) must report."""
+    """Return the codes that the checker (0: mypy, 1: pyright) must report, by line."""
     lines = enumerate(USES.read_text().splitlines(), start=1)
     return {number: set(found[1 + checker].split()) for number, line in lines if (found := WRONG.search(line))}
 

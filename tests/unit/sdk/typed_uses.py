@@ -1,7 +1,7 @@
 """Correct and incorrect uses of the public SDK. Type checkers read them; they are never run.
 
-On a line that ends in `# wrong: <code of mypy>, <rule of pyright>`, each checker must report exactly that; they must
-not report anything on other lines.
+On a line that ends in `# wrong: <code of mypy>, <rule of pyright>`, each checker must report exactly that. Checkers
+must not report anything on other lines.
 """
 
 from __future__ import annotations

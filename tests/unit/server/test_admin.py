@@ -1,4 +1,6 @@
-"""Administration over HTTP without the components that it reports on: permissions, unavailable components, timeouts."""
+"""Tests administration over HTTP without the components on which it reports: permissions, unavailable components, and
+timeouts.
+"""
 
 from __future__ import annotations
 

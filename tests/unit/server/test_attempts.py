@@ -1,4 +1,6 @@
-"""Failed sign-ins are limited by address and by client id, and never lock out a client with the correct secret."""
+"""Tests that failed sign-ins are limited by address and by client id, and never lock out a client with the correct
+secret.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What the service records about requests in auditlane's own audit trail."""
+"""Tests the records about requests in auditlane's own audit trail."""
 
 from __future__ import annotations
 
@@ -23,7 +23,9 @@ class RecordingSink:
 
 @pytest.fixture
 def kept(tmp_path, monkeypatch):
-    """Yield the service and its records. The store is unavailable; the requests that succeed here do not need it."""
+    """Yield the service and its records. The store is unavailable, but the requests that succeed here do not need
+    it.
+    """
     kept = RecordingSink()
     monkeypatch.setattr(
         "auditlane.server.middleware.request.RequestAuditor", lambda _, **given: RequestAuditor(kept, **given)

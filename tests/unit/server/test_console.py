@@ -1,4 +1,4 @@
-"""The operators' console: access, the sections, and opening a tenant's log."""
+"""Tests the operators' console: access, the sections, and opening a tenant's log."""
 
 from __future__ import annotations
 
@@ -53,7 +53,7 @@ PARTITION = {
 
 
 class Section:
-    """Stands in for the components that a section reads; fails while `away`."""
+    """Stands in for the components that a section reads. It fails while it is `away`."""
 
     def __init__(self) -> None:
         self.away = False

@@ -1,4 +1,4 @@
-"""The console's charts and timeline: geometry with gaps, formats, and labels in both languages."""
+"""Tests the console's charts and timeline: geometry with gaps, formats, and labels in both languages."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A disconnect cancels the work for the disconnected client, and no other work."""
+"""Tests that a disconnect cancels the work for the disconnected client, and no other work."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ App = Callable[[Any, Any, Any], Awaitable[None]]
 
 
 class Wire:
-    """The messages between a server and an app; reports a disconnect after each completed request."""
+    """The messages between a server and an app. It reports a disconnect after each completed request."""
 
     def __init__(self, *incoming: dict[str, Any]) -> None:
         self.incoming: asyncio.Queue[dict[str, Any]] = asyncio.Queue()

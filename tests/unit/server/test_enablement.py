@@ -1,4 +1,4 @@
-"""Disabled audit logs: no route shows them, but they can be configured, and operators' actions can be read."""
+"""Tests disabled audit logs. No route shows them, but they can be configured, and operators' actions can be read."""
 
 from __future__ import annotations
 

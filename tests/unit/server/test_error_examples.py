@@ -1,4 +1,4 @@
-"""The example of each problem in `openapi.json` quotes a message from the code."""
+"""Tests that the example of each problem in `openapi.json` quotes a message from the code."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ TEXTS = sorted(
 
 
 def _pattern(node: ast.expr) -> str:
-    """Return a regular expression for the strings of an expression; non-literal parts match anything."""
+    """Return a regular expression for the strings of an expression. Non-literal parts match anything."""
     if isinstance(node, ast.Constant):
         return re.escape(node.value) if isinstance(node.value, str) else ".+"
     if isinstance(node, ast.JoinedStr):

@@ -1,4 +1,4 @@
-"""The token routes that Frontegg's clients use, and paths with extra slashes; without a store and Kafka."""
+"""Tests the token routes that Frontegg's clients use, and paths with extra slashes, without a store or Kafka."""
 
 from __future__ import annotations
 
@@ -54,7 +54,7 @@ def test_a_wrong_key_is_rejected(served, path):
 
 
 def test_an_error_also_has_the_members_of_their_sdk(served):
-    """Frontegg's browser SDK reads `errors`, a list of strings, and `errorCode`; our members remain."""
+    """Frontegg's browser SDK reads `errors`, a list of strings, and `errorCode`. auditlane's own members remain."""
     for path in (*FORMS, "/audits", "//audits//stats"):
         body = served.request(path, method="PUT", body={}).json()
         assert body["errorCode"] == body["code"]

@@ -1,4 +1,4 @@
-"""The pages' languages: completeness, negotiation, numbers and times."""
+"""Tests the pages' languages: completeness, negotiation, numbers and times."""
 
 from __future__ import annotations
 

@@ -1,4 +1,6 @@
-"""The metrics of `serve`: exactly the listed names, and sums over several processes that never decrease."""
+"""Tests the metrics of `serve`. Their names are exactly those listed, and their sums over several processes never
+decrease.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,6 @@
-"""Tokens from an external issuer, whose keys an HTTP server publishes: valid and invalid tokens, and outages."""
+"""Tests tokens from an external issuer, whose keys an HTTP server publishes, with valid and invalid tokens, and
+outages.
+"""
 
 from __future__ import annotations
 
@@ -36,7 +38,7 @@ AUDIENCE = "audit-logs"
 
 
 class Issuer:
-    """An issuer with its discovery document and keys; returns 500 while `down`."""
+    """An issuer with its discovery document and keys. It returns 500 while it is `down`."""
 
     def __init__(self) -> None:
         outer = self
@@ -67,7 +69,7 @@ class Issuer:
         return {"keys": self.keys}
 
     def token(self, key: Any = RSA, kid: str | None = "r1", alg: str = "RS256", **claims: Any) -> str:
-        """Return a token that is valid except for the given claims; None omits a claim."""
+        """Return a token that is valid except for the given claims. None omits a claim."""
         document = {
             "iss": self.url,
             "aud": AUDIENCE,
@@ -123,7 +125,9 @@ def test_a_valid_token_is_accepted(issuer, key, kid, alg):
 
 
 def hs256_with_the_public_key(issuer: Issuer) -> str:
-    """Return a token signed with the public key as a shared secret, a known attack. PyJWT refuses to sign this way."""
+    """Return a token that is signed with the public key as a shared secret, which is a known attack. PyJWT refuses to
+    sign this way.
+    """
     pem = RSA.public_key().public_bytes(serialization.Encoding.PEM, serialization.PublicFormat.SubjectPublicKeyInfo)
     _, payload, _ = issuer.token().split(".")
     header = part({"alg": "HS256", "typ": "JWT", "kid": "r1"})

@@ -1,4 +1,4 @@
-"""The OpenAPI document: every route declares each status that it returns, with a valid example."""
+"""Tests the OpenAPI document. Every route declares each status that it returns, with a valid example."""
 
 from __future__ import annotations
 

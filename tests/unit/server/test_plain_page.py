@@ -1,4 +1,4 @@
-"""The plain page's models of a filter and of events, and the HTML rendered from them."""
+"""Tests the plain page's models of a filter and of events, and the HTML rendered from them."""
 
 from __future__ import annotations
 
@@ -49,7 +49,7 @@ def made(**overrides: Any) -> Event:
 
 
 class FakeStore:
-    """Stands in for the store: returns the given events for every page, or fails."""
+    """Stands in for the store. It returns the given events for every page, or fails."""
 
     def __init__(self, events: list[Event], error: Exception | None = None) -> None:
         self.events, self.error = events, error

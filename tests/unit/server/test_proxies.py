@@ -1,4 +1,4 @@
-"""The client's address and scheme behind proxies, as the rest of the server sees them."""
+"""Tests the client's address and scheme behind proxies, as the rest of the server sees them."""
 
 from __future__ import annotations
 

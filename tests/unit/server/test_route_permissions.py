@@ -1,4 +1,6 @@
-"""Every route is in the permissions table, and rejects callers that the table does not admit, even without a store."""
+"""Tests that every route is in the permissions table, and rejects callers that the table does not admit, even without a
+store.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The HTTP service without its store: credentials, links, errors, headers, health, OpenAPI."""
+"""Tests the HTTP service without its store: credentials, links, errors, headers, health and OpenAPI."""
 
 from __future__ import annotations
 
@@ -269,7 +269,7 @@ def test_a_link_becomes_a_session_once(served):
 
 
 def test_requesting_a_link_does_not_use_it_up(served):
-    """Mail scanners and chat previews send GET. The page works without scripts, in either language."""
+    """Mail scanners and chat previews send GET requests. The page works without scripts, in either language."""
     path = link(served)
     for headers in ({}, HTML, HTML | {"accept_language": "de"}):
         looked = served.request(path, **headers)

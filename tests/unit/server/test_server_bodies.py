@@ -1,4 +1,6 @@
-"""Requests without a credential are rejected before their body is read; slow bodies occupy no slot."""
+"""Tests that requests without a credential are rejected before their body is read, and that slow bodies do not occupy
+slots.
+"""
 
 from __future__ import annotations
 
@@ -137,7 +139,7 @@ def test_an_unknown_path_reads_no_body(served, head):
 
 
 def test_a_client_that_is_still_sending_gets_the_response(served):
-    """A megabyte is in flight when the response arrives; resetting the connection would discard the response."""
+    """A megabyte is in flight when the response arrives. Resetting the connection would discard the response."""
     headers = ("Content-Type: application/json", "Content-Length: 1000000")
     status, _, body = answered(raw(served, "POST /v1/viewer-tokens", *headers, body=b"x" * 1_000_000))
     assert (status, json.loads(body)["code"]) == (401, "UNAUTHENTICATED")

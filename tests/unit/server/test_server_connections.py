@@ -1,4 +1,4 @@
-"""Limits on connections: their number, slow heads, pipelined requests."""
+"""Tests limits on connections: their number, slow heads, and pipelined requests."""
 
 from __future__ import annotations
 

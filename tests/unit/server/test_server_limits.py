@@ -1,4 +1,4 @@
-"""Limits on concurrent requests and slow bodies, CORS origins and trusted proxies."""
+"""Tests limits on concurrent requests and slow bodies, CORS origins, and trusted proxies."""
 
 from __future__ import annotations
 

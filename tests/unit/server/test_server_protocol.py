@@ -1,5 +1,5 @@
-"""Heads are limited however they are split. Bodies and pipelined requests do not count towards the limit, even after
-the client has offered another protocol.
+"""Tests that heads are limited however they are split. Bodies and pipelined requests do not count towards the limit,
+even after the client has offered another protocol.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""The served build of the viewer, and the pages that load it, with and without a build."""
+"""Tests the served build of the viewer, and the pages that load it, with and without a build."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The cluster form equals the single-server SQL, with replicated engines and ON CLUSTER."""
+"""Tests that the cluster form equals the single-server SQL, except for replicated engines and ON CLUSTER."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from auditlane.store.preflight import TableDefinition, check_table, settings_for
 
 
 def single(*later: Migration) -> list[str]:
-    """Return the final state's statements in the single-server form."""
+    """Return the statements of the final state in the single-server form."""
     chain = [one for migration in [*known(), *later] for one in migration.statements("audit")]
     return fold([RECORD.replace("{database}", "`audit`"), *chain])
 

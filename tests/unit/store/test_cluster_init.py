@@ -1,4 +1,4 @@
-"""`init` on one server of a cluster: the statements that it runs, repeated runs, and refusals."""
+"""Tests `init` on one server of a cluster: the statements that it runs, repeated runs, and refusals."""
 
 from __future__ import annotations
 
@@ -26,7 +26,9 @@ NAMES = [one.name for one in known()]
 
 @dataclass
 class Server:
-    """One replica as `init` sees it: its tables' engines and columns, and the migrations recorded for its shard."""
+    """One replica as `init` sees it, with its tables' engines and columns, and the migrations recorded for its
+    shard.
+    """
 
     engines: dict[str, str] = field(default_factory=dict)
     columns: dict[str, list[tuple[str, ...]]] = field(default_factory=dict)

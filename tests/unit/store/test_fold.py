@@ -1,4 +1,4 @@
-"""A chain of migrations, folded into one CREATE statement for each table and view."""
+"""Tests a chain of migrations that is folded into one CREATE statement for each table and view."""
 
 from __future__ import annotations
 

@@ -1,4 +1,6 @@
-"""The destination of ClickHouse requests: the path in its URL as prefix, and no proxy for loopback addresses."""
+"""Tests the destination of ClickHouse requests. The path in the URL is a prefix, and loopback addresses are not
+proxied.
+"""
 
 from __future__ import annotations
 

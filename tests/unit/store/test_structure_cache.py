@@ -1,4 +1,4 @@
-"""The structure cache: one read for many tenants, stale entries during an outage, a bound on its size."""
+"""Tests the structure cache: one read for many tenants, stale entries during an outage, and a bound on its size."""
 
 from __future__ import annotations
 
@@ -20,7 +20,9 @@ ORDER = FieldView(name="order_number", display_name="Order", show_in_table=False
 
 
 class Table:
-    """Fakes ClickHouse: holds the newest row of each scope and records every read; can be unavailable or slow."""
+    """Stands in for ClickHouse. It keeps the newest row of each scope, records every read, and can be unavailable or
+    slow.
+    """
 
     def __init__(self) -> None:
         self.rows: dict[str, tuple[int, bool | None, list[FieldView]]] = {}

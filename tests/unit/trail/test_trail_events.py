@@ -1,4 +1,6 @@
-"""A record of any size and shape becomes events that are within the size limit and valid under the contract."""
+"""Tests that a record of any size and shape becomes events that are within the size limit and valid under the
+contract.
+"""
 
 from __future__ import annotations
 

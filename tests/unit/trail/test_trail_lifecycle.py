@@ -1,4 +1,4 @@
-"""The decisions about recording starts, stops, restarts and new versions in auditlane's own audit trail."""
+"""Tests the decisions about recording starts, stops, restarts and new versions in auditlane's own audit trail."""
 
 from __future__ import annotations
 

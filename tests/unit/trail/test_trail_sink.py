@@ -1,4 +1,4 @@
-"""auditlane's own audit trail: records of requests, aggregation, and behaviour during outages."""
+"""Tests auditlane's own audit trail: records of requests, aggregation, and behaviour during outages."""
 
 from __future__ import annotations
 
@@ -213,7 +213,7 @@ def test_a_window_of_zero_groups_nothing():
 
 
 class Emitter:
-    """Accepts the configured events; acknowledges them immediately, or when `answer` is called."""
+    """Accepts the configured events. It acknowledges them immediately, or when `answer` is called."""
 
     def __init__(self, *errors: Exception, answers: bool = True) -> None:
         self.errors = list(errors)

@@ -1,4 +1,4 @@
-"""An insert thread's behaviour when a redo validates differently from the previous attempt."""
+"""Tests an insert thread whose redo validates differently from the previous attempt."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ COUNT = 6
 
 @dataclass
 class Table:
-    """Keeps offsets; an insert with a token that was used before stores nothing, as in ClickHouse."""
+    """Keeps offsets. As in ClickHouse, an insert with a token that was used before does not store anything."""
 
     offsets: list[int] = field(default_factory=list)
     spent: set[Any] = field(default_factory=set)
@@ -50,7 +50,9 @@ class Table:
 
 
 def attempt(table: Table, accepted: set[int], *, redo: bool) -> Done:
-    """Validate a range with this result, write it, and publish its rejected messages; return the last step's result."""
+    """Validate a range with this result, write it, and publish its rejected messages. Returns the result of the last
+    step.
+    """
     columns = Columns(list(range(COUNT)), [0] * COUNT, [b"k"] * COUNT, [b"v"] * COUNT)
     range_ = Range(Partition("t", 0), "id", 0, COUNT - 1, columns, "", 1, redo)
     rejected = [Rejection(one, RejectCode.SCHEMA_UNKNOWN, "", None, 1) for one in range(COUNT) if one not in accepted]
@@ -99,7 +101,7 @@ def test_manually_deleted_rows_do_not_block_a_redo() -> None:
 
 
 def test_a_store_that_hides_acknowledged_rows_halts_the_partition() -> None:
-    """A row policy may hide the rows from the user: every further insert would then store them again."""
+    """A row policy may hide the rows from the user. Every further insert would then store them again."""
 
     class Hides(Table):
         def stored(self, range_: Range) -> dict[int, set[int]]:
@@ -111,7 +113,7 @@ def test_a_store_that_hides_acknowledged_rows_halts_the_partition() -> None:
 
 @dataclass
 class Unsure(Table):
-    """A replicated table on which the first insert fails; its rows are nevertheless stored if `stores`, and lost
+    """A replicated table on which the first insert fails. Its rows are nevertheless stored if `stores`, and lost
     otherwise.
     """
 

@@ -1,4 +1,4 @@
-"""The circuit breaker: when it halts a partition, and what the halt does to the range."""
+"""Tests when the circuit breaker halts a partition, and the effect of the halt on the range."""
 
 from __future__ import annotations
 
@@ -35,8 +35,8 @@ def traffic(given: Given) -> dict[str, Traffic]:
 
 
 def opened(*ranges: tuple[int, int], policy: BreakerPolicy = POLICY) -> list[bool]:
-    """Record ranges of a single tenant, 1 ms apart, given by their numbers of messages and rejections; return, for
-    each, whether the breaker opens.
+    """Record ranges of a single tenant, 1 ms apart. Returns whether the breaker opens at each of them.¶A range is given
+    as its numbers of messages and of rejections.
     """
     return stops(*({"acme": one} for one in ranges), policy=policy)
 
@@ -193,7 +193,9 @@ def test_a_range_that_opens_the_circuit_is_not_completed_and_others_continue() -
         worker.assigned(AssignmentFacts(partition, TOPIC_ID, 0, Intent(TOPIC_ID).encode(), 0, 1_000))
 
     def step() -> list[object]:
-        """Step the worker, confirming its commits, until it makes no more; return all actions that it requested."""
+        """Step the worker and confirm its commits, until it does not make any more. Returns all actions that it
+        requested.
+        """
         requested: list[object] = []
         while actions := worker.step(0, 0):
             requested += actions

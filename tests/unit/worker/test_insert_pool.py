@@ -1,4 +1,4 @@
-"""How the insert threads report work that fails in an unexpected way."""
+"""Tests how the insert threads report work that fails in an unexpected way."""
 
 from __future__ import annotations
 

@@ -1,4 +1,6 @@
-"""Kafka's messages as columns: by partition, with errors set aside, and with GUIDs from headers."""
+"""Tests the conversion of Kafka's messages to columns, by partition, with errors set aside, and with GUIDs from
+headers.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The budget for late months: the permitted cost of a tenant's backdated events, and which partitions wait."""
+"""Tests the budget for late months: the permitted cost of a tenant's backdated events, and which partitions wait."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A range's span: its links, the commits that belong to it, and its end."""
+"""Tests the span of a range: its links, the commits that belong to it, and its end."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The worker's requests to the registry and their rate; no event is rejected because of a stale cache."""
+"""Tests the worker's requests to the registry and their rate. No event is rejected because of a stale cache."""
 
 from __future__ import annotations
 

@@ -1,5 +1,5 @@
 # ruff: noqa: E501 (one case a line)
-"""Each reject code by example, their precedence, and the columns of accepted events."""
+"""Tests each reject code by example, their precedence, and the columns of accepted events."""
 
 from __future__ import annotations
 
@@ -132,7 +132,7 @@ def test_every_code_has_an_example_and_a_place_in_the_order() -> None:
 
 
 def test_the_first_code_in_the_order_counts(registry: DictRegistry) -> None:
-    """A message that breaks every rule is corrected step by step; each correction reveals the next code."""
+    """A message that breaks every rule is corrected step by step. Each correction reveals the next code."""
     bad: dict[str, Any] = {
         "tenant_id": "acme", "event_id": "x", "occurred_at": 0, "action": "", "ip": "x", "code": "1234", "source": "auditlane",
     }  # fmt: skip
@@ -280,7 +280,7 @@ def test_an_outage_refuses_nothing_and_validation_resumes_afterwards(registry: D
 
 
 def by_guid(guid: UUID, framed: bytes) -> bytes:
-    """Return a message as it is held in memory, framed by a GUID instead of an id."""
+    """Return a message in the form in which it is kept in memory, framed by a GUID instead of an id."""
     value = prepend_guid(framed[HEADER_BYTES:], [(HEADER, b"\x01" + guid.bytes)])
     assert value is not None
     return value
@@ -351,7 +351,9 @@ def same(result: ValidationResult, other: ValidationResult) -> bool:
 
 
 def test_completed_messages_keep_the_decision_of_earlier_rules(registry: DictRegistry) -> None:
-    """Completed messages skip checks whose rules may have changed: the schema's tenant and the maximum event size."""
+    """Completed messages skip the checks whose rules may have changed, which are those of the schema's tenant and of
+    the maximum event size.
+    """
     values = [message(3, contract(own("x", "string")), x="1"), message(description="d" * 5_000), b"bad", message(4)]
     keys: list[bytes | None] = [b"acme"] * len(values)
     assert codes(validator_of(registry).validate(raw_range(values, keys), ingested_at_ms=0)) == [

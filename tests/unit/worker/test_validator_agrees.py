@@ -1,4 +1,6 @@
-"""The validator agrees with the plain reference on any input, whichever messages share its batch."""
+"""Tests that the validator agrees with the plain reference on any input, regardless of the messages that share its
+batch.
+"""
 
 from __future__ import annotations
 
@@ -44,7 +46,7 @@ STRICT_ID = REGISTRY.register(f"{TOPIC}.strict-value", contract(own("x", "string
 
 @pytest.fixture(autouse=True, scope="module")
 def errors_surface() -> Iterator[None]:
-    """Disable isolation: since it validates ever smaller parts, it would hide an error that needs two messages."""
+    """Disable isolation. Since it validates ever smaller parts, it would hide an error that needs two messages."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(validator_module, "isolated", lambda raw, validate: validate(raw))
         yield

@@ -1,4 +1,6 @@
-"""The provenance of a message: a valid signature's client, or else the topic; and values reserved for auditlane."""
+"""Tests the provenance of a message, which is a valid signature's client or else the topic, and values reserved for
+auditlane.
+"""
 
 from __future__ import annotations
 

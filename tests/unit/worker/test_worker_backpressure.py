@@ -1,4 +1,4 @@
-"""A partition whose range makes no progress: it neither blocks others nor fills the memory, and is reported."""
+"""Tests a partition whose range makes no progress. It neither blocks others nor fills the memory, and is reported."""
 
 from __future__ import annotations
 

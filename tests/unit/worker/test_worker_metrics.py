@@ -1,4 +1,4 @@
-"""The worker's instruments are exactly the listed metrics, and lag counts uncompleted messages."""
+"""Tests that the worker's instruments are exactly the listed metrics, and that lag counts uncompleted messages."""
 
 from __future__ import annotations
 

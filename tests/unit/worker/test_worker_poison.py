@@ -1,4 +1,6 @@
-"""A message or schema that cannot be validated: only the affected messages are rejected, whatever the reason."""
+"""Tests messages and schemas that cannot be validated. Only the affected messages are rejected, regardless of the
+reason.
+"""
 
 from __future__ import annotations
 
@@ -157,9 +159,7 @@ def test_an_error_of_one_id_is_waited_for_a_minute_once_an_hour(fails: Exception
 
 
 class Failing(DictRegistry):
-    """Responds to every request, except that, for each schema in `failing`, the given number of requests fails
-    first.
-    """
+    """Responds to every request. For each schema in `failing`, the given number of requests fails first."""
 
     failing: dict[int, int]
 
@@ -178,7 +178,7 @@ class Failing(DictRegistry):
 
 
 def in_vain(batch_validator: BatchValidator, clock: Clock, schema_id: int, tenant: str) -> int:
-    """Validate a message once a second until it is rejected; return the number of attempts."""
+    """Validate a message once a second until it is rejected. Returns the number of attempts."""
     for tries in range(1_000):
         try:
             judged(batch_validator, frame(schema_id, b"x"), keys=[tenant.encode()])
@@ -305,7 +305,7 @@ def test_requests_for_a_tenant_with_many_ids_are_bounded_and_delay_no_other() ->
 
 
 def numbered(raw: RawRange, bad: set[bytes]) -> ValidationResult:
-    """Fail if a value is bad, as a bug in validation might; otherwise, reject every message."""
+    """Raise an error if a value is bad, as a bug in validation might. Otherwise, reject every message."""
     if bad & set(raw.values):  # type: ignore[arg-type]
         raise IndexError("a mistake")
     found = [Rejection(at, RejectCode.ACTION_EMPTY, "", None, None) for at in range(len(raw.offsets))]

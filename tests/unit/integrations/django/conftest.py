@@ -16,7 +16,7 @@ from auditlane.sdk.recording import Recorder
 
 
 class Recorded:
-    """Implements the part of AuditClient that the integration uses, without Kafka: it checks events and keeps them."""
+    """Implements the part of AuditClient that the integration uses, without Kafka. It checks events and keeps them."""
 
     def __init__(self) -> None:
         self.events: list[AuditEvent] = []
@@ -54,7 +54,7 @@ class Recorded:
 
 @pytest.fixture(scope="session")
 def shop(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Path, bytes]]:
-    """Set up Django with the shop, once per process; return its database and an empty database's content."""
+    """Set up Django with the shop, once per process. Provides its database and the content of an empty database."""
     database = tmp_path_factory.mktemp("shop") / "shop.sqlite3"
     os.environ["SHOP_DATABASE"] = str(database)
     os.environ["DJANGO_SETTINGS_MODULE"] = "django_shop.settings"
@@ -116,7 +116,7 @@ def staff(recorded: Recorded) -> Any:
 
 @pytest.fixture
 def client_of(recorded: Recorded) -> Any:
-    """Provide a function that returns a browser; if a user is given, that user is logged in."""
+    """Provide a function that returns a browser. If a user is given, that user is logged in."""
     from django.test import Client
 
     def make(user: Any, **options: Any) -> Any:

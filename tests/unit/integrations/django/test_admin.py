@@ -1,5 +1,5 @@
-"""An edit in the admin is one event with its changes; a model whose changes already cause events gets no second
-event.
+"""Tests that an edit in the admin is one event with its changes. A model whose changes already cause events does not
+get a second event.
 """
 
 from __future__ import annotations

@@ -1,4 +1,6 @@
-"""REST framework, allauth and axes, if installed, contribute the events that Django's own signals lack."""
+"""Tests that REST framework, allauth and axes, if they are installed, contribute the events that Django's own signals
+lack.
+"""
 
 from __future__ import annotations
 

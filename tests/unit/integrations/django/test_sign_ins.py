@@ -1,4 +1,4 @@
-"""Logins, failed logins and logouts become events with their user, address and tenant."""
+"""Tests that logins, failed logins and logouts become events with their user, address and tenant."""
 
 from __future__ import annotations
 

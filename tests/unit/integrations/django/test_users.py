@@ -1,4 +1,6 @@
-"""Changes to users, and to their passwords, roles, groups and permissions, become events, however they are made."""
+"""Tests that changes to users, and to their passwords, roles, groups and permissions, become events, however they are
+made.
+"""
 
 from __future__ import annotations
 

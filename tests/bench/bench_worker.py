@@ -1,8 +1,8 @@
 """Measure the whole path: `make bench`, or `python tests/bench/bench_worker.py [--events 300000] [--only one] …`.
 
 In one run on the embedded stack, it measures inserting alone, consuming alone, the worker as it is deployed, and a
-naive loop and two frameworks that do the same work. A topic is filled first; then a process is measured from its first
-message to its last commit. CPU seconds per million events and ratios within a run are comparable; rates depend on the
+naive loop and two frameworks that do the same work. A topic is filled first. Then a process is measured from its first
+message to its last commit. CPU seconds per million events and ratios within a run are comparable. Rates depend on the
 machine. `steady_per_s` and `steady_busy` refer to the middle of a run, from a tenth of its rows to nine tenths: they
 exclude the start, and the time that the last ranges wait to become due. Merges are stopped, so that every run has the
 same parts and nothing hides a duplicate.

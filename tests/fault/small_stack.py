@@ -2,7 +2,7 @@
 
 JSON lists services with `name`, `depends_on`, `tier` and `mode`, which is serve, stubborn (ignores SIGTERM) or broken
 (ends at once). Each service writes `start NAME` and `stop NAME` into FOLDER/journal, and is ready when FOLDER/up-NAME
-exists. While FOLDER/full exists, no service can be prepared, as on a full disk; FOLDER/refused has a line for each
+exists. While FOLDER/full exists, no service can be prepared, as on a full disk. FOLDER/refused has a line for each
 attempt. If FOLDER/unreported exists, the report that everything is up fails.
 """
 

@@ -1,4 +1,4 @@
-"""Kafka is away while the processes that emit are killed; afterwards, every event is accounted for."""
+"""Kafka is away while the processes that emit are killed. Afterwards, every event is accounted for."""
 
 from __future__ import annotations
 
@@ -112,7 +112,7 @@ class Run:
 
 
 def flip_and_tear(folder: Path) -> str:
-    """Flip a bit of one record, and append the start of a frame to its segment; return the record's event id."""
+    """Flip a bit of one record, and append the start of a frame to its segment. Return the record's event id."""
     segment = max(folder.glob("*.set/*.segment"), key=lambda path: path.stat().st_size)
     data = bytearray(segment.read_bytes())
     found = [one for one in scan(bytes(data), seed_of(segment.parent.name)) if isinstance(one, Found)]

@@ -1,5 +1,7 @@
-"""Tests Kafka behind TLS, SASL and ACLs.¶AUDITLANE_KAFKA_EXTRA applies, the doctor distinguishes the causes of a
-rejected connection, and the security check reads certificates and ACLs.
+"""Tests Kafka behind TLS, SASL and ACLs.
+
+AUDITLANE_KAFKA_EXTRA applies, the doctor distinguishes the causes of a rejected connection, and the security check
+reads certificates and ACLs.
 """
 
 from __future__ import annotations

@@ -151,7 +151,7 @@ class Connection:
 
 
 class Process:
-    """One process's observer; the test calls its turns."""
+    """One process's observer. The test calls its turns."""
 
     def __init__(self, world: World, **given: Any) -> None:
         self.kept = Kept()

@@ -51,7 +51,7 @@ class Stage:
         )
 
     def export(self, tenant: str) -> None:
-        """Export the log; this is the action that the insider wants to hide."""
+        """Export the log. This is the action that the insider wants to hide."""
         answer = self.served.request("/v1/export?format=csv", self.served.viewer_token(tenant, *INSIDER))
         assert answer.status == 200, answer.data
 

@@ -70,7 +70,7 @@ def committed(world: World) -> dict[Partition, int | None]:
 
 
 def offsets(world: World, table: str = "events") -> list[Where]:
-    """Return the partition and offset of each row of a table, in order; duplicates appear twice."""
+    """Return the partition and offset of each row of a table, in order. Duplicates appear twice."""
     source = f"`{world.settings.clickhouse_database}`.{table}"
     rows = world.client.query(f"SELECT kafka_partition, kafka_offset FROM {source} ORDER BY 1, 2").result_rows
     return [(int(partition), int(offset)) for partition, offset in rows]

@@ -97,7 +97,7 @@ class Installation:
     """One installation with default settings, shared by quiet tenants and an abusive one."""
 
     def __init__(self, kafka: str, registry: str, clickhouse: str, unique: str, folder: Path, **overrides: Any) -> None:
-        """Start the installation; `overrides` are additional settings."""
+        """Start the installation. `overrides` are additional settings."""
         settings = load(
             kafka_bootstrap=kafka,
             registry_url=registry,

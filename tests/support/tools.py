@@ -28,7 +28,7 @@ SCHEMAS = "kubernetes_validate/kubernetes-json-schema/v{version}.0-local-strict"
 
 
 def download() -> int:
-    """Download each wheel that is missing; report, but do not fail for, a wheel that this platform cannot have."""
+    """Download each wheel that is missing. Report, but do not fail for, a wheel that this platform cannot have."""
     FOLDER.mkdir(exist_ok=True)
     for line in LIST.read_text().splitlines():
         name = line.partition("==")[0]
@@ -56,7 +56,7 @@ def wheel(name: str) -> zipfile.ZipFile:
 
 
 def _unpacked(name: str, content: bytes) -> Path:
-    """Write a program to the folder of tools, unless it is there; safe in several processes at once."""
+    """Write a program to the folder of tools, unless it is there. Safe in several processes at once."""
     path = FOLDER / "bin" / name
     if not path.exists():
         path.parent.mkdir(exist_ok=True)
@@ -79,7 +79,7 @@ def _runs(path: str, *arguments: str) -> str:
 
 @lru_cache
 def helm() -> str:
-    """Return the path of Helm: the one on the PATH, or from its wheel; or skip the test."""
+    """Return the path of Helm: the one on the PATH, or from its wheel. Or skip the test."""
     if path := shutil.which("helm"):
         return path
     if (made := FOLDER / "bin" / "helm").exists():
@@ -104,7 +104,7 @@ def hadolint() -> str:
 
 
 class KubernetesSchemas:
-    """The JSON schemas of one Kubernetes version, which reject unknown fields; read from the wheel, not unpacked."""
+    """The JSON schemas of one Kubernetes version, which reject unknown fields. Read from the wheel, not unpacked."""
 
     def __init__(self, version: str) -> None:
         from referencing import Registry, Resource

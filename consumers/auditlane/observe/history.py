@@ -46,8 +46,10 @@ COMBINED: Final = {
 
 @dataclass(frozen=True, slots=True)
 class Columns:
-    """The measurements of a period.¶A step is `step_s` seconds long, and `at` contains the start of each step. Every
-    list in `values` has one entry per step. Steps without a measurement are omitted.
+    """The measurements of a period.
+
+    A step is `step_s` seconds long, and `at` contains the start of each step. Every list in `values` has one entry per
+    step. Steps without a measurement are omitted.
     """
 
     step_s: int

@@ -42,8 +42,9 @@ _STOP_S: Final = 3.0
 
 
 class Latencies(NamedTuple):
-    """The 99th-percentile latencies of reads and of requests that send events, in seconds.¶They cover the time since
-    the previous reading. A latency is None if there were no such requests.
+    """The 99th-percentile latencies of reads and of requests that send events, in seconds.
+
+    They cover the time since the previous reading. A latency is None if there were no such requests.
     """
 
     query_s: float | None = None

@@ -105,8 +105,9 @@ class Probes:
 
     def freshness(self, since_ms: int, until_ms: int) -> tuple[float | None, float | None]:
         """Return the median and the 99th percentile of the delay from Kafka's timestamp to a worker's validation, in
-        seconds.¶The result covers the rows that were validated in the period. It is (None, None) if there are no such
-        rows.
+        seconds.
+
+        The result covers the rows that were validated in the period. It is (None, None) if there are no such rows.
         """
 
         def ask() -> tuple[float | None, float | None]:
@@ -229,8 +230,9 @@ def asked(
 def disks_of(
     store: Mapping[Path, tuple[str, Disk]] | None, folder: Path, of_folder: Disk | None
 ) -> dict[str, Disk] | None:
-    """Return the disks to watch, keyed by name.¶These are ClickHouse's disks (`store`, keyed by path) and, if it
-    exists, that of the data folder.
+    """Return the disks to watch, keyed by name.
+
+    These are ClickHouse's disks (`store`, keyed by path) and, if it exists, that of the data folder.
 
     ClickHouse's disks below the data folder belong to the embedded server and are not listed twice. Pure.
     """
@@ -285,8 +287,9 @@ def certificate_files(settings: Settings) -> dict[Path, bool]:
 
 
 def certificate(path: Path, own: bool) -> Expiry:
-    """Read the expiry of the certificates in a file. Raises ConfigError if the file cannot be read.¶In the
-    installation's own file, the first certificate counts, since the others only vouch for it. In a bundle of
+    """Read the expiry of the certificates in a file. Raises ConfigError if the file cannot be read.
+
+    In the installation's own file, the first certificate counts, since the others only vouch for it. In a bundle of
     authorities, the certificate that lasts longest counts, since others may be obsolete.
     """
     from cryptography import x509  # the import takes a tenth of a second, and most installations have no such file

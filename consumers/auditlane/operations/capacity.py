@@ -1,4 +1,4 @@
-"""Estimates what an installation needs for a load, from unit costs that the benchmarks measured. Pure."""
+"""Estimates the resources that an installation needs for a load, from unit costs that the benchmarks measured. Pure."""
 
 from __future__ import annotations
 
@@ -51,9 +51,9 @@ class Demand:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Estimate:
-    """What the load needs. Rates are per second; `_bytes` include all replicas unless the name says otherwise.
+    """What the load needs. Rates are per second. `_bytes` include all replicas unless the name says otherwise.
 
-    Each shard has its own group of `workers` and its own topic with `partitions`; `parts_per_second` is for one worker.
+    Each shard has its own group of `workers` and its own topic with `partitions`. `parts_per_second` is for one worker.
     """
 
     events_per_month: float
@@ -74,7 +74,9 @@ class Estimate:
 
 
 def estimate(demand: Demand) -> Estimate:
-    """Return what the load needs. `clickhouse_cores` is the constant load of one replica, without queries."""
+    """Return the resources that the load needs. `clickhouse_cores` is the constant load of one replica, without
+    queries.
+    """
     shards = max(1, ceil(demand.rate / SHARD_RATE))
     rate = demand.rate / shards
     worker_cpu = WORKER_CPU_S * (1 - demand.over_http) + SIGNED_CPU_S * demand.over_http

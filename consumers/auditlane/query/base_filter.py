@@ -22,7 +22,7 @@ _MARK: Final = "base_filter:"
 
 
 def base_filter(given: Mapping[str, str | Sequence[str]]) -> BaseFilter:
-    """Return the pairs of a valid base filter; `given` maps names of filters to a value or several alternatives.
+    """Return the pairs of a valid base filter. `given` maps names of filters to a value or several alternatives.
 
     Raises InvalidFilter, whose field begins with `filter`. Empty values are errors: they are most likely a missing
     value of the vendor's, and would show other events than intended.
@@ -67,7 +67,7 @@ def base_filter(given: Mapping[str, str | Sequence[str]]) -> BaseFilter:
 
 @lru_cache(maxsize=1_024)
 def filter_of(pairs: BaseFilter) -> Filter:
-    """Return the filter of the pairs; events about access to the log match. Raises InvalidFilter.
+    """Return the filter of the pairs. Events about access to the log match. Raises InvalidFilter.
 
     The result is shared, so it must not be changed.
     """

@@ -72,8 +72,9 @@ def in_conflict(parameters: Parameters, scope: TenantScope, filter_: Filter) -> 
 
 
 def compile_conflicts(database: str, scope: TenantScope, keys: Iterable[Key]) -> Statement:
-    """Compile a search for keys that several events share. Each row contains `statements.KEY`.¶The result contains such
-    keys among `keys`, but may also contain other pairs of their times and ids.
+    """Compile a search for keys that several events share. Each row contains `statements.KEY`.
+
+    The result contains such keys among `keys`, but may also contain other pairs of their times and ids.
     """
     times, ids = zip(*keys, strict=True)
     parameters = Parameters(database)

@@ -16,7 +16,7 @@ def etags_of(request: Request) -> list[str] | None:
 
 
 def required_etags(request: Request, what: str) -> list[str]:
-    """Return the ETags in If-Match. Raises PreconditionMissing; `what` names the resource: "structure"."""
+    """Return the ETags in If-Match. Raises PreconditionMissing. `what` names the resource: "structure"."""
     given = etags_of(request)
     if given is None:
         raise PreconditionMissing(

@@ -69,7 +69,7 @@ _TIME: Final = re.compile(r"\d{4}-\d\d-\d\d([Tt ]\d\d:\d\d(:\d\d(\.\d{1,9})?)?([
 
 
 def kind_of(display: DisplayType) -> Kind:
-    """Return the way in which a custom field's values are compared."""
+    """Return how the values of a custom field are compared."""
     return _CUSTOM.get(display, Kind.text)
 
 

@@ -72,7 +72,7 @@ class Filter:
     `equals` maps a column to alternative values, and `metadata` and `fields` map a key to them. An empty value matches
     events without a value. Each of `words` must occur somewhere in the event's text, ignoring case. `query` is the tree
     of the query-language parameter. Unless `include_access`, auditlane's own events about access to the log do not
-    match. `offsets` selects the events at these offsets of partitions; it cannot be set by a parameter.
+    match. `offsets` selects the events at these offsets of partitions. It cannot be set by a parameter.
     """
 
     since: datetime | None = None

@@ -189,7 +189,7 @@ def check_filter(request: Request, scope: Scope, services: Services) -> FilterCh
 def build(services: ListServices) -> APIRouter:
     """Build the routes under `/v1`.
 
-    Handlers raise AuditlaneError; the app that mounts them turns it into a response.
+    Handlers raise AuditlaneError. The app that mounts them turns it into a response.
     """
     reads = granted(services.authenticator.authorize(Permission.read))
     router = APIRouter(prefix="/v1", tags=["events"], dependencies=[reads])

@@ -1,6 +1,6 @@
 """The order of a list. This module contains the field by which it is sorted, positions in it, and the SQL for both.
 
-A missing value is represented explicitly, so that a comparison is never NULL; otherwise, an event without a value would
+A missing value is represented explicitly, so that a comparison is never NULL. Otherwise, an event without a value would
 be on no page.
 """
 

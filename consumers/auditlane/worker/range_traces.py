@@ -165,7 +165,9 @@ class RangeTraces:
 
     def committed(self, commit: Commit, errors: Mapping[Partition, str], began_ns: int) -> None:
         """Record a commit as a child of each range that it announces or completes, and end the spans of the ranges that
-        it completes.¶`began_ns` is the time when the commit began, in nanoseconds since 1970.
+        it completes.
+
+        `began_ns` is the time when the commit began, in nanoseconds since 1970.
         """
         if self._tracer is None:
             return

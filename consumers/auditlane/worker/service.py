@@ -61,7 +61,7 @@ T = TypeVar("T")
 
 
 class Service:
-    """The worker. `run` blocks until `stop` is called. `on_ready` is called with the health URL once the worker has
+    """A worker. `run` blocks until `stop` is called. `on_ready` is called with the health URL once the worker has
     joined the group.
     """
 

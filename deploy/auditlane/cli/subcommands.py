@@ -1,5 +1,6 @@
-"""Every subcommand, with its summary and the extra that it needs.¶This module imports nothing, so that the console
-script can name the extra before it is installed.
+"""Every subcommand, with its summary and the extra that it needs.
+
+This module imports nothing, so that the console script can name the extra before it is installed.
 """
 
 from __future__ import annotations

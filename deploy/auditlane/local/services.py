@@ -35,7 +35,7 @@ NATIVE = variable("clickhouse_native")
 
 @dataclass(frozen=True, slots=True)
 class Service:
-    """One service.
+    """One service of a stack.
 
     A service without a command is external and only probed. The five `listed` services are those that `status` shows.
     `native` is the address, host:port, of a second protocol. `remarks` returns sentences about problems of a ready

@@ -52,8 +52,9 @@ def with_accounts(settings: Settings, env: Mapping[str, str]) -> Settings:
 
 
 def without_own_urls(settings: Settings, before: Mapping[str, Any]) -> Settings:
-    """Return the settings without the URLs of this stack's last start.¶Otherwise, in a shell that has evaluated
-    `auditlane env`, `up` would wait for the services that it should start.
+    """Return the settings without the URLs of this stack's last start.
+
+    Otherwise, in a shell that has evaluated `auditlane env`, `up` would wait for the services that it should start.
     """
     last = before.get("env", {})
     external = {row["name"] for row in before.get("parts", []) if row.get("external")}

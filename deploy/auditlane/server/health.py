@@ -19,7 +19,7 @@ AppServices = Annotated[Services, Depends(services_of)]
 
 
 class Live(BaseModel):
-    """The process is running."""
+    """States that the process is running."""
 
     live: Literal[True] = True
 

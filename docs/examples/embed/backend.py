@@ -5,7 +5,7 @@
 
 Start `auditlane up` with this origin allowed: AUDITLANE_CORS_ORIGINS=http://localhost:8100 (plain, react) or
 AUDITLANE_FRAME_ANCESTORS=http://localhost:8100 (iframe). AUDITLANE_CLIENT_ID and AUDITLANE_SECRET are the backend's
-key; without them, it creates one that expires after a day.
+key. Without them, it creates one that expires after a day.
 """
 
 from __future__ import annotations

@@ -199,7 +199,7 @@ _DECODER: Final = json.JSONDecoder(parse_float=finite, parse_constant=no_constan
 
 
 def parse(text: bytes, decoder: json.JSONDecoder = _DECODER) -> Any:
-    """Parse JSON text. Raises ValueError, with a message that is phrased to follow a colon."""
+    """Parse JSON text. Raises ValueError. Its message is written to follow a colon."""
     try:
         return decoder.decode(text.decode())
     except UnicodeDecodeError as error:

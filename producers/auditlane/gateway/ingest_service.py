@@ -113,7 +113,7 @@ class IngestService:
         its result. An event that is not settled within `AUDITLANE_INGEST_ACK_TIMEOUT_MS` gets KafkaUnavailable, but may
         still be stored. The errors in results are InvalidEvent, WrongTenant and RegistryRefused, and those after which
         a retry may succeed: KafkaUnavailable, BufferFull, RateLimited and RegistryUnavailable. Raises RateLimited if
-        the client has exceeded its rate; in that case no event was accepted.
+        the client has exceeded its rate. In that case no event was accepted.
         """
         self.check_rate(sender)
         results: list[Result] = []
@@ -291,7 +291,7 @@ class IngestService:
     ) -> None:
         """Check and send the events at `places`, or all events. Each is settled here or by the client's thread.
 
-        The exception is an event that a possibly stale contract rejects; its place is added to `stale`. If `stale` is
+        The exception is an event that a possibly stale contract rejects. Its place is added to `stale`. If `stale` is
         None, the registry is queried instead.
         """
         headers = {REQUEST_ID: sender.request_id} if sender.request_id else None

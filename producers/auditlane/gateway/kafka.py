@@ -106,7 +106,7 @@ Ack = AuditlaneError | str | None  # ACKNOWLEDGED, SPOOLED, an error, or None wh
 
 
 class AckWaiter:
-    """Waits for the acknowledgements of a request's events. Create and await it on one event loop; settle it from any
+    """Waits for the acknowledgements of a request's events. Create and await it on one event loop. Settle it from any
     thread.
 
     `acks` has one entry per event, in order.

@@ -1,4 +1,6 @@
-"""The routes. `POST /v1/events` accepts events, and `POST /v1/test-event` sends one event to verify the setup."""
+"""Defines the gateway's routes. `POST /v1/events` accepts events, and `POST /v1/test-event` sends one event to verify
+the setup.
+"""
 
 from __future__ import annotations
 
@@ -65,9 +67,9 @@ def build(
         """Send one event, an array, or NDJSON, optionally with `Content-Encoding: gzip` or `zstd`. The response is sent
         once Kafka has acknowledged the accepted events.
 
-        `202`: all events were accepted. `207`: some were; `results` lists the others. With any other status, none were.
+        `202`: all events were accepted. `207`: some were. `results` lists the others. With any other status, none were.
         Sending a request again after a 503 or a lost connection is harmless if its events have an `event_id`, or the
-        request an `Idempotency-Key`; both require `occurred_at` in every event.
+        request an `Idempotency-Key`. Both require `occurred_at` in every event.
         """
         sender = Sender.of(
             principal, named(request), request_id=request.state.request_id, idempotency_key=idempotency_key or ""

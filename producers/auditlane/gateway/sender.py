@@ -21,7 +21,7 @@ class Sender:
 
     `tenant` is the only tenant that events may name, or None if each event names its own. `bound` is true if the
     credential belongs to `tenant`, so that naming another is forbidden rather than a mismatch. `client_id` is the
-    client's id or, with `external`, the user's id at an external issuer; it is the default for `source`. `request_id`
+    client's id or, with `external`, the user's id at an external issuer. It is the default for `source`. `request_id`
     is the default for the event's `request_id`. With an `idempotency_key`, a repeated request gives its events the same
     ids.
     """
@@ -96,8 +96,8 @@ def keywords_of(posted: object, sender: Sender, index: int) -> dict[str, Any]:
     """Convert a JSON value to keywords of `emit`, which are not checked yet.
 
     Sets the tenant, `source` and `request_id`, and the id if the request has an Idempotency-Key. `index` is the event's
-    position in the request, from 0. Raises InvalidEvent, naming the field, or WrongTenant if the
-    credential belongs to another tenant.
+    position in the request, from 0. Raises InvalidEvent, naming the field, or WrongTenant if the credential belongs to
+    another tenant.
     """
     if not isinstance(posted, dict):
         raise InvalidEvent(

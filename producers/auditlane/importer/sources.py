@@ -41,7 +41,7 @@ class Item:
 class Source:
     """An open file or stream. `size` and `position` count bytes on disk, for a progress bar.
 
-    Raises InvalidInput for UTF-16. While reading, it raises InvalidInput where a file is damaged; the data before that
+    Raises InvalidInput for UTF-16. While reading, it raises InvalidInput where a file is damaged. The data before that
     is valid.
     """
 

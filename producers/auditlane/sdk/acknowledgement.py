@@ -23,7 +23,7 @@ class Acknowledgement:
     def wait(self, event_id: str, timeout_s: float, *, spooled: bool) -> None:
         """Return once Kafka has acknowledged the event.
 
-        Raises its error, or KafkaUnavailable after `timeout_s`; in that case, an event that is `spooled` is still
+        Raises its error, or KafkaUnavailable after `timeout_s`. In that case, an event that is `spooled` is still
         delivered.
         """
         if not self._tracker.wait_until(lambda: self._settled, timeout_s):

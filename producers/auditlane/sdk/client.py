@@ -49,8 +49,8 @@ class AuditClient(RecordingMethods):
             audit.emit(tenant_id="acme", action="document.deleted", actor_id="user-17", outcome="success")
 
     `emit` checks an event and buffers it, and a background thread delivers it. `flush` waits for the delivery, and so
-    do `close` and leaving the `with` block. After a fork, the child starts with an empty buffer and its own producer;
-    the parent delivers what it has buffered. `emit`, `flush` and `close` may be called in a signal handler.
+    do `close` and leaving the `with` block. After a fork, the child starts with an empty buffer and its own producer.
+    The parent delivers what it has buffered. `emit`, `flush` and `close` may be called in a signal handler.
     """
 
     def __init__(
@@ -253,8 +253,8 @@ class AuditClient(RecordingMethods):
             ClientClosed: The client is closed.
 
         Only the first event of a tenant waits for the registry: for up to `registry_wait_ms`, and while the registry
-        keeps failing, for 0.1 s once a second. An event that the cached contract rejects may wait as well, for up to
-        1 s and at most once a second per tenant, because the contract may have changed.
+        keeps failing, for 0.1 s once a second. An event that the cached contract rejects may wait as well, for up to 1
+        s and at most once a second per tenant, because the contract may have changed.
         """
         try:
             if event is None:
@@ -321,8 +321,8 @@ class AuditClient(RecordingMethods):
     def encoded(self, values: dict[str, Any]) -> Encoded | None:
         """Encode an event from `emit`'s keyword values, for `send_encoded`. This is much cheaper than `send`.
 
-        Returns None if the event needs full validation; in that case, create an AuditEvent from the values and pass it
-        to `send`, which also reports what is invalid. Never waits for the registry. May add the default source to
+        Returns None if the event needs full validation. In that case, create an AuditEvent from the values and pass it
+        to `send`, which also reports invalid values. Never waits for the registry. May add the default source to
         `values`.
         """
         if self._builder.redacts:

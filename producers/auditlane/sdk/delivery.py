@@ -55,7 +55,7 @@ def _threads_are_green() -> bool:
 def producer_options(config: ClientConfig) -> dict[str, Any]:
     """Return librdkafka's options for an idempotent producer that waits for all in-sync replicas.
 
-    `kafka_extra` takes precedence; ClientConfig rejects any option that weakens guarantees.
+    `kafka_extra` takes precedence. ClientConfig rejects any option that weakens guarantees.
     """
     return {
         "bootstrap.servers": config.kafka_bootstrap,
@@ -101,7 +101,7 @@ class Delivery:
     ) -> None:
         """Hand one event to librdkafka.
 
-        Raises BufferFull if the buffer stays full for `max_block_ms`; in that case the event was not accepted.
+        Raises BufferFull if the buffer stays full for `max_block_ms`. In that case the event was not accepted.
         """
         tracker, size = self._tracker, len(value)
         epoch = tracker.open(size)
@@ -132,7 +132,7 @@ class Delivery:
         on_report: Callable[[KafkaError | None], None],
         headers: dict[str, Any] | None = None,
     ) -> None:
-        """Hand one event to librdkafka; `on_report` is called on the poll thread with its outcome.
+        """Hand one event to librdkafka. `on_report` is called on the poll thread with its outcome.
 
         Raises BufferError if the buffer is full, and KafkaException. The tracker does not count the event.
         """

@@ -22,8 +22,10 @@ KEPT_FAILURES: Final = 100
 
 
 class Epoch:
-    """Counts the events between two flushes.¶`open` counts events without a delivery report, and `in_hand` counts the
-    main thread's events that have not been handed to Kafka yet.
+    """Counts the events between two flushes.
+
+    `open` counts events without a delivery report, and `in_hand` counts the main thread's events that have not been
+    handed to Kafka yet.
     """
 
     __slots__ = ("in_hand", "open")
@@ -122,7 +124,7 @@ class DeliveryTracker:
             self._wait(timeout_s)
 
     def wait_until(self, met: Callable[[], bool], timeout_s: float) -> bool:
-        """Wait until a condition is met, which is checked after each `wake`; return whether it was met in time.
+        """Wait until a condition is met, which is checked after each `wake`. Return whether it was met in time.
 
         A signal handler may wait, even if it interrupted a thread that holds the lock.
         """

@@ -286,8 +286,8 @@ class _Reader:
 def _fields(value: Any, *, value_is_state: bool = False) -> object:
     """Return the fields of an object as a mapping. A value without fields is returned unchanged.
 
-    A plain object inside a state is shown only by its type, since its attributes may be anything; the state itself
-    may be a plain object.
+    A plain object inside a state is shown only by its type, since its attributes may be anything. The state itself may
+    be a plain object.
     """
     if isinstance(value, Mapping):
         return value

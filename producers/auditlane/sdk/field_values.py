@@ -13,7 +13,9 @@ _INT_RANGES: Final = {"int": 31, "long": 63}
 
 
 def converted(field: Field, value: Any) -> Any:
-    """Return the value in Avro's form. Raises ValueError, with a message that is phrased to follow the field's name."""
+    """Return the value in Avro's form. Raises ValueError. Its message continues a sentence that starts with the field's
+    name.
+    """
     if value is None:
         if field.nullable:
             return None

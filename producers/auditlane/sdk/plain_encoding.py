@@ -1,7 +1,7 @@
 """Check and encode the keywords of `emit` in one pass, without an AuditEvent. Nearly every event takes this path.
 
 It accepts only values of the usual types. Other values and invalid values are left to the model and fastavro, which
-describe the problem. An event that is encoded here is valid there too, and gets the same bytes;
+describe the problem. An event that is encoded here is valid there too, and gets the same bytes.
 `tests/unit/sdk/test_plain_encoding.py` compares the two.
 """
 

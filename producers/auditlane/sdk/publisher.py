@@ -141,7 +141,7 @@ class EventPublisher:
         """Encode an event from `emit`'s keyword values, without an AuditEvent and without waiting for the registry.
 
         Returns None if that is impossible, as for a tenant's first event, whose contract is not loaded yet. Only `send`
-        waits for the contract, validates everything and reports what is invalid.
+        waits for the contract, validates everything and reports invalid values.
         """
         tenant = values.get("tenant_id")
         if type(tenant) is not str or self._closed or self._thread_starter is not _thread.start_new_thread:

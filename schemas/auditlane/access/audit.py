@@ -84,7 +84,7 @@ class AuditSink(Protocol):
 
 
 class NullAuditSink:
-    """Discards every record. Used in tests and by services without Kafka; `problem` is the reason."""
+    """Discards every record. Used in tests and by services without Kafka. `problem` is the reason."""
 
     waiting: Final = None
     spooled_bytes: Final = 0

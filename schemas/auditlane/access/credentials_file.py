@@ -107,7 +107,9 @@ def _stamp(path: Path) -> Stamp:
 
 
 def _sentence(problem: object) -> str:
-    """Describe a problem as `clients[1].roles: what is wrong`, or with line and column if the text is not JSON."""
+    """Describe a problem, preceded by its place, such as `clients[1].roles`. For text that is not JSON, the place is a
+    line and a column.
+    """
     assert isinstance(problem, dict)
     where = "".join(f"[{part}]" if isinstance(part, int) else f".{part}" for part in problem["loc"]).lstrip(".")
     message = str(problem["msg"]).removeprefix("Value error, ")

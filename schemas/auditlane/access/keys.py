@@ -89,7 +89,7 @@ class Client(BaseModel):
         return permissions_of(self.roles, bound=self.tenant is not None) | frozenset(self.extra_permissions)
 
     def state(self, now: datetime) -> Literal["active", "expired", "revoked"]:
-        """Return the client's state at `now`; only an active client is accepted."""
+        """Return the client's state at `now`. Only an active client is accepted."""
         if self.revoked:
             return "revoked"
         return "expired" if self.expires and self.expires <= now else "active"
@@ -198,7 +198,7 @@ class KeysFile:
     ) -> Issued:
         """Add a client. Raises InvalidInput, naming the invalid field, or Conflict if the client id is taken.
 
-        `on_issued` receives the secret before the file is written; if it raises, the file is left unchanged.
+        `on_issued` receives the secret before the file is written. If it raises, the file is left unchanged.
         """
         secret = _new_secret()
         client_id = client_id or f"al_{secrets.token_hex(10)}"
@@ -237,7 +237,7 @@ class KeysFile:
     ) -> Issued:
         """Give a client a new secret. Earlier secrets stay valid for `overlap`.
 
-        `on_issued` receives the secret before the file is written; if it raises, the file is left unchanged. Raises
+        `on_issued` receives the secret before the file is written. If it raises, the file is left unchanged. Raises
         NotFound if there is no such client, or Conflict if it is revoked.
         """
         secret = _new_secret()

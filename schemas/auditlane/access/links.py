@@ -145,7 +145,7 @@ class Claims(Protocol):
     def claim(self, name: str, /, *, until: datetime, now: datetime) -> bool:
         """Claim the link with this id until `until`. Returns True at most once per id, across all processes.
 
-        Raises StoreUnavailable or StoreRefused if the claim cannot be decided; in that case the link is unused.
+        Raises StoreUnavailable or StoreRefused if the claim cannot be decided. In that case the link is unused.
         """
         ...
 
@@ -168,7 +168,7 @@ class LinkExchange:
         return self.read(code, now=now).page
 
     def read(self, code: str, *, now: datetime) -> LinkRead:
-        """Return what the code refers to, without using the link or querying claims.
+        """Return the page, id and tenant of the code's link, without using the link or querying claims.
 
         Raises the same errors as `page_of`.
         """

@@ -43,7 +43,7 @@ class Oidc:
     """Verifies tokens from one issuer. A call blocks for a few seconds at most, while keys are fetched."""
 
     def __init__(self, policy: OidcPolicy, keys: KeySet, *, is_tenant: Callable[[str], bool]) -> None:
-        """Create the verifier; `is_tenant` decides whether a claim's value is a valid tenant id."""
+        """Create the verifier. `is_tenant` decides whether a claim's value is a valid tenant id."""
         self.policy = policy
         self.keys = keys
         self._is_tenant = is_tenant
@@ -128,7 +128,7 @@ def permissions(claims: Mapping[str, Any], policy: OidcPolicy) -> frozenset[Perm
 def _covers(claimed: str, name: str) -> bool:
     """Return whether a claimed permission covers a name.
 
-    `fe.secure.*` covers all names below `fe.secure.`; a bare `*` covers no name.
+    `fe.secure.*` covers all names below `fe.secure.`. A bare `*` does not cover any name.
     """
     return claimed == name or (claimed.endswith(_WILD) and len(claimed) > len(_WILD) and name.startswith(claimed[:-1]))
 

@@ -57,7 +57,7 @@ class Principal:
         return self.tenant or named
 
     def scope(self, permission: Permission, named: str | None, *, header: str = TENANT_HEADER) -> TenantScope:
-        """Return the scope of this request; `named` is the value of `header`, or None if it is absent.
+        """Return the scope of this request. `named` is the value of `header`, or None if it is absent.
 
         Raises Forbidden if the permission is missing, WrongTenant if a tenant's credential names another tenant, and
         InvalidInput if a request with an environment-wide credential does not name a tenant.
@@ -83,11 +83,11 @@ class Principal:
 class TenantScope:
     """The one tenant that a query may touch, and the query's actor. `client_id` is copied from the Principal.
 
-    A query returns and counts only events that match `base_filter`; an empty one matches all.
+    A query returns and counts only events that match `base_filter`. An empty one matches all.
 
-    Created by `Principal.scope` after authentication, by `authorized_before` for work that such a request started, and
-    by `for_operator` for a command on the operator's own machine, whose access to the store is its credential. It
-    cannot be created in any other way, and it is immutable.
+    `Principal.scope` creates it after authentication, `authorized_before` for work that such a request started, and
+    `for_operator` for a command on the operator's own machine, whose credential is its access to the store. There is no
+    other way to create one, and it is immutable.
     """
 
     __slots__ = ("actor", "base_filter", "client_id", "permissions", "tenant")

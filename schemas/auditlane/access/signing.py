@@ -99,7 +99,7 @@ class SigningKeys:
     def rotate(self, *, now: datetime, overlap: timedelta, spread: timedelta = SPREAD) -> SigningKey:
         """Add a key that signs from `now + spread`. Earlier keys stay valid for verification for `overlap` after that.
 
-        `overlap` must cover the longest lifetime of a token; otherwise, such tokens become invalid early.
+        `overlap` must cover the longest lifetime of a token. Otherwise, such tokens become invalid early.
         """
         return self._file.update(lambda content: content.rotated(now, overlap, spread)).keys[-1]
 
@@ -147,7 +147,7 @@ class SigningKeys:
         return claims
 
     def mac(self, purpose: str, data: bytes) -> bytes:
-        """Return a 32-byte MAC of `data` for this purpose; the caller compares it with `hmac.compare_digest`.
+        """Return a 32-byte MAC of `data` for this purpose. The caller compares it with `hmac.compare_digest`.
 
         It uses the oldest live key, on which all replicas agree while a new key is being distributed.
         """

@@ -50,7 +50,7 @@ class Viewer:
     base_filter: BaseFilter = ()
 
     def claims(self) -> dict[str, Any]:
-        """Return the claims of a token for this viewer; `of` parses them.
+        """Return the claims of a token for this viewer. `of` parses them.
 
         With a base filter, the permissions are inside `filtered`, so that a release that ignores it grants nothing.
         """
@@ -134,7 +134,7 @@ def check_delegation(principal: Principal, viewer: Viewer) -> None:
 def authenticate(token: str, *, keys: KeysFile, signing: SigningKeys, now: datetime) -> Principal:
     """Return the principal of this token. A client's permissions are read from the keys file at each request.
 
-    Revoking a key therefore ends its tokens and the tokens it minted at once; they also lose any permission that it
+    Revoking a key therefore ends its tokens and the tokens it minted at once. They also lose any permission that it
     loses.
 
     Raises TokenExpired, and Unauthenticated for any other invalid token.
@@ -244,7 +244,7 @@ class Operator:
     client_id: str = ""
 
     def claims(self) -> dict[str, Any]:
-        """Return the claims of a token for this operator; `of` parses them."""
+        """Return the claims of a token for this operator. `of` parses them."""
         return {"sub": self.user, "client": self.client_id}
 
     @classmethod

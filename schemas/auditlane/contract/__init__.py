@@ -1,7 +1,8 @@
 """The Kafka side of the agreement between producers, workers and operators' tools.
 
-Events: `event` (the model), `avro` (its schema, `event.avsc`), `wire` (framing), `registry` (the client),
-`tenant_contract` and `rules` (what a tenant's schema requires), `reject_codes`, `dead_letter`. The log: `partition`,
-`message_columns`, `brokers`, `intent` (the plan of a write, which workers commit as metadata) and `recovery` (where to
-start an assigned partition, decided from that plan).
+`event` is the model of an event, `avro` is its schema (`event.avsc`), `wire` frames it, and `registry` is the client of
+the registry. `tenant_contract` and `rules` represent the requirements of a tenant's schema. `reject_codes` and
+`dead_letter` describe rejected messages. `partition`, `message_columns` and `brokers` represent the log. `intent` is
+the plan of a write, which workers commit as metadata, and `recovery` decides from that plan where to start an assigned
+partition.
 """

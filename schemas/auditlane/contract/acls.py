@@ -41,7 +41,9 @@ class Allowed:
 
 
 def allowed(component: str, *, topic: str, dead_letters: str, group: str) -> Iterator[Allowed]:
-    """Yield what a component may do in Kafka, given the shared topic, the dead-letter topic and the workers' group."""
+    """Yield the rights of a component in Kafka, given the shared topic, the dead-letter topic and the workers'
+    group.
+    """
     resources: dict[Place, tuple[Kind, str, bool]] = {
         "events": ("topic", topic, True),
         "dead letters": ("topic", dead_letters, False),

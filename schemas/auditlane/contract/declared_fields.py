@@ -1,4 +1,4 @@
-"""The custom fields that typed events declare: from a subclass of AuditEvent to definitions of contract fields.
+"""Converts the custom fields that a subclass of AuditEvent declares to definitions of contract fields.
 
 | annotation | field | |---|---| | str, UUID, URL | AlphaNumeric | | EmailStr; IPv4Address, IPv6Address, IPvAnyAddress |
 Email; IpAddress | | Literal or Enum of strings; of integers | Enum; Integer with `oneOf` | | int; float, Decimal; bool
@@ -6,7 +6,7 @@ Email; IpAddress | | Literal or Enum of strings; of integers | Enum; Integer wit
 dataclass, a TypedDict | Json |
 
 `X | None` and a default concern the event alone: every field of a contract is nullable, since other events lack it.
-`max_length`, `pattern`, `ge`, `le`, and `gt` and `lt` of whole numbers become rules; other constraints are checked only
+`max_length`, `pattern`, `ge`, `le`, and `gt` and `lt` of whole numbers become rules. Other constraints are checked only
 when an event is made. `title`, or else `description`, becomes the display name.
 """
 

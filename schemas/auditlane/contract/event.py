@@ -1,4 +1,4 @@
-"""The audit event. Its Avro schema is `event.avsc`, derived from this model by `avro.derive`; a test compares them."""
+"""The audit event. Its Avro schema is `event.avsc`, derived from this model by `avro.derive`. A test compares them."""
 
 from __future__ import annotations
 
@@ -134,7 +134,7 @@ def _not_empty(value: object) -> object:
 
 
 def _json_text(value: object) -> object:
-    """Convert `before` or `after` to JSON text; a string is assumed to be JSON already."""
+    """Convert `before` or `after` to JSON text. A string is assumed to be JSON already."""
     given = value is None or (isinstance(value, str) and not isinstance(value, Enum))
     return value if given else json_text(value)
 
@@ -180,7 +180,7 @@ else:
 class AuditEvent(BaseModel):
     """One action, in the tenant's terms. Field order is the order in Avro.
 
-    `fields` holds the tenant's custom fields by name; in Avro they are on the same level as the base fields.
+    `fields` holds the tenant's custom fields by name. In Avro they are on the same level as the base fields.
 
     A subclass declares an event with custom fields of its own, its action, and defaults:
 
@@ -314,8 +314,7 @@ class AuditEvent(BaseModel):
     def custom_fields(self) -> dict[str, Any]:
         """Return `fields` and the fields that a subclass declares, in the form that a contract carries.
 
-        Declared fields take precedence.
-        Raises InvalidEvent, naming the field, for a value that no contract can carry.
+        Declared fields take precedence. Raises InvalidEvent, naming the field, for a value that no contract can carry.
         """
         if not self._declared:
             return self.fields

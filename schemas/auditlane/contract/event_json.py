@@ -1,4 +1,4 @@
-"""Read an event from a JSON object, for imports and HTTP. Null means absent; custom fields may be at either level."""
+"""Read an event from a JSON object, for imports and HTTP. Null means absent. Custom fields may be at either level."""
 
 from __future__ import annotations
 

@@ -30,7 +30,7 @@ _RESERVED: Final = READ_ONLY | {"fields"}
 class FieldType(StrEnum):
     """The type of a field's values.
 
-    In Avro everything except numbers, booleans and timestamps is a string; an Enum is a string with `oneOf`.
+    In Avro everything except numbers, booleans and timestamps is a string. An Enum is a string with `oneOf`.
     """
 
     AlphaNumeric = "AlphaNumeric"
@@ -232,7 +232,7 @@ def _definition(avro: Mapping[str, Any] | None) -> tuple[Any, ...] | None:
 
 
 def _rules_of(attributes: Mapping[str, Any]) -> dict[str, Any]:
-    """Return the given rules in their canonical order; `required: false` does not count as a rule."""
+    """Return the given rules in their canonical order. `required: false` does not count as a rule."""
     found = ((name, attributes.get(name)) for name in rules_.NAMES)
     return {name: value for name, value in found if value is not None and value is not False}
 

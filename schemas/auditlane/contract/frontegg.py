@@ -2,7 +2,7 @@
 them.
 
 Frontegg's audits have no fixed form, so a value that an event's field cannot reproduce is kept in the metadata, under
-its own key; a value that is not text is kept as JSON, and the entry `MARK` lists those keys. `storable` replaces values
+its own key. A value that is not text is kept as JSON, and the entry `MARK` lists those keys. `storable` replaces values
 that JSON allows but stores and responses cannot represent.
 """
 

@@ -32,9 +32,9 @@ class OpenCircuit(NamedTuple):
 class Intent:
     """The plan of the next write, and what operators need to know about it.
 
-    `first` and `last` are None if nothing is pending; `digest` is then empty. `at_ms` is the time by the writer's
+    `first` and `last` are None if nothing is pending. `digest` is then empty. `at_ms` is the time by the writer's
     clock. `recheck_below` is set if the committed offset was reset manually or lost: ranges below it may have been
-    attempted before. `failing_ms` and `error` tell operators when the range started to fail, and its last error;
+    attempted before. `failing_ms` and `error` tell operators when the range started to fail, and its last error.
     `circuit` is set if the circuit breaker halted the partition.
     """
 
@@ -69,8 +69,8 @@ class Intent:
 def decode(metadata: str | None) -> Intent | None:
     """Parse the intent in a commit's metadata. Returns None if there is none (another tool's commit erases it).
 
-    Raises UnknownIntent if it is from another version, truncated or damaged: an object with one of our member names,
-    or text that starts like an object but is not JSON.
+    Raises UnknownIntent if it is from another version, truncated or damaged: an object with one of our member names, or
+    text that starts like an object but is not JSON.
     """
     text = (metadata or "").strip()
     try:

@@ -1,4 +1,4 @@
-"""Convert Python values to JSON text, for `before`, `after` and custom fields that hold JSON.
+"""Convert Python values to JSON text, for `before`, `after` and custom fields that contain JSON.
 
 | given | becomes |
 |---|---|
@@ -40,7 +40,9 @@ _SECRET: Final = "**********"  # noqa: S105 - stored in place of a secret
 
 
 def json_text(value: object) -> str:
-    """Convert a value to JSON text. Raises ValueError, with a message that is phrased to follow the field's name."""
+    """Convert a value to JSON text. Raises ValueError. Its message continues a sentence that starts with the field's
+    name.
+    """
     try:
         _check_keys(value)
         return _ENCODER.encode(value)
@@ -57,7 +59,9 @@ def json_text(value: object) -> str:
 
 
 class _Refused(Exception):
-    """Raised for a value that cannot be converted. The message is phrased to follow the field's name."""
+    """Raised for a value that cannot be converted. The message continues a sentence that starts with the field's
+    name.
+    """
 
 
 def _check_keys(value: object) -> None:

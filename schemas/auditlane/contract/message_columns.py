@@ -72,7 +72,7 @@ class ByteColumn(Sequence[bytes | None]):
         self._places = None
 
     def extend(self, more: ByteColumn) -> None:
-        """Append another column; its buffers are shared, not copied."""
+        """Append another column. Its buffers are shared, not copied."""
         self.data += more.data
         self.lengths += more.lengths
         self._count += more._count
@@ -235,7 +235,9 @@ class Columns:
         return head
 
     def fitting(self, rows: int, size: int) -> int:
-        """Return how many messages from the start fit within both limits; at least one, if there are any."""
+        """Return the number of messages from the start that fit within both limits. It is at least one, if there are
+        any.
+        """
         count = min(rows, len(self.offsets))
         if self.size <= size or count <= 1:
             return count

@@ -1,6 +1,6 @@
 """The regular expressions in a contract's rules, matched by RE2 only.
 
-RE2 takes time proportional to the value's length times the size of the pattern's program, whatever the pattern; both
+RE2 takes time proportional to the value's length times the size of the pattern's program, whatever the pattern. Both
 are bounded when a contract is read. Python's `re`, which can take exponential time, never gets such a pattern: a
 process without RE2 (a service that only emits) leaves patterns to the gateway and the worker.
 """

@@ -49,7 +49,7 @@ class StartDecision:
 
     Reading starts at `offset`. With `rebuild`, exactly that range is restored first. `halt` is the reason not to start
     at all, and `note` is a line for the log. Ranges that start below `recheck_below` may have been attempted before,
-    with any result; they are compared with the store, like a rebuilt range.
+    with any result. They are compared with the store, like a rebuilt range.
     """
 
     offset: int

@@ -40,7 +40,7 @@ class Registered:
 
 
 class RegistryClient:
-    """A client for one registry. Thread-safe; schemas by id, which never change, are cached.
+    """A client for one registry. Thread-safe. Schemas by id, which never change, are cached.
 
     Every method raises RegistryUnavailable (no connection, time-out, 5xx, 429: a retry may succeed) or RegistryRefused
     (any other refusal), of which SchemaNotFound and SchemaIncompatible are subclasses. It does not retry, except once

@@ -9,7 +9,7 @@ from auditlane.runtime.settings import Settings
 
 
 def registry_client(settings: Settings, observe: Observe | None = None) -> RegistryClient:
-    """Create the registry client from the settings; `observe` is called after every request.
+    """Create the registry client from the settings. `observe` is called after every request.
 
     Raises ConfigError if the registry is not configured.
     """

@@ -1,8 +1,8 @@
 """The rules that a field's attributes can state, and the SDK's and the gateway's check of a single value.
 
-`required`: not null, not empty. `maxLength`: code points. `pattern`: RE2 syntax, matched against the whole value, and
-only together with `maxLength`. `minimum`, `maximum`: numbers, inclusive. `oneOf`: the allowed values. A null value
-breaks `required` and nothing else.
+`required` rejects null and empty values. `maxLength` counts code points. `pattern` has RE2 syntax, is matched against
+the whole value, and requires `maxLength`. `minimum` and `maximum` are inclusive numbers, and `oneOf` lists the allowed
+values. A null value breaks `required` and nothing else.
 """
 
 from __future__ import annotations

@@ -1,8 +1,8 @@
 """An event as a sentence: "Jane Cooper deleted document doc-13". The viewer implements the same rules in TypeScript.
 
 A template has placeholders for an event's fields (`PLACEHOLDERS`, `metadata.<key>`, `fields.<name>`). `{actor}` is the
-actor's name, or else its ID or type; `{object}` the resource's type and ID, or a phrase for the type; `{action}` the
-action's label.
+actor's name, or else its ID or type. `{object}` is the resource's type and ID, or a phrase for the type. `{action}` is
+the action's label.
 """
 
 from __future__ import annotations
@@ -92,7 +92,7 @@ def _known(name: str) -> bool:
 
 @lru_cache(maxsize=4096)
 def _pieces(template: str) -> tuple[tuple[str, str | None], ...]:
-    """Split a template into (text, name of the placeholder that follows); the last name is None."""
+    """Split a template into (text, name of the placeholder that follows). The last name is None."""
     found = _PLACEHOLDER.split(template)
     return (*zip(found[0:-1:2], found[1::2], strict=True), (found[-1], None))
 

@@ -1,6 +1,6 @@
-"""A tenant's contract, parsed from its Avro schema: base fields, custom fields, and their rules.
+"""Parses a tenant's contract from its Avro schema. A contract has base fields, custom fields, and rules for them.
 
-`exclusive`, an attribute of the record, requires the tenant's events to be written with the tenant's own contract; it
+`exclusive`, an attribute of the record, requires the tenant's events to be written with the tenant's own contract. It
 defaults to true as soon as any field has a rule.
 """
 
@@ -38,8 +38,8 @@ class Field:
     """One field. `kind` is string, boolean, int, long, float, double, enum, timestamp (in microseconds) or map (of
     strings).
 
-    `null_at` is the position of null in the union, or None if there is none; `union` is false for a plain type.
-    `default` is the unchecked value from the schema's JSON; None stands for null as well as for no default.
+    `null_at` is the position of null in the union, or None if there is none. `union` is false for a plain type.
+    `default` is the unchecked value from the schema's JSON. None stands for null as well as for no default.
     """
 
     name: str
@@ -85,9 +85,10 @@ class TenantContract:
         return cls(tuple(map(_storable, fields)), _exclusive(schema, fields))
 
     def reader_schema(self) -> str:
-        """Return a schema that describes the same datum by its types alone.¶It contains no logical types, defaults or
-        attributes, which could make a decoder fail. Times are plain longs, so that a decoder never has to represent a
-        time outside its calendar.
+        """Return a schema that describes the same datum by its types alone.
+
+        It contains no logical types, defaults or attributes, which could make a decoder fail. Times are plain longs, so
+        that a decoder never has to represent a time outside its calendar.
         """
         described = [{"name": field.name, "type": _plain(field)} for field in self.fields]
         return json.dumps({"type": "record", "name": "AuditEvent", "fields": described})

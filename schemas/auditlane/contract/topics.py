@@ -1,4 +1,4 @@
-"""Create the topics as configured. Existing topics are never changed; differences from the settings are reported."""
+"""Create the topics as configured. Existing topics are never changed. Differences from the settings are reported."""
 
 from __future__ import annotations
 

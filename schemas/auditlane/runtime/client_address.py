@@ -84,7 +84,7 @@ def client_address(
     """Return the client's IP address, or None if it is unknown.
 
     Every proxy appends the address that it was called from, so only the right-most entries can be trusted: a client may
-    send any others itself. The result is the peer, unless the peer is a trusted proxy; then it is the right-most entry
+    send any others itself. The result is the peer, unless the peer is a trusted proxy. Then it is the right-most entry
     that is not a trusted proxy. With a hop count of n, it is the n-th entry from the right.
 
     Args:

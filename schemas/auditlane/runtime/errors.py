@@ -51,7 +51,7 @@
     ├── Halted                   a partition is halted, since continuing would lose or duplicate events
     └── Unreconciled             Kafka and the store disagree: events are missing, extra or duplicated
 
-Every error carries a stable `code`; the message states what is wrong and `fix`, where one is known, what to do.
+Every error carries a stable `code`. The message states what is wrong and `fix`, where one is known, what to do.
 """
 
 from __future__ import annotations

@@ -19,7 +19,8 @@ def own_groups() -> frozenset[int]:
 
 
 def is_accessible_to_others(mode: int, group: int, groups: Set[int]) -> bool:
-    """Return whether users other than a file's owner may access it; `group` is the file's, `groups` are the process's.
+    """Return whether users other than a file's owner may access it. `group` is that of the file, and `groups` are those
+    of the process.
 
     Reading by the file's group is accepted if the process belongs to that group: Kubernetes mounts secrets as root's,
     readable by the pod's group.

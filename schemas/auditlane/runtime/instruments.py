@@ -39,7 +39,7 @@ class Instruments:
         )
 
     def histogram(self, name: str, buckets: Sequence[float] = Histogram.DEFAULT_BUCKETS) -> Histogram:
-        """Make a histogram; `buckets` are upper bounds, by default from 5 ms to 10 s."""
+        """Make a histogram. `buckets` are upper bounds, by default from 5 ms to 10 s."""
         metric = BY_NAME[name]
         return Histogram(metric.name, metric.help, metric.labels, registry=self.registry, buckets=buckets)
 

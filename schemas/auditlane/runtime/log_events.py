@@ -1,7 +1,7 @@
 """The list of all events that auditlane's processes log. Each has a name, levels, a meaning and an action. The docs
 include this list.
 
-A name is stable; the fields beside it are not. Libraries and the SDK, which logs sentences to the application's logger,
+A name is stable. The fields beside it are not. Libraries and the SDK, which logs sentences to the application's logger,
 are not listed.
 """
 

@@ -1,4 +1,4 @@
-"""Describe what is wrong with a value, in plain words and valid UTF-8."""
+"""Describe problems with values in plain words and valid UTF-8."""
 
 from __future__ import annotations
 

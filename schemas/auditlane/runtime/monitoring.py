@@ -22,7 +22,7 @@ IDLE_S: Final = 90.0  # an idle connection is closed after this time, since each
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """A response."""
+    """An HTTP response."""
 
     status: int
     content: bytes

@@ -45,7 +45,7 @@ class ProcessLoop(ABC):
         """React to the restart of a process that had ended unexpectedly."""
 
     def _read_output(self, name: str, child: subprocess.Popen[bytes]) -> None:  # noqa: B027 - nothing, unless it is piped
-        """Read what a child writes until it closes its output. Runs in the child's own thread."""
+        """Read a child's output until the child closes it. Runs in the child's own thread."""
 
     def _after_actions(self) -> float:
         """Run after each round of actions. Return the latest time at which to run again."""
@@ -114,7 +114,7 @@ class ProcessLoop(ABC):
                 self._exited(name, child.pid, code)
 
     def _stop(self) -> None:
-        """Stop every process; kill them on the second request."""
+        """Stop every process. Kill them on the second request."""
         stop = self._plan.force if self._stop_requested else self._plan.stop
         self._stop_requested = True
         stop(time.monotonic())

@@ -92,8 +92,8 @@ class ServiceState:
 
 
 class Plan:
-    """The plan. Report events to it, then call `decide`. `failed` names the service that made the initial
-    start fail.
+    """A plan of processes. Report events to it, and then call `decide`. `failed` names the service that made the
+    initial start fail.
     """
 
     def __init__(self, specs: Iterable[ServiceSpec], policy: Policy | None = None) -> None:

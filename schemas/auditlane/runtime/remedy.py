@@ -19,7 +19,7 @@ class Remedy(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Failure:
-    """A failed step. It has a remedy and a sentence for the log; `cause` is the name of the error, without details.
+    """A failed step. It has a remedy and a sentence for the log. `cause` is the name of the error, without details.
 
     `code` and `rejected` are set with `open_circuit`: the most frequent reject code of the range, and the number of its
     rejected messages.

@@ -47,7 +47,7 @@ def without_conflicts(environ: Mapping[str, str], given: Mapping[str, str]) -> d
 
 
 def _content(path: Path) -> str:
-    """Return the text of a file. Raises ValueError with the reason; it never contains the text."""
+    """Return the text of a file. Raises ValueError with the reason. It never contains the text."""
     try:
         with path.open("rb") as file:
             data = file.read(LARGEST + 1)

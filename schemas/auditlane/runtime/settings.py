@@ -1,4 +1,4 @@
-"""All settings. Each is read from `AUDITLANE_<NAME>`. The table in the docs is generated from these fields.
+"""Defines all settings. Each is read from `AUDITLANE_<NAME>`. The table in the docs is generated from these fields.
 
 The groups below only order the table. An empty setting selects the embedded service, or the default that its
 description names. A secret may come from a file instead: `AUDITLANE_<NAME>_FILE`.
@@ -81,14 +81,14 @@ Port = Annotated[int, BeforeValidator(_not_a_service_link), Field(ge=0, le=65_53
 def reached(consequence: str) -> Any:
     """Mark a setting as a budget that keeps one tenant or client from exhausting a shared resource.
 
-    `consequence` states what happens when the budget is reached; the table in docs/operate/serve.md is generated from
+    `consequence` states what happens when the budget is reached. The table in docs/operate/serve.md is generated from
     it. Pass the result as `json_schema_extra`. The default of a budget is never 0 or unlimited.
     """
     return {"budget": consequence}
 
 
 def budget_of(field: FieldInfo) -> str:
-    """Return what happens when this budget is reached, or "" if the setting is not a budget."""
+    """Return the consequence of reaching this budget, or "" if the setting is not a budget."""
     extra = field.json_schema_extra
     return str(extra.get("budget", "")) if isinstance(extra, dict) else ""
 

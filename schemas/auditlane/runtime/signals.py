@@ -13,7 +13,7 @@ _OURS: Final = (signal.SIGCHLD, signal.SIGTERM)
 def ordinary() -> None:
     """Restore SIGCHLD and SIGTERM if they are ignored, and unblock all signals. The commands rely on both.
 
-    Call it in the main thread at start-up; child processes inherit the result.
+    Call it in the main thread at start-up. Child processes inherit the result.
     """
     for number in _OURS:
         if signal.getsignal(number) is signal.SIG_IGN:

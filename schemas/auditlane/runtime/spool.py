@@ -80,8 +80,9 @@ class NoSpool:
 
 
 class FileSpool:
-    """A spool with one file per process in `folder`, which processes and replicas share.¶Each process holds a lock on
-    the file that it writes, and any process may drain an unlocked file.
+    """A spool with one file per process in `folder`, which processes and replicas share.
+
+    Each process holds a lock on the file that it writes, and any process may drain an unlocked file.
 
     A line is the record's CRC-32 in hexadecimal, a space, and the record, which must not contain a line break. Files
     are readable only by their owner.

@@ -1,6 +1,7 @@
 """Validate setting values, for the SDK and for everything else.
 
-Each check returns the value, or raises ValueError with a message that is phrased to follow the variable's name.
+Each check returns the value, or raises ValueError. The error's message continues a sentence that starts with the
+variable's name.
 """
 
 from __future__ import annotations

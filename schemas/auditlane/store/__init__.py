@@ -1,6 +1,7 @@
-"""The ClickHouse side of the agreement: writers and readers share the same tables.
+"""The ClickHouse side of the agreement. Writers and readers share the same tables.
 
-Numbered SQL files in `sql/` create and change the tables (`migrate`, on a cluster `cluster_init`); a new column is a
+Numbered SQL files in `sql/` create and change the tables (`migrate`, on a cluster `cluster_init`). A new column is a
 new file. `event_insert` is the INSERT that never adds a row twice, `preflight` checks that the server supports this,
-`insert_failures` classifies errors. `presentation` and `structure_cache` hold the data structure that readers see.
+and `insert_failures` classifies errors. `presentation` and `structure_cache` contain the data structure that readers
+see.
 """

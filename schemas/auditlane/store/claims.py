@@ -70,7 +70,7 @@ class StoredClaims:
     def claim(self, name: str, /, *, until: datetime, now: datetime) -> bool:
         """Claim a name, such as the id of a one-time link, until `until`. Returns True for at most one caller.
 
-        Raises StoreUnavailable or StoreRefused if the claim cannot be decided; in that case the name is unclaimed.
+        Raises StoreUnavailable or StoreRefused if the claim cannot be decided. In that case the name is unclaimed.
         """
         claim_id = self._begun(name, now)
         try:

@@ -34,7 +34,7 @@ _FIX = "Check AUDITLANE_CLICKHOUSE_URL, and that ClickHouse is running there."
 
 
 def connect(settings: Settings, **given: Any) -> Client:
-    """Connect to `settings.clickhouse_url`; `given` is passed to `clickhouse_connect.get_client`.
+    """Connect to `settings.clickhouse_url`. `given` is passed to `clickhouse_connect.get_client`.
 
     The client opens no session, so that many threads can share it. Raises StoreUnavailable or StoreRefused.
     """
@@ -80,7 +80,9 @@ class _TracedPool:
 
 
 def proxy_of(url: str) -> str | None:
-    """Return the proxy that HTTP_PROXY or HTTPS_PROXY names for this URL, or None; loopback is never proxied."""
+    """Return the proxy that HTTP_PROXY or HTTPS_PROXY names for this URL, or None if there is none. Loopback addresses
+    are never proxied.
+    """
     split = urlsplit(url)
     if is_loopback(split.hostname or ""):
         return None

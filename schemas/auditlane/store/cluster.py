@@ -2,7 +2,7 @@
 Distributed table.
 
 `events` and `settings` remain the local, replicated tables, with the names that the worker and queries on one server
-use; `<name>_all` reads all shards. A table in `SHARED` has every server of every shard as a replica; each shard has its
+use. `<name>_all` reads all shards. A table in `SHARED` has every server of every shard as a replica. Each shard has its
 own copy of a table in `LOCAL`, which is never read through another shard.
 
 It is the final state, one CREATE per table, so that a replica that joins later can run it. Pure: nothing here connects

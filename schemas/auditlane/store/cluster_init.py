@@ -2,7 +2,7 @@
 migrations.
 
 It does not use ON CLUSTER, which waits for unavailable servers. Columns of a replicated table are changed through any
-of its replicas; objects that are not replicated (Distributed tables, views, settings) get their final form on the
+of its replicas. Objects that are not replicated (Distributed tables, views, settings) get their final form on the
 connected server. So it may run against each server, in any order, any number of times.
 """
 

@@ -1,7 +1,7 @@
 """The INSERT of a range's rows. It consists of a statement that skips offsets already stored, and the rows after it.
 
 Sending the rows of a range and month again, by any process and however late, adds nothing, for two reasons. The
-deduplication token covers an insert that is still in flight; ClickHouse forgets tokens past a window, and tracks
+deduplication token covers an insert that is still in flight. ClickHouse forgets tokens past a window, and tracks
 `INSERT … FORMAT` and `INSERT … SELECT` separately, so every insert has the same form. The guard inside the statement
 skips the offsets that are stored when it runs, even if the token is forgotten.
 
@@ -114,7 +114,7 @@ def stored(table: Table, range_: OffsetRange, columns: str = "kafka_offset") -> 
 
 
 def statement(table: Table, range_: OffsetRange, month: int, *, expected_rows: int | None = None) -> str:
-    """Build the INSERT for a range's rows in one month; the rows follow it as one ArrowStream of `columns_to_send`.
+    """Build the INSERT for a range's rows in one month. The rows follow it as one ArrowStream of `columns_to_send`.
 
     With `expected_rows` it adds no rows unless exactly that many offsets of the range and month are stored.
     """

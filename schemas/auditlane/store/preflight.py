@@ -29,8 +29,10 @@ class NotMigrated(ConfigError):
 
 @dataclass(frozen=True, slots=True)
 class TableDefinition:
-    """A table's definition from `system.tables`.¶The table keeps the tokens of the newest `window` inserts, each for at
-    most `window_s` seconds. None means that there is no time limit.
+    """A table's definition from `system.tables`.
+
+    The table keeps the tokens of the newest `window` inserts, each for at most `window_s` seconds. None means that
+    there is no time limit.
     """
 
     name: str

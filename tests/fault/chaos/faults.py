@@ -1,5 +1,7 @@
-"""The faults. Each is a generator that injects the fault and yields.¶When it is resumed, it repairs the damage that the
-pipeline cannot repair itself, waits until the fault has taken effect, and returns whether it has.
+"""The faults. Each is a generator that injects the fault and yields.
+
+When it is resumed, it repairs the damage that the pipeline cannot repair itself, waits until the fault has taken
+effect, and returns whether it has.
 """
 
 from __future__ import annotations

@@ -39,8 +39,10 @@ WAVE = 5  # maximum number of concurrent faults
 
 @dataclass(frozen=True)
 class Kind:
-    """A kind of fault. `nodes` is the required number of brokers, where 0 means any number.¶Within a wave, it excludes
-    other kinds of its `family` and of the families in `without`, and all other kinds if it is `alone`.
+    """A kind of fault. `nodes` is the required number of brokers, where 0 means any number.
+
+    Within a wave, it excludes other kinds of its `family` and of the families in `without`, and all other kinds if it
+    is `alone`.
     """
 
     name: str

@@ -58,8 +58,9 @@ _COLUMNS = (
 @dataclass
 class Round:
     """The faults that `happened`, the faults that were `missed`, and the counts afterwards, unless the pipeline got
-    `stuck`.¶`scaled` contains the periods during which workers were scaled (Unix ms), and `pauses_s` the longest pause
-    in each.
+    `stuck`.
+
+    `scaled` contains the periods during which workers were scaled (Unix ms), and `pauses_s` the longest pause in each.
     """
 
     happened: list[str] = field(default_factory=list)

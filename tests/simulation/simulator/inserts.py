@@ -32,9 +32,10 @@ class Progress:
 
 @dataclass(slots=True)
 class Job:
-    """One attempt at a step of a range.¶For a redo, `seen` contains the stored offsets by month, and `again` counts
-    consecutive checks with the same result. `missing` lists the months that are still to be sent, or is None before the
-    check.
+    """One attempt at a step of a range.
+
+    For a redo, `seen` contains the stored offsets by month, and `again` counts consecutive checks with the same result.
+    `missing` lists the months that are still to be sent, or is None before the check.
     """
 
     work: Write | Publish

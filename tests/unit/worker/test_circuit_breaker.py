@@ -35,8 +35,9 @@ def traffic(given: Given) -> dict[str, Traffic]:
 
 
 def opened(*ranges: tuple[int, int], policy: BreakerPolicy = POLICY) -> list[bool]:
-    """Record ranges of a single tenant, 1 ms apart. Returns whether the breaker opens at each of them.¶A range is given
-    as its numbers of messages and of rejections.
+    """Record ranges of a single tenant, 1 ms apart. Returns whether the breaker opens at each of them.
+
+    A range is given as its numbers of messages and of rejections.
     """
     return stops(*({"acme": one} for one in ranges), policy=policy)
 

@@ -89,7 +89,7 @@ class Canary:
             self._metrics.measure(self._status, monotonic(), self.limits)
 
     def run(self, stop: threading.Event, active: Callable[[], bool] = lambda: True) -> None:
-        """Send events until `stop`, while `active` returns True."""
+        """Send events until `stop` is set, as long as `active` returns True."""
         while not stop.is_set():
             if not active():
                 self._status = None

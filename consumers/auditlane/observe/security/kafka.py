@@ -1,4 +1,4 @@
-"""Findings about Kafka's access control, and about whether acknowledged events are kept. Pure."""
+"""Finds weaknesses in Kafka's access control, and settings with which acknowledged events may be lost. Pure."""
 
 from __future__ import annotations
 
@@ -145,7 +145,7 @@ class Acl:
 
 @dataclass(frozen=True, slots=True)
 class Topic:
-    """A topic, with the lowest number of replicas of any of its partitions, and its options."""
+    """A topic and its options. `replicas` is the lowest number of replicas of any partition."""
 
     name: str
     replicas: int

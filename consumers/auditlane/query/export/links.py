@@ -61,8 +61,10 @@ class LinkTarget:
 
 
 class DownloadLinks:
-    """Signs and verifies download codes.¶`url` is the service's public URL, and defaults to the listen address.
-    `require_standing` raises an error if the requester has lost access to the link's content.
+    """Signs and verifies download codes.
+
+    `url` is the service's public URL, and defaults to the listen address. `require_standing` raises an error if the
+    requester has lost access to the link's content.
     """
 
     def __init__(self, signer: Signer, require_standing: Callable[[TenantScope], None], url: str = "") -> None:

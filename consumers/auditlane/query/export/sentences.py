@@ -54,8 +54,9 @@ class Sentences:
 
     @classmethod
     def of(cls, language: str, actions: Iterable[NamedAction], readable: Iterable[tuple[str, bool]]) -> Sentences:
-        """Create the settings for a reader, whose sentences contain only the `readable` fields.¶Each of these is a pair
-        of the field's name and whether it is a custom field.
+        """Create the settings for a reader, whose sentences contain only the `readable` fields.
+
+        Each of these is a pair of the field's name and whether it is a custom field.
         """
         given = set(readable)
         fields = tuple(name for name in FIELDS if name in _ALWAYS or (name, False) in given)

@@ -1,6 +1,7 @@
-"""Converts between Frontegg's description of the columns and the data structure. Pure.¶A property describes the field
-to which its name maps. Properties without a field (keys of the metadata), the theme and every unknown member exist only
-in Frontegg's document, and are kept there.
+"""Converts between Frontegg's description of the columns and the data structure. Pure.
+
+A property describes the field to which its name maps. Properties without a field (keys of the metadata), the theme and
+every unknown member exist only in Frontegg's document, and are kept there.
 """
 
 from __future__ import annotations

@@ -1,5 +1,7 @@
-"""Frontegg's metadata routes.¶`GET` and `POST /metadata` read and save the columns as Frontegg's clients describe them.
-They are kept as the environment's data structure. `GET /metadata/ip/{ip}` returns the location of an address.
+"""Frontegg's metadata routes.
+
+`GET` and `POST /metadata` read and save the columns as Frontegg's clients describe them. They are kept as the
+environment's data structure. `GET /metadata/ip/{ip}` returns the location of an address.
 """
 
 from __future__ import annotations
@@ -94,8 +96,10 @@ def place(ip: str, services: Services) -> IpLocation:
 def build(
     client: Callable[..., Any], configures: Callable[..., Any], *, named: Callable[[Request], str | None]
 ) -> APIRouter:
-    """Build the routes.¶`client` and `configures` are dependencies that return a Principal. The Principal of
-    `configures` may change the environment. `named` reads the header that names a tenant.
+    """Build the routes.
+
+    `client` and `configures` are dependencies that return a Principal. The Principal of `configures` may change the
+    environment. `named` reads the header that names a tenant.
     """
     router = APIRouter(include_in_schema=False)
     reads = [granted(_may_read(client, named))]

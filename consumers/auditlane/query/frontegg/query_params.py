@@ -56,8 +56,10 @@ class Condition:
 
 @dataclass(frozen=True, slots=True)
 class AuditQuery:
-    """A parsed request.¶`tenants` may only repeat the request's tenant, and never selects another one. Unless
-    `include_access`, auditlane's own events about access to the log do not match.
+    """A parsed request.
+
+    `tenants` may only repeat the request's tenant, and never selects another one. Unless `include_access`, auditlane's
+    own events about access to the log do not match.
     """
 
     conditions: tuple[Condition, ...] = ()

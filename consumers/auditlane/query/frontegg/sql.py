@@ -140,8 +140,10 @@ def _condition(parameters: Parameters, condition: Condition) -> str:
 
 
 def _any_of(parameters: Parameters, column: str, condition: Condition) -> str:
-    """Compile the condition that a column equals one of the values.¶A value that the column cannot store, such as an
-    invalid address, is looked up in the metadata, where the gateway keeps it.
+    """Compile the condition that a column equals one of the values.
+
+    A value that the column cannot store, such as an invalid address, is looked up in the metadata, where the gateway
+    keeps it.
     """
     typed = _TYPED.get(column)
     if typed is None:

@@ -55,8 +55,9 @@ class Poller:
         self._polled_ms = 0
 
     def poll(self, tenants: Sequence[str]) -> PollResult:
-        """Read the rows that became visible, and return the new events of these tenants.¶Raises the same errors as
-        `QueryExecutor.rows`, except QueryTooLarge, which no tenant could correct.
+        """Read the rows that became visible, and return the new events of these tenants.
+
+        Raises the same errors as `QueryExecutor.rows`, except QueryTooLarge, which no tenant could correct.
         """
         now, now_ms = time.monotonic(), time.time_ns() // 1_000_000
         since_ms = self._since(now, now_ms)

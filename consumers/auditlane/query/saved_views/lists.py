@@ -32,7 +32,7 @@ def found(views: Sequence[StoredView], view_id: str) -> StoredView:
 def with_view(views: Sequence[StoredView], view: StoredView, *, limit: int, whose: str, setting: str) -> Views:
     """Return the views with this one added, or replaced if there is one with its id.
 
-    Raises Conflict for a name that another view has, and above the limit; `setting` is the limit's variable.
+    Raises Conflict for a name that another view has, and above the limit. `setting` is the limit's variable.
     """
     others = [other for other in views if other.id != view.id]
     if any(other.name.casefold() == view.name.casefold() for other in others):

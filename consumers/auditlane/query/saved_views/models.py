@@ -77,7 +77,7 @@ class ViewRequest(ViewContent):
 
 
 class StoredView(ViewContent):
-    """A view as it is stored. `revision` counts its changes, from 1; members of a newer version are ignored."""
+    """A view as it is stored. `revision` counts its changes, from 1. Members of a newer version are ignored."""
 
     model_config = ConfigDict(frozen=True, extra="ignore")
 
@@ -101,6 +101,6 @@ class SavedView(StoredView):
 
 
 class SavedViewList(BaseModel):
-    """The views that the caller has: first those of the tenant, then the caller's own; new views come last."""
+    """The views that the caller has: first those of the tenant, then the caller's own. New views come last."""
 
     data: list[SavedView]

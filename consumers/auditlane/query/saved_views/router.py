@@ -77,8 +77,8 @@ def replace(
     caller: Caller,
     services: Services,
 ) -> SavedView:
-    """Replace a view, and share it or stop sharing it; then it belongs to the caller. Requires `If-Match` with the ETag
-    that was read; `*` overwrites any revision. A shared view requires `audits:configure`.
+    """Replace a view, and share it or stop sharing it. Then it belongs to the caller. Requires `If-Match` with the ETag
+    that was read. `*` overwrites any revision. A shared view requires `audits:configure`.
     """
     if body.shared:
         _require_configure(scope)
@@ -91,7 +91,7 @@ def replace(
 
 
 def delete(request: Request, view_id: str, scope: Scope, caller: Caller, services: Services) -> None:
-    """Delete a view. A shared view requires `audits:configure`; it is deleted for everyone. `If-Match` is optional."""
+    """Delete a view. A shared view requires `audits:configure`. It is deleted for everyone. `If-Match` is optional."""
     view = _changeable(view_id, scope, caller, services)
     services.saved_views.delete(caller, view, etags_of(request))
     _record(request, Action.saved_view_deleted, view)
@@ -100,7 +100,7 @@ def delete(request: Request, view_id: str, scope: Scope, caller: Caller, service
 def build(authorize: Authorize, *, only: Callable[..., Any]) -> APIRouter:
     """Build the routes under `/v1/views`.
 
-    `authorize` takes permissions, and returns a dependency for the request's TenantScope; `only()` is a dependency that
+    `authorize` takes permissions, and returns a dependency for the request's TenantScope. `only()` is a dependency that
     rejects query parameters.
     """
     reads = granted(authorize(Permission.read))

@@ -19,8 +19,10 @@ _MAX_BYTES: Final = 12_288  # bytes of the changes or the contract in an event; 
 def audit_events(
     change: StructureChange, field_change: FieldChange | None = None
 ) -> Iterator[tuple[Action, dict[str, Any]]]:
-    """Yield the action and facts of each event about a change.¶There is one event for the switch, one for everything
-    else, and one for each contract version that the change registered.
+    """Yield the action and facts of each event about a change.
+
+    There is one event for the switch, one for everything else, and one for each contract version that the change
+    registered.
 
     `field_change` is the requested change to a field's contract.
     """

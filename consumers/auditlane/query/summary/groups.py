@@ -23,7 +23,7 @@ class Counted:
     """Counts by place and bucket, collected from rows of `sql.compile_groups`."""
 
     def __init__(self, rows: Iterable[Mapping[str, Any]], starts: Sequence[int], *, compared: bool) -> None:
-        """Collect the rows; `starts` are the starts of the buckets in microseconds."""
+        """Collect the rows. `starts` are the starts of the buckets in microseconds."""
         self._starts = starts
         self._compared = compared
         self._events: defaultdict[int, dict[int, int]] = defaultdict(dict)
@@ -45,10 +45,10 @@ class Counted:
 
 
 def value_query(field: Field, value: str, row: Mapping[str, Any], filter_: Filter) -> Node:
-    """Return the query that finds the events with this value; `row` is its row of `sql.compile_ranking`.
+    """Return the query that finds the events with this value. `row` is its row of `sql.compile_ranking`.
 
-    A filter that names an action of access to the log, or auditlane as the source, includes these events. If the
-    filter of the request does not, they are excluded here.
+    A filter that names an action of access to the log, or auditlane as the source, includes these events. If the filter
+    of the request does not, they are excluded here.
     """
     if field.path == "actor":
         return _actor(value, row)

@@ -73,7 +73,7 @@ class Summaries:
         """Count events by at most `limit` values of the field, and over time in about `max_buckets` buckets.
 
         An open end of the filter's time range extends to the first event, or to the last event or `now`. With
-        `compare`, also counts the period before; raises InvalidFilter if there is none.
+        `compare`, also counts the period before. Raises InvalidFilter if there is none.
         """
         before = start_before(filter_.since, filter_.until, now) if compare else None
         ranking = sql.compile_ranking(self._database, scope, filter_, field, before, limit)
@@ -114,7 +114,7 @@ class Summaries:
     ) -> Stats:
         """Return the figures of the filter's time range. Without one, they cover the seven days before `now`.
 
-        The day starts at midnight in the zone. With `compare`, also those of the period before; raises InvalidFilter if
+        The day starts at midnight in the zone. With `compare`, also those of the period before. Raises InvalidFilter if
         there is none.
         """
         today = now.astimezone(zone).replace(hour=0, minute=0, second=0, microsecond=0).astimezone(UTC)
@@ -142,8 +142,8 @@ class Summaries:
         )
 
     def _ends(self, scope: TenantScope, filter_: Filter) -> tuple[datetime, datetime] | None:
-        """Return the ends of the filter's time range. An open end extends to the first or last event; None if there are
-        no events.
+        """Return the ends of the filter's time range. An open end extends to the first or last event. Returns None if
+        there are no events.
         """
         since, until = filter_.since, filter_.until
         if since is not None and until is not None:

@@ -120,8 +120,10 @@ class DeadLetters:
                 raise DlqPublishFailed(self._failure(error))
 
     def _publish_alone(self, range_: Range, rejection: Rejection) -> None:
-        """Send a dead letter that was too large on its own.¶It is first sent complete, since only its batch may have
-        been too large, and then with less and less of its value.
+        """Send a dead letter that was too large on its own.
+
+        It is first sent complete, since only its batch may have been too large, and then with less and less of its
+        value.
         """
         for kept in _KEPT:
             [error] = self._produced(range_, [rejection], kept, time.monotonic() + self._timeout_s)

@@ -95,7 +95,7 @@ class Vouched:
 
 @dataclass(slots=True)
 class ValidationBatch:
-    """A range during validation."""
+    """A range of messages while it is validated."""
 
     raw: RawRange
     values: ByteColumn

@@ -24,8 +24,9 @@ Kind = tuple[str | None, int]  # tenant and schema id
 
 
 def isolated(raw: RawRange, validate: Callable[[RawRange], ValidationResult]) -> ValidationResult:
-    """Return the result of `validate`. Messages that make it raise an error are rejected as NOT_JUDGED.¶The subclasses
-    of Unavailable propagate. In that case no message is at fault, so the range is retried later.
+    """Return the result of `validate`. Messages that make it raise an error are rejected as NOT_JUDGED.
+
+    The subclasses of Unavailable propagate. In that case no message is at fault, so the range is retried later.
     """
     try:
         return validate(raw)

@@ -73,7 +73,7 @@ class FirstDefaults:
 
 
 class SchemaCache:
-    """The cache. Thread-safe. The lock is not held during a request to the registry.
+    """A cache of the registry. Thread-safe. The lock is not held during a request to the registry.
 
     `refresh_s` is the maximum age of a positive result, and `clock` counts seconds. Every method raises
     RegistryUnavailable when the registry is unreachable, rejects the credentials or lacks the base subject, since none

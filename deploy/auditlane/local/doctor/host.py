@@ -107,8 +107,10 @@ def metric_findings(gauges: Mapping[str, float]) -> Iterator[Finding]:
 
 
 def provenance_findings(part: str, verifies: Collection[str], path: Path | None) -> Iterator[Finding]:
-    """Yield a finding unless a worker can verify the signatures of `serve`.¶`verifies` are the ids of the worker's
-    keys. The keys of `serve` are in the file at `path`, if it exists on this machine.
+    """Yield a finding unless a worker can verify the signatures of `serve`.
+
+    `verifies` are the ids of the worker's keys. The keys of `serve` are in the file at `path`, if it exists on this
+    machine.
     """
     fix = f"Set {variable('provenance_keys_file')} to the file that serve uses."
     signing = ProvenanceKeys(path).key_ids if path and path.exists() else ()

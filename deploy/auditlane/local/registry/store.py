@@ -61,8 +61,8 @@ class StoredSchema:
 
     @property
     def guid(self) -> UUID:
-        """The GUID. It is derived from the text and the references, so it is the same in every registry of this
-        kind.
+        """The GUID of the schema. It is derived from the text and the references, so it is the same in every registry
+        of this kind.
         """
         return UUID(bytes=_fingerprint(self.text, self.references)[:16])
 

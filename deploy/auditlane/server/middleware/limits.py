@@ -255,8 +255,9 @@ class ConcurrencyLimit:
         return _streaming(replayed(first, body.receive), body, slot)
 
     async def _tenant_of_public(self, request: Request) -> str:
-        """Return the tenant for which a request to a public route has a valid credential, or "" if there is
-        none.¶Public routes, which have no checks, are pages and downloads by link.
+        """Return the tenant for which a request to a public route has a valid credential, or "" if there is none.
+
+        Public routes, which have no checks, are pages and downloads by link.
         """
         if request.method not in ("GET", "HEAD") or request.url.path.startswith(ALWAYS):
             return ""

@@ -1,4 +1,4 @@
-"""Settings of the shop: a shortened `django-admin startproject` template, plus auditlane's lines."""
+"""The settings of the shop. They are a shortened `django-admin startproject` template with auditlane's lines."""
 
 import os
 from pathlib import Path

@@ -4,5 +4,5 @@ from django.http import HttpRequest
 
 
 def tenant_of(request: HttpRequest) -> str:
-    """Return the tenant of a request; a real shop would use the host name or the user."""
+    """Return the tenant of a request. A real shop would use the host name or the user."""
     return request.headers.get("X-Tenant", "acme")

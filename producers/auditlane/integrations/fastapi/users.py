@@ -23,8 +23,8 @@ class AuditedUsers:
 
         class UserManager(AuditedUsers, UUIDIDMixin, BaseUserManager[User, uuid.UUID]): ...
 
-    The manager's methods may be overridden as usual; a method that does not call `super()` is recorded too. There is
-    no event for a logout, which fastapi-users does not report.
+    The manager's methods may be overridden as usual. A method that does not call `super()` is recorded too. There is no
+    event for a logout, which fastapi-users does not report.
     """
 
     audit_client: ClassVar[AuditClient] = audit

@@ -73,8 +73,8 @@ class Audit:
     def login_failed(self, login: str, *, reason: str = "bad_credentials", user_id: object = None) -> None:
         """Record a failed login, which neither Flask nor Flask-Login notices. Never raises.
 
-        `login` is what the user typed; it is masked. `reason` is `bad_credentials`, `unknown_user`, `mfa`, `locked`,
-        `disabled`, `expired` or `policy`.
+        `login` is the text that the user typed. It is masked in the event. `reason` is `bad_credentials`,
+        `unknown_user`, `mfa`, `locked`, `disabled`, `expired` or `policy`.
         """
         record_login_failed(self._client, login, reason, user_id=user_id)
 

@@ -1,4 +1,4 @@
-"""Record log records that carry `audit`: `logging.getLogger().addHandler(AuditHandler())`."""
+"""Record log records that carry `audit`. To install it, call `logging.getLogger().addHandler(AuditHandler())`."""
 
 from auditlane.integrations.logging.handler import AuditHandler
 

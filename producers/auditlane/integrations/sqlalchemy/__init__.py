@@ -1,4 +1,6 @@
-"""Record what SQLAlchemy sessions commit to rows of chosen models: `audit_models(Session, [User, Document])`."""
+"""Record the changes that SQLAlchemy sessions commit to rows of chosen models. Call `audit_models(Session, [User,
+Document])`.
+"""
 
 from auditlane.integrations.sqlalchemy.auditor import Auditor, audit_models
 from auditlane.integrations.sqlalchemy.models import AuditedModel, audited_model

@@ -1,4 +1,4 @@
-"""Listen to sessions and mappers, and record what a transaction changed once it is committed."""
+"""Listen to sessions and mappers, and record a transaction's changes once it is committed."""
 
 from __future__ import annotations
 
@@ -309,12 +309,12 @@ def audit_models(
     client: AuditClient = audit,
     tenant: Callable[[Any], object] | None = None,
 ) -> Auditor:
-    """Record what these sessions commit to rows of the chosen models.
+    """Record the changes that these sessions commit to rows of the chosen models.
 
         audit_models(Session, [User, Document], tenant=lambda row: row.tenant_id)
 
-    Each row that a transaction creates, updates or deletes becomes one event after the commit, with its columns
-    before and after. Changes that are rolled back, even to a savepoint, are not recorded. A bulk statement, such as
+    Each row that a transaction creates, updates or deletes becomes one event after the commit, with its columns before
+    and after. Changes that are rolled back, even to a savepoint, are not recorded. A bulk statement, such as
     `update(Document)`, becomes one event with the number of rows.
 
     Args:

@@ -24,8 +24,9 @@ def kind_of(execution: ORMExecuteState) -> Kind | None:
 
 
 def with_row_count(execution: ORMExecuteState, result: Result[Any]) -> tuple[int | None, Result[Any]]:
-    """Return the number of rows that a statement changed, and its result.¶If the statement has RETURNING, its rows have
-    to be read to count them. The returned result contains them again.
+    """Return the number of rows that a statement changed, and its result.
+
+    If the statement has RETURNING, its rows have to be read to count them. The returned result contains them again.
     """
     if execution.is_executemany and not execution.is_delete:  # each item is one row
         return len(execution.parameters or ()), result

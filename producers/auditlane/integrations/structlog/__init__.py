@@ -1,4 +1,6 @@
-"""Record structlog's events that carry `audit`: `structlog.configure(processors=[AuditProcessor(), …])`."""
+"""Record structlog's events that carry `audit`. To install it, call `structlog.configure(processors=[AuditProcessor(),
+…])`.
+"""
 
 from auditlane.integrations.structlog.processor import AuditProcessor
 

@@ -1,4 +1,4 @@
-"""A processor for structlog."""
+"""A structlog processor that records log entries."""
 
 from __future__ import annotations
 
@@ -16,10 +16,9 @@ class AuditProcessor:
         structlog.configure(processors=[AuditProcessor(), structlog.processors.JSONRenderer()])
         log.info("Jane deleted the draft", audit={"action": "document.deleted", "resource_id": "d-1"})
 
-    `audit` is a mapping of keywords of `AuditClient.emit`, or just the action. The entry's text becomes the
-    description unless there is one. Tenant, actor and request come from the context. Recording never raises into
-    the code that logs.
-    Place it before processors that format exceptions.
+    `audit` is a mapping of keywords of `AuditClient.emit`, or just the action. The entry's text becomes the description
+    unless there is one. Tenant, actor and request come from the context. Recording never raises into the code that
+    logs. Place it before processors that format exceptions.
     """
 
     def __init__(self, client: AuditClient = audit) -> None:

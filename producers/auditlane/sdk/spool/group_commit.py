@@ -47,7 +47,7 @@ class GroupCommit:
 
 
 def sync_and_close(descriptor: int) -> None:
-    """Sync a file and close it; do nothing for -1. Raises OSError."""
+    """Sync a file and close it. Do nothing for -1. Raises OSError."""
     if descriptor < 0:
         return
     try:

@@ -33,7 +33,7 @@ RESULTS: Final = {
 
 @dataclass(frozen=True, slots=True)
 class OwnEvent:
-    """An event about the delivery, for a tenant's log; `event_id` and `occurred_at` are None for new ones."""
+    """An event about the delivery, for a tenant's log. `event_id` and `occurred_at` are None for new ones."""
 
     tenant: str
     action: str
@@ -158,7 +158,7 @@ class SpoolKeeper:
         self._emit_or_assign(OwnEvent(change.tenant, change.action, change.metadata()))
 
     def _emit_or_assign(self, event: OwnEvent) -> None:
-        """Emit for the event's tenant; if that is impossible, for the catch-all tenant."""
+        """Emit for the event's tenant. If that is impossible, for the catch-all tenant."""
         metadata = event.metadata
         if event.tenant:
             try:

@@ -54,7 +54,7 @@ class Ledger:
             self.waiting += 1
 
     def done(self, number: int) -> bool:
-        """Record that Kafka has a record, or that it was given up; return whether it was open."""
+        """Record that Kafka has a record, or that it was given up. Return whether it was open."""
         state = self._state(number)
         if state == _DONE:
             return False

@@ -19,7 +19,7 @@ REFUSED: Final = "Kafka rejected the events."
 
 @dataclass(frozen=True, slots=True)
 class Loss:
-    """Events that a tenant lost. Times are microseconds since 1970; `tenant` is "" if it is not known."""
+    """Events that a tenant lost. Times are microseconds since 1970. `tenant` is "" if it is not known."""
 
     tenant: str
     count: int
@@ -73,7 +73,7 @@ def dumped(losses: Iterable[Loss]) -> str:
 
 
 def loaded(data: bytes) -> list[Loss]:
-    """Return the losses in a file's content; none if it is damaged."""
+    """Return the losses in a file's content. Returns none if the content is damaged."""
     try:
         rows = json.loads(data)
         return [Loss(str(row[0]), int(row[1]), int(row[2]), int(row[3]), str(row[4])) for row in rows]

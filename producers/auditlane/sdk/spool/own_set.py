@@ -53,7 +53,7 @@ class OwnSet(RecordSet):
         alone: bool = False,
         waiting: bool = False,
     ) -> tuple[int, Segment]:
-        """Write a record; return its number and segment. `alone` writes it to a segment of its own.
+        """Write a record. Return its number and segment. `alone` writes it to a segment of its own.
 
         Raises OSError, in which case nothing was written.
         """
@@ -96,7 +96,7 @@ class OwnSet(RecordSet):
             _sync(self._descriptor)
 
     def duplicate(self) -> int:
-        """Return a descriptor of the active segment, to sync it without the lock; -1 if there is none."""
+        """Return a descriptor of the active segment, to sync it without the lock. Returns -1 if there is none."""
         return os.dup(self._descriptor) if self._descriptor >= 0 else -1
 
     def leave(self) -> None:

@@ -84,7 +84,7 @@ class OwnerFile:
 
     @classmethod
     def adopt(cls, folder: Path) -> OwnerFile | None:
-        """Lock the owner file of a process that has ended; return None if the process lives, or the file is gone.
+        """Lock the owner file of a process that has ended. Return None if the process lives, or the file is gone.
 
         A damaged file counts as empty. Raises PermissionError for another user's file.
         """
@@ -124,7 +124,7 @@ class OwnerFile:
         self._words[_SWEPT] = at_us
 
     def emitted(self, tenant: str, at_us: int) -> int:
-        """Count an event that is only in memory; return the tenant's slot."""
+        """Count an event that is only in memory. Return the tenant's slot."""
         slot = self._slots.get(tenant)
         if slot is None:
             slot = self._new_slot(tenant)
@@ -152,7 +152,7 @@ class OwnerFile:
         self._words[slot + _SPILLED] += 1
 
     def correct_spilled(self, nth: Mapping[str, int]) -> None:
-        """Count records that the process wrote, and was killed before it counted them; `nth` has the highest `nth` of
+        """Count records that the process wrote, and was killed before it counted them. `nth` has the highest `nth` of
         each tenant's records.
         """
         for slot, tenant in self._named():
@@ -191,7 +191,7 @@ class OwnerFile:
             yield slot, tenant
 
     def _new_slot(self, tenant: str) -> int:
-        """Return a new tenant's slot; if there is no space for one, the slot without a name."""
+        """Return a new tenant's slot. If there is no space for one, the slot without a name."""
         position = _HEADER_WORDS + len(self._slots) * _SLOT_WORDS
         if tenant and position + 2 * _SLOT_WORDS > len(self._words) and not self._grow():
             return self._slots.get("") or self._new_slot("")

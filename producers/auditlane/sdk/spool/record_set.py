@@ -126,7 +126,7 @@ class RecordSet:
             self._forget_cursor(segment)
 
     def done(self, number: int, segment: Segment) -> bool:
-        """Record that Kafka has a record, or that it was given up; return whether it was open."""
+        """Record that Kafka has a record, or that it was given up. Return whether it was open."""
         before = self.ledger.waiting
         if not self.ledger.done(number):
             return False
@@ -136,7 +136,7 @@ class RecordSet:
         return True
 
     def reclaim(self) -> bool:
-        """Delete the segments whose records are all done; return whether there was one."""
+        """Delete the segments whose records are all done. Return whether there was one."""
         done = [segment for segment in list(self.segments.values()) if segment.sealed and not segment.open]
         for segment in done:
             self.delete(segment)

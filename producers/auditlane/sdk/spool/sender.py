@@ -61,7 +61,7 @@ class SpoolSender(SpoolStore):
         self._retry_at = 0.0  # monotonic time before which nothing is read from disk again
 
     def after_fork(self, tracker: DeliveryTracker) -> None:
-        """Start over in a forked child; the parent keeps its files."""
+        """Start over in a forked child. The parent keeps its files."""
         if self.own is not None:
             self.own.close_inherited()
         self._start(tracker)
@@ -155,7 +155,7 @@ class SpoolSender(SpoolStore):
             self.own = self.adopted = None
 
     def _accept(self, event: Event, *, keep: bool, nested: bool) -> int:
-        """Accept an event; return how many records were written with it, or 0 if it was not written."""
+        """Accept an event. Return how many records were written with it, or 0 if it was not written."""
         own = self.own or self._opened()
         fast = self._config.delivery_mode == "fast"
         if fast:
@@ -193,7 +193,7 @@ class SpoolSender(SpoolStore):
         return True
 
     def _hand_over(self, event: Event) -> bool:
-        """Hand an event that is on disk to Kafka's client; return whether there was room for it. If not, it waits."""
+        """Hand an event that is on disk to Kafka's client. Return whether there was room for it. If not, it waits."""
         try:
             self._offer(event, partial(self._reported, event))
         except KafkaException as error:

@@ -28,7 +28,7 @@ def add(own: OwnSet, *names: str, waiting: bool = True, alone: bool = False) -> 
 
 
 def abandon(own: OwnSet):
-    """Leave a set as a killed process does; return its folder."""
+    """Leave a set as a killed process does. Return its folder."""
     own.close_inherited()
     own.owner.close()
     return own.path
@@ -41,7 +41,7 @@ def adopt(path) -> RecordSet:
 
 
 def drain(found: RecordSet, count: int = 10**6) -> list[str]:
-    """Send and settle the waiting records in order; return their ids."""
+    """Send and settle the waiting records in order. Return their ids."""
     ids: list[str] = []
     while len(ids) < count and (waiting := found.next_waiting()):
         segment, record = waiting

@@ -1,4 +1,4 @@
-"""Events that are written, handed to Kafka's client, and counted; the test decides the client's outcomes."""
+"""Events that are written, handed to Kafka's client, and counted. The test decides the client's outcomes."""
 
 from __future__ import annotations
 

@@ -1,5 +1,6 @@
-"""Determines the OCSF class and activity of an action.¶An action that the vocabulary lacks belongs to API Activity,
-with an activity derived from the action's verb.
+"""Determines the OCSF class and activity of an action.
+
+An action that the vocabulary lacks belongs to API Activity, with an activity derived from the action's verb.
 """
 
 from __future__ import annotations

@@ -48,7 +48,7 @@ Build = Callable[[Row, Mapped], Attributes]
 
 @dataclass(frozen=True, slots=True)
 class Shape:
-    """The shape of a class. It consists of the class's own attributes, and of the common attributes that it has.
+    """The attributes of an OCSF class. It has attributes of its own, and some of the common attributes.
 
     A class without an actor of its own gets it from the `host` profile.
     """

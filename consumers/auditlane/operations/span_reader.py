@@ -101,7 +101,7 @@ class SpanReader:
                         return
                     heard = time.monotonic()
             if time.monotonic() - heard > PATIENCE_S:
-                raise KafkaUnavailable(f"{span.partition}: the brokers sent nothing for {PATIENCE_S:g} s.")
+                raise KafkaUnavailable(f"The brokers sent nothing from {span.partition} for {PATIENCE_S:g} s.")
 
 
 def _ended(message: Message, span: Span) -> bool:
@@ -116,9 +116,9 @@ def _ended(message: Message, span: Span) -> bool:
         return True
     if out_of_range(error):
         raise Halted(
-            f"{span.partition}: Kafka no longer holds all of the offsets {span.first}-{span.end - 1}.",
+            f"Kafka no longer holds all of the offsets {span.first}-{span.end - 1} of {span.partition}.",
             fix="Run the command again: it begins at the first offset that Kafka still holds.",
         )
     if error.fatal():
-        raise KafkaUnavailable(f"{span.partition}: {error.str()}.")
+        raise KafkaUnavailable(f"{span.partition} cannot be read: {error.str()}.")
     return False

@@ -62,7 +62,7 @@ def plan_of(selection_: Selection, bounds: list[Bounds], *, below_commit: bool) 
     try:
         return plan(selection_, bounds, below_commit=below_commit)
     except ValueError as error:
-        raise ConfigError(f"{bounds[0].partition.topic}: {error}.", field="--partition") from error
+        raise ConfigError(f"{bounds[0].partition.topic} cannot be read: {error}.", field="--partition") from error
 
 
 def _time(option: str, text: str) -> int | None:

@@ -92,7 +92,7 @@ def sasl_config(password: str) -> dict[str, str]:
 def _load_or_create_users(path: Path, names: tuple[str, ...]) -> dict[str, str]:
     try:
         if path.exists() and (path.stat().st_uid != os.getuid() or path.stat().st_mode & 0o077):
-            raise _unusable(path, "other users can read it, or own it")
+            raise _unusable(path, "another user owns it or can read it")
         found = json.loads(path.read_text("utf-8")) if path.exists() else {}
     except (OSError, ValueError) as error:
         raise _unusable(path, str(error)) from error
@@ -106,5 +106,5 @@ def _load_or_create_users(path: Path, names: tuple[str, ...]) -> dict[str, str]:
 
 def _unusable(path: Path, why: str) -> ConfigError:
     return ConfigError(
-        f"{path} cannot be used: {why}.", fix="Delete it: the next auditlane up generates new passwords."
+        f"{path} cannot be used: {why}.", fix="Delete it. The next `auditlane up` generates new passwords."
     )

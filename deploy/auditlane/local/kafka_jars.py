@@ -127,7 +127,7 @@ def _fetch_jar(root: Path, jar: Jar, advance: Callable[[int], None]) -> None:
             if found != jar.sha256:
                 raise PartFailed(
                     f"{target.name} has SHA-256 {found}, but {jar.sha256} was expected.",
-                    fix="A proxy or mirror between here and the repository changes files: contact its operator.",
+                    fix="A proxy or mirror between here and the repository changes files. Contact its operator.",
                 )
             os.replace(arrived, target)  # noqa: PTH105  # atomic, over a file of the wrong size as well
     except PartFailed:
@@ -138,9 +138,11 @@ def _fetch_jar(root: Path, jar: Jar, advance: Callable[[int], None]) -> None:
 
 def _failed(jar: Jar, root: Path, error: Exception) -> PartFailed:
     if isinstance(error, OSError) and error.errno is not None and error.filename:
-        return PartFailed(f"{error.filename}: {error.strerror}.", fix="Free disk space or set AUDITLANE_CACHE_DIR.")
+        return PartFailed(
+            f"{error.filename} cannot be used: {error.strerror}.", fix="Free disk space or set AUDITLANE_CACHE_DIR."
+        )
     return PartFailed(
-        f"Kafka could not be downloaded: {jar.path.name}: {_short(error)}",
+        f"Kafka could not be downloaded. The download of {jar.path.name} failed: {_short(error)}",
         fix="Check the network and start again (finished downloads are kept), or unpack Kafka and set"
         " AUDITLANE_KAFKA_HOME, or use your own broker with AUDITLANE_KAFKA_BOOTSTRAP."
         f" Downloads are stored in {root}; to use a mirror, edit jgo's configuration file.",

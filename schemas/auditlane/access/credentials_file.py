@@ -69,7 +69,7 @@ class CredentialsFile(Generic[T]):
         except ValidationError as error:
             raise ConfigError(
                 f"{self.path} is not valid: " + "; ".join(map(_sentence, error.errors(include_input=False))),
-                fix="Correct the file; its last valid version stays in use.",
+                fix="Correct the file. Its last valid version stays in use.",
             ) from error
 
     def update(self, change: Callable[[T], T]) -> T:

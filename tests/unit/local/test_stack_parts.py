@@ -267,7 +267,11 @@ class Repository:
     ("arrives", "message", "fix"),
     [
         (b"abx", "was expected", "proxy or mirror"),
-        (ConnectionError("no route"), "could not be downloaded: a-1.jar: no route", "AUDITLANE_KAFKA_HOME"),
+        (
+            ConnectionError("no route"),
+            "could not be downloaded. The download of a-1.jar failed: no route",
+            "AUDITLANE_KAFKA_HOME",
+        ),
         (OSError(28, "No space left on device", "/x/a-1.jar"), "No space left", "AUDITLANE_CACHE_DIR"),
     ],
 )

@@ -47,8 +47,10 @@ class TopicTarget:
             if any(error.code() in _HOPELESS for error in self._errors):
                 raise ConfigError(f"{self._topic} rejects a message: {self._errors[0].str()}.", fix=_LARGER)
             if left or self._errors:
-                why = self._errors[0].str() if self._errors else f"{left} messages were not acknowledged"
-                raise KafkaUnavailable(f"{self._topic}: {why}.", fix="Run the command again to continue.")
+                why = self._errors[0].str() if self._errors else f"{left} were not acknowledged"
+                raise KafkaUnavailable(
+                    f"Not all messages reached {self._topic}: {why}.", fix="Run the command again to continue."
+                )
         progress.counts.stored += len(chunk.messages)
 
     def _produce(self, key: bytes | None, value: bytes | None, headers: object, timestamp_ms: int) -> None:
@@ -67,7 +69,7 @@ class TopicTarget:
                 return
             except BufferError:
                 if time.monotonic() > deadline:
-                    raise KafkaUnavailable(f"{self._topic}: the brokers are not acknowledging messages.") from None
+                    raise KafkaUnavailable(f"The brokers do not acknowledge messages to {self._topic}.") from None
                 self._producer.poll(0.05)
             except KafkaException as error:
                 raise ConfigError(f"{self._topic} rejects a message: {error.args[0].str()}.") from error

@@ -115,7 +115,7 @@ def columns_of(properties: list[Property], structure: Structure) -> tuple[Column
         table = [view for view in given if view.show_in_table] or [view for view in given if view.name != "metadata"]
         if not table:
             raise InvalidFilter(
-                "No column of this log may be downloaded.", fix="Allow one in the tenant's data structure."
+                "No field of this log may be downloaded.", fix="Allow one in the tenant's data structure."
             )
         return tuple(Column(_THEIRS.get(view.name, view.name), view.display_name) for view in table)
     taken = {*_ALWAYS, *(view.name for view in given)}

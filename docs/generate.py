@@ -312,7 +312,9 @@ def log_columns() -> str:
 
 
 def capacity_table() -> str:
-    """Return the table of what loads of several sizes need: the output of `auditlane capacity`."""
+    """Return a table of the resources that loads of several sizes need. It contains the output of `auditlane
+    capacity`.
+    """
     rows = []
     for rate, tenants in (("1k", 500), ("10k", 2_000), ("100k", 10_000), ("1M", 50_000)):
         needs = estimate(Demand(rate=amount(rate, ""), tenants=tenants, retention_days=30.0))

@@ -119,7 +119,7 @@ def _docstring(action: Action) -> str:
 
 
 def _continued(sentence: str) -> str:
-    """Return a sentence in the form in which it continues another after a colon."""
+    """Return a sentence in the form that follows a colon."""
     first = sentence.partition(" ")[0]
     return sentence if first in PROPER_NAMES else sentence[0].lower() + sentence[1:]
 

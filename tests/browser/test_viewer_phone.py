@@ -34,7 +34,7 @@ def box(target: Locator) -> dict[str, float]:
 
 
 def cards_in_view(grid: Locator) -> list[list[str | float]]:
-    """Return the sentence and the top of each card in view, or an empty list while some are not drawn or loaded."""
+    """Return the sentence and the top of each card in view. Return an empty list while some are not drawn or loaded."""
     found: list[list[str | float]] = grid.evaluate(
         """(grid) => {
           const view = grid.getBoundingClientRect();

@@ -1,4 +1,4 @@
-"""Kafka is away while the processes that emit are killed. Afterwards, every event is accounted for."""
+"""Kill processes that emit events while Kafka is down. Afterwards, every event must be accounted for."""
 
 from __future__ import annotations
 
@@ -76,7 +76,7 @@ class Run:
         self.kills += 1
 
     def emitted(self) -> tuple[set[str], set[str]]:
-        """Return the events whose `emit` had begun, and those whose `emit` had returned."""
+        """Return the events whose `emit` began, and those whose `emit` returned."""
         lines = self.notes.read_text().splitlines()
         return tuple({line[2:] for line in lines if line.startswith(sign)} for sign in "?!")  # type: ignore[return-value]
 
@@ -88,7 +88,9 @@ class Run:
         assert not [*self.folder.glob("*.set")]
 
     def stored(self) -> tuple[set[str], int]:
-        """Return the programs' events in the store, each of which must be visible once, and the reported losses."""
+        """Return the stored events of the programs, and the reported losses. Each event must be visible exactly
+        once.
+        """
         self.world.worker().ready()
         self.world.completed()
         query = (
@@ -101,18 +103,18 @@ class Run:
         return names, int(lost)
 
     def grown(self, lines: int) -> Callable[[], bool]:
-        """Return a condition: that the programs have noted so many more events."""
+        """Return a condition that is met once the programs have noted this many more events."""
         aim = len(self.notes.read_bytes().splitlines()) + 2 * lines
         return lambda: len(self.notes.read_bytes().splitlines()) >= aim
 
     def spilled(self) -> bool:
-        """Return whether a living program has written to the spool: its newest set has a segment."""
+        """Return whether a living program has written to the spool. In this case, its newest set contains a segment."""
         newest = sorted(self.folder.glob("*.set"))[-2:]
         return any(path.stat().st_size > 1_000 for one in newest for path in one.glob("*.segment"))
 
 
 def flip_and_tear(folder: Path) -> str:
-    """Flip a bit of one record, and append the start of a frame to its segment. Return the record's event id."""
+    """Flip a bit of one record, and append an incomplete frame to its segment. Return the event id of the record."""
     segment = max(folder.glob("*.set/*.segment"), key=lambda path: path.stat().st_size)
     data = bytearray(segment.read_bytes())
     found = [one for one in scan(bytes(data), seed_of(segment.parent.name)) if isinstance(one, Found)]

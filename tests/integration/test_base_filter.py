@@ -1,4 +1,6 @@
-"""A token with a base filter never reads, counts or exports another object's events: every route, every parameter."""
+"""A token with a base filter never reads, counts or exports events of another object. Tests every route and
+parameter.
+"""
 
 from __future__ import annotations
 
@@ -29,7 +31,7 @@ NOW = datetime.now(UTC).replace(microsecond=0)
 
 
 class Stage:
-    """A service over events of two objects, with a token for the whole log, and one that is limited to an object."""
+    """A service with events of two objects. One token can read the whole log, and another is limited to one object."""
 
     def __init__(self, served: Served, table: Store) -> None:
         self.served, self.table = served, table
@@ -86,7 +88,7 @@ def stage(clickhouse: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator
 
 
 def victims(stage: Stage) -> dict[str, str]:
-    """Return what a reader of the whole log has, by the name of a parameter."""
+    """Return values that a reader of the whole log can see, by the name of a parameter."""
     page = stage.read(f"/v1/events?limit=2&resource_id={MARK}", stage.whole)
     assert MARK in json.dumps(page)
     configurer = stage.minted(permissions=["audits:read", "audits:configure"])["access_token"]
@@ -107,7 +109,7 @@ def victims(stage: Stage) -> dict[str, str]:
 
 
 def attempts(stage: Stage, operation: Operation, stolen: dict[str, str]) -> Iterator[tuple[str, Any]]:
-    """Yield requests that try to reach the other object: (path with query, body)."""
+    """Yield requests that try to reach the other object, as pairs of a path with a query and a body."""
     path = operation.at({name: quote(stolen.get(name, MARK), safe="") for name in operation.placeholders})
     documented = [name for place, name in operation.parameters if place == "query"]
     needed = [("format", "jsonl")] if "format" in documented else []
@@ -267,7 +269,7 @@ def test_another_objects_event_is_as_unknown_as_a_missing_one(stage):
 
 
 def test_a_conflict_with_another_objects_event_is_not_told(stage):
-    """Two events with the same id and time, of which one is outside the filter."""
+    """Stores two events with the same id and time. One of them does not match the filter."""
     at = NOW - timedelta(minutes=5)
     one = row(300, occurred_at=at, resource_id="doc-9")
     stage.table.add([one, other(301, occurred_at=at, event_id=one["event_id"])])
@@ -293,7 +295,7 @@ def opened(stage: Stage, token: str, query: str = "", **headers: str) -> urllib3
 
 
 def test_streams_carry_only_the_object_and_share_nothing_with_others(stage):
-    """Both streams have the same filter, and the whole log's began first."""
+    """Both streams use the same filter. The stream of the whole log began first."""
     whole, limited = opened(stage, stage.whole), opened(stage, stage.limited)
     texts = {whole: b"", limited: b""}
     chunks = {one: one.stream(1) for one in texts}

@@ -1,5 +1,5 @@
-"""Groups by a field over time and the comparison with the period before, on the real engine, compared with plain SQL on
-100,000 generated events.
+"""Tests groups by a field over time, and the comparison with the period before, on a real ClickHouse. The expected
+numbers come from plain SQL over 100,000 generated events.
 """
 
 from __future__ import annotations
@@ -46,8 +46,10 @@ FIELDS = {
 
 
 def generate(made: Store) -> None:
-    """Insert 100,000 events over 40 days: names that are also ids, values that appear and vanish on March 10, access
-    to the log, custom fields, events without values. One in ten is stored again, as a copy that Kafka received later.
+    """Insert 100,000 events over 40 days.
+
+    They include names that are also ids, values that appear and vanish on March 10, access to the log, custom fields,
+    and events without values. One event in ten is stored a second time, as a copy that Kafka received later.
     """
     action = (
         "multiIf(r % 23 = 0, 'link.opened', r % 29 = 0, 'access.denied', r % 7 = 0,"
@@ -113,7 +115,7 @@ def get(url: str, path: str, tenant: str = "acme", status: int = 200, **fields: 
 
 
 def once(filled: Store) -> str:
-    """Return plain SQL over the table that has each event once, without the view of the service."""
+    """Return plain SQL for a table that contains each event once. It does not use the view of the service."""
     return (
         f"(SELECT * FROM {filled.database}.events WHERE tenant_id = 'acme'"
         " ORDER BY kafka_timestamp LIMIT 1 BY occurred_at, event_id, content_hash)"
@@ -125,7 +127,7 @@ def at(moment: datetime) -> str:
 
 
 def rows(filled: Store, value: str, condition: str = SHOWN) -> dict[str, tuple[int, int]]:
-    """Return the events of each value in the period and in the one before, by plain SQL."""
+    """Return the number of events of each value in the period and in the one before, from plain SQL."""
     sql = (
         f"SELECT {value} AS value, countIf(occurred_at >= {at(FROM)}), countIf(occurred_at < {at(FROM)})"
         f" FROM {once(filled)} WHERE occurred_at >= {at(BEFORE)} AND occurred_at < {at(TO)} AND {condition}"

@@ -1,4 +1,4 @@
-"""The SDK's spool, with a real broker and without one."""
+"""Tests the spool of the SDK with a real broker and without one."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ def topic(kafka: str, registry: str, unique: str) -> str:
 
 @pytest.fixture
 def options(registry: str, topic: str, tmp_path: Path) -> dict[str, Any]:
-    """Return the options of a client whose Kafka is away."""
+    """Return the options of a client that cannot reach Kafka."""
     return {
         "kafka_bootstrap": AWAY,
         "registry_url": registry,
@@ -44,7 +44,9 @@ def sets(options: dict[str, Any]) -> set[str]:
 
 
 def drained(kafka: str, options: dict[str, Any], **more: Any) -> None:
-    """Run a client that emits nothing until the sets of earlier processes are gone, and nothing is left to send."""
+    """Run a client that emits nothing. Wait until the sets of earlier processes are gone and nothing is left to
+    send.
+    """
     with AuditClient(**options | {"kafka_bootstrap": kafka}, **more) as client:
         earlier = sets(options)
         wait_until(lambda: not earlier & sets(options) and not client.stats.spooled, why=lambda: f"{files(options)}")
@@ -143,7 +145,7 @@ def test_more_events_than_memory_holds_are_delivered_in_order_when_kafka_is_back
 
 @pytest.fixture
 def broker_that_starts(kafka: str) -> Iterator[Any]:
-    """Provide a bootstrap address without a listener, and a function that makes it the broker's."""
+    """Provide a bootstrap address on which nothing listens, and a function that starts a broker there."""
     from fixtures.proxy import Proxy
 
     proxy = Proxy(int(kafka.rpartition(":")[2]), lambda _: False)

@@ -167,7 +167,9 @@ def answer(right: Right, credential: Credential) -> str | None:
 
 
 def _first_checks(route: str) -> set[Permission]:
-    """Return the permissions that suffice for some request of this route. What depends on the body is checked last."""
+    """Return the permissions that are sufficient for some request of this route. Permissions that depend on the body
+    are checked last.
+    """
     return {other.needs[0] for other in RIGHTS if other.route == route and len(other.needs) == 1}
 
 

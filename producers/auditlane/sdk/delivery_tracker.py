@@ -124,9 +124,10 @@ class DeliveryTracker:
             self._wait(timeout_s)
 
     def wait_until(self, met: Callable[[], bool], timeout_s: float) -> bool:
-        """Wait until a condition is met, which is checked after each `wake`. Return whether it was met in time.
+        """Wait until a condition is met, and return whether that happened in time. The condition is checked after each
+        `wake`.
 
-        A signal handler may wait, even if it interrupted a thread that holds the lock.
+        A signal handler may call this, even if it interrupted a thread that holds the lock.
         """
         deadline = time.monotonic() + timeout_s
         with self._changed:
@@ -137,7 +138,7 @@ class DeliveryTracker:
         return True
 
     def wake(self) -> None:
-        """Let waiting threads check their conditions."""
+        """Make waiting threads check their conditions."""
         with self._changed:
             self._changed.notify_all()
 

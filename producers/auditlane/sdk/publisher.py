@@ -315,7 +315,7 @@ class EventPublisher:
         return delivery
 
     def _opened_spool(self) -> Spool | None:
-        """Return the spool, or None if there is no folder for it. Raises ConfigError."""
+        """Open the spool and return it, or return None if no folder is configured. Raises ConfigError."""
         config = self._config
         if not config.spool_dir:
             if config.delivery_mode == "durable":
@@ -342,13 +342,15 @@ class EventPublisher:
         delivery.offer(event.topic, event.key, event.value, on_report, {**headers} if headers else None)
 
     def _emit_own(self, own: OwnEvent) -> None:
-        """Spool an event about the delivery. Raises AuditlaneError."""
+        """Write an event about the delivery to the spool. Raises AuditlaneError."""
         event = AuditEvent.checked(own.values(self._config.source))
         value = self._encoded(event, may_ask=True)
         self.send_encoded((event.tenant_id, event.event_id, value), keep=True)
 
     def _close_spool(self, spool: Spool, delivery: Delivery | None, result: FlushResult) -> FlushResult:
-        """Leave the events that Kafka has not acknowledged on disk; only those that could not be written fail."""
+        """Close the spool. Events that Kafka has not acknowledged stay on disk. Only events that could not be written
+        fail.
+        """
         spool.stop()
         if delivery is not None:
             delivery.abandon()

@@ -19,11 +19,11 @@ def own_groups() -> frozenset[int]:
 
 
 def is_accessible_to_others(mode: int, group: int, groups: Set[int]) -> bool:
-    """Return whether users other than a file's owner may access it. `group` is that of the file, and `groups` are those
-    of the process.
+    """Return whether users other than the owner of a file may access it. `group` is the group of the file, and `groups`
+    are those of the process.
 
-    Reading by the file's group is accepted if the process belongs to that group: Kubernetes mounts secrets as root's,
-    readable by the pod's group.
+    The file's group may have access if the process belongs to it. Kubernetes, for example, mounts secrets as files of
+    root that the group of the pod may read.
     """
     return bool(mode & (0o027 if group in groups else 0o077))
 

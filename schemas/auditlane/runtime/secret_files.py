@@ -1,7 +1,8 @@
-"""Read settings that are secrets from files: `AUDITLANE_<NAME>_FILE` names a file with the value of `AUDITLANE_<NAME>`.
+"""Read secret settings from files: `AUDITLANE_<NAME>_FILE` is the path of a file that contains the value of
+`AUDITLANE_<NAME>`.
 
-Container platforms mount secrets as files, which, unlike environment variables, do not show up in process lists, crash
-reports and the environments of child processes.
+Container platforms mount secrets as files. Unlike environment variables, files do not appear in process lists, crash
+reports or the environments of child processes.
 """
 
 from __future__ import annotations
@@ -17,14 +18,15 @@ LARGEST: Final = 64 << 10  # bytes; a larger file is not a secret
 
 
 def given(environ: Mapping[str, str], variables: Iterable[str]) -> dict[str, Path]:
-    """Return the file that the environment names for each of these variables, if any."""
+    """Return the path that the environment sets for each of these variables. Variables without one are omitted."""
     return {name: Path(path) for name in variables if (path := environ.get(name + SUFFIX))}
 
 
 def values(environ: Mapping[str, str], variables: Iterable[str]) -> dict[str, str]:
-    """Return the content of each file that the environment names, by variable, without a newline at its end.
+    """Return the content of each file by variable, without a final newline.
 
-    Raises ConfigError, naming every variable whose file cannot be used or that is set in both ways.
+    Raises ConfigError if a file cannot be used, or if a variable is set in both ways. The error names every such
+    variable.
     """
     found: dict[str, str] = {}
     problems: list[str] = []
@@ -41,13 +43,13 @@ def values(environ: Mapping[str, str], variables: Iterable[str]) -> dict[str, st
 
 
 def without_conflicts(environ: Mapping[str, str], given: Mapping[str, str]) -> dict[str, str]:
-    """Return `environ` with the variables in `given`, without the files that would set the same variables."""
+    """Return a copy of `environ` that contains the variables in `given` and not the files that would set them too."""
     superseded = {name + SUFFIX for name, value in given.items() if value}
     return {name: value for name, value in environ.items() if name not in superseded} | dict(given)
 
 
 def _content(path: Path) -> str:
-    """Return the text of a file. Raises ValueError with the reason. It never contains the text."""
+    """Return the text of a file. Raises ValueError with the reason, which never contains the text."""
     try:
         with path.open("rb") as file:
             data = file.read(LARGEST + 1)

@@ -42,7 +42,9 @@ def _json_object(value: object) -> object:
 
 
 def _not_a_service_link(value: object) -> object:
-    """Reject a URL as a port with its cause: Kubernetes sets `<SERVICE>_PORT=tcp://…` for every Service."""
+    """Reject a URL as a port, and explain where it comes from: Kubernetes sets `<SERVICE>_PORT=tcp://…` for every
+    Service.
+    """
     if isinstance(value, str) and "://" in value:
         raise ValueError(
             f"is {value!r}, which Kubernetes sets for a Service with this name; "
@@ -97,7 +99,7 @@ CONTAINS_SECRET: Any = {"secret": True}  # the `json_schema_extra` of a setting 
 
 
 def is_secret(field: FieldInfo) -> bool:
-    """Return whether the setting is or contains a secret, so that it may also be given by a file."""
+    """Return whether the setting is a secret or contains one. Such a setting may also be read from a file."""
     return field.annotation is SecretStr or field.json_schema_extra == CONTAINS_SECRET
 
 
@@ -824,7 +826,7 @@ class Settings(
         dotenv_settings: PydanticBaseSettingsSource,
         file_secret_settings: PydanticBaseSettingsSource,
     ) -> tuple[PydanticBaseSettingsSource, ...]:
-        """Read from given values, the environment, then the files of secrets that the environment names."""
+        """Read given values first, then the environment, then the secret files that the environment names."""
         return init_settings, env_settings, _SecretFiles(settings_cls)
 
 
@@ -846,7 +848,7 @@ def variable(field: str) -> str:
 
 
 def files_of_secrets() -> dict[str, Path]:
-    """Return the files that the environment names for secrets, by the variable that names them."""
+    """Return the paths of the secret files, by the environment variable that contains the path."""
     found = secret_files.given(os.environ, map(variable, SECRETS))
     return {name + secret_files.SUFFIX: path for name, path in found.items()}
 

@@ -26,7 +26,7 @@ def load_document(client: Client, database: str, name: str) -> Document:
 
 
 def load_documents(client: Client, database: str, names: Collection[str]) -> dict[str, Document]:
-    """Return each document by name, or {} if none has been saved, in one query."""
+    """Return the documents by name, using one query. A document that was never saved is {}."""
     newest = _newest(client, database, [_scope(name) for name in names])
     return {name: newest.get(_scope(name), (0, {}))[1] for name in names}
 
@@ -47,10 +47,10 @@ def change_document(
     changed_by: str,
     now: datetime,
 ) -> Document:
-    """Save `change(document)`, and return it. Raises Conflict if many callers save at once.
+    """Save `change(document)` and return it. Raises Conflict if too many callers save at the same time.
 
-    If another caller saves first, `change` is called again with their document, so that no change is lost. It must have
-    no side effects. If it raises an error, nothing is saved.
+    If another caller saves first, `change` is called again with the new document, so no change is lost. Therefore, it
+    must not have side effects. If it raises an error, nothing is saved.
     """
     scope = _scope(name)
     for _ in range(_ATTEMPTS):

@@ -24,7 +24,9 @@ SORTING: Final = "tenant_id, occurred_at, event_id, content_hash"  # rows equal 
 
 
 class NotMigrated(ConfigError):
-    """The tables of this release do not exist yet: `auditlane init` has not run, or only that of an older release."""
+    """Raised if the tables of this release do not exist. Either `auditlane init` was never run, or only that of an
+    older release.
+    """
 
 
 @dataclass(frozen=True, slots=True)

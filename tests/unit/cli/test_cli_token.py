@@ -1,4 +1,4 @@
-"""`auditlane token --filter` mints a token with a base filter, or says what is wrong with it."""
+"""Tests `auditlane token --filter`, which mints a token with a base filter or explains the error in it."""
 
 from __future__ import annotations
 

@@ -1,4 +1,6 @@
-"""Capacity: the formulae, the limits that lead to a note, and the command's input and output."""
+"""Tests the capacity estimate: the formulas, the limits that lead to a note, and the input and output of the
+command.
+"""
 
 from __future__ import annotations
 

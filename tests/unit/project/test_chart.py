@@ -1,4 +1,6 @@
-"""The Helm chart renders what docs/operate/kubernetes.md promises, and refuses values that cannot work."""
+"""Tests that the Helm chart renders the resources that docs/operate/kubernetes.md promises, and rejects values that
+cannot work.
+"""
 
 from __future__ import annotations
 
@@ -39,14 +41,14 @@ def _rendered(case: str, values: str) -> tuple[int, str, str]:
 
 
 def render(case: str = "minimal", **values: Any) -> list[Manifest]:
-    """Return the manifests for a file of `ci`, with these values on top of it."""
+    """Return the manifests for a file in `ci` and these additional values."""
     code, out, error = _rendered(case, json.dumps(values))
     assert code == 0, error
     return [one for one in yaml.safe_load_all(out) if one]
 
 
 def refused(case: str = "minimal", **values: Any) -> str:
-    """Return the error with which the chart refuses these values."""
+    """Return the error with which the chart rejects these values."""
     code, _, error = _rendered(case, json.dumps(values))
     assert code != 0
     return error
@@ -62,7 +64,7 @@ def _component(manifest: Manifest) -> str:
 
 
 def pods(manifests: list[Manifest]) -> Iterator[tuple[str, Manifest]]:
-    """Yield each workload's component and the spec of its pods."""
+    """Yield the component and the pod spec of each workload."""
     for one in manifests:
         if one["kind"] in ("Deployment", "Job"):
             yield _component(one), one["spec"]["template"]["spec"]

@@ -1,4 +1,6 @@
-"""A base filter is valid or refused when a token is minted, and every statement of a scope with one contains it."""
+"""Tests that base filters are validated when a token is minted, and that every statement of their scope contains
+them.
+"""
 
 from __future__ import annotations
 

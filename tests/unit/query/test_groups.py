@@ -1,4 +1,4 @@
-"""The period before, and the query that finds a group's events."""
+"""Tests the period before, and the query that finds the events of a group."""
 
 from __future__ import annotations
 

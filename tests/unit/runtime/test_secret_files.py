@@ -1,4 +1,4 @@
-"""A secret may come from a file: its content, its errors, and never both ways at once."""
+"""Tests secrets in files: the content of the file, the errors, and that a secret may not be given in both ways."""
 
 from __future__ import annotations
 

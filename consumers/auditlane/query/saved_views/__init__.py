@@ -1,1 +1,3 @@
-"""Saved views of a log: a search, time range, order and columns under a name, for one person or for a whole tenant."""
+"""Saved views of a log. A view is a search, a time range, an order and columns under a name, for one person or a whole
+tenant.
+"""

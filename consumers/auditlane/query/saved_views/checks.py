@@ -1,4 +1,4 @@
-"""Checks the content of a view against the tenant's data structure."""
+"""Check the content of a view against the data structure of the tenant."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ _METADATA: Final = "metadata."
 
 
 def check(content: ViewContent, structure_of: Callable[[str], Structure], tenant: str) -> None:
-    """Raise InvalidFilter or InvalidInput, naming the member, if the list could not show the view.
+    """Raise InvalidFilter or InvalidInput if the list of events could not show the view. The error names the member.
 
     `structure_of` is called only if the content names a field.
     """

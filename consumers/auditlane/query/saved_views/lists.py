@@ -1,4 +1,4 @@
-"""The views of one owner as a list, and changes to it, as pure functions."""
+"""Pure functions that change the list of views of one owner."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ def parsed(document: dict[str, Any]) -> Views:
 
 
 def document_of(views: Sequence[StoredView]) -> dict[str, Any]:
-    """Return the document that stores the views."""
+    """Return the document in which the views are stored."""
     return {"views": [view.model_dump(mode="json", by_alias=True) for view in views]}
 
 
@@ -30,9 +30,10 @@ def found(views: Sequence[StoredView], view_id: str) -> StoredView:
 
 
 def with_view(views: Sequence[StoredView], view: StoredView, *, limit: int, whose: str, setting: str) -> Views:
-    """Return the views with this one added, or replaced if there is one with its id.
+    """Return the views with this one added. If there is a view with the same id, it is replaced.
 
-    Raises Conflict for a name that another view has, and above the limit. `setting` is the limit's variable.
+    Raises Conflict if another view has the same name, or if there are too many views. `setting` is the variable that
+    sets the limit.
     """
     others = [other for other in views if other.id != view.id]
     if any(other.name.casefold() == view.name.casefold() for other in others):
@@ -52,12 +53,12 @@ def with_view(views: Sequence[StoredView], view: StoredView, *, limit: int, whos
 
 
 def without_view(views: Sequence[StoredView], view_id: str) -> Views:
-    """Return the views without the one with this id, if there is one."""
+    """Return the views except the one with this id."""
     return tuple(view for view in views if view.id != view_id)
 
 
 def require_unchanged(view: StoredView, etags: Sequence[str] | None) -> None:
-    """Raise PreconditionFailed unless the view has one of these ETags, or they are None or contain `*`."""
+    """Raise PreconditionFailed unless the view has one of these ETags. None and `*` allow any revision."""
     if etags is not None and f'"{view.revision}"' not in etags and "*" not in etags:
         raise PreconditionFailed(
             f"The saved view was changed by {view.changed_by} since it was read.",

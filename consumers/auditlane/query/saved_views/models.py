@@ -1,4 +1,4 @@
-"""A saved view in JSON: the requests and responses of the API, and the form in which it is stored."""
+"""The JSON representation of a saved view: requests and responses of the API, and the stored form."""
 
 from __future__ import annotations
 
@@ -32,7 +32,9 @@ ColumnName = Annotated[str, Field(min_length=1, max_length=MAX_COLUMN)]
 
 
 class ViewContent(BaseModel):
-    """What a view shows. A range is either `range`, which moves with the clock, or `from` and `to`, or all time."""
+    """The content of a view. The time range is either `range`, which moves with the clock, or `from` and `to`, or all
+    time.
+    """
 
     model_config = ConfigDict(populate_by_name=True)
 
@@ -77,7 +79,9 @@ class ViewRequest(ViewContent):
 
 
 class StoredView(ViewContent):
-    """A view as it is stored. `revision` counts its changes, from 1. Members of a newer version are ignored."""
+    """A view as stored. `revision` counts its changes, starting at 1. Members that a newer version added are
+    ignored.
+    """
 
     model_config = ConfigDict(frozen=True, extra="ignore")
 
@@ -96,11 +100,11 @@ class SavedView(StoredView):
 
     @property
     def etag(self) -> str:
-        """The entity tag, which changes with every change."""
+        """The entity tag. Every change of the view changes it."""
         return f'"{self.revision}"'
 
 
 class SavedViewList(BaseModel):
-    """The views that the caller has: first those of the tenant, then the caller's own. New views come last."""
+    """The views that the caller can use. Those of the tenant come before the caller's own, and new views come last."""
 
     data: list[SavedView]

@@ -1,4 +1,4 @@
-"""The routes for saved views: list, save, change, share and delete them."""
+"""The routes that list, save, change, share and delete saved views."""
 
 from __future__ import annotations
 
@@ -46,19 +46,21 @@ Caller = Annotated[Owner, Depends(owner_of)]
 
 
 def list_views(caller: Caller, services: Services) -> SavedViewList:
-    """List the views that the caller has: first those of the tenant, then the caller's own."""
+    """List the views that the caller can use. Those of the tenant come before the caller's own."""
     return SavedViewList(data=services.saved_views.all(caller))
 
 
 def get_view(response: Response, view_id: str, caller: Caller, services: Services) -> SavedView:
-    """Return one of these views. Another person's own view is also a 404."""
+    """Return one of these views. A view that belongs to another person results in a 404."""
     return _with_etag(response, services.saved_views.find(caller, view_id))
 
 
 def save(
     request: Request, response: Response, body: ViewRequest, scope: Scope, caller: Caller, services: Services
 ) -> SavedView:
-    """Save a view: the caller's own, or with `shared` one of the whole tenant, which requires `audits:configure`."""
+    """Save a view. It belongs to the caller or, with `shared`, to the whole tenant. The latter requires
+    `audits:configure`.
+    """
     if body.shared:
         _require_configure(scope)
     check(body, services.structures.of, scope.tenant)
@@ -77,8 +79,8 @@ def replace(
     caller: Caller,
     services: Services,
 ) -> SavedView:
-    """Replace a view, and share it or stop sharing it. Then it belongs to the caller. Requires `If-Match` with the ETag
-    that was read. `*` overwrites any revision. A shared view requires `audits:configure`.
+    """Replace a view, and share it or stop sharing it. A view that is no longer shared belongs to the caller. Requires
+    `If-Match` with the ETag that was read. `*` overwrites any revision. A shared view requires `audits:configure`.
     """
     if body.shared:
         _require_configure(scope)
@@ -91,7 +93,9 @@ def replace(
 
 
 def delete(request: Request, view_id: str, scope: Scope, caller: Caller, services: Services) -> None:
-    """Delete a view. A shared view requires `audits:configure`. It is deleted for everyone. `If-Match` is optional."""
+    """Delete a view. `If-Match` is optional. A shared view is deleted for everyone, which requires
+    `audits:configure`.
+    """
     view = _changeable(view_id, scope, caller, services)
     services.saved_views.delete(caller, view, etags_of(request))
     _record(request, Action.saved_view_deleted, view)
@@ -100,8 +104,8 @@ def delete(request: Request, view_id: str, scope: Scope, caller: Caller, service
 def build(authorize: Authorize, *, only: Callable[..., Any]) -> APIRouter:
     """Build the routes under `/v1/views`.
 
-    `authorize` takes permissions, and returns a dependency for the request's TenantScope. `only()` is a dependency that
-    rejects query parameters.
+    `authorize` takes permissions and returns a dependency that provides the TenantScope of the request. `only()` is a
+    dependency that rejects query parameters.
     """
     reads = granted(authorize(Permission.read))
     router = APIRouter(prefix=_PATH, tags=["views"], dependencies=[reads, Depends(only())])
@@ -114,7 +118,7 @@ def build(authorize: Authorize, *, only: Callable[..., Any]) -> APIRouter:
 
 
 def _changeable(view_id: str, scope: TenantScope, caller: Owner, services: ViewServices) -> SavedView:
-    """Return the view that the caller may change. Raises NotFound, and Forbidden for a shared view."""
+    """Return a view if the caller may change it. Raises NotFound, or Forbidden for a shared view."""
     view = services.saved_views.find(caller, view_id)
     if view.shared:
         _require_configure(scope)
@@ -131,7 +135,7 @@ def _require_configure(scope: TenantScope) -> None:
 
 
 def _record(request: Request, action: Action, view: SavedView) -> None:
-    """Record a change, without the view's search, and without the name of a person's own view."""
+    """Record a change. The event contains neither the search of the view nor the name of a person's own view."""
     name = view.name if view.shared else None
     auditor_of(request).record(
         action, resource="saved_view", resource_id=view.id, shared=view.shared, name=name, revision=view.revision

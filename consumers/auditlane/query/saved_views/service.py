@@ -1,4 +1,4 @@
-"""Keeps saved views: one document for each tenant's shared views, and one for each person's own."""
+"""Store saved views. Each tenant has one document for its shared views, and each person has one for their own."""
 
 from __future__ import annotations
 
@@ -23,10 +23,10 @@ from auditlane.store.documents import change_document, load_documents
 
 @dataclass(frozen=True, slots=True)
 class Owner:
-    """A person in a tenant. `kind` separates users, clients and operators, whose ids may be equal.
+    """A person in a tenant. `kind` distinguishes users, clients and operators, whose ids may be equal.
 
-    A person with a base filter has views of their own for it, and none of the tenant's: their searches may name
-    anything in the log. `base_filter` is its digest, or empty.
+    For each base filter, a person has separate views. They cannot use the views of the tenant, since a search could
+    name anything in the log. `base_filter` is the digest of the filter, or empty.
     """
 
     tenant: str
@@ -35,7 +35,7 @@ class Owner:
     base_filter: bytes = b""
 
     def document(self, *, shared: bool) -> str:
-        """Return the name of the document with the tenant's views, or with the person's own."""
+        """Return the name of the document that contains the views of the tenant, or those of the person."""
         if shared:
             return f"views:{self.tenant}"
         key = json.dumps([self.kind, self.user]).encode() + self.base_filter
@@ -43,9 +43,10 @@ class Owner:
 
 
 class SavedViews:
-    """Reads and changes saved views. Thread-safe. `etags` are those that the caller read, or None for any revision.
+    """Reads and changes saved views. Thread-safe.
 
-    Raises the errors of the store.
+    The parameter `etags` contains the ETags that the caller read, or is None to accept any revision. Methods raise the
+    errors of the store.
     """
 
     def __init__(
@@ -59,18 +60,18 @@ class SavedViews:
         self._client, self._database, self._settings, self._now = client, database, settings, now
 
     def all(self, owner: Owner) -> list[SavedView]:
-        """Return the views that a person has: those of the tenant, then their own."""
+        """Return the views that a person can use. Those of the tenant come before their own."""
         shared, own = self._lists(owner)
         return [_answer(view, shared=True) for view in shared] + [_answer(view, shared=False) for view in own]
 
     def find(self, owner: Owner, view_id: str) -> SavedView:
-        """Return a view that the person has. Raises NotFound."""
+        """Return a view that the person can use. Raises NotFound."""
         shared, own = self._lists(owner)
         view = lists.found([*shared, *own], view_id)
         return _answer(view, shared=view in shared)
 
     def create(self, owner: Owner, content: ViewRequest) -> SavedView:
-        """Save a new view. Raises Conflict for a name that is taken, and above the limit."""
+        """Save a new view. Raises Conflict if the name is taken, or if there are too many views."""
         now, shared = self._now(), content.shared is True
         view = StoredView(
             **_content(content),
@@ -87,7 +88,7 @@ class SavedViews:
     def replace(self, owner: Owner, before: SavedView, content: ViewRequest, etags: Sequence[str]) -> SavedView:
         """Replace the content of a view, and share it or stop sharing it.
 
-        Raises NotFound, PreconditionFailed if it was changed, and the errors of `create`.
+        Raises NotFound, PreconditionFailed if the view was changed meanwhile, and the errors of `create`.
         """
         shared = before.shared if content.shared is None else content.shared
         if shared == before.shared:
@@ -104,7 +105,7 @@ class SavedViews:
         return _answer(view, shared=shared)
 
     def delete(self, owner: Owner, view: SavedView, etags: Sequence[str] | None) -> None:
-        """Delete a view. Raises NotFound, and PreconditionFailed if it was changed."""
+        """Delete a view. Raises NotFound, or PreconditionFailed if the view was changed meanwhile."""
         self._remove(owner, view, shared=view.shared, etags=etags)
 
     def _lists(self, owner: Owner) -> tuple[Views, Views]:

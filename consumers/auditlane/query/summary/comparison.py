@@ -1,4 +1,4 @@
-"""The period before: of the same length as a counted period, and directly before it."""
+"""The period before a counted period. Both have the same length."""
 
 from __future__ import annotations
 
@@ -12,9 +12,10 @@ COMPARE: Final = "compare"  # the parameter
 
 
 def start_before(since: datetime | None, until: datetime | None, now: datetime) -> datetime:
-    """Return the start of the period before [since, until), which ends at `since`; an open end is `now`.
+    """Return the start of the period before [since, until). That period ends at `since`. If `until` is open, `now` is
+    used.
 
-    Raises InvalidFilter if the period is open at its start, or starts in the future and is open at its end.
+    Raises InvalidFilter if `since` is open, or if the period has an open end and starts in the future.
     """
     if since is None:
         raise InvalidFilter(

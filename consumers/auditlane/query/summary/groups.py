@@ -1,4 +1,6 @@
-"""Groups of events, by the values of a field: the query that finds a group, and the response from counted rows."""
+"""Group events by the values of a field. This module builds the query that finds a group, and the response from counted
+rows.
+"""
 
 from __future__ import annotations
 
@@ -20,10 +22,10 @@ NONE: Final = 1  # the place of a row without a value
 
 
 class Counted:
-    """Counts by place and bucket, collected from rows of `sql.compile_groups`."""
+    """The number of events by place and bucket, from the rows of `sql.compile_groups`."""
 
     def __init__(self, rows: Iterable[Mapping[str, Any]], starts: Sequence[int], *, compared: bool) -> None:
-        """Collect the rows. `starts` are the starts of the buckets in microseconds."""
+        """Collect the rows. `starts` contains the start of each bucket in microseconds."""
         self._starts = starts
         self._compared = compared
         self._events: defaultdict[int, dict[int, int]] = defaultdict(dict)
@@ -45,10 +47,10 @@ class Counted:
 
 
 def value_query(field: Field, value: str, row: Mapping[str, Any], filter_: Filter) -> Node:
-    """Return the query that finds the events with this value. `row` is its row of `sql.compile_ranking`.
+    """Return the query that finds the events with this value. `row` is the row of the value in `sql.compile_ranking`.
 
-    A filter that names an action of access to the log, or auditlane as the source, includes these events. If the filter
-    of the request does not, they are excluded here.
+    A filter that names auditlane as the source, or an action of access to the log, would include events about access.
+    They are excluded here unless the filter of the request includes them.
     """
     if field.path == "actor":
         return _actor(value, row)
@@ -68,14 +70,16 @@ def none_query(field: Field) -> Node:
 
 
 def others_query(field: Field, queries: Sequence[Node]) -> Node:
-    """Return the query that finds the events with any value but those of these queries."""
+    """Return the query that finds the events with any value that these queries do not find."""
     if not queries:
         return Has(field)
     return all_of([Has(field), none_of(any_of(queries))])
 
 
 def _actor(value: str, row: Mapping[str, Any]) -> Node:
-    """Return the query for an actor's name, and for the same id in events without a name, if there are any."""
+    """Return the query that finds the events of an actor's name. If some events contain only the same id, it finds
+    those too.
+    """
     named, unnamed = Match(_NAME, value), all_of([Match(_ID, value), none_of(Has(_NAME))])
     if not row["unnamed"]:
         return named

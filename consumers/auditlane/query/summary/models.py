@@ -39,7 +39,7 @@ class Histogram(BaseModel):
 
 
 class StatsBefore(Span):
-    """The figures of the period of the same length directly before."""
+    """The figures of the period directly before the counted one. Both have the same length."""
 
     events: int
     severe: int

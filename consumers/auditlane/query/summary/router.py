@@ -115,8 +115,8 @@ def stats(request: Request, scope: Scope, services: Services) -> Stats:
 def groups(request: Request, scope: Scope, services: Services) -> EventGroups:
     """Count the events that match the filters by the most frequent values of a field, each over time.
 
-    With `compare`, also count each group's events in the period before: values that are new have none in it, and values
-    that vanished have only those.
+    With `compare`, the events of the period before are also counted. The result contains values that are new, which
+    have no events in it, and values that vanished, which only have events in it.
     """
     custom = from_structure(services.structures.of)(scope.tenant)
     own, filter_ = split(request.query_params.multi_items(), ("field", "limit", "tz", "buckets", COMPARE), custom)

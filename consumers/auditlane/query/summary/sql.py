@@ -73,11 +73,12 @@ def compile_numbers(
 def compile_ranking(
     database: str, scope: TenantScope, filter_: Filter, field: Field, before: datetime | None, limit: int
 ) -> Statement:
-    """Compile the values with the most events, in the filter's period or the one that begins at `before` and ends where
-    the filter's begins.
+    """Compile the query for the values with the most events, in the period of the filter or the one before it. The
+    latter begins at `before`.
 
-    Rows: `value`, `named` and `unnamed` (events in which the actor has a name, or none), and in every row the numbers
-    of all values: `values`, `new` (only in the filter's period) and `vanished` (only in the one before).
+    Each row contains a `value`, and the numbers of events with and without a name of the actor (`named`, `unnamed`). It
+    also contains the totals of all values: `values`, `new` (only in the period of the filter) and `vanished` (only in
+    the period before).
     """
     parameters = Parameters(database)
     conditions = where(parameters, scope, replace(filter_, since=before or filter_.since))
@@ -101,10 +102,11 @@ def compile_groups(
     before: datetime | None,
     edges: list[int],
 ) -> Statement:
-    """Compile the counts of groups over time.
+    """Compile the query that counts groups over time.
 
-    Rows: `place` (from 1, of the value in `values`, or 0 for any other value), `edge` (the start of a bucket in
-    microseconds), and `events` and `before` (events of the period that begins at `before`, in the first bucket).
+    Each row contains a `place`, an `edge`, `events` and `before`. The place is the position of the value in `values`,
+    starting at 1, or 0 for any other value. The edge is the start of a bucket in microseconds. `before` is the number
+    of events in the period that begins at `before`, and is in the first bucket.
     """
     parameters = Parameters(database)
     conditions = where(parameters, scope, replace(filter_, since=before or filter_.since))
@@ -116,7 +118,7 @@ def compile_groups(
 
 
 def _during(parameters: Parameters, since: datetime | None) -> str:
-    """Compile that an event is in the filter's period, not in the one before."""
+    """Compile the condition that an event is in the period of the filter and not in the one before."""
     return f"e.occurred_at >= {parameters.time(since)}" if since else "true"
 
 

@@ -72,8 +72,8 @@ class Summaries:
     ) -> EventGroups:
         """Count events by at most `limit` values of the field, and over time in about `max_buckets` buckets.
 
-        An open end of the filter's time range extends to the first event, or to the last event or `now`. With
-        `compare`, also counts the period before. Raises InvalidFilter if there is none.
+        An open start of the time range extends to the first event. An open end extends to the last event or `now`. With
+        `compare`, the period before is also counted. Raises InvalidFilter if there is none.
         """
         before = start_before(filter_.since, filter_.until, now) if compare else None
         ranking = sql.compile_ranking(self._database, scope, filter_, field, before, limit)
@@ -142,8 +142,8 @@ class Summaries:
         )
 
     def _ends(self, scope: TenantScope, filter_: Filter) -> tuple[datetime, datetime] | None:
-        """Return the ends of the filter's time range. An open end extends to the first or last event. Returns None if
-        there are no events.
+        """Return the start and end of the time range, or None if there are no events. An open end extends to the first
+        or last event.
         """
         since, until = filter_.since, filter_.until
         if since is not None and until is not None:

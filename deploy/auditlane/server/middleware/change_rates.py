@@ -1,4 +1,6 @@
-"""Rate limits for changes to a tenant's data structure and saved views: each adds a permanent row, and events."""
+"""Rate limits for changes to the data structure and saved views of a tenant. Each change adds a permanent row, and
+events.
+"""
 
 from __future__ import annotations
 
@@ -15,9 +17,10 @@ _READS = frozenset({"GET", "HEAD", "OPTIONS"})
 
 
 def limit(per_minute: int, what: str) -> Callable[[Request], Awaitable[None]]:
-    """Return a FastAPI dependency for routes with changes: "The data structure was", "Saved views were".
+    """Return a FastAPI dependency for routes that change something.
 
-    It raises RateLimited above `per_minute` changes of one tenant, which also counts failed changes.
+    `what` begins the text of the error, such as "The data structure was". The dependency raises RateLimited if one
+    tenant makes more than `per_minute` changes. Failed changes count, too.
     """
     rates = Rates(per_s=per_minute / 60, burst=per_minute)
 

@@ -1,5 +1,5 @@
 """Keep events on disk until Kafka has acknowledged them.
 
-`sender` decides which records are written and sent. `record_set` represents the files of one process, `frames` is their
-format, and `adoption` takes over the files of processes that ended.
+`sender` decides which records are written and which are sent. `record_set` represents the files of one process, and
+`frames` defines their format. `adoption` takes over the files of processes that have ended.
 """

@@ -1,4 +1,4 @@
-"""Find the sets of processes that ended, and take over the oldest."""
+"""Find the sets of processes that have ended, and take over the oldest one."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ _UNOWNED_S: Final = (
 
 
 class Adoption:
-    """Looks for sets in a folder. Used by one thread."""
+    """Looks for abandoned sets in a folder. Only one thread may use it."""
 
     def __init__(self, parent: Path) -> None:
         self._parent = parent
@@ -61,14 +61,16 @@ class Adoption:
         return None
 
     def _refuse(self, path: Path, why: str) -> None:
-        """Log once that a set stays where it is."""
+        """Log, only once, that a set is left where it is."""
         if path not in self._refused:
             self._refused.add(path)
             log_later(logging.ERROR, "The spooled events in %s are not delivered: the folder %s.", path, why)
 
 
 def _without_owner(path: Path) -> OwnerFile | None:
-    """Return a new owner file of a set that lacks one, unless its process may be creating it."""
+    """Create and return an owner file for a set without one. Return None if the set's process may still be
+    creating it.
+    """
     if (path / "owner").exists() or time.time() - path.stat().st_mtime < _UNOWNED_S:
         return None
     if not any(path.glob(f"*{SEGMENT}")):

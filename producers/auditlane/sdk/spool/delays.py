@@ -1,4 +1,4 @@
-"""Decide when a tenant's log gets `delivery.delayed` and `delivery.recovered`. Pure."""
+"""Decide when a tenant's log receives `delivery.delayed` and `delivery.recovered`. This module performs no I/O."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ DELAYED_S: Final = 10.0  # how long Kafka may acknowledge nothing before tenants
 
 @dataclass(frozen=True, slots=True)
 class Change:
-    """The beginning or end of a delay. `spooled` is the number of the tenant's events that were on disk."""
+    """The beginning or the end of a delay. `spooled` is the number of the tenant's events that were on disk."""
 
     tenant: str
     action: str
@@ -22,13 +22,15 @@ class Change:
     since_us: int
 
     def metadata(self) -> dict[str, str]:
-        """Return the event's metadata."""
+        """Return the metadata of the event."""
         return {"spooled": str(self.spooled), "since": time_text(self.since_us)}
 
 
 class Delays:
-    """A delay begins when records are open and the first of them stays the same for DELAYED_S. It ends when Kafka has
-    all records that were open when it last acknowledged nothing.
+    """Detects delays.
+
+    A delay begins if the first open record stays the same for DELAYED_S. It ends once Kafka has all records that were
+    open when it last acknowledged nothing.
     """
 
     def __init__(self) -> None:
@@ -39,7 +41,9 @@ class Delays:
         self._tenants: dict[str, int] = {}  # delayed tenants, and the highest number of their records
 
     def changes(self, ledger: Ledger, on_disk: Mapping[str, int], now: float, now_us: int) -> list[Change]:
-        """Return the changes since the previous call. `now` is monotonic, `now_us` in microseconds since 1970."""
+        """Return the changes since the previous call. `now` is monotonic, and `now_us` is in microseconds since
+        1970.
+        """
         if ledger.low != self._low or not ledger.open:
             self._low, self._moved_at = ledger.low, now
             if not self._tenants:

@@ -16,10 +16,10 @@ OnReport = Callable[[KafkaError | None], None]
 
 
 class Event:
-    """An event that this process emitted, or read from disk, and that is in memory until Kafka acknowledges it.
+    """An event that stays in memory until Kafka acknowledges it. This process emitted it or read it from disk.
 
-    `number` is 0 while it is not on disk. `slot` is its tenant's slot in the owner file, or 0 if it is not counted.
-    `epoch` is None for an event of another process.
+    `number` is 0 while the event is not on disk. `slot` is the tenant's slot in the owner file, or 0 if the event is
+    not counted. `epoch` is None for an event of another process.
     """
 
     __slots__ = (
@@ -61,7 +61,7 @@ class Event:
 
     @property
     def place(self) -> Segment:
-        """The segment of an event that is on disk."""
+        """The segment that contains the event, if it is on disk."""
         assert self.segment is not None
         return self.segment
 

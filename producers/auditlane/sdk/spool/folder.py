@@ -1,4 +1,6 @@
-"""The folder that the processes of a service share: one subfolder, a set, for each process that spooled events."""
+"""The spool folder, which the processes of a service share. Each process that wrote events has a subfolder, which is
+called a set.
+"""
 
 from __future__ import annotations
 
@@ -17,7 +19,7 @@ _NETWORK: Final = ("nfs", "cifs", "smb", "9p", "afs", "ceph", "glusterfs", "lust
 
 
 def check(folder: Path) -> None:
-    """Create the folder if necessary. Raises ConfigError if the process cannot use it."""
+    """Create the folder if it is missing. Raises ConfigError if the process cannot use it."""
     try:
         folder.mkdir(parents=True, exist_ok=True, mode=0o700)
         probe = folder / f".check-{os.urandom(8).hex()}"
@@ -40,7 +42,7 @@ def check(folder: Path) -> None:
 
 
 def network_file_system(mounts: str, path: str) -> str:
-    """Return the type of the network file system that a path is on, or "" if the file system is local.
+    """Return the type of the network file system that contains a path, or "" if the file system is local.
 
     `mounts` has the format of /proc/self/mountinfo.
     """
@@ -56,7 +58,9 @@ def network_file_system(mounts: str, path: str) -> str:
 
 
 def create_set(folder: Path) -> Path:
-    """Create the folder of a new set. Its name begins with the time, and is random. Raises OSError."""
+    """Create and return the folder of a new set. Its name is random, after a prefix that contains the time. Raises
+    OSError.
+    """
     folder.mkdir(parents=True, exist_ok=True, mode=0o700)
     made = folder / f"{time.time_ns() // 1_000_000:012x}-{os.urandom(8).hex()}{_SUFFIX}"
     made.mkdir(mode=0o700)
@@ -72,7 +76,7 @@ def sets(folder: Path) -> list[Path]:
 
 
 def size(path: Path) -> int:
-    """Return the size of all files of a set in bytes."""
+    """Return the total size of the files in a set, in bytes."""
     total = 0
     with contextlib.suppress(OSError), os.scandir(path) as entries:
         for entry in entries:
@@ -82,7 +86,7 @@ def size(path: Path) -> int:
 
 
 def set_aside(folder: Path, name: str, data: bytes) -> None:
-    """Keep bytes that could not be read in a file of this name, if there is space for them."""
+    """Save unreadable bytes in a file with this name, if there is space for them."""
     with contextlib.suppress(OSError):
         (folder / _BAD).mkdir(mode=0o700, exist_ok=True)
         (folder / _BAD / name).write_bytes(data)

@@ -1,8 +1,8 @@
-"""The format of a segment: a header, then frames, each with one record and a checksum. Pure.
+"""The file format of a segment: a header, followed by frames that contain one record each. This module performs no I/O.
 
-A frame is a marker, the payload's length, the complement of the length, the CRC-32 of the length and payload, and the
-payload. The checksum starts from the name of the record's set, which is random. Bytes inside an event that look like a
-frame are therefore not read as a record, even if the frame around them is damaged.
+A frame consists of a marker, the length of the payload, the complement of the length, a CRC-32 of the length and
+payload, and the payload. The checksum starts from the name of the set, which is random. Therefore, bytes inside an
+event that look like a frame are never read as a record, even if the frame around them is damaged.
 """
 
 from __future__ import annotations
@@ -29,8 +29,8 @@ _EVENT: Final = 1  # the kind of record whose value is a Kafka value
 class Record:
     """One event.
 
-    `number` counts the records of a set, from 1. `nth` counts the tenant's records in the set, or is 0 if they are not
-    counted. `emitted_us` is the time of `emit` in microseconds since 1970.
+    `number` counts the records of a set, starting at 1. `nth` counts the records of the tenant in the set, and is 0 if
+    they are not counted. `emitted_us` is the time of `emit` in microseconds since 1970.
     """
 
     number: int
@@ -46,7 +46,7 @@ class Record:
 
 @dataclass(frozen=True, slots=True)
 class Found:
-    """A record, and the positions where its frame starts and ends."""
+    """A record with the start and end positions of its frame."""
 
     start: int
     end: int
@@ -55,7 +55,7 @@ class Found:
 
 @dataclass(frozen=True, slots=True)
 class Damage:
-    """Bytes from `start` to `end` that are not a record: at least one was lost."""
+    """Bytes from `start` to `end` that are not a valid record. At least one record was lost there."""
 
     start: int
     end: int
@@ -63,7 +63,7 @@ class Damage:
 
 @dataclass(frozen=True, slots=True)
 class Torn:
-    """The start of a frame whose process ended while it wrote the frame."""
+    """An incomplete frame at the end of a segment. The process ended while it was writing the frame."""
 
     start: int
 
@@ -85,7 +85,7 @@ def version_of(data: bytes) -> int | None:
 
 
 def seed_of(name: str) -> int:
-    """Return the start value of the checksums in the set of this name."""
+    """Return the start value of the checksums in the set with this name."""
     return zlib.crc32(name.encode())
 
 
@@ -114,7 +114,7 @@ def frame(record: Record, seed: int) -> bytes:
 
 
 def scan(data: bytes, seed: int, at: int = HEADER_BYTES) -> Iterator[Found | Damage | Torn]:
-    """Yield everything in a segment's bytes from position `at`, without gaps."""
+    """Yield what the bytes of a segment contain, from position `at` to the end and without gaps."""
     while at < len(data):
         if (found := _read(data, seed, at)) is None:
             following = _next(data, seed, at + 1)
@@ -152,7 +152,7 @@ def _next(data: bytes, seed: int, at: int) -> Found | None:
 
 
 def _is_torn(data: bytes, at: int) -> bool:
-    """Return whether the bytes from `at` to the end may be the start of a frame, or space that was never written."""
+    """Return whether the bytes from `at` to the end may be an incomplete frame, or space that was never written."""
     rest = data[at : at + _FRAME.size]
     if rest[:4] != _MARKER[: len(rest)]:
         return data.count(0, at) == len(data) - at
@@ -163,7 +163,7 @@ def _is_torn(data: bytes, at: int) -> bool:
 
 
 def _record(payload: bytes) -> Record | None:
-    """Decode a payload whose checksum is correct, or return None for a kind of record that this version lacks."""
+    """Decode a payload whose checksum is correct. Return None if this version does not know the kind of record."""
     kind, number, nth, emitted_us, tenant, event_id, topic, key, count = _FIXED.unpack_from(payload)
     if kind != _EVENT:
         return None

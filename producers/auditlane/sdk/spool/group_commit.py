@@ -1,4 +1,4 @@
-"""Sync a file to disk once for all threads that wait for it."""
+"""Sync a file to disk once for all threads that are waiting for it."""
 
 from __future__ import annotations
 
@@ -11,17 +11,23 @@ _sync: Final = getattr(os, "fdatasync", os.fsync)
 
 
 class GroupCommit:
-    """Thread-safe. A signal handler that interrupts `wait` may call it too."""
+    """Syncs a file for several threads at once. Thread-safe. A signal handler may call `wait`, even if it interrupted
+    `wait`.
+    """
 
     def __init__(self, snapshot: Callable[[], tuple[int, int]]) -> None:
-        """`snapshot` returns how many records were written, and a descriptor of their file to sync and close, or -1."""
+        """Create the group commit of a file.
+
+        `snapshot` returns the number of records written so far, and a descriptor of their file to sync and close. The
+        descriptor may be -1.
+        """
         self._snapshot = snapshot
         self._changed = threading.Condition(threading.RLock())
         self._syncing = 0  # the thread that syncs
         self._synced = 0
 
     def wait(self, written: int) -> None:
-        """Return once as many records are synced. Raises OSError."""
+        """Return once this number of records has been synced. Raises OSError."""
         me = threading.get_ident()
         with self._changed:
             while self._synced < written:
@@ -36,7 +42,7 @@ class GroupCommit:
                     self._changed.notify_all()
 
     def _sync(self) -> None:
-        """Sync without the lock, so that other threads may write and join the next group."""
+        """Sync without holding the lock, so other threads can write meanwhile and join the next group."""
         self._changed.release()
         try:
             written, descriptor = self._snapshot()
@@ -47,7 +53,7 @@ class GroupCommit:
 
 
 def sync_and_close(descriptor: int) -> None:
-    """Sync a file and close it. Do nothing for -1. Raises OSError."""
+    """Sync a file and close it, or do nothing if the descriptor is -1. Raises OSError."""
     if descriptor < 0:
         return
     try:

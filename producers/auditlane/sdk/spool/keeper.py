@@ -1,4 +1,6 @@
-"""The thread that keeps the spool: it writes events that stall, sends those on disk, and reports losses and delays."""
+"""The background thread of the spool. It writes events that stall, sends those on disk, and reports losses and
+delays.
+"""
 
 from __future__ import annotations
 
@@ -33,7 +35,7 @@ RESULTS: Final = {
 
 @dataclass(frozen=True, slots=True)
 class OwnEvent:
-    """An event about the delivery, for a tenant's log. `event_id` and `occurred_at` are None for new ones."""
+    """An event about the delivery, for the log of a tenant. `event_id` and `occurred_at` are None for a new event."""
 
     tenant: str
     action: str
@@ -42,7 +44,7 @@ class OwnEvent:
     occurred_at: datetime | None = None
 
     def values(self, source: str) -> dict[str, Any]:
-        """Return the event's fields, for a service with this `source`."""
+        """Return the fields of the event. `source` is the source of the service."""
         outcome, severity = RESULTS[self.action]
         values: dict[str, Any] = {
             "tenant_id": self.tenant,
@@ -65,7 +67,7 @@ Emit = Callable[[OwnEvent], None]
 
 
 class SpoolKeeper:
-    """Runs until `stop`."""
+    """The background thread. It runs until `stop` is called."""
 
     def __init__(self, sender: SpoolSender, emit: Emit, spool_dir: Path, catch_all_tenant: str, *, sync: bool) -> None:
         self._sender = sender
@@ -132,7 +134,7 @@ class SpoolKeeper:
             self._sender.fill(time.monotonic())
 
     def _finish_adopted(self) -> None:
-        """Delete an adopted set once Kafka has its records, and look for the next one."""
+        """Delete an adopted set once Kafka has its records. Then look for the next one."""
         adopted = self._sender.adopted
         if adopted is not None and not adopted.ledger.open and not adopted.losses:
             with self._sender.entered():
@@ -142,7 +144,7 @@ class SpoolKeeper:
             self._sender.wake.set()
 
     def _report_losses(self, found: RecordSet) -> None:
-        """Emit the losses of a set; those that cannot be emitted now are tried again."""
+        """Emit events about the losses of a set. Those that cannot be emitted now are tried again later."""
         for name, losses in list(found.losses.items()):
             for loss in losses:
                 self._report_loss(f"{found.path.name}/{name}", loss)
@@ -158,7 +160,7 @@ class SpoolKeeper:
         self._emit_or_assign(OwnEvent(change.tenant, change.action, change.metadata()))
 
     def _emit_or_assign(self, event: OwnEvent) -> None:
-        """Emit for the event's tenant. If that is impossible, for the catch-all tenant."""
+        """Emit an event for its tenant. If that fails, emit it for the catch-all tenant."""
         metadata = event.metadata
         if event.tenant:
             try:

@@ -1,4 +1,4 @@
-"""Which records of a set Kafka has, which are on their way, and which wait to be sent. Pure."""
+"""The state of each record in a set: done, sent, or waiting to be sent. This module performs no I/O."""
 
 from __future__ import annotations
 
@@ -11,10 +11,10 @@ _TRIMMED: Final = 65_536  # states that are dropped at once
 
 
 class Ledger:
-    """One byte for each record after the last one below which all are done. Not thread-safe."""
+    """Stores one byte per record, except for the first records if they are all done. Not thread-safe."""
 
     def __init__(self, low: int = 0) -> None:
-        """Create the ledger of a set whose records up to number `low` are done."""
+        """Create the ledger of a set. Its records up to number `low` are done."""
         self.low = low
         self.open = 0  # records that are not done
         self.waiting = 0  # of these, records to send
@@ -27,7 +27,7 @@ class Ledger:
         return self._first + len(self._states) - 1
 
     def add(self, number: int, *, waiting: bool) -> None:
-        """Add a record that waits or was sent. Numbers that are skipped count as done."""
+        """Add a record that is waiting or was sent. Skipped numbers count as done."""
         index = number - self._first
         if index < len(self._states):
             self._states[index] = _DONE
@@ -38,23 +38,23 @@ class Ledger:
         self.waiting += waiting
 
     def is_waiting(self, number: int) -> bool:
-        """Return whether this record waits to be sent."""
+        """Return whether this record is waiting to be sent."""
         return self._state(number) == _WAITING
 
     def sent(self, number: int) -> None:
-        """Record that a waiting record was handed to Kafka's client."""
+        """Mark a waiting record as handed to the Kafka client."""
         if self._state(number) == _WAITING:
             self._states[number - self._first] = _SENT
             self.waiting -= 1
 
     def failed(self, number: int) -> None:
-        """Record that a record has to be sent again."""
+        """Mark a record as waiting again, after its delivery failed."""
         if self._state(number) == _SENT:
             self._states[number - self._first] = _WAITING
             self.waiting += 1
 
     def done(self, number: int) -> bool:
-        """Record that Kafka has a record, or that it was given up. Return whether it was open."""
+        """Mark a record as done because Kafka has it or it was given up. Return whether it was open."""
         state = self._state(number)
         if state == _DONE:
             return False
@@ -65,7 +65,7 @@ class Ledger:
         return True
 
     def waiting_between(self, after: int, before: int) -> list[int]:
-        """Return the waiting records between two numbers, both exclusive."""
+        """Return the waiting records between two numbers, which are both excluded."""
         return [number for number in range(max(after + 1, self._first), before) if self.is_waiting(number)]
 
     def _state(self, number: int) -> int:

@@ -1,4 +1,6 @@
-"""Lost events by tenant: they are counted, kept in a file of the set, and reported to the tenants' own logs. Pure."""
+"""Count lost events by tenant, save the counts in a file of the set, and report them to the logs of the tenants. This
+module performs no I/O.
+"""
 
 from __future__ import annotations
 
@@ -19,7 +21,7 @@ REFUSED: Final = "Kafka rejected the events."
 
 @dataclass(frozen=True, slots=True)
 class Loss:
-    """Events that a tenant lost. Times are microseconds since 1970. `tenant` is "" if it is not known."""
+    """Events that a tenant lost. Times are in microseconds since 1970. `tenant` is "" if the tenant is unknown."""
 
     tenant: str
     count: int
@@ -28,27 +30,27 @@ class Loss:
     cause: str
 
     def event_id(self, name: str) -> str:
-        """Return the id of the event that reports this loss: the same id for the same file of the same set."""
+        """Return the id of the event that reports this loss. It depends only on the file and its set."""
         return uuid5("spool", name, self.tenant, self.cause)
 
     def metadata(self) -> dict[str, str]:
-        """Return the metadata of `events.dropped`."""
+        """Return the metadata of the event `events.dropped`."""
         since, until = time_text(self.since_us), time_text(self.until_us)
         return {"count": str(self.count), "since": since, "until": until, "cause": self.cause}
 
 
 def time_text(us: int) -> str:
-    """Return a time in RFC 3339."""
+    """Format a time according to RFC 3339."""
     return time_of(us).isoformat().replace("+00:00", "Z")
 
 
 def time_of(us: int) -> datetime:
-    """Return a time in microseconds since 1970 as a datetime."""
+    """Convert microseconds since 1970 to a datetime."""
     return datetime.fromtimestamp(us // 1_000_000, UTC).replace(microsecond=us % 1_000_000)
 
 
 def combined(losses: Iterable[Loss]) -> list[Loss]:
-    """Return one loss for each tenant and cause."""
+    """Combine the losses, and return one for each tenant and cause."""
     found: dict[tuple[str, str], Loss] = {}
     for loss in losses:
         key = loss.tenant, loss.cause
@@ -67,13 +69,13 @@ def killed(counters: Iterable[Unsettled]) -> list[Loss]:
 
 
 def dumped(losses: Iterable[Loss]) -> str:
-    """Return the content of a file of losses."""
+    """Return the losses as the content of a file."""
     rows = [[loss.tenant, loss.count, loss.since_us, loss.until_us, loss.cause] for loss in losses]
     return json.dumps(rows)
 
 
 def loaded(data: bytes) -> list[Loss]:
-    """Return the losses in a file's content. Returns none if the content is damaged."""
+    """Return the losses in the content of a file, or an empty list if it is damaged."""
     try:
         rows = json.loads(data)
         return [Loss(str(row[0]), int(row[1]), int(row[2]), int(row[3]), str(row[4])) for row in rows]

@@ -152,8 +152,8 @@ class OwnerFile:
         self._words[slot + _SPILLED] += 1
 
     def correct_spilled(self, nth: Mapping[str, int]) -> None:
-        """Count records that the process wrote, and was killed before it counted them. `nth` has the highest `nth` of
-        each tenant's records.
+        """Count the records that the process wrote but did not count before it was killed. `nth` contains the highest
+        `nth` of each tenant.
         """
         for slot, tenant in self._named():
             self._words[slot + _SPILLED] = max(self._words[slot + _SPILLED], nth.get(tenant, 0))
@@ -182,7 +182,7 @@ class OwnerFile:
         os.close(self._descriptor)
 
     def _named(self) -> Iterator[tuple[int, str]]:
-        """Yield the slots that are in use, and their tenants."""
+        """Yield each slot that is in use, and its tenant."""
         for slot in range(_HEADER_WORDS, len(self._words) - _SLOT_WORDS + 1, _SLOT_WORDS):
             raw = bytes(self._words[slot : slot + _EMITTED])
             tenant = raw[1 : 1 + raw[0]].decode("ascii", "replace")
@@ -191,7 +191,7 @@ class OwnerFile:
             yield slot, tenant
 
     def _new_slot(self, tenant: str) -> int:
-        """Return a new tenant's slot. If there is no space for one, the slot without a name."""
+        """Return a slot for a new tenant. If there is no space for another slot, return the one without a name."""
         position = _HEADER_WORDS + len(self._slots) * _SLOT_WORDS
         if tenant and position + 2 * _SLOT_WORDS > len(self._words) and not self._grow():
             return self._slots.get("") or self._new_slot("")
@@ -230,7 +230,7 @@ def _write(descriptor: int, data: bytes) -> None:
 
 
 def _after_fork() -> None:
-    """Close the parent's files in a forked child; this does not unlock them for the parent."""
+    """Close the parent's files in a forked child. They stay locked for the parent."""
     for owner in list(_held):
         owner.close()
 

@@ -1,4 +1,4 @@
-"""The segments of one set, of this process or of a process that ended: read, settle and delete their records."""
+"""Read, settle and delete the records of one set. The set belongs to this process or to a process that has ended."""
 
 from __future__ import annotations
 
@@ -31,12 +31,14 @@ _LOST: Final = ".lost"
 
 
 class NewerVersion(Exception):
-    """Raised for a set that was written by a version with another format."""
+    """Raised if a newer version wrote the set in another format."""
 
 
 @dataclass(slots=True, eq=False)
 class Segment:
-    """One file of a set. `open` counts its records that are not done, `waiting` those of them to send."""
+    """One file of a set. `open` is the number of its records that are not done, and `waiting` the number of those that
+    must be sent.
+    """
 
     number: int
     path: Path
@@ -56,7 +58,7 @@ class Segment:
 
 
 class RecordSet:
-    """The caller holds a lock, and the lock of the set."""
+    """The records of one set. The caller must hold a lock against other threads, and the lock of the set."""
 
     def __init__(self, path: Path, owner: OwnerFile) -> None:
         self.path = path
@@ -72,9 +74,10 @@ class RecordSet:
 
     @classmethod
     def adopt(cls, path: Path, owner: OwnerFile) -> tuple[RecordSet, dict[str, int]]:
-        """Return the set of a process that ended, and the highest `nth` of each tenant's records.
+        """Return the set of a process that has ended, and the highest `nth` of each tenant.
 
-        Bytes that are not records are kept elsewhere, and their loss is to be reported. Raises NewerVersion, OSError.
+        Bytes that are not valid records are saved elsewhere, and the caller must report their loss. Raises NewerVersion
+        or OSError.
         """
         made = cls(path, owner)
         nth: dict[str, int] = {}
@@ -93,7 +96,7 @@ class RecordSet:
         return made, nth
 
     def next_waiting(self) -> tuple[Segment, Record] | None:
-        """Return the oldest record that waits to be sent, or None. Records that cannot be read are lost."""
+        """Return the oldest record that is waiting to be sent, or None. Records that cannot be read count as lost."""
         if self._returned and self.ledger.is_waiting(self._returned):
             self._cursor = None  # the caller did not send it
         for segment in list(self.segments.values()):
@@ -112,13 +115,13 @@ class RecordSet:
         return None
 
     def sent(self, number: int, segment: Segment) -> None:
-        """Record that a waiting record was handed to Kafka's client."""
+        """Mark a waiting record as handed to the Kafka client."""
         if self.ledger.is_waiting(number):
             self.ledger.sent(number)
             segment.waiting -= 1
 
     def failed(self, number: int, segment: Segment) -> None:
-        """Record that a record has to be sent again."""
+        """Mark a record as waiting again, after its delivery failed."""
         before = self.ledger.waiting
         self.ledger.failed(number)
         if self.ledger.waiting > before:
@@ -126,7 +129,7 @@ class RecordSet:
             self._forget_cursor(segment)
 
     def done(self, number: int, segment: Segment) -> bool:
-        """Record that Kafka has a record, or that it was given up. Return whether it was open."""
+        """Mark a record as done because Kafka has it or it was given up. Return whether it was open."""
         before = self.ledger.waiting
         if not self.ledger.done(number):
             return False
@@ -136,7 +139,7 @@ class RecordSet:
         return True
 
     def reclaim(self) -> bool:
-        """Delete the segments whose records are all done. Return whether there was one."""
+        """Delete the segments in which all records are done. Return whether any was deleted."""
         done = [segment for segment in list(self.segments.values()) if segment.sealed and not segment.open]
         for segment in done:
             self.delete(segment)
@@ -149,16 +152,16 @@ class RecordSet:
                 yield found.record
 
     def delete(self, segment: Segment) -> None:
-        """Delete a segment with whatever it contains."""
+        """Delete a segment and everything in it."""
         self._forget_cursor(segment)
         del self.segments[segment.number]
         self.size -= segment.size
         segment.path.unlink(missing_ok=True)
 
     def lost(self, name: str, losses: Iterable[Loss]) -> None:
-        """Keep losses in a file of this name until they are `reported`.
+        """Save losses in a file with this name until they are `reported`.
 
-        Raises OSError, in which case they are only in memory.
+        Raises OSError. In this case, the losses are only in memory.
         """
         rows = self.losses[name + _LOST] = list(losses)
         write_text(self.path / (name + _LOST), dumped(rows))
@@ -169,7 +172,7 @@ class RecordSet:
         (self.path / name).unlink(missing_ok=True)
 
     def leave(self) -> None:
-        """Unlock the set, and delete its files if nothing is left in it."""
+        """Unlock the set. If it is empty, delete its files."""
         if self.ledger.open or self.losses:
             self.owner.close()
             return
@@ -186,7 +189,9 @@ class RecordSet:
             self._cursor = None
 
     def _load(self, segment: Segment, data: bytes, nth: dict[str, int], *, follows: bool) -> None:
-        """Add a segment's records. Unless it `follows` the previous segment, records in between were done."""
+        """Add the records of a segment. Unless the segment `follows` the previous one, the records between them count
+        as done.
+        """
         low, damages = self.ledger.low, 0
         for found in scan(data, self.seed):
             if isinstance(found, Found):
@@ -213,7 +218,7 @@ class RecordSet:
         rows.append(Loss("", count, at_us, at_us, DAMAGED))
 
     def _give_up(self, segment: Segment) -> None:
-        """Count the waiting records of a segment that were not found in its file as lost."""
+        """Count waiting records as lost if they were not found in the file of their segment."""
         rest = self.ledger.waiting_between(segment.first - 1, segment.last + 1)
         for number in rest:
             self.done(number, segment)
@@ -225,7 +230,7 @@ class RecordSet:
 
 
 class _Cursor:
-    """Reads a segment from its start, in pieces if it grows meanwhile."""
+    """Reads a segment from the start. The segment may grow meanwhile."""
 
     def __init__(self, segment: Segment, seed: int) -> None:
         self.segment = segment
@@ -249,7 +254,7 @@ class _Cursor:
                 return
 
     def piece(self, damage: Damage) -> tuple[bytes, int]:
-        """Return the bytes that are not a record, and their position in the file."""
+        """Return bytes that are not a record, and their position in the file."""
         return self._data[damage.start : damage.end], self._base + damage.start
 
 

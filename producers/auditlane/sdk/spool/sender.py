@@ -1,10 +1,11 @@
-"""Decides for each event whether it is written to the spool, handed to Kafka's client, or both.
+"""Decide for each event whether to write it to the spool, hand it to the Kafka client, or both.
 
-In the mode `fast`, events are only in memory while Kafka acknowledges them. As soon as one is not acknowledged in time,
-all of them are written, and so is every later event until Kafka has those on disk. In the other modes, every event is
-written before `send` returns.
+In the mode `fast`, events are only in memory while Kafka acknowledges them in time. As soon as one is late, all of them
+are written to disk. Later events are written too, until Kafka has all events on disk. In the other modes, every event
+is written before `send` returns.
 
-A written event is also handed to Kafka's client, unless earlier ones wait on disk: those are read and sent first.
+An event that was written is also handed to the Kafka client. If earlier events are waiting on disk, those are sent
+first.
 """
 
 from __future__ import annotations
@@ -46,8 +47,10 @@ class SpoolSender(SpoolStore):
         report: Callable[[AuditlaneError, str | None], None],
         may_wait: Callable[[], bool],
     ) -> None:
-        """`explain` describes a failed delivery, `report` passes it to `on_error`, and `may_wait` returns whether this
-        thread may wait for Kafka.
+        """Create a sender.
+
+        `explain` describes a failed delivery, and `report` passes the description to `on_error`. `may_wait` returns
+        whether this thread may wait for Kafka.
         """
         super().__init__(config, tracker)
         self._offer = offer
@@ -79,10 +82,9 @@ class SpoolSender(SpoolStore):
         keep: bool = False,
         on_spooled: Callable[[], None] | None = None,
     ) -> None:
-        """Accept an event; `keep` writes it in every mode. `on_spooled` is called, with the lock held, once it is
-        written.
+        """Accept an event. With `keep`, it is written to disk in every mode.
 
-        Raises SpoolFull and SpoolFailed, in which case it was not accepted, and ClientClosed.
+        Raises SpoolFull, SpoolFailed or ClientClosed. In these cases, the event was not accepted.
         """
         tracker, size = self._tracker, len(value)
         event = Event(topic, key, value, event_id, tenant, headers or {})
@@ -109,11 +111,13 @@ class SpoolSender(SpoolStore):
 
     @property
     def unsafe(self) -> int:
-        """Number of events that are only in memory."""
+        """The number of events that are only in memory."""
         return len(self._memory)
 
     def sweep(self, now: float, now_us: int) -> None:
-        """Write all events in memory if the oldest was not acknowledged in time. Raises SpoolFull and SpoolFailed."""
+        """Write all events in memory to disk if the oldest was not acknowledged in time. Raises SpoolFull or
+        SpoolFailed.
+        """
         with self.entered():
             oldest = next(iter(self._memory), None)
             if oldest is not None and now - oldest.at >= SPILL_S:
@@ -123,14 +127,14 @@ class SpoolSender(SpoolStore):
                 self.own.owner.swept(now_us if oldest is None else oldest.emitted_us)
 
     def spill(self) -> None:
-        """Write all events that are only in memory. Raises SpoolFull and SpoolFailed."""
+        """Write all events that are only in memory to disk. Raises SpoolFull or SpoolFailed."""
         with self.entered():
             for event in list(self._memory):
                 self._store(event, may_wait=False)
                 del self._memory[event]
 
     def fill(self, now: float) -> None:
-        """Read records that wait on disk, and hand them to Kafka's client, up to the window's size."""
+        """Read records that are waiting on disk, and hand them to the Kafka client until the window is full."""
         for adopted in (True, False):
             while not self.closed and now >= self._retry_at and self._window < _WINDOW_BYTES:
                 with self.entered():  # for each record, so that others can emit in between
@@ -144,7 +148,7 @@ class SpoolSender(SpoolStore):
                         return
 
     def close(self) -> None:
-        """Leave the files to other processes. Call it after the client's last report."""
+        """Leave the files to other processes. Call this after the last report of the client."""
         with self.entered():
             self.closed = True
             self.take_losses()
@@ -155,7 +159,7 @@ class SpoolSender(SpoolStore):
             self.own = self.adopted = None
 
     def _accept(self, event: Event, *, keep: bool, nested: bool) -> int:
-        """Accept an event. Return how many records were written with it, or 0 if it was not written."""
+        """Accept an event. Return the number of records written including this one, or 0 if it was not written."""
         own = self.own or self._opened()
         fast = self._config.delivery_mode == "fast"
         if fast:
@@ -178,7 +182,7 @@ class SpoolSender(SpoolStore):
         return self._written
 
     def _offered_from_memory(self, event: Event) -> bool:
-        """Hand over an event that is not on disk; return whether the client's buffer had room for it."""
+        """Hand over an event that is not on disk. Return whether the buffer of the client had room for it."""
         self._memory[event] = None
         try:
             self._offer(event, partial(self._reported, event))
@@ -193,7 +197,9 @@ class SpoolSender(SpoolStore):
         return True
 
     def _hand_over(self, event: Event) -> bool:
-        """Hand an event that is on disk to Kafka's client. Return whether there was room for it. If not, it waits."""
+        """Hand an event that is on disk to the Kafka client. Return whether there was room for it. Otherwise, it
+        waits.
+        """
         try:
             self._offer(event, partial(self._reported, event))
         except KafkaException as error:
@@ -208,7 +214,7 @@ class SpoolSender(SpoolStore):
         return True
 
     def _resend(self, source: RecordSet, segment: Segment, record: Record) -> bool:
-        """Hand over a record that was read from disk; return whether the client's buffer had room for it."""
+        """Hand over a record that was read from disk. Return whether the buffer of the client had room for it."""
         event = Event(record.topic, record.key, record.value, record.event_id, record.tenant, dict(record.headers))
         event.number, event.segment, event.source = record.number, segment, source
         event.emitted_us, event.from_disk = record.emitted_us, True
@@ -221,7 +227,7 @@ class SpoolSender(SpoolStore):
         return self._hand_over(event)
 
     def _reported(self, event: Event, error: KafkaError | None) -> None:
-        """Handle the client's report on one event."""
+        """Handle the report of the client on one event."""
         with self.entered():
             if self.closed:
                 return
@@ -258,7 +264,7 @@ class SpoolSender(SpoolStore):
         return Failure(event.event_id, event.tenant, self._explain(error, event.event_id))
 
     def _settled(self, event: Event) -> bool:
-        """Count an event as done; return whether it was open."""
+        """Count an event as done. Return whether it was open."""
         self._flying.pop(event.number, None)
         if not event.number:
             if event not in self._memory:
@@ -275,7 +281,7 @@ class SpoolSender(SpoolStore):
         return True
 
     def _failed(self, event: Event, retry_s: float = RETRY_S) -> None:
-        """Let an event wait on disk."""
+        """Make an event wait on disk."""
         if event.from_disk:
             self._window -= len(event.value)
         if event.source is not None:

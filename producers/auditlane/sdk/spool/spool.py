@@ -1,4 +1,6 @@
-"""A client's spool: its sender, and the thread that keeps it, through forks and the end of the process."""
+"""The spool of a client. It consists of a sender and a background thread, and handles forks and the end of the
+process.
+"""
 
 from __future__ import annotations
 
@@ -21,7 +23,7 @@ from auditlane.sdk.spool.sender import SpoolSender
 
 
 class Spool:
-    """Thread-safe. Sends events in a signal handler, too."""
+    """The spool of a client. Thread-safe. A signal handler may send events, too."""
 
     def __init__(
         self,
@@ -34,7 +36,9 @@ class Spool:
         may_wait: Callable[[], bool],
         emit: Emit,
     ) -> None:
-        """See SpoolSender and SpoolKeeper. Raises ConfigError if the folder cannot be used."""
+        """Open the spool. SpoolSender and SpoolKeeper describe the parameters. Raises ConfigError if the folder cannot
+        be used.
+        """
         folder.check(Path(config.spool_dir))
         self._config = config
         self._emit = emit
@@ -43,7 +47,7 @@ class Spool:
         self._starting = threading.RLock()
 
     def start(self) -> None:
-        """Start the thread, unless it runs."""
+        """Start the thread unless it is already running."""
         with self._starting:
             if self._keeper is None:
                 config = self._config
@@ -68,7 +72,7 @@ class Spool:
         keep: bool = False,
         on_spooled: Callable[[], None] | None = None,
     ) -> None:
-        """See SpoolSender."""
+        """Accept an event, as described for `SpoolSender.send`."""
         if self._keeper is None:
             self.start()
         self._sender.send(topic, key, value, event_id, tenant, on_settled, headers, keep=keep, on_spooled=on_spooled)
@@ -80,11 +84,11 @@ class Spool:
 
     @property
     def spooled(self) -> int:
-        """Number of this process's events on disk that Kafka has not acknowledged."""
+        """The number of events of this process that are on disk and not yet acknowledged by Kafka."""
         return self._sender.spooled
 
     def stop(self) -> None:
-        """Stop the thread, and write the events that are only in memory."""
+        """Stop the thread, and write the events that are only in memory to disk."""
         if self._keeper is not None:
             self._keeper.stop()
         try:
@@ -93,11 +97,11 @@ class Spool:
             log_later(logging.ERROR, "%s", error)
 
     def close(self) -> None:
-        """Leave the events on disk to other processes. Call it once the client has reported on all events."""
+        """Leave the events on disk to other processes. Call this once the client has reported on all events."""
         self._sender.close()
 
     def after_fork(self, tracker: DeliveryTracker) -> None:
-        """Start over in a forked child, whose first event starts a thread."""
+        """Start over in a forked child. Its first event starts a new thread."""
         self._keeper = None
         self._starting = threading.RLock()
         self._sender.after_fork(tracker)

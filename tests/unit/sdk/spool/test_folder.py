@@ -1,4 +1,4 @@
-"""The checks of the spool's folder."""
+"""Tests the checks of the spool folder."""
 
 from __future__ import annotations
 

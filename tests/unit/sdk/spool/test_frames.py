@@ -1,4 +1,4 @@
-"""The format of segments, cut and altered at every position."""
+"""Tests the format of segments. Segments are cut and altered at every position."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ def written(records: list[Record]) -> bytes:
 
 
 def starts(records: list[Record]) -> list[int]:
-    """Return where each record's frame starts, and where the last one ends."""
+    """Return the start position of each frame, and the end position of the last one."""
     at, found = HEADER_BYTES, [HEADER_BYTES]
     for record in records:
         at += len(frame(record, SEED))

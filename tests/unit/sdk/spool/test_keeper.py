@@ -1,4 +1,4 @@
-"""The events about the delivery, and the sets of other processes."""
+"""Tests events about the delivery, and the adoption of sets of other processes."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ def test_the_events_have_the_vocabularys_outcomes_and_metadata():
 
 
 def delayed(delays: Delays, ledger: Ledger) -> list[Any]:
-    """Let Kafka acknowledge nothing for ten seconds."""
+    """Let ten seconds pass in which Kafka acknowledges nothing."""
     ledger.add(ledger.last + 1, waiting=False)
     assert delays.changes(ledger, {"acme": 1}, 100.0, 5_000_000) == []
     assert delays.changes(ledger, {"acme": 1}, 99.9 + DELAYED_S, 1) == []
@@ -70,7 +70,7 @@ def test_steady_traffic_is_not_a_delay():
 
 
 class Sender:
-    """The parts of a sender that a keeper uses."""
+    """A stand-in with the parts of a sender that a keeper uses."""
 
     def __init__(self, own: OwnSet) -> None:
         self.own, self.adopted, self.others_bytes = own, None, 0

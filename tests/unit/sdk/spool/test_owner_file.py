@@ -1,4 +1,4 @@
-"""The lock of a set, and its counters."""
+"""Tests the lock of a set and its counters."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A set is written by one process, and read by that or another process."""
+"""Tests that one process can write a set, and that the same or another process can read it."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ def add(own: OwnSet, *names: str, waiting: bool = True, alone: bool = False) -> 
 
 
 def abandon(own: OwnSet):
-    """Leave a set as a killed process does. Return its folder."""
+    """Leave a set in the state in which a killed process leaves it. Return its folder."""
     own.close_inherited()
     own.owner.close()
     return own.path

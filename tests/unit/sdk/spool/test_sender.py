@@ -1,4 +1,6 @@
-"""Events that are written, handed to Kafka's client, and counted. The test decides the client's outcomes."""
+"""Tests how events are written, handed to the Kafka client, and counted. The test decides the outcomes of the
+client.
+"""
 
 from __future__ import annotations
 
@@ -24,7 +26,7 @@ TOO_LARGE = KafkaError(KafkaError.MSG_SIZE_TOO_LARGE)
 
 
 class Kafka:
-    """The client: it holds events until the test settles them."""
+    """A stand-in for the Kafka client. It holds events until the test settles them."""
 
     def __init__(self, room: int = 10**6) -> None:
         self.room = room
@@ -68,11 +70,11 @@ class Bench:
         self.sender.fill(time.monotonic() + 60)
 
     def counts(self) -> tuple[int, int, int]:
-        """Return the events delivered, failed and pending, according to the tracker."""
+        """Return how many events are delivered, failed and pending, according to the tracker."""
         return self.tracker.delivered, self.tracker.failed, self.tracker.pending
 
     def killed(self) -> list[Loss]:
-        """Leave the files as a killed process does, adopt them, and return the losses."""
+        """Leave the files in the state in which a killed process leaves them. Adopt them, and return the losses."""
         assert self.sender.own is not None
         self.sender.own.close_inherited()
         self.sender.own.owner.close()

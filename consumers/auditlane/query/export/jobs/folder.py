@@ -195,7 +195,9 @@ def _folders(tenant: Path) -> Iterator[JobFolder]:
 
 
 def is_visible(scope: TenantScope, record: JobRecord) -> bool:
-    """Return whether a job belongs to the scope's tenant and, if the scope has a base filter, was created with it."""
+    """Return whether a job belongs to the tenant of the scope and was created with the same base filter, if the scope
+    has one.
+    """
     return record.tenant == scope.tenant and scope.base_filter in ((), record.base_filter)
 
 

@@ -32,6 +32,7 @@ const ALIKE = [
   "settings.form.minimum",
   "settings.form.maximum",
   "settings.form.optional",
+  "views.name",
 ];
 const QUERY = /^search\.help\.examples\.\d+\.0$/; // examples to type are the same in every language
 

@@ -2,7 +2,7 @@
 import type { AuditEvent } from "../api/types.js";
 import { eventPath, referenceOf } from "./identity.js";
 import { losesDigits } from "./json.js";
-import { DEFAULT_VIEW, searchFromView, type View, zoneFromSearch } from "./view.js";
+import { DEFAULT_VIEW, searchForSavedView, searchFromView, type View, zoneFromSearch } from "./view.js";
 
 type Page = Pick<Location, "origin" | "pathname" | "search" | "hash">;
 
@@ -18,10 +18,23 @@ export function linkToView(view: View, page: Page): string {
   return address({ ...view, open: "", live: false, settings: false }, page);
 }
 
+/** Returns the page's address with the saved view of this id, as it then is, without possible secrets. */
+export function linkToSavedView(id: string, page: Page): string {
+  return addressWith(searchForSavedView(id, withoutSecrets(page.search)), page);
+}
+
 function address(view: View, page: Page): string {
-  const others = new URLSearchParams(page.search);
-  for (const name of [...others.keys()]) if (SECRET.test(name)) others.delete(name);
-  return `${page.origin}${page.pathname}${searchFromView(view, others.toString(), zoneFromSearch(page.search))}${page.hash}`;
+  return addressWith(searchFromView(view, withoutSecrets(page.search), zoneFromSearch(page.search)), page);
+}
+
+function addressWith(search: string, page: Page): string {
+  return `${page.origin}${page.pathname}${search}${page.hash}`;
+}
+
+function withoutSecrets(search: string): string {
+  const params = new URLSearchParams(search);
+  for (const name of [...params.keys()]) if (SECRET.test(name)) params.delete(name);
+  return params.toString();
 }
 
 /** Returns the event as JSON, with `before` and `after` embedded where they are JSON. */

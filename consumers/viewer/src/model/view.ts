@@ -20,6 +20,8 @@ export interface View {
   compare: boolean;
   /** Whether the settings are shown in place of the log. */
   settings: boolean;
+  /** The id of the saved view from which the reader started, or "". */
+  saved: string;
 }
 
 export const DEFAULT_SORT = "-occurred_at";
@@ -33,8 +35,10 @@ export const DEFAULT_VIEW: View = {
   group: "",
   compare: false,
   settings: false,
+  saved: "",
 };
 const SHOWN = "1";
+const VIEW_ID = /^[\da-f]{8}(?:-[\da-f]{4}){3}-[\da-f]{12}$/; // a host page may have its own parameter `view`
 
 /** Reads a view from a URL's query string, with defaults for missing and invalid parts. */
 export function viewFromSearch(search: string): View {
@@ -50,7 +54,26 @@ export function viewFromSearch(search: string): View {
     group: given.get("group") ?? "",
     compare: given.get("compare") === "1",
     settings: given.get("settings") === SHOWN, // a host page may have its own parameter of this name
+    saved: viewIdIn(given),
   };
+}
+
+/** Returns the id of the saved view that a link names without saying what it shows; otherwise "". */
+export function linkedViewIn(search: string): string {
+  const given = new URLSearchParams(search);
+  return given.has("query") ? "" : viewIdIn(given);
+}
+
+/** Returns the query string of a link to a saved view, which shows its present content. Other parameters of `present` are kept. */
+export function searchForSavedView(id: string, present = ""): string {
+  const params = new URLSearchParams(searchFromView(DEFAULT_VIEW, present));
+  params.set("view", id);
+  return `?${params.toString()}`;
+}
+
+function viewIdIn(given: URLSearchParams): string {
+  const id = given.get("view") ?? "";
+  return VIEW_ID.test(id) ? id : "";
 }
 
 /** Reads the IANA time zone from a URL's query string; "" if it is missing or invalid. */
@@ -69,7 +92,9 @@ export function searchFromView(view: View, present = "", zone = ""): string {
   else params.delete("tz");
   for (const name of ["query", "range", "from", "to", "sort", "live", "event", "columns", "group", "compare"]) params.delete(name);
   if (params.get("settings") === SHOWN) params.delete("settings");
-  if (view.query) params.set("query", view.query);
+  if (viewIdIn(params)) params.delete("view");
+  if (view.saved) params.set("view", view.saved);
+  if (view.query || view.saved) params.set("query", view.query);
   for (const [name, value] of addressParams(view.range)) params.set(name, value);
   if (view.sort !== DEFAULT_SORT) params.set("sort", view.sort);
   if (view.live) params.set("live", "1");

@@ -66,6 +66,9 @@ export const auditlaneViewerStyles = css`
     flex-wrap: wrap;
     gap: 0.4rem;
   }
+  auditlane-views {
+    min-height: calc(2.15em + 4px); /* reserved until the tabs are loaded */
+  }
   auditlane-table {
     flex: 1 1 0;
     min-height: 16rem;
@@ -129,7 +132,7 @@ export const auditlaneViewerStyles = css`
       font-size: 1.05em;
     }
     /* The details fill the whole viewer. */
-    .reading > :not(.head, auditlane-table, auditlane-shortcut-help),
+    .reading > :not(.head, auditlane-table, auditlane-shortcut-help, auditlane-view-dialog),
     .reading .tools {
       display: none;
     }

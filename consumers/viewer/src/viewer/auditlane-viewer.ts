@@ -45,10 +45,11 @@ import { VisitController } from "./visit-controller.js";
  * @csspart header - The title and the toolbar.
  * @csspart title - The heading, with the tenant's name.
  * @csspart toolbar - The buttons.
- * @csspart button - Each button of the toolbar; also `refresh`, `live`, `columns`, `copy-link`, `download`, `settings`, and `back` in the settings.
+ * @csspart button - Each button of the toolbar; also `refresh`, `live`, `columns`, `copy-link`, `save-view`, `download`, `settings`, and `back` in the settings.
  * @csspart visit - The banner shown to an operator who views the log from the console.
  * @csspart notice - A one-line notice about the whole viewer.
  * @csspart first-use - The instructions shown until the first event arrives.
+ * @csspart views - The saved views as tabs, and `tab`, each of them.
  * @csspart tiles - Today's and this week's figures.
  * @csspart tile - One of these figures.
  * @csspart search - The query, its chips and the time range.
@@ -96,6 +97,8 @@ export class AuditlaneViewer extends LitElement {
   /** Whether the settings module has been loaded. */
   @state() private settingsLoaded = false;
   @state() private shortcutHelpLoaded = false;
+  @state() private viewDialogLoaded = false;
+  private viewsLoading = false;
 
   private readonly provider = new ContextProvider(this, { context: viewerContext });
   private readonly renewal = new TokenRenewal(() => this.emit("token-expired", null));
@@ -130,6 +133,7 @@ export class AuditlaneViewer extends LitElement {
     else if (changed.has("token")) void this.onTokenChanged();
     else if (changed.has("lang")) void this.viewer?.setLanguage(this.language);
     if (changed.has("signInUrl")) this.viewer?.setSignInUrl(this.signInUrl);
+    if (this.viewer?.savedViews.shown) void this.loadViews(this.viewer);
     if (this.viewer?.view.settings && !this.settingsLoaded) void this.loadSettingsOrClose(this.viewer);
   }
 
@@ -191,9 +195,11 @@ export class AuditlaneViewer extends LitElement {
         .imports=${viewer.lazyImports}
       ></auditlane-stale-bundle-notice>
       <auditlane-notices exportparts="notice, first-use" .hideFirstUse=${this.hideFirstUse}></auditlane-notices>
+      ${viewer.savedViews.shown ? html`<auditlane-views part="views" exportparts="tab, dialog, notice"></auditlane-views>` : nothing}
       ${viewer.unused && !viewer.view.query ? nothing : searchElements}
       <auditlane-table part="table" exportparts="grid, head, body, details"></auditlane-table>
       ${this.shortcutHelpLoaded ? html`<auditlane-shortcut-help></auditlane-shortcut-help>` : nothing}
+      ${this.viewDialogLoaded ? html`<auditlane-view-dialog exportparts="dialog"></auditlane-view-dialog>` : nothing}
     `;
   }
 
@@ -211,6 +217,9 @@ export class AuditlaneViewer extends LitElement {
       <auditlane-live exportparts="button, live"></auditlane-live>
       <auditlane-columns exportparts="button, columns"></auditlane-columns>
       ${viewer.usesAddress ? html`<auditlane-copy-link exportparts="button, copy-link"></auditlane-copy-link>` : nothing}
+      <button part="button save-view" aria-haspopup="dialog" title=${text.views.saveTitle} @click=${this.saveView}>
+        ${icon("save")}<span class="label">${text.views.save}</span>
+      </button>
       ${viewer.can("audits:export") ? html`<auditlane-download exportparts="button, download, dialog"></auditlane-download>` : nothing}
     `;
     return html`${operatorBanner(viewer)}<div class="head" part="header">
@@ -265,6 +274,20 @@ export class AuditlaneViewer extends LitElement {
     this.shortcutHelpLoaded = true;
     await this.updateComplete;
     await this.renderRoot.querySelector("auditlane-shortcut-help")?.show();
+  }
+
+  private readonly saveView = async (): Promise<void> => {
+    if (!(await this.viewer?.lazyImports.load(() => import("./views/view-dialog.js")))) return;
+    this.viewDialogLoaded = true;
+    await this.updateComplete;
+    await this.renderRoot.querySelector("auditlane-view-dialog")?.show({ kind: "save" });
+  };
+
+  /** Loads the tabs of the saved views. Their place is reserved until then. */
+  private async loadViews(viewer: ViewerState): Promise<void> {
+    if (this.viewsLoading) return;
+    this.viewsLoading = true;
+    this.viewsLoading = (await viewer.lazyImports.load(() => import("./views/views.js"))) !== null;
   }
 
   private readonly openSettings = async (): Promise<void> => {

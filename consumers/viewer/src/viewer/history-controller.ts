@@ -2,7 +2,7 @@
 import type { ReactiveController, ReactiveControllerHost } from "lit";
 
 import { invalidRangeIn } from "../model/range.js";
-import { searchFromView, type View, viewFromSearch, zoneFromSearch } from "../model/view.js";
+import { linkedViewIn, searchFromView, type View, viewFromSearch, zoneFromSearch } from "../model/view.js";
 import type { ViewerState } from "./viewer-state.js";
 
 interface Hooks {
@@ -39,9 +39,10 @@ export class HistoryController implements ReactiveController {
       viewer.view = viewFromSearch(location.search);
       viewer.invalidRange = invalidRangeIn(new URLSearchParams(location.search));
       viewer.linkedZone = zoneFromSearch(location.search);
+      viewer.savedViews.linked = linkedViewIn(location.search);
     }
     viewer.addEventListener("view-change", () => this.push(viewer));
-    viewer.addEventListener("zone-change", () => {
+    viewer.addEventListener("address-change", () => {
       if (usesAddress) history.replaceState(null, "", addressOf(viewer));
     });
   }

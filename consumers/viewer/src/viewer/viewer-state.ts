@@ -4,6 +4,7 @@ import { createContext } from "@lit/context";
 import { readActions } from "../api/actions.js";
 import { Client, type Endpoint, type QueryParams } from "../api/client.js";
 import { Problem } from "../api/problem.js";
+import type { SavedView } from "../api/saved-views.js";
 import type { Permission, Session, ShownField, ShownStructure } from "../api/types.js";
 import { LazyImports } from "../elements/lazy-import.js";
 import type { Texts } from "../i18n/en/index.js";
@@ -14,11 +15,13 @@ import { fieldLabel } from "../model/labels.js";
 import { type Preferences, PreferenceStore } from "../model/preferences.js";
 import { EXCLUDE_OWN_EVENTS } from "../model/query.js";
 import { rangeParams } from "../model/range.js";
+import { viewOf } from "../model/saved-view.js";
 import { DEFAULT_SORT, DEFAULT_VIEW, type View } from "../model/view.js";
 import { localZone } from "../model/zone.js";
 import { Failures } from "./failures.js";
 import { LiveStream } from "./live-stream.js";
 import { listParams, Prefetch } from "./prefetch.js";
+import { SavedViews } from "./saved-views.js";
 
 export type Phase = "loading" | "ready" | "failed";
 
@@ -48,8 +51,8 @@ export class QueryDraft {
 
 /**
  * The state of one viewer. Elements render it again after each `change` event, change the view with `setView` only, and
- * send their own requests with `client` and `filter()`. Dispatches `view-change` after `setView`, and `zone-change` after
- * `setZone`.
+ * send their own requests with `client` and `filter()`. Dispatches `view-change` after `setView`, and
+ * `address-change` after a change of the address that is no step back: of the zone, or to the view of a link.
  */
 export class ViewerState extends EventTarget {
   phase: Phase = "loading";
@@ -92,6 +95,7 @@ export class ViewerState extends EventTarget {
   readonly prefetch = new Prefetch();
   readonly failures = new Failures(() => this.notify());
   readonly liveStream = new LiveStream(this);
+  readonly savedViews = new SavedViews(() => this.notify());
 
   private readonly preferenceStore: PreferenceStore;
   private labelled: { structure: ShownStructure | null; text: Texts | null; fields: readonly ShownField[] } = {
@@ -121,7 +125,7 @@ export class ViewerState extends EventTarget {
     this.phase = "loading";
     this.problem = null;
     this.notify();
-    this.prefetch.start(this.client, listParams(this.filter(), this.view.sort));
+    if (!this.savedViews.linked) this.prefetch.start(this.client, listParams(this.filter(), this.view.sort));
     await this.reload();
   }
 
@@ -136,10 +140,13 @@ export class ViewerState extends EventTarget {
       if (!this.canOpenSettings) this.view = { ...this.view, settings: false };
       if (!session.audit_logs_enabled) throw new Problem(403, "AUDIT_LOGS_DISABLED", "");
       if (!this.can("audits:read")) throw new Problem(403, "FORBIDDEN", "");
+      const views = this.savedViews.load(this.client);
       const actions = readActions(this.client, tenant).catch(() => null);
       this.structure = await this.client.json<ShownStructure>(`/v1/tenants/${encodeURIComponent(tenant)}/structure`);
       const known = await actions;
       if (known) this.actions = new Catalogue(known.actions, this.language, known.grammar);
+      await views;
+      this.showLinkedView();
       this.view = this.withKnownSort(this.view);
       this.problem = null;
       this.phase = "ready";
@@ -224,7 +231,7 @@ export class ViewerState extends EventTarget {
   setZone(zone: string): void {
     this.linkedZone = "";
     this.setPreferences({ zone });
-    this.dispatchEvent(new Event("zone-change"));
+    this.dispatchEvent(new Event("address-change"));
   }
 
   /** The tenant's fields in order, with custom labels or translated default labels. */
@@ -268,6 +275,8 @@ export class ViewerState extends EventTarget {
     if ("query" in changes) this.draft = null;
     if ("range" in changes) this.invalidRange = "";
     const listChanged = (["query", "range", "sort"] as const).some((name) => name in changes && changes[name] !== this.view[name]);
+    const { saved = this.view.saved } = changes;
+    if (saved !== this.view.saved) this.linkedZone = this.savedViews.find(saved)?.tz ?? "";
     this.view = this.withKnownSort({ ...this.view, ...changes });
     if (listChanged) this.asOf = Date.now();
     this.notify();
@@ -308,10 +317,24 @@ export class ViewerState extends EventTarget {
     this.notify();
   }
 
-  /** Changes the user's preferences, which are kept in this browser. */
+  /** Shows a saved view, or all events for null. */
+  openView(saved: SavedView | null): void {
+    this.linkedZone = saved?.tz ?? "";
+    this.setView(saved ? viewOf(saved) : DEFAULT_VIEW);
+  }
+
+  /** The saved view from which the reader started, or null. */
+  get savedView(): SavedView | null {
+    return this.savedViews.find(this.view.saved);
+  }
+
+  /** Changes the user's preferences, which are kept in this browser. The columns of a saved view belong to the view. */
   setPreferences(changes: Partial<Preferences>): void {
-    this.preferences = { ...this.preferences, ...changes };
+    const { columns = null, ...others } = changes;
+    const ofView = "columns" in changes && this.savedView !== null;
+    this.preferences = { ...this.preferences, ...(ofView ? others : changes) };
     this.preferenceStore.write(this.preferences);
+    if (ofView) return this.setView({ columns });
     if ("columns" in changes && this.view.columns) return this.setView({ columns: null }); // replaces those of a link
     this.notify();
   }
@@ -320,6 +343,20 @@ export class ViewerState extends EventTarget {
   showAccess(access: boolean): void {
     this.setPreferences({ access });
     this.refresh();
+  }
+
+  /** Shows the view that the page's link names. Throws the problem if that cannot be known. */
+  private showLinkedView(): void {
+    const { savedViews } = this;
+    if (savedViews.linked && savedViews.problem) throw savedViews.problem;
+    if (!savedViews.linked) {
+      if (!savedViews.problem && !this.savedView) this.view = { ...this.view, saved: "" }; // another reader's own
+      return;
+    }
+    const saved = savedViews.takeLinked();
+    this.view = saved ? { ...viewOf(saved), settings: this.view.settings } : { ...this.view, saved: "" };
+    this.linkedZone = saved?.tz ?? this.linkedZone;
+    this.dispatchEvent(new Event("address-change"));
   }
 
   /** Updates the connection and sign-in status after each request. */

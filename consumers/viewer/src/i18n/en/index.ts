@@ -6,7 +6,8 @@ import { reading } from "./reading.js";
 import { search } from "./search.js";
 import { settings } from "./settings.js";
 import { states } from "./states.js";
+import { views } from "./views.js";
 
-export const en = { download, groups, mistakes, reading, search, settings, states };
+export const en = { download, groups, mistakes, reading, search, settings, states, views };
 
 export type Texts = typeof en;

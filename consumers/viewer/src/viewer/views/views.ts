@@ -1,0 +1,206 @@
+import { html, nothing, type TemplateResult } from "lit";
+import { customElement, query, state } from "lit/decorators.js";
+
+import { Problem } from "../../api/problem.js";
+import type { SavedView } from "../../api/saved-views.js";
+import { copyText } from "../../elements/copy.js";
+import "../../elements/dropdown.js";
+import type { Dropdown } from "../../elements/dropdown.js";
+import { differs } from "../../model/saved-view.js";
+import { linkToSavedView } from "../../model/share.js";
+import { baseStyles } from "../../styles/base.js";
+import { icon, type IconName } from "../../styles/icons.js";
+import { noticeStyles } from "../../styles/notice.js";
+import { ViewerElement } from "../viewer-element.js";
+import { describeProblem, shareView, updateView } from "./changes.js";
+import "./view-dialog.js";
+import type { ViewDialog, ViewTask } from "./view-dialog.js";
+import { viewsStyles } from "./views.styles.js";
+
+const STEPS: Record<string, (index: number, count: number) => number> = {
+  ArrowRight: (index, count) => (index + 1) % count,
+  ArrowLeft: (index, count) => (index + count - 1) % count,
+  Home: () => 0,
+  End: (_, count) => count - 1,
+};
+
+/**
+ * @summary The saved views as tabs, after one for all events, with the options of the selected view.
+ *
+ * @csspart tab - Each tab.
+ * @csspart dialog - The dialog that renames or deletes a view.
+ * @csspart notice - A notice about the views.
+ */
+@customElement("auditlane-views")
+export class Views extends ViewerElement {
+  static override styles = [baseStyles, noticeStyles, viewsStyles];
+
+  @state() private told = "";
+  @state() private busy = false;
+  @query("auditlane-view-dialog") private dialog!: ViewDialog;
+
+  private seenRefresh: number | null = null;
+  private seenView = "";
+
+  protected override willUpdate(): void {
+    const { refreshCount, savedViews, client } = this.viewer;
+    if (this.seenRefresh !== null && this.seenRefresh !== refreshCount) void savedViews.load(client);
+    this.seenRefresh = refreshCount;
+    if (this.seenView !== this.viewer.view.saved) this.told = "";
+  }
+
+  protected override render(): TemplateResult {
+    const { viewer } = this;
+    const { views } = this.text;
+    const { savedView } = viewer;
+    return html`<div class="line">
+        <div role="tablist" aria-label=${views.label} @keydown=${this.onKeydown}>
+          ${this.renderTab(null)}${viewer.savedViews.all.map((saved) => this.renderTab(saved))}
+        </div>
+        <div class="actions">${savedView ? this.renderActions(savedView) : nothing}</div>
+      </div>
+      <p class="told" role="status">${this.told}</p>
+      ${this.renderNotice()}
+      <auditlane-view-dialog exportparts="dialog" @done=${this.onDone}></auditlane-view-dialog>`;
+  }
+
+  protected override updated(): void {
+    const { saved } = this.viewer.view;
+    if (saved === this.seenView) return;
+    this.seenView = saved;
+    requestAnimationFrame(() => this.reveal(this.selectedTab)); // after the options, which take width from the row
+  }
+
+  private renderTab(saved: SavedView | null): TemplateResult {
+    const { views } = this.text;
+    const selected = this.viewer.savedView?.id === saved?.id;
+    return html`<button
+      role="tab"
+      part="tab"
+      aria-selected=${selected}
+      tabindex=${selected ? 0 : -1}
+      title=${saved?.name ?? views.all}
+      @click=${() => this.viewer.openView(saved)}
+    >
+      ${saved?.shared ? html`${icon("people")}<span class="unseen">${views.shared}: </span>` : nothing}<bdi>${saved?.name ?? views.all}</bdi
+      >${selected && saved && this.differs(saved)
+        ? html`<span class="changed" aria-hidden="true">•</span> <span class="unseen">(${views.changed})</span>`
+        : nothing}
+    </button>`;
+  }
+
+  private renderActions(saved: SavedView): TemplateResult {
+    const { views } = this.text;
+    const mayShare = this.viewer.can("audits:configure");
+    const mayChange = mayShare || !saved.shared;
+    const items: TemplateResult[] = [];
+    if (mayChange) items.push(this.item("pencil", views.rename, () => this.ask({ kind: "rename", saved })));
+    if (mayShare) items.push(this.item("people", saved.shared ? views.unshare : views.share, () => this.share(saved)));
+    if (this.viewer.usesAddress) items.push(this.item("link", views.copyLink, () => this.copy(saved)));
+    if (mayChange) items.push(this.item("trash", views.remove, () => this.ask({ kind: "remove", saved })));
+    return html`${mayChange && this.differs(saved)
+      ? html`<button class="update" aria-disabled=${this.busy} @click=${() => this.saveChanges(saved)}>${icon("save")}${views.update}</button>`
+      : nothing}
+    ${items.length
+      ? html`<auditlane-dropdown quiet .name=${views.options(saved.name)} .label=${views.options(saved.name)}>
+          <span slot="button">${icon("more")}</span>
+          <div class="menu">${items}</div>
+        </auditlane-dropdown>`
+      : nothing}`;
+  }
+
+  private item(sign: IconName, label: string, run: () => Promise<void>): TemplateResult {
+    return html`<button class="quiet" @click=${() => (this.closeMenu(), void run())}>${icon(sign)}${label}</button>`;
+  }
+
+  private renderNotice(): TemplateResult | typeof nothing {
+    const { savedViews, client } = this.viewer;
+    const { states, views } = this.text;
+    const line = (text: string, label: string, run: () => void): TemplateResult => html`<div class="notice" part="notice" role="status">
+      ${icon("warning")}
+      <p>${text}</p>
+      <button @click=${run}>${label}</button>
+    </div>`;
+    if (savedViews.missing) return line(views.missing, views.dismiss, () => savedViews.dismiss());
+    return savedViews.problem ? line(views.notLoaded, states.retry, () => void savedViews.load(client)) : nothing;
+  }
+
+  private differs(saved: SavedView): boolean {
+    return differs(saved, this.viewer.view, this.viewer.chosenZone);
+  }
+
+  private readonly onKeydown = (event: KeyboardEvent): void => {
+    const tabs = [...this.renderRoot.querySelectorAll<HTMLElement>('[role="tab"]')];
+    const index = tabs.indexOf(event.target as HTMLElement);
+    const step = STEPS[event.key];
+    if (!step || index < 0 || event.ctrlKey || event.altKey || event.metaKey) return;
+    event.preventDefault();
+    const next = tabs[step(index, tabs.length)] ?? null;
+    next?.focus({ preventScroll: true });
+    this.reveal(next);
+  };
+
+  /** Scrolls a tab into the row, without scrolling the page. */
+  private reveal(tab: HTMLElement | null): void {
+    const row = tab?.parentElement;
+    if (!tab || !row) return;
+    const [outer, inner] = [row.getBoundingClientRect(), tab.getBoundingClientRect()];
+    row.scrollLeft += Math.min(0, inner.left - outer.left) + Math.max(0, inner.right - outer.right);
+  }
+
+  private get selectedTab(): HTMLElement | null {
+    return this.renderRoot.querySelector('[aria-selected="true"]');
+  }
+
+  private closeMenu(): void {
+    this.renderRoot.querySelector<Dropdown>("auditlane-dropdown")?.close();
+  }
+
+  private async ask(task: ViewTask): Promise<void> {
+    this.told = "";
+    await this.dialog.show(task);
+  }
+
+  private readonly onDone = (): void => this.focusSelected();
+
+  private async saveChanges(saved: SavedView): Promise<void> {
+    if (await this.run(() => updateView(this.viewer, saved))) this.told = this.text.views.saved(saved.name);
+    this.focusSelected(); // the button is gone
+  }
+
+  private async share(saved: SavedView): Promise<void> {
+    if (await this.run(() => shareView(this.viewer, saved, !saved.shared))) this.told = this.text.views.saved(saved.name);
+  }
+
+  private async copy(saved: SavedView): Promise<void> {
+    const { views, reading } = this.text;
+    const copied = await copyText(linkToSavedView(saved.id, location), this.renderRoot as ShadowRoot);
+    this.told = copied ? (saved.shared ? views.copied : views.copiedOwn) : reading.details.notCopied;
+  }
+
+  /** Resolves to whether a change succeeded; otherwise tells the reader why not. */
+  private async run(change: () => Promise<void>): Promise<boolean> {
+    if (this.busy) return false;
+    this.busy = true;
+    this.told = "";
+    try {
+      await change();
+      return true;
+    } catch (cause) {
+      this.told = describeProblem(Problem.from(cause), this.text);
+      return false;
+    } finally {
+      this.busy = false;
+    }
+  }
+
+  private focusSelected(): void {
+    void this.updateComplete.then(() => this.selectedTab?.focus({ preventScroll: true }));
+  }
+}
+
+declare global {
+  interface HTMLElementTagNameMap {
+    "auditlane-views": Views;
+  }
+}

@@ -182,7 +182,7 @@ def test_a_shared_view_and_its_link(site: Site, unique: str, page: Page) -> None
     expect(viewer.get_by_text("does not exist")).to_have_count(0)
 
 
-def test_a_change_by_somebody_else_is_not_overwritten(site: Site, unique: str, page: Page) -> None:
+def test_a_change_by_another_person_is_not_overwritten(site: Site, unique: str, page: Page) -> None:
     site.fill(unique, 40)
     view = save(site, unique, "Logins", shared=True, query="outcome:success")
     viewer = open_log(site, page, unique, path=f"/?view={view['id']}")
@@ -192,7 +192,7 @@ def test_a_change_by_somebody_else_is_not_overwritten(site: Site, unique: str, p
     assert site.request(f"/v1/views/{view['id']}", joe, method="PUT", body=changed, if_match='"1"').status == 200
     search(viewer, "severity:>=Info")
     viewer.get_by_role("button", name="Save changes").click()
-    expect(viewer.get_by_text("Somebody else has changed this view.")).to_be_visible()
+    expect(viewer.get_by_text("Another person has changed this view.")).to_be_visible()
     expect(tab(viewer, "Sign-ins (changed, not saved)")).to_be_visible()
     assert violations(page) == []
     viewer.get_by_role("button", name="Save changes").click()

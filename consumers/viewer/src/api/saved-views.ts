@@ -1,4 +1,4 @@
-/** Requests for saved views. A change names the revision that it replaces, so that it overwrites nobody else's. */
+/** Requests for saved views. A change names the revision that it replaces, so that it does not overwrite another person's. */
 import type { Client } from "./client.js";
 
 export interface ViewContent {

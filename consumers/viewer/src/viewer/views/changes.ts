@@ -55,7 +55,7 @@ async function changed(viewer: ViewerState, saved: SavedView, body: ViewToSave):
   return await orReload(viewer, replaceView(viewer.client, saved, body));
 }
 
-/** Loads the views again if somebody else has changed them. */
+/** Loads the views again if the change fails because another person has changed them. */
 async function orReload<T>(viewer: ViewerState, change: Promise<T>): Promise<T> {
   return await change.catch(async (cause: unknown) => {
     const problem = Problem.from(cause);

@@ -5,6 +5,7 @@ import { Problem } from "../src/api/problem.js";
 import type { SavedView } from "../src/api/saved-views.js";
 import { de } from "../src/i18n/de/index.js";
 import { en } from "../src/i18n/en/index.js";
+import { viewTexts } from "../src/i18n/views.js";
 import { contentOf, differs, viewOf } from "../src/model/saved-view.js";
 import { linkToSavedView } from "../src/model/share.js";
 import { DEFAULT_VIEW, linkedViewIn, searchFromView, viewFromSearch } from "../src/model/view.js";
@@ -24,6 +25,8 @@ const SAVED: SavedView = {
   to: null,
   sort: "occurred_at",
   columns: ["action", "metadata.region"],
+  group: "outcome",
+  compare: false,
   tz: null,
 };
 
@@ -37,11 +40,12 @@ describe("a saved view", () => {
       range: { kind: "preset", preset: "7d" },
       sort: "occurred_at",
       columns: ["action", "metadata.region"],
+      group: "outcome",
     });
     expect(SAVED).toMatchObject(contentOf(view, view.columns ?? [], ""));
     const day = { ...SAVED, range: null, from: "2026-01-31", to: "2026-02-01T00:00:00Z", tz: "Asia/Tokyo" };
     expect(day).toMatchObject(contentOf(viewOf(day), viewOf(day).columns ?? [], "Asia/Tokyo"));
-    expect(contentOf(DEFAULT_VIEW, ["action"], "")).toEqual({ query: "", range: null, from: null, to: null, sort: "-occurred_at", columns: ["action"], tz: null });
+    expect(contentOf(DEFAULT_VIEW, ["action"], "")).toEqual({ query: "", range: null, from: null, to: null, sort: "-occurred_at", columns: ["action"], group: null, compare: false, tz: null });
   });
 
   it.each([
@@ -52,6 +56,8 @@ describe("a saved view", () => {
     [{ sort: "-occurred_at" }, true],
     [{ columns: ["metadata.region", "action"] }, true],
     [{ columns: null }, true],
+    [{ group: "" }, true],
+    [{ compare: true }, true],
     [{ open: "0193-a", live: true }, false],
   ])("differs after %o: %s", (changes, expected) => {
     expect(differs(SAVED, { ...viewOf(SAVED), ...changes }, "Asia/Tokyo")).toBe(expected);
@@ -135,10 +141,10 @@ describe("a failed change", () => {
     [new Problem(409, "CONFLICT", "", "", "shared"), "full"],
     [new Problem(400, "INPUT_INVALID", "", "", "query", null, null, "", [{ field: "query", message: "" }]), "tooLong"],
   ] as const)("%o is described in the reader's language", (problem, key) => {
-    expect(describeProblem(problem, de)).toBe(de.views.problems[key]);
+    expect(describeProblem(problem, { language: "de", text: de })).toBe(viewTexts.de.problems[key]);
   });
 
   it("of another kind is described by its kind", () => {
-    expect(describeProblem(new Problem(503, "STORE_UNAVAILABLE", ""), en)).toBe("The log is temporarily unavailable. Nothing is lost. Try again in a moment.");
+    expect(describeProblem(new Problem(503, "STORE_UNAVAILABLE", ""), { language: "en", text: en })).toBe("The log is temporarily unavailable. Nothing is lost. Try again in a moment.");
   });
 });

@@ -42,7 +42,7 @@ def problem(**content: Any) -> tuple[str, str, str]:
         {"from": "2026-01-31", "to": "2026-02-01T12:00:00+01:00"},
         {"to": "2026-02-01", "query": "  "},
         {"sort": "-fields.invoice_total", "columns": ["action", "sentence", "metadata.region", "invoice_total"]},
-        {"tz": "Asia/Kathmandu"},
+        {"group": "fields.invoice_total", "compare": True, "tz": "Asia/Kathmandu"},
     ],
 )
 def test_valid_content(content: dict[str, Any]) -> None:
@@ -58,6 +58,9 @@ def test_invalid_content_names_the_field_and_the_fix() -> None:
     assert problem(**{"from": "2026-01-02", "to": "2026-01-01"})[0] == "from"
     field, _, fix = problem(sort="-nothing")
     assert (field, "fields.invoice_total" in fix) == ("sort", True)
+    field, message, fix = problem(group="actr")
+    assert (field, message, "Did you mean actor?" in fix) == ("group", "'group': there is no field 'actr'.", True)
+    assert problem(group="occurred_at")[0] == "group"
     assert problem(tz="Mars/Phobos")[0] == "tz"
     assert problem(columns=[])[0] == "columns"
     field, message, fix = problem(columns=["action", "actor_nam"])

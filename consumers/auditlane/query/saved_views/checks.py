@@ -10,6 +10,7 @@ from auditlane.query.fields import from_structure, parse_zone
 from auditlane.query.filters import parse
 from auditlane.query.saved_views.models import ViewContent
 from auditlane.query.sort import parse_sort
+from auditlane.query.summary.router import grouping
 from auditlane.runtime.errors import InvalidInput
 from auditlane.store.structure_cache import Structure
 
@@ -28,8 +29,11 @@ def check(content: ViewContent, structure_of: Callable[[str], Structure], tenant
             f"A view has either 'range' or {ends[0][0]!r}, not both.", field="range", fix="Omit one of them."
         )
     query = [("query", content.query)] if content.query.strip() else []
-    parse([*query, *ends], from_structure(structure_of)(tenant))
+    custom = from_structure(structure_of)(tenant)
+    parse([*query, *ends], custom)
     parse_sort(content.sort, lambda: structure_of(tenant))
+    if content.group is not None:
+        grouping(content.group, custom, parameter="group")
     if content.tz is not None:
         parse_zone("tz", content.tz)
     if content.columns is not None:

@@ -61,6 +61,13 @@ class ViewContent(BaseModel):
         "reader's own.",
         examples=[["occurred_at", "actor_name", "action"]],
     )
+    group: str | None = Field(
+        None,
+        max_length=MAX_COLUMN,
+        description="The field by which the viewer counts events over time, as in `GET /v1/stats/groups`.",
+        examples=["outcome"],
+    )
+    compare: bool = Field(False, description="Whether the viewer also counts the events of the period before.")
     tz: str | None = Field(
         None, max_length=100, description="The time zone (IANA) of the times; null for each reader's own."
     )

@@ -87,7 +87,7 @@ def facets(request: Request, scope: Scope, services: Services) -> Facet:
     """Return the most frequent values of a field among the events that match the filters."""
     custom = from_structure(services.structures.of)(scope.tenant)
     own, filter_ = split(request.query_params.multi_items(), ("field", "limit"), custom)
-    field = _field(own.get("field"), custom)
+    field = grouping(own.get("field"), custom)
     limit = whole_number("limit", own.get("limit"), default=10, maximum=_MAX_VALUES)
     return services.summaries.facet(scope, filter_, field, limit=limit)
 
@@ -123,7 +123,7 @@ def groups(request: Request, scope: Scope, services: Services) -> EventGroups:
     return services.summaries.groups(
         scope,
         filter_,
-        _field(own.get("field"), custom),
+        grouping(own.get("field"), custom),
         zone=parse_zone("tz", own.get("tz")),
         limit=whole_number("limit", own.get("limit"), default=10, maximum=_MAX_GROUPS),
         max_buckets=whole_number("buckets", own.get("buckets"), default=60, maximum=_MAX_BUCKETS),
@@ -147,17 +147,18 @@ def _compare(own: dict[str, str]) -> bool:
     return one_of(COMPARE, own.get(COMPARE), ("true", "false"), "false") == "true"
 
 
-def _field(name: str | None, custom: CustomFields) -> Field:
+def grouping(name: str | None, custom: CustomFields, *, parameter: str = "field") -> Field:
+    """Return the field by which events are counted. Raises InvalidFilter, naming the parameter."""
     if not name:
-        raise InvalidFilter("'field' is missing.", field="field", fix="Name a field, such as action.")
+        raise InvalidFilter(f"{parameter!r} is missing.", field=parameter, fix="Name a field, such as action.")
     try:
         field = find(name, {} if "." in name else custom())
     except InvalidFilter as error:
-        raise InvalidFilter(f"'field': {error.message}.", field="field", fix=error.fix) from None
+        raise InvalidFilter(f"{parameter!r}: {error.message}.", field=parameter, fix=error.fix) from None
     if not field.group and field.kind in (Kind.time, Kind.id):
         raise InvalidFilter(
             f"{name} has a different value in nearly every event.",
-            field="field",
+            field=parameter,
             fix="Name another field; for times, use GET /v1/histogram.",
         )
     return field

@@ -11,6 +11,10 @@ export interface ViewContent {
   to: string | null;
   sort: string;
   columns: string[] | null;
+  /** The field by which events are counted over time; null for none. */
+  group: string | null;
+  /** Whether counts are compared with those of the period before. */
+  compare: boolean;
   /** The zone (IANA) of times; null for each reader's own. */
   tz: string | null;
 }

@@ -5,22 +5,24 @@ import { DEFAULT_VIEW, type View } from "./view.js";
 
 /** Returns the view of the log that a saved view shows. */
 export function viewOf(saved: SavedView): View {
-  const { id, query, sort, columns } = saved;
+  const { id, query, sort, columns, group, compare } = saved;
   const times = new URLSearchParams();
   for (const name of ["range", "from", "to"] as const) if (saved[name]) times.set(name, saved[name]);
-  return { ...DEFAULT_VIEW, query, range: parseRange(times), sort, columns, saved: id };
+  return { ...DEFAULT_VIEW, query, range: parseRange(times), sort, columns, group: group ?? "", compare, saved: id };
 }
 
 /** Returns what a view shows, to save it. `zone` is "" for each reader's own. */
 export function contentOf(view: View, columns: string[], zone: string): ViewContent {
   const times = new Map(addressParams(view.range));
   const [range, from, to] = ["range", "from", "to"].map((name) => times.get(name) ?? null) as [string | null, string | null, string | null];
-  return { query: view.query, range, from, to, sort: view.sort, columns, tz: zone || null };
+  const { query, sort, group, compare } = view;
+  return { query, range, from, to, sort, columns, group: group || null, compare, tz: zone || null };
 }
 
 /** Returns whether a view shows something else than the saved view. A zone counts only if the saved view has one. */
 export function differs(saved: SavedView, view: View, zone: string): boolean {
   const before = viewOf(saved);
-  const key = ({ query, range, sort, columns }: View): string => JSON.stringify([query.trim(), addressParams(range), sort, columns]);
+  const key = ({ query, range, sort, columns, group, compare }: View): string =>
+    JSON.stringify([query.trim(), addressParams(range), sort, columns, group, compare]);
   return key(before) !== key(view) || (saved.tz !== null && saved.tz !== zone);
 }

@@ -217,8 +217,8 @@ export class AuditlaneViewer extends LitElement {
       <auditlane-live exportparts="button, live"></auditlane-live>
       <auditlane-columns exportparts="button, columns"></auditlane-columns>
       ${viewer.usesAddress ? html`<auditlane-copy-link exportparts="button, copy-link"></auditlane-copy-link>` : nothing}
-      <button part="button save-view" aria-haspopup="dialog" title=${text.views.saveTitle} @click=${this.saveView}>
-        ${icon("save")}<span class="label">${text.views.save}</span>
+      <button part="button save-view" aria-haspopup="dialog" title=${text.reading.saveView.title} @click=${this.saveView}>
+        ${icon("save")}<span class="label">${text.reading.saveView.button}</span>
       </button>
       ${viewer.can("audits:export") ? html`<auditlane-download exportparts="button, download, dialog"></auditlane-download>` : nothing}
     `;
@@ -277,7 +277,7 @@ export class AuditlaneViewer extends LitElement {
   }
 
   private readonly saveView = async (): Promise<void> => {
-    if (!(await this.viewer?.lazyImports.load(() => import("./views/view-dialog.js")))) return;
+    if (!(await this.viewer?.lazyImports.load(() => import("./views/views.js")))) return;
     this.viewDialogLoaded = true;
     await this.updateComplete;
     await this.renderRoot.querySelector("auditlane-view-dialog")?.show({ kind: "save" });

@@ -72,6 +72,8 @@ _SAVED_VIEW: Final[dict[str, Any]] = {
     "to": None,
     "sort": "-occurred_at",
     "columns": ["occurred_at", "actor_name", "resource"],
+    "group": "actor",
+    "compare": False,
     "tz": None,
     "id": "01a20a64-9c3e-7d11-b3a0-5e6f7a8b9c0d",
     "revision": 2,

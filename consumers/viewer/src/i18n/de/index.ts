@@ -6,6 +6,5 @@ import { reading } from "./reading.js";
 import { search } from "./search.js";
 import { settings } from "./settings.js";
 import { states } from "./states.js";
-import { views } from "./views.js";
 
-export const de: Texts = { download, groups, mistakes, reading, search, settings, states, views };
+export const de: Texts = { download, groups, mistakes, reading, search, settings, states };

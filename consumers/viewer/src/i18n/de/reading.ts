@@ -25,6 +25,7 @@ export const reading: Texts["reading"] = {
   none: "kein Wert",
   newSince: "Neu seit Ihrem letzten Besuch",
   copyLink: { button: "Link kopieren", title: "Link zu dieser Ansicht kopieren", copied: "Link kopiert" },
+  saveView: { button: "Ansicht speichern", title: "Suche, Zeitraum, Sortierung und Spalten als Ansicht speichern" },
   print: {
     all: (count, shown) => `${shown} ${choose(count, "Ereignis", "Ereignisse")}`,
     first: (count, shown) => (count === 1 ? "Das erste Ereignis" : `Die ersten ${shown} Ereignisse`),

@@ -1,10 +1,8 @@
-import type { Texts } from "../en/index.js";
+import type { views as english } from "../en/views.js";
 
-export const views: Texts["views"] = {
+export const views: typeof english = {
   label: "Ansichten",
   all: "Alle Ereignisse",
-  save: "Ansicht speichern",
-  saveTitle: "Suche, Zeitraum, Sortierung und Spalten als Ansicht speichern",
   shared: "Alle haben diese Ansicht",
   changed: "geändert, nicht gespeichert",
   update: "Änderungen speichern",

@@ -6,8 +6,7 @@ import { reading } from "./reading.js";
 import { search } from "./search.js";
 import { settings } from "./settings.js";
 import { states } from "./states.js";
-import { views } from "./views.js";
 
-export const en = { download, groups, mistakes, reading, search, settings, states, views };
+export const en = { download, groups, mistakes, reading, search, settings, states };
 
 export type Texts = typeof en;

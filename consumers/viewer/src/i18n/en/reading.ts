@@ -28,6 +28,7 @@ export const reading = {
   none: "no value",
   newSince: "New since your last visit",
   copyLink: { button: "Copy link", title: "Copy link to this view", copied: "Link copied" },
+  saveView: { button: "Save view", title: "Save this search, time range, order and columns as a view" },
   print: {
     all: (count: number, shown: string): string => `${shown} ${choose(count, "event", "events")}`,
     first: (count: number, shown: string): string => `The first ${shown} ${choose(count, "event", "events")}`,

@@ -1,8 +1,7 @@
+/** Texts of the saved views, which are loaded with their elements. */
 export const views = {
   label: "Views",
   all: "All events",
-  save: "Save view",
-  saveTitle: "Save this search, time range, order and columns as a view",
   shared: "Everyone has this view",
   changed: "changed, not saved",
   update: "Save changes",

@@ -1,7 +1,7 @@
 /** Changes to saved views, and what to tell the reader if one fails. */
 import { Problem } from "../../api/problem.js";
 import { createView, deleteView, replaceView, type SavedView, type ViewToSave } from "../../api/saved-views.js";
-import type { Texts } from "../../i18n/en/index.js";
+import { viewTexts } from "../../i18n/views.js";
 import { contentOf } from "../../model/saved-view.js";
 import { kindOf } from "../../model/problem-kind.js";
 import type { ViewerState } from "../viewer-state.js";
@@ -35,8 +35,8 @@ export async function removeView(viewer: ViewerState, saved: SavedView): Promise
 }
 
 /** Describes a failed change in the reader's language. */
-export function describeProblem(problem: Problem, text: Texts): string {
-  const { problems } = text.views;
+export function describeProblem(problem: Problem, { language, text }: Pick<ViewerState, "language" | "text">): string {
+  const { problems } = viewTexts[language];
   if (problem.status === 412) return problems.conflict;
   if (problem.status === 404) return problems.gone;
   if (problem.status === 409) return problem.field === "name" ? problems.name : problems.full;
@@ -65,6 +65,6 @@ async function orReload<T>(viewer: ViewerState, change: Promise<T>): Promise<T> 
 }
 
 function bodyOf(saved: SavedView): ViewToSave {
-  const { name, shared, query, range, from, to, sort, columns, tz } = saved;
-  return { name, shared, query, range, from, to, sort, columns, tz };
+  const { name, shared, query, range, from, to, sort, columns, group, compare, tz } = saved;
+  return { name, shared, query, range, from, to, sort, columns, group, compare, tz };
 }

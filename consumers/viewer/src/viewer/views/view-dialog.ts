@@ -3,6 +3,7 @@ import { customElement, query, state } from "lit/decorators.js";
 
 import { Problem } from "../../api/problem.js";
 import type { SavedView } from "../../api/saved-views.js";
+import { type ViewTexts, viewTexts } from "../../i18n/views.js";
 import { baseStyles } from "../../styles/base.js";
 import { ViewerElement } from "../viewer-element.js";
 import { describeProblem, removeView, renameView, saveView } from "./changes.js";
@@ -40,31 +41,37 @@ export class ViewDialog extends ViewerElement {
   }
 
   protected override render(): TemplateResult {
-    const { views } = this.text;
+    const { words } = this;
+    const { saveView: ofSave } = this.text.reading;
     const { task } = this;
-    const title = { save: views.save, rename: views.rename, remove: task.kind === "remove" ? views.removeTitle(task.saved.name) : "" }[task.kind];
+    const title = { save: ofSave.button, rename: words.rename, remove: task.kind === "remove" ? words.removeTitle(task.saved.name) : "" }[task.kind];
     return html`<dialog part="dialog" aria-labelledby="title">
       <form novalidate @submit=${this.submit}>
         <h3 id="title">${title}</h3>
-        ${task.kind === "remove" ? html`<p>${task.saved.shared ? views.removeShared : views.removeOwn}</p>` : this.renderFields(task)}
+        ${task.kind === "remove" ? html`<p>${task.saved.shared ? words.removeShared : words.removeOwn}</p>` : this.renderFields(task)}
         <p class="problem" role="alert">${this.problem}</p>
         <div class="feet">
-          <button type="button" @click=${() => this.dialog.close()}>${views.cancel}</button>
-          <button class="primary" aria-disabled=${this.busy}>${{ save: views.save, rename: views.rename, remove: views.remove }[task.kind]}</button>
+          <button type="button" @click=${() => this.dialog.close()}>${words.cancel}</button>
+          <button class="primary" aria-disabled=${this.busy}>${{ save: ofSave.button, rename: words.rename, remove: words.remove }[task.kind]}</button>
         </div>
       </form>
     </dialog>`;
   }
 
+  private get words(): ViewTexts {
+    return viewTexts[this.viewer.language];
+  }
+
   private renderFields(task: ViewTask): TemplateResult {
-    const { views } = this.text;
-    return html`${task.kind === "save" ? html`<p class="quietly">${views.saveTitle}.</p>` : nothing}
+    const { words } = this;
+    const { saveView: ofSave } = this.text.reading;
+    return html`${task.kind === "save" ? html`<p class="quietly">${ofSave.title}.</p>` : nothing}
       <div class="field">
-        <label for="name">${views.name}</label>
+        <label for="name">${words.name}</label>
         <input id="name" maxlength=${MAX_NAME} autocomplete="off" @input=${() => (this.problem = "")} />
       </div>
       ${task.kind === "save" && this.viewer.can("audits:configure")
-        ? html`<label class="choice"><input id="share" type="checkbox" />${views.shareLabel}</label>`
+        ? html`<label class="choice"><input id="share" type="checkbox" />${words.shareLabel}</label>`
         : nothing}`;
   }
 
@@ -73,7 +80,7 @@ export class ViewDialog extends ViewerElement {
     const name = this.nameInput?.value.trim() ?? "";
     if (this.busy) return;
     if (this.nameInput && !name) {
-      this.problem = this.text.views.nameNeeded;
+      this.problem = this.words.nameNeeded;
       return this.nameInput.focus();
     }
     this.busy = true;
@@ -83,7 +90,7 @@ export class ViewDialog extends ViewerElement {
       this.dialog.close();
       this.dispatchEvent(new Event("done"));
     } catch (cause) {
-      this.problem = describeProblem(Problem.from(cause), this.text);
+      this.problem = describeProblem(Problem.from(cause), this.viewer);
       this.nameInput?.focus();
     } finally {
       this.busy = false;

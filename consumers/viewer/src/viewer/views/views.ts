@@ -6,6 +6,7 @@ import type { SavedView } from "../../api/saved-views.js";
 import { copyText } from "../../elements/copy.js";
 import "../../elements/dropdown.js";
 import type { Dropdown } from "../../elements/dropdown.js";
+import { type ViewTexts, viewTexts } from "../../i18n/views.js";
 import { differs } from "../../model/saved-view.js";
 import { linkToSavedView } from "../../model/share.js";
 import { baseStyles } from "../../styles/base.js";
@@ -29,7 +30,7 @@ const STEPS: Record<string, (index: number, count: number) => number> = {
  *
  * @csspart tab - Each tab.
  * @csspart dialog - The dialog that renames or deletes a view.
- * @csspart notice - A notice about the views.
+ * @csspart notice - A notice about the words.
  */
 @customElement("auditlane-views")
 export class Views extends ViewerElement {
@@ -51,10 +52,10 @@ export class Views extends ViewerElement {
 
   protected override render(): TemplateResult {
     const { viewer } = this;
-    const { views } = this.text;
+    const { words } = this;
     const { savedView } = viewer;
     return html`<div class="line">
-        <div role="tablist" aria-label=${views.label} @keydown=${this.onKeydown}>
+        <div role="tablist" aria-label=${words.label} @keydown=${this.onKeydown}>
           ${this.renderTab(null)}${viewer.savedViews.all.map((saved) => this.renderTab(saved))}
         </div>
         <div class="actions">${savedView ? this.renderActions(savedView) : nothing}</div>
@@ -72,37 +73,37 @@ export class Views extends ViewerElement {
   }
 
   private renderTab(saved: SavedView | null): TemplateResult {
-    const { views } = this.text;
+    const { words } = this;
     const selected = this.viewer.savedView?.id === saved?.id;
     return html`<button
       role="tab"
       part="tab"
       aria-selected=${selected}
       tabindex=${selected ? 0 : -1}
-      title=${saved?.name ?? views.all}
+      title=${saved?.name ?? words.all}
       @click=${() => this.viewer.openView(saved)}
     >
-      ${saved?.shared ? html`${icon("people")}<span class="unseen">${views.shared}: </span>` : nothing}<bdi>${saved?.name ?? views.all}</bdi
+      ${saved?.shared ? html`${icon("people")}<span class="unseen">${words.shared}: </span>` : nothing}<bdi>${saved?.name ?? words.all}</bdi
       >${selected && saved && this.differs(saved)
-        ? html`<span class="changed" aria-hidden="true">•</span> <span class="unseen">(${views.changed})</span>`
+        ? html`<span class="changed" aria-hidden="true">•</span> <span class="unseen">(${words.changed})</span>`
         : nothing}
     </button>`;
   }
 
   private renderActions(saved: SavedView): TemplateResult {
-    const { views } = this.text;
+    const { words } = this;
     const mayShare = this.viewer.can("audits:configure");
     const mayChange = mayShare || !saved.shared;
     const items: TemplateResult[] = [];
-    if (mayChange) items.push(this.item("pencil", views.rename, () => this.ask({ kind: "rename", saved })));
-    if (mayShare) items.push(this.item("people", saved.shared ? views.unshare : views.share, () => this.share(saved)));
-    if (this.viewer.usesAddress) items.push(this.item("link", views.copyLink, () => this.copy(saved)));
-    if (mayChange) items.push(this.item("trash", views.remove, () => this.ask({ kind: "remove", saved })));
+    if (mayChange) items.push(this.item("pencil", words.rename, () => this.ask({ kind: "rename", saved })));
+    if (mayShare) items.push(this.item("people", saved.shared ? words.unshare : words.share, () => this.share(saved)));
+    if (this.viewer.usesAddress) items.push(this.item("link", words.copyLink, () => this.copy(saved)));
+    if (mayChange) items.push(this.item("trash", words.remove, () => this.ask({ kind: "remove", saved })));
     return html`${mayChange && this.differs(saved)
-      ? html`<button class="update" aria-disabled=${this.busy} @click=${() => this.saveChanges(saved)}>${icon("save")}${views.update}</button>`
+      ? html`<button class="update" aria-disabled=${this.busy} @click=${() => this.saveChanges(saved)}>${icon("save")}${words.update}</button>`
       : nothing}
     ${items.length
-      ? html`<auditlane-dropdown quiet .name=${views.options(saved.name)} .label=${views.options(saved.name)}>
+      ? html`<auditlane-dropdown quiet .name=${words.options(saved.name)} .label=${words.options(saved.name)}>
           <span slot="button">${icon("more")}</span>
           <div class="menu">${items}</div>
         </auditlane-dropdown>`
@@ -115,14 +116,19 @@ export class Views extends ViewerElement {
 
   private renderNotice(): TemplateResult | typeof nothing {
     const { savedViews, client } = this.viewer;
-    const { states, views } = this.text;
+    const { words } = this;
+    const { states } = this.text;
     const line = (text: string, label: string, run: () => void): TemplateResult => html`<div class="notice" part="notice" role="status">
       ${icon("warning")}
       <p>${text}</p>
       <button @click=${run}>${label}</button>
     </div>`;
-    if (savedViews.missing) return line(views.missing, views.dismiss, () => savedViews.dismiss());
-    return savedViews.problem ? line(views.notLoaded, states.retry, () => void savedViews.load(client)) : nothing;
+    if (savedViews.missing) return line(words.missing, words.dismiss, () => savedViews.dismiss());
+    return savedViews.problem ? line(words.notLoaded, states.retry, () => void savedViews.load(client)) : nothing;
+  }
+
+  private get words(): ViewTexts {
+    return viewTexts[this.viewer.language];
   }
 
   private differs(saved: SavedView): boolean {
@@ -164,18 +170,19 @@ export class Views extends ViewerElement {
   private readonly onDone = (): void => this.focusSelected();
 
   private async saveChanges(saved: SavedView): Promise<void> {
-    if (await this.run(() => updateView(this.viewer, saved))) this.told = this.text.views.saved(saved.name);
+    if (await this.run(() => updateView(this.viewer, saved))) this.told = this.words.saved(saved.name);
     this.focusSelected(); // the button is gone
   }
 
   private async share(saved: SavedView): Promise<void> {
-    if (await this.run(() => shareView(this.viewer, saved, !saved.shared))) this.told = this.text.views.saved(saved.name);
+    if (await this.run(() => shareView(this.viewer, saved, !saved.shared))) this.told = this.words.saved(saved.name);
   }
 
   private async copy(saved: SavedView): Promise<void> {
-    const { views, reading } = this.text;
+    const { words } = this;
+    const { reading } = this.text;
     const copied = await copyText(linkToSavedView(saved.id, location), this.renderRoot as ShadowRoot);
-    this.told = copied ? (saved.shared ? views.copied : views.copiedOwn) : reading.details.notCopied;
+    this.told = copied ? (saved.shared ? words.copied : words.copiedOwn) : reading.details.notCopied;
   }
 
   /** Resolves to whether a change succeeded; otherwise tells the reader why not. */
@@ -187,7 +194,7 @@ export class Views extends ViewerElement {
       await change();
       return true;
     } catch (cause) {
-      this.told = describeProblem(Problem.from(cause), this.text);
+      this.told = describeProblem(Problem.from(cause), this.viewer);
       return false;
     } finally {
       this.busy = false;

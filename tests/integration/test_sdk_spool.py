@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import os
+import shutil
+import subprocess
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -197,3 +200,58 @@ def test_an_event_that_kafka_rejects_fails_and_does_not_block_the_others(kafka, 
     assert decode(event)["event_id"] == other
     [report] = read(kafka, f"{topic}.large", 1)
     assert decode(report)["metadata"]["count"] == "1"
+
+
+FULL_DISK = """
+import os, sys, time
+from pathlib import Path
+from auditlane.runtime.errors import SpoolFull
+from auditlane.sdk import AuditClient
+spool, kafka, away = sys.argv[1:]
+filler = Path(spool, "filler")
+filler.write_bytes(bytes(600_000))
+client = AuditClient(kafka_bootstrap=away, delivery_mode="durable", on_error=lambda *_: None)
+names = []
+def emit():
+    name = f"e{len(names)}"
+    client.emit(tenant_id="acme", action=name, description="x" * 20_000)
+    names.append(name)
+try:
+    while True:
+        emit()
+except SpoolFull as error:
+    assert "the disk is full" in str(error), error
+full = len(names)
+filler.unlink()
+for _ in range(5):
+    emit()
+assert client.close(0.01).spooled == len(names) > full > 5
+with AuditClient(kafka_bootstrap=kafka):
+    deadline = time.monotonic() + 60
+    while [*Path(spool).glob("*.set")]:
+        assert time.monotonic() < deadline, "the events were not delivered"
+        time.sleep(0.05)
+print(len(names))
+"""
+
+
+def test_a_full_disk_refuses_events_and_loses_none(kafka, registry, topic, tmp_path):
+    """The disk is a file system in memory, in a namespace in which the test may mount it."""
+    (tmp_path / "disk").mkdir()
+    (tmp_path / "main.py").write_text(FULL_DISK)
+    mount = f"mount -t tmpfs -o size=1m tmpfs {tmp_path}/disk"
+    isolated = ["unshare", "--user", "--map-root-user", "--mount", "sh", "-c"]
+    if shutil.which("unshare") is None or subprocess.run([*isolated, mount], capture_output=True).returncode:
+        pytest.skip("this system does not permit mounting a file system in a namespace")
+    env = {"REGISTRY_URL": registry, "TOPIC": topic, "SPOOL_DIR": str(tmp_path / "disk")}
+    done = subprocess.run(
+        [*isolated, f'{mount} && exec "$@"', "sh", sys.executable, "main.py", str(tmp_path / "disk"), kafka, AWAY],
+        cwd=tmp_path,
+        env=os.environ | {f"AUDITLANE_{name}": value for name, value in env.items()},
+        capture_output=True,
+        text=True,
+        timeout=120,
+    )
+    assert done.returncode == 0, done.stderr
+    events = [decode(one)["action"] for one in read_all(kafka, topic)]
+    assert events == [f"e{number}" for number in range(int(done.stdout))]

@@ -404,6 +404,19 @@ def test_one_replica_may_keep_exports_in_a_temporary_folder() -> None:
     assert volume(render("production"))["persistentVolumeClaim"] == {"claimName": "auditlane-exports"}
 
 
+def test_the_spool_of_ingest_has_a_volume_if_it_has_a_size() -> None:
+    def found(**values: Any) -> tuple[list[Any], dict[str, str]]:
+        [pod] = [pod for component, pod in pods(render(**values)) if component == "ingest"]
+        return [one for one in pod["volumes"] if one["name"] == "spool"], env(pod)
+
+    volumes, variables = found()
+    assert (volumes, "AUDITLANE_INGEST_SPOOL_BYTES" in variables) == ([], False)
+    volumes, variables = found(ingest={"spool": {"bytes": 1 << 31, "sizeLimit": "3Gi"}})
+    assert volumes == [{"name": "spool", "emptyDir": {"sizeLimit": "3Gi"}}]
+    assert variables["AUDITLANE_INGEST_SPOOL_BYTES"] == str(1 << 31)
+    assert variables["AUDITLANE_INGEST_SPOOL_DIR"] == "/var/lib/auditlane/spool"
+
+
 def test_init_is_a_job_of_its_own_for_each_change() -> None:
     def name(case: str = "minimal", **values: Any) -> str:
         return str(find(render(case, **values), "Job")["metadata"]["name"])

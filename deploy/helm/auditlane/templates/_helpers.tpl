@@ -103,6 +103,10 @@ app.kubernetes.io/component: {{ .component }}
 {{- if $own.url }}{{ $_ := set $env "AUDITLANE_SERVE_URL" $own.url }}{{ end -}}
 {{- if $v.trustedProxies }}{{ $_ := set $env "AUDITLANE_TRUSTED_PROXIES" ($v.trustedProxies | toString) }}{{ end -}}
 {{- end -}}
+{{- if and (eq .component "ingest") (gt (int64 $v.ingest.spool.bytes) 0) -}}
+{{- $_ := set $env "AUDITLANE_INGEST_SPOOL_BYTES" (int64 $v.ingest.spool.bytes | toString) -}}
+{{- $_ := set $env "AUDITLANE_INGEST_SPOOL_DIR" "/var/lib/auditlane/spool" -}}
+{{- end -}}
 {{- if eq .component "query" }}{{ $_ := set $env "AUDITLANE_EXPORT_DIR" "/var/lib/auditlane/exports" }}{{ end -}}
 {{- range $name, $value := $v.settings -}}
 {{- $_ := set $env (printf "AUDITLANE_%s" $name) (kindIs "string" $value | ternary $value (toJson $value)) -}}
@@ -138,6 +142,9 @@ app.kubernetes.io/component: {{ .component }}
 {{- end }}
 {{- if $v.ca.existingConfigMap }}
 - {name: ca, mountPath: /etc/auditlane/ca, readOnly: true}
+{{- end }}
+{{- if and (eq .component "ingest") (gt (int64 $v.ingest.spool.bytes) 0) }}
+- {name: spool, mountPath: /var/lib/auditlane/spool}
 {{- end }}
 {{- if eq .component "query" }}
 - {name: exports, mountPath: /var/lib/auditlane/exports}
@@ -188,6 +195,10 @@ app.kubernetes.io/component: {{ .component }}
 {{- with $v.ca.existingConfigMap }}
 - name: ca
   configMap: {name: {{ . }}}
+{{- end }}
+{{- if and (eq .component "ingest") (gt (int64 $v.ingest.spool.bytes) 0) }}
+- name: spool
+  emptyDir: {sizeLimit: {{ $v.ingest.spool.sizeLimit }}}
 {{- end }}
 {{- if eq .component "query" }}
 - name: exports

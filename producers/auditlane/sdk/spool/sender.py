@@ -168,6 +168,8 @@ class SpoolSender(SpoolStore):
             if fast and not keep and not own.ledger.open and self._offered_from_memory(event):
                 return 0
             try:
+                if self._memory and not nested:
+                    self.spill()  # earlier events stay before this one
                 waits = self._store(event, may_wait=not nested and self._may_wait(), alone=nested)
             except (SpoolFull, SpoolFailed):
                 if fast and self._offered_from_memory(event):
@@ -241,7 +243,7 @@ class SpoolSender(SpoolStore):
                 self.losses.append(Loss(event.tenant, 1, event.emitted_us, event.emitted_us, cause))
             if event.from_disk:
                 self._window -= len(event.value)
-                if self._window < _WINDOW_BYTES // 2:
+                if self._window < _WINDOW_BYTES // 2 and event.source is not None and event.source.ledger.waiting:
                     self.wake.set()
         if event.epoch is None or not open_before:
             return

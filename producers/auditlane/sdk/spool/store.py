@@ -164,7 +164,6 @@ class SpoolStore:
             event.on_spooled()
         if waits:
             self._let_go(event)
-            self.wake.set()
         else:
             self._flying[event.number] = event
         return waits

@@ -135,11 +135,11 @@ def test_a_fast_event_that_the_client_has_no_room_for_is_written_with_the_earlie
     bench = Bench(tmp_path)
     bench.kafka.room = 2
     bench.send(*names(0, 4))
-    assert (bench.sender.unsafe, bench.sender.spooled) == (2, 2)
+    assert (bench.sender.unsafe, bench.sender.spooled) == (0, 4)
     bench.kafka.settle()
     bench.fill()
     bench.kafka.settle()
-    assert (sorted(bench.kafka.offered), bench.counts()) == (names(0, 4), (4, 0, 0))
+    assert (bench.kafka.offered, bench.counts()) == (names(0, 4), (4, 0, 0))
     assert bench.killed() == []
 
 

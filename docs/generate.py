@@ -214,7 +214,7 @@ def http_codes() -> str:
 
 
 def permissions_table() -> str:
-    """Return the table of which credentials, with a single permission, may send requests to each route."""
+    """Return a table of routes. It shows which credentials with a single permission may send requests to each route."""
     foreign = {Whose.tenant: "403", Whose.client: "403", Whose.credential: "403", Whose.environment: "403"}
     rows = [
         (

@@ -32,7 +32,7 @@ _RERUN_IN_CI = {"browser", "integration"}
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """In CI, run a failed test of the browser or of joined parts once more. The summary lists it as RERUN."""
+    """In CI, run a failed test of the browser or of joined parts a second time. The summary lists it as RERUN."""
     if os.environ.get("CI") != "true":
         return
     for item in items:

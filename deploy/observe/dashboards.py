@@ -48,7 +48,7 @@ class Panel:
 
 @dataclass(frozen=True, slots=True)
 class Dashboard:
-    """A dashboard, with the name of its file, and rows of panels by title."""
+    """A dashboard. It contains the name of its file, and rows of panels by title."""
 
     name: str
     title: str

@@ -303,7 +303,7 @@ def _wait(what: Callable[[], bool], mine: WorkerProcess) -> None:
 
 
 def _completed(settings: Settings) -> Callable[[], bool]:
-    """Return a check that the group has committed up to the end of every partition, with no intent pending."""
+    """Return a check that the group has committed up to the end of every partition and that no write is pending."""
     consumer = Consumer({"bootstrap.servers": settings.kafka_bootstrap, "group.id": settings.consumer_group})
     at = [TopicPartition(settings.topic, number) for number in range(settings.topic_partitions)]
     ends = {one.partition: consumer.get_watermark_offsets(one, timeout=10)[1] for one in at}

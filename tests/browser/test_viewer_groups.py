@@ -1,4 +1,4 @@
-"""Grouping a log by a field over time, and comparing it with the period before, with real services."""
+"""Tests grouping a log by a field over time, and the comparison with the period before, with real services."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ SIZES = ({"width": 390, "height": 844}, {"width": 1280, "height": 800}, {"width"
 
 
 def events(tenant: str) -> list[dict[str, object]]:
-    """Return 27 events of five days, and 9 of the five days before: an action appears, and another vanishes."""
+    """Return 27 events over five days, and 9 over the five days before. One action appears, and another vanishes."""
 
     def several(count: int, action: str, first: datetime, **values: object) -> list[dict[str, object]]:
         common = {
@@ -48,7 +48,7 @@ def events(tenant: str) -> list[dict[str, object]]:
 
 @pytest.fixture(scope="module")
 def tenant(site: Site) -> str:
-    """Return a tenant for all tests of this module, which only read."""
+    """Return a tenant that all tests of this module share, since they only read."""
     name = f"t{uuid.uuid4().hex[:12]}"
     site.emit(*events(name))
     return name
@@ -87,14 +87,14 @@ def rows(page: Page) -> Locator:
 
 
 def expect_rows(page: Page, *texts: str) -> None:
-    """Wait until the table of groups has these rows, given by the texts of their cells."""
+    """Wait until the table of groups contains these rows. Each row consists of the texts of its cells."""
     expect(rows(page)).to_have_text(
         [re.compile(r"^\s*" + r"\s*".join(map(re.escape, text.split("|"))) + r"\s*$") for text in texts]
     )
 
 
 def expect_listed(page: Page, number: int) -> None:
-    """Wait until the list has exactly this number of events."""
+    """Wait until the list contains exactly this number of events."""
     expect(page.get_by_role("grid")).to_have_attribute("aria-rowcount", str(number + 1))
     expect(page.locator("auditlane-groups tfoot td").first).to_have_text(str(number))
 

@@ -1,4 +1,4 @@
-"""The gateway accepts events while Kafka is away, and loses none of them when it is killed."""
+"""The gateway accepts events while Kafka is down, and loses none of them when it is killed."""
 
 from __future__ import annotations
 
@@ -21,14 +21,16 @@ AWAY = "127.0.0.1:9"  # the discard port, on which no process listens
 
 
 def serve(world: World, **settings: Any) -> ServeProcess:
-    """Start a gateway with a spool, whose Kafka is away unless another address is given."""
+    """Start a gateway with a spool. It cannot reach Kafka unless another address is given."""
     given = world.settings.model_dump(exclude_unset=True) | {"kafka_bootstrap": AWAY}
     spool = {"ingest_spool_bytes": 64 << 20, "ingest_spool_dir": world.folder / "spool"}
     return ServeProcess(world.folder, roles="ingest", **given | spool | settings)
 
 
 class Sender:
-    """Posts events in a thread; `accepted` has the ids of events that got 202, in the order of the requests."""
+    """Posts events in a thread. `accepted` contains the ids of the events that were answered with 202, in the order of
+    the requests.
+    """
 
     def __init__(self, served: ServeProcess) -> None:
         now = datetime.now(UTC)
@@ -60,13 +62,13 @@ class Sender:
 
 
 def stored(world: World, tenant_like: str = "%") -> dict[str, int]:
-    """Return how often each event is visible."""
+    """Return how often each event is visible in the store."""
     query = f"SELECT event_id, count() FROM {world.events} FINAL WHERE tenant_id LIKE '{tenant_like}' GROUP BY 1"
     return {str(row[0]): int(row[1]) for row in world.client.query(query).result_rows}
 
 
 def drained(world: World) -> None:
-    """Run a gateway with Kafka until the spool is empty; its own set is removed when it ends."""
+    """Run a gateway with Kafka until the spool is empty. Its own set is removed when it ends."""
     spool = world.folder / "spool"
     earlier = set(spool.glob("*.set"))
     with serve(world, kafka_bootstrap=world.settings.kafka_bootstrap):

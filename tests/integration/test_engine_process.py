@@ -168,7 +168,7 @@ def test_a_stray_config_file_is_not_read(tmp_path: Path, monkeypatch: pytest.Mon
     ],
 )
 def test_every_acknowledged_batch_survives_a_kill_complete(running: Running, statement: str) -> None:
-    """Three writers send batches of 500 rows until the process is killed, twice. Each batch has a number of its own."""
+    """Three writers send batches of 500 rows until the process is killed, twice. Each batch has a unique number."""
     batch = 500
     running.ask("CREATE TABLE t (w UInt32, n UInt32, i UInt32) ENGINE = MergeTree ORDER BY (w, n)")
     acknowledged: dict[int, list[int]] = {0: [], 1: [], 2: []}

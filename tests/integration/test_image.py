@@ -1,6 +1,7 @@
-"""A built image: its processes run as user 10001 on a read-only root, and restarts under load lose nothing.
+"""Tests a built image. Its processes run as user 10001 on a read-only root, and restarts under load lose nothing.
 
-Needs root, and in AUDITLANE_TEST_IMAGE the folder of an image's root file system (`buildah mount`); skipped without.
+The tests need root. AUDITLANE_TEST_IMAGE must be the folder of an image's root file system (`buildah mount`). Without
+it, they are skipped.
 """
 
 from __future__ import annotations

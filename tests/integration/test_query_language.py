@@ -246,7 +246,7 @@ def test_query_filters_and_cursors_work_together_over_http(reader):
 
 
 def test_a_query_is_checked_without_reading_events():
-    """The reader has no methods, so any attempt to read would fail."""
+    """The reader does not have any methods, so every attempt to read would fail."""
     with served(cast("Reader", object())) as url:
 
         def check(**fields: str) -> Any:

@@ -174,7 +174,7 @@ def _first_checks(route: str) -> set[Permission]:
 
 
 def is_answer(status: int, code: str, expected: str) -> bool:
-    """Return whether the response is as expected. (A page contains the code as text; a HEAD response has no body.)"""
+    """Return whether the response is as expected. A page contains the code as text, and a HEAD response has no body."""
     if expected == LET_IN:
         return status < 500 and status not in (401, 403)
     if expected == NO_CREDENTIAL:

@@ -43,7 +43,7 @@ class Times:
 
 
 class Tenant:
-    """A quiet tenant, which has a key of its own."""
+    """A quiet tenant with its own key."""
 
     def __init__(self, installation: Installation, name: str) -> None:
         self.name = name
@@ -94,7 +94,7 @@ class Tenant:
 
 
 class Installation:
-    """One installation with default settings, shared by quiet tenants and an abusive one."""
+    """One installation with default settings, which quiet tenants and an abusive one share."""
 
     def __init__(self, kafka: str, registry: str, clickhouse: str, unique: str, folder: Path, **overrides: Any) -> None:
         """Start the installation. `overrides` are additional settings."""

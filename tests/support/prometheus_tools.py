@@ -17,7 +17,7 @@ _HOW = (
 
 
 def tool(*names: str) -> str:
-    """Return the path of the first of these programs that exists. The test is skipped visibly if none exists, also in
+    """Return the path of the first of these programs that exists. If none exists, the test is skipped visibly, even in
     CI.
     """
     for name in names:

@@ -49,7 +49,7 @@ def read(kafka: str, topic: str, count: int) -> list[Message]:
 
 
 def read_all(kafka: str, topic: str) -> list[Message]:
-    """Return the messages that a topic has by now."""
+    """Return all messages that a topic contains now."""
     consumer = Consumer({"bootstrap.servers": kafka, "group.id": uuid.uuid4().hex})
     ends = [consumer.get_watermark_offsets(TopicPartition(topic, one), timeout=10)[1] for one in range(PARTITIONS)]
     consumer.close()

@@ -27,7 +27,7 @@ class Answer:
 
 class InProcess(RegistryClient):
     """A registry client that calls the registry in this process. `before(method, path)` runs before each request, and
-    may raise or make requests of its own.
+    may raise an error or send other requests.
     """
 
     def __init__(self, path: Path = Path(":memory:")) -> None:

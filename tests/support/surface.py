@@ -1,4 +1,4 @@
-"""The HTTP service's operations, read from the app, and a request for each."""
+"""The operations of the HTTP service, which are read from the app, and a request for each."""
 
 from __future__ import annotations
 

@@ -1,4 +1,6 @@
-"""Decides which conditions a check enters or leaves. The conditions are lag, open circuits and full disks. Pure."""
+"""Decides which conditions a check enters or leaves. The conditions are lag, open circuits and full disks. This module
+performs no I/O.
+"""
 
 from __future__ import annotations
 

@@ -1,5 +1,5 @@
 """Makes one check of an observer. The check turns the state and new measurements into the next state, events, and a row
-of the history. Pure.
+of the history. This module performs no I/O.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
-"""The events that an observer records. Pure.
+"""The events that an observer records. This module performs no I/O.
 
-An event's id is derived from its content and time, so an event that several observers record is stored once.
+The id of an event is derived from its content and time, so an event that several observers record is stored only once.
 """
 
 from __future__ import annotations

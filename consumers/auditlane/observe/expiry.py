@@ -1,4 +1,4 @@
-"""Decides which certificates and keys are about to expire, and which were renewed. Pure."""
+"""Decides which certificates and keys are about to expire, and which were renewed. This module performs no I/O."""
 
 from __future__ import annotations
 

@@ -1,5 +1,5 @@
 """Turns a noisy measurement into few transitions. There is one when it stays high, and one when it has clearly
-recovered. Pure.
+recovered. This module performs no I/O.
 """
 
 from __future__ import annotations

@@ -219,9 +219,7 @@ class Observer:
 
 
 class Loop:
-    """Runs functions at an interval, in a thread of its own. Each is called with the time, and its errors
-    are logged.
-    """
+    """Runs functions at an interval in a separate thread. Each is called with the time, and its errors are logged."""
 
     def __init__(self, every_s: float) -> None:
         """Set the interval in seconds. With 0, nothing is run."""

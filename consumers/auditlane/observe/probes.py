@@ -234,7 +234,8 @@ def disks_of(
 
     These are ClickHouse's disks (`store`, keyed by path) and, if it exists, that of the data folder.
 
-    ClickHouse's disks below the data folder belong to the embedded server and are not listed twice. Pure.
+    ClickHouse's disks below the data folder belong to the embedded server and are not listed twice. This function has
+    no side effects.
     """
     if of_folder is None:
         return None if store is None else {f"clickhouse:{name}": disk for name, disk in store.values()}
@@ -243,7 +244,7 @@ def disks_of(
 
 
 def topic_lags(rows: Iterable[PartitionLag]) -> dict[str, TopicLag]:
-    """Summarize the lag of partitions by topic. Pure."""
+    """Summarize the lag of partitions by topic. This function has no side effects."""
     by_topic: dict[str, list[PartitionLag]] = {}
     for row in rows:
         by_topic.setdefault(row.partition.topic, []).append(row)
@@ -262,7 +263,8 @@ def _topic_lag(rows: list[PartitionLag]) -> TopicLag:
 
 
 def key_expiry(client: KeyClient, now: datetime) -> Expiry | None:
-    """Return the expiry of a client's key, or None if the key never expires or is revoked. Pure.
+    """Return the expiry of a client's key, or None if the key never expires or is revoked. This function has no side
+    effects.
 
     A rotation's old secret is meant to expire, so only the secret that expires last counts.
     """

@@ -1,4 +1,4 @@
-"""Counts rejected messages by hour, and reports each hour once it is over. Pure."""
+"""Counts rejected messages by hour, and reports each hour once it is over. This module performs no I/O."""
 
 from __future__ import annotations
 
@@ -50,8 +50,8 @@ def over(counts: Mapping[Refusal, int], now_ms: int) -> dict[Refusal, int]:
 
 
 def events(counts: Mapping[Refusal, int], *, via: str = "kafka", instance: str = "") -> list[AuditRecord]:
-    """Return an event for each count, with the end of its hour as its time. The event is for `_auditlane` and, if the
-    count has a tenant, for the tenant too.
+    """Return an event for each count. Its time is the end of the hour. The event is for `_auditlane` and, if the count
+    has a tenant, for the tenant too.
     """
     return [
         event(

@@ -1,5 +1,5 @@
-"""Notices newly registered contract versions, and records them unless the client that registered them already has.
-Pure.
+"""Notices newly registered contract versions, and records them unless the client that registered them already has. This
+module performs no I/O.
 """
 
 from __future__ import annotations

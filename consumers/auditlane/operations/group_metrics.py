@@ -45,10 +45,10 @@ class TopicLag:
 
 
 def by_topic(rows: Iterable[PartitionLag], shared: str) -> dict[str, TopicLag]:
-    """Return the sums of the shared topic, and of all dedicated topics together as `<shared>.*`, since their names
-    contain tenants.
+    """Return the sums for the shared topic, and for all dedicated topics together. The latter are called `<shared>.*`,
+    since the names of dedicated topics contain tenants.
 
-    Pure.
+    This function has no side effects.
     """
     found: dict[str, TopicLag] = {}
     for row in rows:

@@ -38,7 +38,7 @@ MOVING: Final = frozenset(
 class KafkaOffsets:
     """Reads offsets without changing them.
 
-    Every method raises KafkaUnavailable, also if a response takes longer than `ask_s`.
+    Every method raises KafkaUnavailable, for example if a response takes longer than `ask_s`.
     """
 
     def __init__(self, settings: Settings, *, ask_s: float = ASK_S) -> None:

@@ -77,7 +77,7 @@ class PartitionFacts:
 
 
 def partition_lag(facts: PartitionFacts, *, now_ms: int) -> PartitionLag:
-    """Compute the lag of one partition. Pure."""
+    """Compute the lag of one partition. This function has no side effects."""
     age_s = None
     if facts.oldest_ms is not None and facts.first < facts.end:
         age_s = max(0.0, (now_ms - facts.oldest_ms) / 1_000)

@@ -89,7 +89,7 @@ def from_structure(structure_of: Callable[[str], Structure]) -> CustomFieldsOf:
 
 
 def find(name: str, custom: Mapping[str, Kind]) -> Field:
-    """Return the field with this name. Raises InvalidFilter, listing the known fields."""
+    """Return the field with this name. Raises InvalidFilter, which lists the known fields."""
     if name in BASE:
         return Field(name, BASE[name])
     group, dot, key = name.partition(".")
@@ -134,7 +134,7 @@ def parse_time(name: str, text: str) -> datetime:
 
 
 def parse_zone(name: str, text: str | None) -> ZoneInfo:
-    """Parse the name of a time zone (IANA). None means UTC. Raises InvalidFilter, naming the parameter."""
+    """Parse the name of a time zone (IANA). None means UTC. Raises InvalidFilter, which names the parameter."""
     try:
         return ZoneInfo(text or "UTC")
     except (ZoneInfoNotFoundError, ValueError, OSError):
@@ -144,7 +144,7 @@ def parse_zone(name: str, text: str | None) -> ZoneInfo:
 
 
 def parse_choice(column: str, value: str) -> str:
-    """Return the choice in the form in which it is stored. Raises InvalidFilter, listing the choices."""
+    """Return the choice in the form in which it is stored. Raises InvalidFilter, which lists the choices."""
     known = {choice.lower(): choice for choice in CHOICES[column]}
     if value.lower() not in known:
         raise InvalidFilter(

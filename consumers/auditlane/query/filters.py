@@ -141,7 +141,7 @@ def parse(
     `custom` looks up the tenant's custom fields. It is called only if there is a query in the query language. Events
     about access to the log match only if the pairs include or name them.
 
-    Raises InvalidFilter, naming the parameter. For an unknown parameter, the error's fix lists the route's own
+    Raises InvalidFilter, which names the parameter. For an unknown parameter, the error's fix lists the route's own
     `route_parameters` and the filters.
     """
     bounds: dict[str, datetime] = {}

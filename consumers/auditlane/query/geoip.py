@@ -1,4 +1,4 @@
-"""Looks up addresses in a file in MaxMind's format. Without a file, every location is unknown."""
+"""Look up the location of addresses in a file in MaxMind's format. Without a file, every location is unknown."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ Stamp = tuple[int, int, int]
 
 
 class GeoIp:
-    """Looks up addresses in the file, which is read again when it is replaced. Thread-safe.
+    """Looks up addresses in the file. If the file is replaced, it is read again. Thread-safe.
 
     Raises ConfigError if the file cannot be read initially. Later, the last readable version stays in use.
     """
@@ -40,7 +40,7 @@ class GeoIp:
                 ) from error
 
     def entries(self, addresses: Iterable[str]) -> dict[str, Any]:
-        """Return the file's entries by address; an unknown address has none."""
+        """Return the entries of the file by address. Unknown addresses are omitted."""
         if self._path is None:
             return {}
         with self._lock:
@@ -52,7 +52,7 @@ class GeoIp:
         return {address: entry for address, entry in found.items() if entry is not None}
 
     def located(self, events: Iterable[Event]) -> list[Event]:
-        """Return the events with the known countries of their addresses."""
+        """Return the events with the country of their address, where it is known."""
         given = list(events)
         found = self.entries(event.ip for event in given if event.ip)
         countries = {address: country_code(entry) for address, entry in found.items()}
@@ -76,14 +76,14 @@ class GeoIp:
 
 
 def member(entry: Any, *names: str) -> Any:
-    """Return a nested member of an entry; None if there is none."""
+    """Return a nested member of an entry, or None if it is missing."""
     for name in names:
         entry = entry.get(name) if isinstance(entry, dict) else None
     return entry
 
 
 def country_code(entry: Any) -> str | None:
-    """Return the ISO 3166-1 code (two letters) of an entry's country; None if it is unknown."""
+    """Return the ISO 3166-1 code (two letters) of an entry's country, or None if it is unknown."""
     code = member(entry, "country", "iso_code")
     valid = isinstance(code, str) and len(code) == 2 and code.isascii() and code.isalpha() and code.isupper()
     return code if valid else None

@@ -112,7 +112,7 @@ class Reader:
         return rows_of(page())
 
     def event(self, scope: TenantScope, event_id: str, content_hash: str = "") -> SingleEvent:
-        """Return the event with this id. Raises NotFound if there is none, also for another tenant's event.
+        """Return the event with this id. Raises NotFound if there is none, or if the event belongs to another tenant.
 
         If several events have the id, returns the one with this content hash, or by default the first that reached
         Kafka. `others` contains the rest.

@@ -69,7 +69,7 @@ class Position:
 def parse_sort(text: str | None, structure: Callable[[], Structure]) -> Sort:
     """Parse `field`, or `-field` for descending order. The prefix `fields.` of a custom field is optional.
 
-    `structure` is called only when there is a field to look up. Raises InvalidFilter, listing the sortable fields.
+    `structure` is called only when there is a field to look up. Raises InvalidFilter, which lists the sortable fields.
     """
     if text is None or text == str(NEWEST):
         return NEWEST

@@ -102,9 +102,7 @@ class EndOffsets:
 
 
 class ExpectedPartitions:
-    """Counts the partitions of all topics that the group reads. It uses a thread of its own, since the request
-    blocks.
-    """
+    """Counts the partitions of all topics that the group reads. It uses a separate thread, since the request blocks."""
 
     def __init__(self, admin: AdminClient, pattern: str) -> None:
         self.count = 0

@@ -33,7 +33,7 @@ BROKER_STATES: Final = ("up", "connecting", "down", "idle")
 
 
 class WorkerMetrics:
-    """The worker's instruments. They are in a registry of their own, so that two workers in one test process do not
+    """The worker's instruments. They use a separate registry, so two workers in one test process do not
     share counts.
     """
 
@@ -113,7 +113,7 @@ _STATES: Final = {"UP": "up", "UPDATE": "up", "INIT": "idle", "DOWN": "down"}  #
 
 
 def broker_figures(statistics: Mapping[str, Any]) -> BrokerFigures:
-    """Return the figures in a document of librdkafka's statistics. Pure.
+    """Return the figures in a document of librdkafka's statistics. This function has no side effects.
 
     Bootstrap addresses and the group coordinator, which have no id, are further entries for the same brokers.
     """
@@ -124,7 +124,8 @@ def broker_figures(statistics: Mapping[str, Any]) -> BrokerFigures:
 
 
 def late_rows(timestamps_ms: Sequence[int], rejected: Iterable[int], stored_ms: int) -> int:
-    """Return the number of a range's messages that were stored too late, according to their Kafka timestamps. Pure.
+    """Return the number of a range's messages that were stored too late, according to their Kafka timestamps. This
+    function has no side effects.
 
     `rejected` are the indexes of messages that were not stored.
     """

@@ -1,9 +1,9 @@
 """Traces the worker's ranges. Each range has a span from its first action until it is complete, with a child span per
 step.
 
-The steps of the insert threads (validate, insert, dead letters) are spans of their own modules, which are created while
-the range's span is current (`RangeTraces.of`). Messages do not have spans. Instead, a range's span links to some of the
-messages whose senders were sampled.
+The steps of the insert threads (validate, insert, dead letters) are created by their own modules. The range's span is
+current meanwhile (`RangeTraces.of`). Messages do not have spans. Instead, a range's span links to some of the messages
+whose senders were sampled.
 """
 
 from __future__ import annotations
@@ -36,10 +36,11 @@ class _Looked:
 
 
 class LinkSelection:
-    """Selects the sampled messages to which a range's span is linked. Pure.
+    """Selects the sampled messages to which the span of a range is linked. It performs no I/O.
 
-    A range's bounds are not known yet when its messages arrive, so each partition's messages are examined from the end
-    of the previous range on, until `LOOKED_AT` have been examined or `MOST_LINKS` have been found.
+    The bounds of a range are not known yet when its messages arrive. Therefore, the messages of a partition are
+    examined from the end of the previous range on. This stops once `LOOKED_AT` have been examined or `MOST_LINKS` have
+    been found.
     """
 
     def __init__(self) -> None:

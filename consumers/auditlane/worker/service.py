@@ -292,7 +292,7 @@ def _after_a_wait(error: NotMigrated, waited_s: float) -> NotMigrated:
 def _use_shared_arena() -> None:
     """Let Python, Arrow and librdkafka share one heap. Call before threads are started.
 
-    Each of them keeps freed buffers of some ten megabytes for reuse, and glibc gives each thread a heap of its own.
+    Each of them keeps freed buffers of some ten megabytes for reuse, and glibc gives each thread its own heap.
     Together, they held twice the memory in use. Without glibc, only Arrow's allocator is set.
     """
     pa.set_memory_pool(pa.system_memory_pool())

@@ -235,7 +235,7 @@ def parse_span(text: str) -> timedelta:
 
 
 def parse_end(text: str, now: datetime) -> datetime:
-    """Parse a duration from `now`, or a date or time in UTC. Raises InvalidInput, also for a time in the past."""
+    """Parse a duration from `now`, or a date or time in UTC. Raises InvalidInput if it is malformed or in the past."""
     try:
         end = datetime.fromisoformat(text)
     except ValueError:

@@ -54,7 +54,7 @@ def require_stdout() -> None:
 
 
 def discard() -> None:
-    """Redirect standard output to /dev/null, since the interpreter flushes once more at exit."""
+    """Redirect standard output to /dev/null, since the interpreter flushes it again at exit."""
     if sys.stdout is not None:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 

@@ -79,7 +79,7 @@ class Terminal:
         self._spin("stopping" if state in (State.STOPPING, State.STOPPED) else "starting")
 
     def trouble(self, service: Service, failures: int, log: str) -> None:
-        """Report a service that keeps exiting, with the end of its log. The stack keeps restarting it."""
+        """Report a service that keeps exiting, and show the end of its log. The stack keeps restarting the service."""
         self._print(f"[red]{service.name} exited {failures} times in a row.[/] The end of its log:")
         self._print(log, markup=False)
 

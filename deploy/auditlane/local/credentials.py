@@ -1,5 +1,5 @@
-"""The passwords of the embedded services. They are generated once per data directory, kept in one file per service, and
-passed on by role.
+"""The passwords of the embedded services. They are generated once per data directory and stored in one file per
+service. Commands receive them according to their role.
 """
 
 from __future__ import annotations
@@ -37,7 +37,9 @@ _USERS: Final = {"kafka": (USER,), "registry": (USER,), "clickhouse": ROLES}
 
 @dataclass(frozen=True, slots=True)
 class Credentials:
-    """The passwords by service and user. Each service has a file of its own, and does not receive any other."""
+    """The passwords by service and user. Each service has its own file, and does not receive those of other
+    services.
+    """
 
     folder: Path
     passwords: Mapping[str, Mapping[str, str]] = field(repr=False)

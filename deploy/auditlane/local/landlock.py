@@ -66,8 +66,8 @@ def readable_paths(package: str) -> list[Path]:
 def confine(own: Iterable[Path], readable: Iterable[Path]) -> bool:
     """Restrict this process to using files below `own` and reading files below `readable`. Paths may be missing.
 
-    Call it before starting threads, since it applies to the calling thread and the threads that it starts. Returns
-    False, with no restriction, if the kernel does not support it.
+    Call it before starting threads, since it applies to the calling thread and the threads that it starts. If the
+    kernel does not support this, it returns False and restricts nothing.
     """
     if sys.platform != "linux":
         return False

@@ -1,4 +1,6 @@
-"""Determines the variables that a command takes from a running stack. They are addresses, files and accounts. Pure."""
+"""Determines the variables that a command takes from a running stack. They are addresses, files and accounts. This
+module performs no I/O.
+"""
 
 from __future__ import annotations
 

@@ -42,12 +42,14 @@ class LatencyReader:
 
 
 def since(buckets: Buckets, before: Buckets) -> Buckets:
-    """Return the observations since an earlier reading of the buckets, in cumulative buckets. Pure."""
+    """Return the observations since an earlier reading of the buckets, in cumulative buckets. This function has no side
+    effects.
+    """
     return {bound: count - before.get(bound, 0.0) for bound, count in buckets.items()}
 
 
 def quantile(buckets: Buckets, share: float) -> float | None:
-    """Return a quantile of cumulative buckets, or None if there are no observations. Pure.
+    """Return a quantile of cumulative buckets, or None if there are no observations. This function has no side effects.
 
     The quantile is interpolated within its bucket, as in Prometheus. Above the highest finite bound, it is that bound.
     """

@@ -1,7 +1,7 @@
-"""Metrics of the HTTP service, in a Prometheus registry of its own.
+"""Metrics of the HTTP service. They use a separate Prometheus registry.
 
-With `--processes`, every process writes its values to files that all of them read (`shared_metrics`), so that any of
-them can report the values of all.
+With `--processes`, every process writes its values to files that all processes read (`shared_metrics`). Therefore, any
+process can report the values of all.
 """
 
 from __future__ import annotations

@@ -159,7 +159,7 @@ class Protocol(HttpToolsProtocol):
 
 
 def without_offer(method: bytes, target: bytes, version: bytes, headers: Sequence[tuple[bytes, bytes]]) -> bytes:
-    """Return a request's head without its offer to switch protocols. Pure.
+    """Return a request's head without its offer to switch protocols. This function has no side effects.
 
     Raises ValueError for CONNECT, which has no equivalent without the offer, and for a header that spans lines.
     """

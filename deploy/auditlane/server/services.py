@@ -121,8 +121,8 @@ class Services:
     def from_settings(cls, settings: Settings, roles: Iterable[str], *, claims: Claims | None = None) -> Services:
         """Make the services that these roles need.
 
-        `claims` records used links, by default in ClickHouse. Raises ConfigError, naming every missing variable or the
-        invalid file.
+        `claims` records used links, by default in ClickHouse. Raises ConfigError, which names every missing variable or
+        the invalid file.
         """
         roles = _known(roles)
         keys_file, signing_keys_file = _needed(settings, roles)
@@ -295,7 +295,7 @@ def _observing(settings: Settings, observer: Observer | None, refusals: HttpRefu
 def _canary(settings: Settings, observer: Observer | None, metrics: HttpMetrics) -> CanaryThread | None:
     """Return the canary, which sends events while this process observes, or None if it is off.
 
-    Raises ConfigError, naming the missing settings.
+    Raises ConfigError, which names the missing settings.
     """
     made = CanaryMetrics(metrics.made)
     if not settings.serve_canary or observer is None:
@@ -330,7 +330,7 @@ def _known(roles: Iterable[str]) -> tuple[str, ...]:
 
 
 def _needed(settings: Settings, roles: Iterable[str]) -> tuple[Path, Path]:
-    """Return the paths of the keys file and the signing keys. Raises ConfigError, listing every missing setting."""
+    """Return the paths of the keys file and the signing keys. Raises ConfigError, which lists every missing setting."""
     needed = _NEEDED | {name: what for role in roles for name, what in _NEEDED_BY[role].items()}
     missing = [f"{variable(name)}: {what}" for name, what in needed.items() if not getattr(settings, name)]
     if missing or settings.keys_file is None or settings.signing_keys_file is None:

@@ -233,7 +233,7 @@ def is_lines(content_type: str) -> bool:
 
 
 async def bounded(pieces: AsyncIterator[bytes], max_bytes: int, what: str = "The body") -> AsyncIterator[bytes]:
-    """Yield the non-empty chunks. Raises BodyTooLarge, naming `what`, once they exceed `max_bytes`."""
+    """Yield the non-empty chunks. Raises BodyTooLarge, which names `what`, once they exceed `max_bytes`."""
     size = 0
     async for piece in pieces:
         size += len(piece)

@@ -52,7 +52,7 @@ def client_config(settings: Settings) -> ClientConfig:
 
 
 def _spool_options(settings: Settings) -> dict[str, Any]:
-    """Return the options of the spool. Raises ConfigError if no setting determines its folder."""
+    """Return the options of the spool. Raises ConfigError if the settings do not determine its folder."""
     if not settings.ingest_spool_bytes:
         # After this time the caller has its response, so an older message must not stay in the buffer.
         return {"spool_dir": "", "delivery_timeout_ms": settings.ingest_ack_timeout_ms}
@@ -124,7 +124,7 @@ class AckWaiter:
         self._record(place, error or ACKNOWLEDGED)
 
     def spooled(self, place: int) -> None:
-        """Record that an event is on disk, which is its outcome if Kafka has not acknowledged it yet."""
+        """Record that an event is on disk. This is its outcome unless Kafka acknowledges it first."""
         self._record(place, SPOOLED)
 
     def _record(self, place: int, ack: Ack) -> None:

@@ -1,5 +1,5 @@
 """Rate limits per caller, and limits on the cost of one tenant's events. Cost is measured in past months and in pattern
-steps. Pure.
+steps. This module performs no I/O.
 
 The module also contains the errors for callers and events that exceed a limit.
 """

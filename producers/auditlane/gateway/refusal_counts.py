@@ -1,4 +1,5 @@
-"""Count the events that tenants' contracts reject, in total and since the contract last changed. Pure.
+"""Count the events that tenants' contracts reject, in total and since the contract last changed. This module performs
+no I/O.
 
 A contract that requires a field that no client sends keeps events out of the log. Senders get an error for each event,
 and these counts make the problem visible to operators.

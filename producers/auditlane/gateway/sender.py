@@ -96,8 +96,8 @@ def keywords_of(posted: object, sender: Sender, index: int) -> dict[str, Any]:
     """Convert a JSON value to keywords of `emit`, which are not checked yet.
 
     Sets the tenant, `source` and `request_id`, and the id if the request has an Idempotency-Key. `index` is the event's
-    position in the request, from 0. Raises InvalidEvent, naming the field, or WrongTenant if the credential belongs to
-    another tenant.
+    position in the request, from 0. Raises InvalidEvent, which names the field, or WrongTenant if the credential
+    belongs to another tenant.
     """
     if not isinstance(posted, dict):
         raise InvalidEvent(

@@ -1,5 +1,5 @@
 """Recognize the envelopes of CloudTrail records. They are the lists of several services, and wrappers of a single
-record. Pure.
+record. This module performs no I/O.
 """
 
 from __future__ import annotations

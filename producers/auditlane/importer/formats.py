@@ -1,5 +1,5 @@
-"""The supported import formats, each in a module of its own. To add a format, write a class with these methods and list
-it here.
+"""The supported import formats, each in its own module. To add a format, write a class with these methods and list it
+here.
 """
 
 from __future__ import annotations

@@ -89,7 +89,9 @@ class RelayLoop:
 
 
 def drain(relay: Relay, stop: threading.Event) -> Step:
-    """Send rows until none waits, `stop`, or a step fails. Returns what was done. Raises SQLAlchemy's errors."""
+    """Send rows until there are none left, `stop` is set, or a step fails. Returns the combined result. Raises
+    SQLAlchemy's errors.
+    """
     done = Step()
     while not stop.is_set():
         step = relay.step()

@@ -58,7 +58,7 @@ def bucket_of(key: bytes) -> int:
 
 
 def event_text(event: AuditEvent) -> str:
-    """Return an event as JSON. Raises InvalidEvent, naming the field, for a value that JSON cannot represent."""
+    """Return an event as JSON. Raises InvalidEvent, which names the field, for a value that JSON cannot represent."""
     values: dict[str, Any] = {name: getattr(event, name) for name in BASE_FIELDS}
     for name, value in (own := event.custom_fields()).items():
         try:

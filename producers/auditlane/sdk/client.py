@@ -42,7 +42,7 @@ def _documented_signature(function: Callable[..., object]) -> inspect.Signature:
 
 
 class AuditClient(RecordingMethods):
-    """Emits audit events to Kafka. Create one client per process and share it: it is thread-safe and works with
+    """Emits audit events to Kafka. Create one client per process and share it. The client is thread-safe and works with
     asyncio.
 
         with AuditClient() as audit:  # reads AUDITLANE_KAFKA_BOOTSTRAP and AUDITLANE_REGISTRY_URL
@@ -280,15 +280,15 @@ class AuditClient(RecordingMethods):
         sign: Sign | None = None,
         on_spooled: Callable[[], None] | None = None,
     ) -> str:
-        """Emit like `emit`, for callers that wait for each event separately.
+        """Emit one event like `emit`. Use this if you wait for each event separately.
 
-        `on_settled(None)` is called once Kafka has acknowledged the event, `on_settled(error)` if it failed: exactly
-        once, on a background thread, and never if this method raises. `on_spooled()` is called once the event is on
-        disk, unless it is settled before. `headers` are Kafka headers; raises InvalidInput for a name that starts with
-        `auditlane.`. `sign` overrides the client's for this event.
+        `on_settled(None)` is called once Kafka has acknowledged the event, or `on_settled(error)` if it failed. One of
+        them is called exactly once, on a background thread, unless this method raises. `on_spooled()` is called once
+        the event is on disk, unless it is settled before. `headers` are Kafka headers. Raises InvalidInput for a name
+        that starts with `auditlane.`. `sign` overrides that of the client for this event.
 
-        With `may_ask=False`, the registry is not queried, and an event that a possibly stale contract rejects raises
-        SchemaMayBeStale.
+        With `may_ask=False`, the registry is not queried. If a contract that may be stale rejects the event, this
+        raises SchemaMayBeStale.
         """
         if not self._own_headers:
             check_headers(headers or {})
@@ -296,9 +296,11 @@ class AuditClient(RecordingMethods):
         return self._publisher.send(make, on_settled, headers, may_ask=may_ask, sign=sign, on_spooled=on_spooled)
 
     def prepare(self, event: AuditEvent | None = None, /, **values: Any) -> Prepared:
-        """Check and encode one event like `emit`, but do not send it; for `send_prepared`, also in another process.
+        """Check and encode one event like `emit`, but do not send it. Pass the result to `send_prepared`, which may
+        happen in another process.
 
-        Never waits for a contract that is not cached; the result then has no value. Raises the same errors as `emit`.
+        Never waits for a contract that is not cached. In this case, the result does not contain a value. Raises the
+        same errors as `emit`.
         """
         if event is None:
             fill(values, self._recorder.report_resolver)
@@ -315,11 +317,12 @@ class AuditClient(RecordingMethods):
     def send_prepared(
         self, topic: str, key: bytes, value: bytes, event_id: str, on_settled: OnSettled | None = None
     ) -> None:
-        """Send what `prepare` returned; `on_settled` is called as by `send`. Raises BufferFull and ClientClosed."""
+        """Send the result of `prepare`. `on_settled` is called as for `send`. Raises BufferFull or ClientClosed."""
         self._publisher.send_to(topic, key, value, event_id, tenant_of_key(key), on_settled)
 
     def encoded(self, values: dict[str, Any]) -> Encoded | None:
-        """Encode an event from `emit`'s keyword values, for `send_encoded`. This is much cheaper than `send`.
+        """Encode an event from the keyword values of `emit`, and return the argument of `send_encoded`. This is much
+        cheaper than `send`.
 
         Returns None if the event needs full validation. In that case, create an AuditEvent from the values and pass it
         to `send`, which also reports invalid values. Never waits for the registry. May add the default source to
@@ -339,7 +342,7 @@ class AuditClient(RecordingMethods):
         sign: Sign | None = None,
         on_spooled: Callable[[], None] | None = None,
     ) -> None:
-        """Send the result of `encoded`, like `send`. Raises BufferFull, ClientClosed and DeliveryFailed."""
+        """Send the result of `encoded`, like `send`. Raises BufferFull, ClientClosed or DeliveryFailed."""
         if not self._own_headers:
             check_headers(headers or {})
         self._publisher.send_encoded(encoded, on_settled, headers, sign=sign, on_spooled=on_spooled)
@@ -403,8 +406,8 @@ class AuditClient(RecordingMethods):
         """Flush for up to `timeout` seconds, and stop the background threads. The timeout defaults to
         `close_timeout_s`.
 
-        Events that Kafka has not acknowledged by then fail, and the result counts them, or with `spool_dir`, they are
-        left to another process. A second call does nothing.
+        With `spool_dir`, events that Kafka has not acknowledged by then are left to another process. Otherwise, they
+        fail, and the result counts them. A second call does nothing.
         """
         return self._publisher.close(timeout)
 

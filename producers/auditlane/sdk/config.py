@@ -1,4 +1,6 @@
-"""The SDK's settings, read from `AUDITLANE_*` without a settings framework. All errors are reported together."""
+"""The settings of the SDK. They are read from `AUDITLANE_*` without a settings framework, and all errors are reported
+together.
+"""
 
 from __future__ import annotations
 
@@ -67,7 +69,7 @@ class ClientConfig:
         """Read the options from `environ`, by default `os.environ`. Options in `given` take precedence unless they are
         None.
 
-        Raises ConfigError, listing every missing, invalid or unknown option.
+        Raises ConfigError, which lists every missing, invalid or unknown option.
         """
         environ = os.environ if environ is None else environ
         files = secret_files.values(environ, map(variable, SECRETS))
@@ -78,7 +80,7 @@ class ClientConfig:
     def changed(self, **given: Any) -> ClientConfig:
         """Return a copy with the given options, except options that are None.
 
-        Raises ConfigError, listing every invalid or unknown option.
+        Raises ConfigError, which lists every invalid or unknown option.
         """
         return replace(self, **_checked(_given(given)))
 

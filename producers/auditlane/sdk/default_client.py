@@ -20,7 +20,7 @@ _warned = False
 
 
 def default_client() -> AuditClient:
-    """Return the process's default client, created from the environment at the first call. Raises ConfigError."""
+    """Return the default client of the process. The first call creates it from the environment. Raises ConfigError."""
     global _client
     if (client := _client) is not None:
         return client

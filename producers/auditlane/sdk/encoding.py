@@ -74,7 +74,7 @@ class Encoder:
         )
 
     def encode(self, event: AuditEvent, max_event_bytes: int) -> bytes:
-        """Return the framed Kafka value. Raises InvalidEvent, naming the field, or EventTooLarge."""
+        """Return the framed Kafka value. Raises InvalidEvent, which names the field, or EventTooLarge."""
         if self.plain is not None and type(event) is AuditEvent:
             done = self.plain.encode(event.__dict__, time.time_ns() // 1_000, max_event_bytes)
             if done is not None:

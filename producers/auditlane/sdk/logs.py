@@ -1,4 +1,4 @@
-"""The SDK's own log, written by a separate thread so that logging cannot deadlock.
+"""The SDK's own log. A separate thread writes it, so logging cannot deadlock.
 
 A logging handler that emits audit events holds its lock while it waits for the client. If the client's threads logged
 directly, they would wait for that lock in turn. For the same reason, they must not call anything that logs.

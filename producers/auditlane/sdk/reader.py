@@ -37,8 +37,9 @@ class EventFilters(TypedDict, total=False):
 
     `from_` (inclusive) and `to` (exclusive) take a datetime with a time zone, or RFC 3339 text. `q` takes words that
     must all occur in the event's text, `query` takes the query language, and `actor` takes an id or a name. The other
-    filters compare a field for equality; an empty string matches events without a value. With `include_access=True`,
-    the result also contains auditlane's own events about access to the log: reads, exports, viewer tokens and links.
+    filters compare a field for equality, and an empty string matches events without a value. With
+    `include_access=True`, the result also contains auditlane's own events about access to the log: reads, exports,
+    viewer tokens and links.
     """
 
     from_: datetime | str
@@ -67,7 +68,7 @@ class EventFilters(TypedDict, total=False):
 
 
 class AuditReader:
-    """Reads and exports one tenant's events over HTTP. Thread-safe; call `close`, or use it as a context manager.
+    """Reads and exports one tenant's events over HTTP. Thread-safe. Call `close`, or use it as a context manager.
 
         with AuditReader("https://audit.example.com", token=token) as audit:
             for event in audit.events(action="login", from_=datetime(2026, 1, 1, tzinfo=UTC), limit=100):
@@ -289,7 +290,7 @@ def _several(given: Any) -> Iterable[Any]:
 
 
 def _text(name: str, value: Any) -> str:
-    """Return the value as text for the API. Raises InvalidFilter or ConfigError, naming the filter."""
+    """Return the value as text for the API. Raises InvalidFilter or ConfigError, which names the filter."""
     if isinstance(value, Enum):
         value = value.value
     if isinstance(value, bool):

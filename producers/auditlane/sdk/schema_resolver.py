@@ -136,7 +136,7 @@ class SchemaResolver:
         """Invalidate the cached contract of `tenant`, which was just changed, or of every tenant if it is None.
 
         The next event of a tenant that has been using the base contract then waits for the registry, for up to
-        RECHECK_S. If the tenant has an exclusive contract by now, a worker would reject the event.
+        RECHECK_S. If the tenant has an exclusive contract in the meantime, a worker would reject the event.
         """
         own = None if tenant is None else tenant_subject(self._topic, tenant)
         with self._changed:
@@ -356,8 +356,7 @@ class SchemaCache:
         """Return the encoder of a subject, after the time of the oldest request on which it is based. Returns None if
         there is none.
 
-        A tenant keeps its encoder until the next is
-        cached.
+        A tenant keeps its encoder until the next is cached.
         """
         right = own if own in self._subjects else self._base
         used = self._uses.get(own)
@@ -398,7 +397,7 @@ class SchemaCache:
                 self._encoders.put(subject, (-math.inf, known[1]))
 
     def after_fork(self, registry: Registry) -> None:
-        """Keep the cache in a forked child, and give it locks of its own."""
+        """Keep the cache in a forked child, but replace its locks."""
         self.registry = registry
         for cache in (self._checked, self._encoders, self._uses):
             cache.after_fork()

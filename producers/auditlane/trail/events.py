@@ -1,7 +1,8 @@
-"""Convert an audit record to events. There is one for the affected tenant's log, and one for the log of `_auditlane`.
+"""Convert an audit record to events. One is for the log of the affected tenant, and one is for the log of `_auditlane`.
+This module performs no I/O.
 
-The events are always valid and within the size limit, since an oversized value is replaced with its size, SHA-256 and
-first characters. Pure.
+The events are always valid and within the size limit. An oversized value is replaced with its size, SHA-256 and first
+characters.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Count dropped audit events, for a summary event with their number, actions and times. Pure."""
+"""Count dropped audit events, for a summary event with their number, actions and times. This module performs no I/O."""
 
 from __future__ import annotations
 

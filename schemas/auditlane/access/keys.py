@@ -196,7 +196,7 @@ class KeysFile:
         client_id: str = "",
         on_issued: Callable[[Issued], None] = lambda issued: None,
     ) -> Issued:
-        """Add a client. Raises InvalidInput, naming the invalid field, or Conflict if the client id is taken.
+        """Add a client. Raises InvalidInput, which names the invalid field, or Conflict if the client id is taken.
 
         `on_issued` receives the secret before the file is written. If it raises, the file is left unchanged.
         """

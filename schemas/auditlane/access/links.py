@@ -140,7 +140,7 @@ class LinkRead:
 
 
 class Claims(Protocol):
-    """The record of opened links, shared by all processes and replicas."""
+    """The record of opened links. All processes and replicas share it."""
 
     def claim(self, name: str, /, *, until: datetime, now: datetime) -> bool:
         """Claim the link with this id until `until`. Returns True at most once per id, across all processes.

@@ -45,7 +45,9 @@ def permissions_of(roles: Iterable[str], *, bound: bool = False) -> frozenset[Pe
 
 
 def parse_permissions(names: Iterable[str], *, allowed: frozenset[Permission] = VIEWER) -> frozenset[Permission]:
-    """Parse names of permissions. `read` is short for `audits:read`. Raises InvalidInput, listing the valid names."""
+    """Parse names of permissions. `read` is short for `audits:read`. Raises InvalidInput, which lists the
+    valid names.
+    """
     by_name = {permission.value: permission for permission in allowed}
     by_name |= {permission.name: permission for permission in allowed}
     wanted = [name.strip() for name in names if name.strip()]

@@ -1,5 +1,5 @@
-"""The keys that sign and verify the provenance of messages. They are in a separate file, shared by `serve` and the
-workers.
+"""The keys that sign and verify the provenance of messages. They are in a separate file, which `serve` and the workers
+share.
 
 A process that can read this file can forge only provenance, since the keys that sign tokens are elsewhere. A key that
 no longer signs is still valid for verification until it is retired explicitly, because messages that it signed may be

@@ -68,7 +68,9 @@ class DeclaredField:
 
 
 def declared_fields(event: type[AuditEvent]) -> tuple[DeclaredField, ...]:
-    """Return the custom fields that a class declares or inherits. Raises InvalidInput, naming the field and the fix."""
+    """Return the custom fields that a class declares or inherits. Raises InvalidInput, which names the field and the
+    fix.
+    """
     if not event.__pydantic_fields_complete__:
         try:
             event.model_rebuild()
@@ -87,7 +89,7 @@ def complete(event: type[AuditEvent], arguments: Mapping[str, Any]) -> None:
 
     `tenant_id` is empty by default, since the client fills it in or rejects the event. Base fields that the class
     declares again keep the base event's validation. A class with annotations that cannot be evaluated yet is checked by
-    `declared_fields`. Raises InvalidInput, naming the field and the fix.
+    `declared_fields`. Raises InvalidInput, which names the field and the fix.
     """
     _check_class(event)
     if event.__pydantic_fields_complete__:

@@ -265,7 +265,7 @@ class AuditEvent(BaseModel):
 
     @classmethod
     def __pydantic_init_subclass__(cls, **arguments: Any) -> None:
-        """Use the arguments as defaults, and check the declared fields. Raises InvalidInput, naming the field."""
+        """Use the arguments as defaults, and check the declared fields. Raises InvalidInput, which names the field."""
         from auditlane.contract.declared_fields import complete  # imported here, since it needs this class's schema
 
         cls._declared = tuple(name for name in cls.model_fields if name not in AuditEvent.model_fields)
@@ -314,7 +314,8 @@ class AuditEvent(BaseModel):
     def custom_fields(self) -> dict[str, Any]:
         """Return `fields` and the fields that a subclass declares, in the form that a contract carries.
 
-        Declared fields take precedence. Raises InvalidEvent, naming the field, for a value that no contract can carry.
+        Declared fields take precedence. Raises InvalidEvent, which names the field, for a value that no contract can
+        carry.
         """
         if not self._declared:
             return self.fields

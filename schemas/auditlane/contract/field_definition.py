@@ -74,7 +74,7 @@ class FieldDefinition:
     rules: Mapping[str, Any] = field(default_factory=dict)
 
     def avro(self) -> dict[str, Any]:
-        """Return the Avro field, nullable and with a default. Raises InvalidInput, naming the invalid part."""
+        """Return the Avro field, nullable and with a default. Raises InvalidInput, which names the invalid part."""
         check_name(self.name)
         kind, given = self._kind(), {name: value for name, value in self.rules.items() if value is not None}
         unknown = sorted(set(given) - set(rules_.NAMES))

@@ -1,7 +1,8 @@
-"""The plan of the next write, kept in the metadata of Kafka's offset commit.
+"""The plan of the next write. It is stored in the metadata of Kafka's offset commit.
 
-A commit of offset `a` with a range `[a, b]` means: everything below `a` is stored, `[a, b]` may be partly stored.
-Without a range it means: everything below the offset is stored. The topic's id distinguishes a recreated topic.
+A commit of offset `a` with a range `[a, b]` means that everything below `a` is stored and that `[a, b]` may be partly
+stored. A commit without a range means that everything below the offset is stored. The topic's id distinguishes a
+recreated topic from the earlier one.
 """
 
 from __future__ import annotations

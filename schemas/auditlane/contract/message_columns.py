@@ -103,7 +103,7 @@ class ByteColumn(Sequence[bytes | None]):
         return head
 
     def sizes(self) -> Numbers:
-        """Return each blob's length; None has length 0."""
+        """Return the length of each blob. The length of None is 0."""
         return np.maximum(self._signed(), 0)
 
     def missing(self) -> npt.NDArray[np.bool_]:

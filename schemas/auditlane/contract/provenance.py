@@ -1,4 +1,5 @@
-"""The provenance of a message: a signature that the gateway adds as a Kafka header, and the worker verifies. Pure.
+"""The provenance of a message: a signature that the gateway adds as a Kafka header, and the worker verifies. This
+module performs no I/O.
 
 The header `auditlane.provenance` is text in five parts, separated by semicolons:
 

@@ -21,7 +21,7 @@ class RegistryMetrics:
             self._requests.labels(result)
 
     def observe(self, result: str, seconds: float) -> None:
-        """Count one request, which took `seconds`; `result` is one of RESULTS. Thread-safe."""
+        """Count one request that took `seconds`. `result` is one of RESULTS. Thread-safe."""
         self._requests.labels(result).inc()
         self._seconds.observe(seconds)
         if result != "unavailable":

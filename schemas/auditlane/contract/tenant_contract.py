@@ -75,7 +75,7 @@ class TenantContract:
 
     @classmethod
     def parse(cls, schema_text: str) -> TenantContract:
-        """Parse a schema. Raises InvalidInput, listing every problem, if it is not a valid event contract."""
+        """Parse a schema. Raises InvalidInput, which lists every problem, if it is not a valid event contract."""
         schema, found = _load(schema_text)
         if found:
             raise _refusal(found)

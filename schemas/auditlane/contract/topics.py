@@ -71,7 +71,9 @@ def wanted(settings: Settings) -> list[Topic]:
 
 
 def differences(want: Topic, have: Topic) -> list[str]:
-    """Return a sentence with a fix for each difference between an existing topic and the configured topic. Pure."""
+    """Return a sentence with a fix for each difference between an existing topic and the configured topic. This
+    function has no side effects.
+    """
     found = []
     if have.partitions != want.partitions:
         found.append(

@@ -1,6 +1,7 @@
 """Bound the size of text and JSON values. An oversized part is replaced with its size, SHA-256 and first characters.
 
-Nothing is dropped without a trace: the SHA-256 identifies the original to anyone who holds it. Pure.
+Nothing is dropped without a trace: the SHA-256 identifies the original to anyone who holds it. This module performs no
+I/O.
 """
 
 from __future__ import annotations
@@ -28,7 +29,7 @@ def size_of(text: str) -> int:
 def shortened(text: str, most_bytes: int) -> str:
     """Return `text` if it fits in `most_bytes` of UTF-8. Otherwise return its start, size and SHA-256.
 
-    The result never exceeds `most_bytes`; below about 100 bytes it is only a part of the SHA-256.
+    The result never exceeds `most_bytes`. Below about 100 bytes, it is only a part of the SHA-256.
     """
     data = text.encode(errors="replace")
     if len(data) <= most_bytes:

@@ -2,7 +2,7 @@
 
 A bound on the number or size of requests does not bound their cost. A bound on CPU time does: on the event loop that
 serves every response, in the threads that share its interpreter, and in ClickHouse. Each tenant's work drains at a
-fixed rate, as in a leaky bucket; a request from a tenant whose bucket is full waits for its turn, and is rejected only
+fixed rate, as in a leaky bucket. A request from a tenant whose bucket is full waits for its turn. It is rejected only
 if the wait would be too long.
 """
 

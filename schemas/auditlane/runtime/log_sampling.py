@@ -25,7 +25,7 @@ class _Window:
 
 class Sampler:
     """Decides which lines of each kind to log. The first line is logged at once, and then the latest line of each
-    window. Pure.
+    window. It has no side effects.
 
     A kind whose window has ended without a line is forgotten, so memory use depends only on the kinds of the last
     minute.

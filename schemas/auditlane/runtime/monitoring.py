@@ -51,7 +51,7 @@ class _Server(ThreadingHTTPServer):
 
 
 class MonitoringServer:
-    """A server with threads of its own. Raises PortInUse with `fix` if it cannot listen."""
+    """A server that runs in separate threads. Raises PortInUse with `fix` if it cannot listen."""
 
     def __init__(self, host: str, port: int, routes: Routes, *, fix: str, idle_s: float = IDLE_S) -> None:
         """Start to listen. Port 0 selects a free port. A connection without a request for `idle_s` seconds is

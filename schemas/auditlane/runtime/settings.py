@@ -857,7 +857,7 @@ def load(**given: Any) -> Settings:
     """Read the settings from the environment. Values in `given`, such as command-line options, take precedence unless
     they are None.
 
-    Raises ConfigError, naming every invalid variable.
+    Raises ConfigError, which names every invalid variable.
     """
     try:
         return Settings(**{name: value for name, value in given.items() if value is not None})

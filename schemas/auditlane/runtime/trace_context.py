@@ -31,7 +31,7 @@ class TraceContext(NamedTuple):
 
 
 def parse(traceparent: str) -> TraceContext | None:
-    """Return the content of a `traceparent` header, or None if it is invalid. Pure."""
+    """Return the content of a `traceparent` header, or None if it is invalid. This function has no side effects."""
     found = _TRACEPARENT.fullmatch(traceparent.strip())
     return TraceContext(found[1], found[2], bool(int(found[3], 16) & 1)) if found else None
 

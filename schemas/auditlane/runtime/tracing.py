@@ -171,7 +171,7 @@ def statement(text: object) -> Iterator[dict[str, str]]:
     trace.
 
     `text` is the body, of which only the first word is recorded. Nothing is traced unless the current span is sampled,
-    since every poll and probe would otherwise start a trace of its own. Within a span of kind `client`, no further span
+    since every poll and probe would otherwise start a separate trace. Within a span of kind `client`, no further span
     is created.
     """
     current = trace_context.current() if _tracer is not None else None
@@ -191,7 +191,9 @@ def statement(text: object) -> Iterator[dict[str, str]]:
 
 
 def operation_of(body: object) -> str:
-    """Return a statement's first word in upper case, or `statement` if it is not a known keyword. Pure."""
+    """Return a statement's first word in upper case, or `statement` if it is not a known keyword. This function has no
+    side effects.
+    """
     if isinstance(body, bytes | bytearray | memoryview):
         body = bytes(body[:32]).decode("ascii", "replace")
     found = _OPERATION.match(body[:32]) if isinstance(body, str) else None

@@ -107,8 +107,8 @@ def changes(migration: Migration, database: str) -> list[str]:
 
 
 def _recreate(client: Client, database: str, form: list[str]) -> list[str]:
-    """Return statements that recreate Distributed tables and views in their final form. They contain no rows of their
-    own.
+    """Return statements that recreate Distributed tables and views in their final form. These do not store rows
+    themselves.
     """
     result: list[str] = []
     for name in SHARDING:

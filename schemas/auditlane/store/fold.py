@@ -1,7 +1,7 @@
 """Fold the statements of all migrations into one CREATE per table and view, with the same result.
 
 A replica that joins later needs this, since Keeper compares its CREATE with the current table. A statement whose effect
-is not known here raises an error and is never skipped. Pure.
+is not known here raises an error and is never skipped. This module performs no I/O.
 """
 
 from __future__ import annotations

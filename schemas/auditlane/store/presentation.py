@@ -64,7 +64,7 @@ class FieldView(BaseModel):
 
     @property
     def custom(self) -> bool:
-        """Whether the field's values are in the map `fields` rather than in a column of their own."""
+        """Whether the field's values are in the map `fields` rather than in a separate column."""
         return self.name not in _BASE
 
     @property

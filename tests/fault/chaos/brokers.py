@@ -1,4 +1,4 @@
-"""One or three brokers under attack. Workers connect to each of them through a proxy of its own."""
+"""One or three brokers under attack. Workers connect to each of them through a separate proxy."""
 
 from __future__ import annotations
 

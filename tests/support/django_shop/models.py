@@ -29,7 +29,7 @@ class Invoice(models.Model):
 
 
 class Reminder(Invoice):
-    """A child of an audited model, with a table of its own."""
+    """A child of an audited model. It has its own table."""
 
     fee = models.IntegerField(default=0)
 

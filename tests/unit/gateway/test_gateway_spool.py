@@ -1,4 +1,4 @@
-"""The gateway's use of the SDK's spool."""
+"""Tests how the gateway uses the spool of the SDK."""
 
 from __future__ import annotations
 

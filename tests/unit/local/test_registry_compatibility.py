@@ -218,7 +218,7 @@ def test_apache_avro_agrees(reader: Any, writer: Any) -> None:
 )
 def test_where_apache_avro_for_python_disagrees_with_java(reader: Any, writer: Any) -> None:
     """An alias without a namespace inherits its schema's namespace. Avro for Python ignores this, which is why
-    auditlane has a checker of its own. This test fails once Avro is fixed.
+    auditlane has its own checker. This test fails once Avro is fixed.
     """
     theirs = ReaderWriterCompatibilityChecker().get_compatibility(
         avro_parse(json.dumps(reader)), avro_parse(json.dumps(writer))

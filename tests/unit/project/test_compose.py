@@ -1,4 +1,4 @@
-"""The compose file: every variable and command exists, versions are pinned, and containers are confined."""
+"""Tests the compose file. Every variable and command exists, versions are pinned, and containers are confined."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ VERSION = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["versi
 
 
 def interpolated(text: str) -> str:
-    """Return the text with compose's variables replaced by their defaults."""
+    """Return the text with each variable of compose replaced by its default."""
     return re.sub(r"\$\{\w+:-([^}]*)\}", r"\1", text)
 
 

@@ -37,7 +37,7 @@ PANELS = [(board, panel) for board in BOARDS for panels in board.rows.values() f
 
 
 def rules() -> list[dict[str, Any]]:
-    """Return every rule, with the name of its file as `file`."""
+    """Return every rule. Its key `file` contains the name of its file."""
     return [
         rule | {"file": path.stem}
         for path in sorted((OBSERVE / "rules").glob("*.yaml"))

@@ -1,4 +1,4 @@
-"""The locations of addresses: without a database file, with one, and after replacing it."""
+"""Tests the locations of addresses without a database file, with one, and after the file is replaced."""
 
 from __future__ import annotations
 

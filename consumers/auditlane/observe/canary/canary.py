@@ -60,7 +60,8 @@ class Canary:
     def __init__(self, settings: Settings, sight: Sight, metrics: CanaryMetrics | None = None) -> None:
         """Prepare the canary without connecting.
 
-        Without `metrics`, failures are neither counted nor logged. Raises ConfigError, naming the missing settings.
+        Without `metrics`, failures are neither counted nor logged. Raises ConfigError, which names the missing
+        settings.
         """
         check(settings)
         self.limits = Limits.of(settings)
@@ -185,7 +186,7 @@ class Canary:
 
 
 class CanaryThread:
-    """Runs a canary in a thread of its own."""
+    """Runs a canary in a separate thread."""
 
     def __init__(self, canary: Canary, active: Callable[[], bool] = lambda: True) -> None:
         """Run `canary` while `active` returns True."""

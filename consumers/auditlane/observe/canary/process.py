@@ -1,4 +1,4 @@
-"""Runs `auditlane canary`, the canary as a process of its own, with `/metrics` and `/health`."""
+"""Runs `auditlane canary`, which is the canary as a separate process, with `/metrics` and `/health`."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ Through = Literal["api", "store"]
 def sight_of(settings: Settings, through: Through | None = None) -> Sight:
     """Return the `Sight` for the settings. It reads the query API if its URL is set, and otherwise the store.
 
-    Raises ConfigError, naming the missing setting.
+    Raises ConfigError, which names the missing setting.
     """
     if (through or ("api" if settings.serve_url else "store")) == "store":
         if not settings.clickhouse_url:

@@ -1,4 +1,5 @@
-"""Decides the outcome of a canary event, when to look for it again, and whether the installation is healthy. Pure.
+"""Decides the outcome of a canary event, when to look for it again, and whether the installation is healthy. This
+module performs no I/O.
 
 Times are seconds of a monotonic clock.
 """

@@ -1,4 +1,4 @@
-"""Findings about ClickHouse's accounts, grants, row policies and replication. Pure."""
+"""Findings about ClickHouse's accounts, grants, row policies and replication. This module performs no I/O."""
 
 from __future__ import annotations
 

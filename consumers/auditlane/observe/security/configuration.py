@@ -1,4 +1,4 @@
-"""Findings about authentication, passwords, links and limits, from the settings alone. Pure."""
+"""Findings about authentication, passwords, links and limits, from the settings alone. This module performs no I/O."""
 
 from __future__ import annotations
 

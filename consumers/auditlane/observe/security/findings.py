@@ -1,4 +1,6 @@
-"""The result of the security check. It contains findings by severity, and the checks that were not made. Pure."""
+"""The result of the security check. It contains findings by severity, and the checks that were not made. This module
+performs no I/O.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,6 @@
-"""Finds weaknesses in Kafka's access control, and settings with which acknowledged events may be lost. Pure."""
+"""Finds weaknesses in Kafka's access control, and settings with which acknowledged events may be lost. This module
+performs no I/O.
+"""
 
 from __future__ import annotations
 

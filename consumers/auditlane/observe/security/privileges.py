@@ -1,4 +1,4 @@
-"""Compare an account's ClickHouse grants with the grants that its role needs. Pure."""
+"""Compare an account's ClickHouse grants with the grants that its role needs. This module performs no I/O."""
 
 from __future__ import annotations
 

@@ -38,7 +38,7 @@ _SEVERITIES: Final[dict[Severity, SeverityName]] = {
 
 
 class Claims(Protocol):
-    """Claims by name, shared by all processes."""
+    """Claims by name, which all processes share."""
 
     def claim(self, name: str, /, *, until: datetime, now: datetime) -> bool:
         """Return True at most once per name, across all processes. Raises StoreUnavailable or StoreRefused."""
@@ -71,7 +71,7 @@ class Slot:
 
 
 class SecuritySchedule:
-    """Makes the check in a thread of its own. Errors do not end the thread, and `close` does not wait for it."""
+    """Makes the check in a separate thread. Errors do not end the thread, and `close` does not wait for it."""
 
     def __init__(
         self,

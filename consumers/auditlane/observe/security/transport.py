@@ -1,4 +1,6 @@
-"""Findings about unencrypted connections, TLS verification that is switched off, and certificates. Pure."""
+"""Findings about unencrypted connections, TLS verification that is switched off, and certificates. This module performs
+no I/O.
+"""
 
 from __future__ import annotations
 

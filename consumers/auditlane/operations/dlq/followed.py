@@ -28,7 +28,7 @@ def open_letters(counts: Iterable[Count]) -> OpenLetters:
     """Sum the counts of open letters. Every reject code is present. Codes that only other releases know are counted as
     `other`.
 
-    Pure.
+    This function has no side effects.
     """
     by_code = Counter({code.value: 0 for code in RejectCode})
     oldest: list[int] = []

@@ -53,7 +53,7 @@ class Latest:
 
 @dataclass(frozen=True, slots=True)
 class Upgraded:
-    """The value to send again. `dropped` lists the fields with a value that the latest contract lacks."""
+    """The value to send again. `dropped` lists the fields that have a value but do not exist in the latest contract."""
 
     value: bytes | None
     dropped: tuple[str, ...] = ()

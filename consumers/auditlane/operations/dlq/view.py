@@ -28,9 +28,9 @@ _FIELDS: Final[dict[str, str]] = {
 def view(
     found: Found, known: Callable[[bytes | None], CachedSchema | None], dry_run: DryRunResult | None
 ) -> dict[str, Any]:
-    """Return the document of `to_json`, with the body.
+    """Return the document of `to_json` and the body.
 
-    `event` contains the fields before the malformed field, and `replay` the result that a replay would have.
+    `event` contains the fields before the malformed field, and `replay` contains the result that a replay would have.
     """
     event, problem = decoded(found.value, known)
     field, (value, _) = _broken(found.letter, event, problem), split_guid(found.value)

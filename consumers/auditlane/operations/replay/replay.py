@@ -123,8 +123,8 @@ class Replay:
 
 
 def resumed(span: Span, progress: Progress) -> list[tuple[Span, bool]]:
-    """Return the rest of a span in parts, each with whether it is an announced chunk. The bounds of such a chunk must
-    not change.
+    """Return the rest of a span in parts, and whether each part is an announced chunk. The bounds of an announced chunk
+    must not change.
     """
     number = span.partition.number
     first = min(span.end, max(span.first, progress.done.get(number, 0)))

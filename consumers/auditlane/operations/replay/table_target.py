@@ -1,5 +1,5 @@
-"""Replays into a table. Messages that are not stored yet are validated, and inserted with the guard and with tokens of
-its own.
+"""Replays into a table. Messages that are not stored yet are validated. They are inserted with the guard, and with
+tokens that only the replay uses.
 """
 
 from __future__ import annotations

@@ -1,4 +1,6 @@
-"""Decides the status of each offset by comparing sorted arrays of messages, rows and dead letters. Pure."""
+"""Decides the status of each offset by comparing sorted arrays of messages, rows and dead letters. This module performs
+no I/O.
+"""
 
 from __future__ import annotations
 

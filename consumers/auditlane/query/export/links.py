@@ -42,7 +42,7 @@ class Signer(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class LinkTarget:
-    """The target of a code. It is the pairs of an export or the id of a job, with the scope on whose behalf the code
+    """The target of a code. It consists of the pairs of an export or the id of a job, and the scope for which the code
     was signed.
     """
 

@@ -1,4 +1,4 @@
-"""Parquet files, written in row groups as the rows arrive."""
+"""Write Parquet files in row groups as the rows arrive."""
 
 from __future__ import annotations
 

@@ -129,7 +129,7 @@ class ExportSpec:
 
 
 def export_spec(pairs: Iterable[Pair], scope: TenantScope, structure_of: StructureOf) -> ExportSpec:
-    """Parse the pairs of an export. Raises InvalidFilter, naming the parameter."""
+    """Parse the pairs of an export. Raises InvalidFilter, which names the parameter."""
     own, filter_ = split(pairs, OWN, from_structure(structure_of)(scope.tenant))
     format_ = Format(one_of("format", own.get("format"), tuple(Format)))
     formulas = one_of("formulas", own.get("formulas"), FORMULAS, FORMULAS[0])

@@ -1,4 +1,4 @@
-"""The location of an address in Frontegg's format, from an entry of a city or country file in MaxMind's format."""
+"""Convert entries of a city or country file in MaxMind's format to locations in Frontegg's format."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ class Flag(BaseModel):
 
 
 class IpLocation(BaseModel):
-    """A location, with Frontegg's member names. Null means unknown."""
+    """A location with Frontegg's member names. Null means that a member is unknown."""
 
     ip: str
     latitude: float | None = None
@@ -32,7 +32,7 @@ class IpLocation(BaseModel):
 
 
 def location(ip: str, entry: Any) -> IpLocation:
-    """Convert an entry, which is None for an unknown address. Members of an unexpected type are omitted."""
+    """Convert an entry. An unknown address has the entry None. Members of an unexpected type are omitted."""
     code = country_code(entry)
     flag = "".join(chr(_FLAG_A + ord(letter) - ord("A")) for letter in code or "")
     return IpLocation(

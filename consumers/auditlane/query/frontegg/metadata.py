@@ -1,4 +1,4 @@
-"""Converts between Frontegg's description of the columns and the data structure. Pure.
+"""Converts between Frontegg's description of the columns and the data structure. This module performs no I/O.
 
 A property describes the field to which its name maps. Properties without a field (keys of the metadata), the theme and
 every unknown member exist only in Frontegg's document, and are kept there.

@@ -96,7 +96,7 @@ Shape: TypeAlias = FieldTerm | Value | Negated | BoolGroup
 
 
 def shape_of(text: str) -> Shape | None:
-    """Return the shape of a query, or None for an empty query. Raises InvalidFilter, with the column of the mistake."""
+    """Return the shape of a query, or None for an empty query. Raises InvalidFilter with the column of the mistake."""
     try:
         counted: _Counted | None = _parser().parse(text)
     except UnexpectedInput as error:

@@ -42,7 +42,7 @@ _INT64: Final = 1 << 63
 def parse(text: str, custom: Mapping[str, Kind]) -> Node | None:
     """Return the tree of a query, or None for an empty query. `custom` contains the tenant's custom fields.
 
-    Raises InvalidFilter, with the column of the mistake.
+    Raises InvalidFilter with the column of the mistake.
     """
     shape = grammar.shape_of(text)
     return None if shape is None else _node(shape, custom)

@@ -257,7 +257,7 @@ class _Stream:
         return event.text
 
     def _json(self, event: StreamedEvent) -> str:
-        """Serialize the event on one line, in the form of the list API."""
+        """Serialize the event on one line, in the same form as the list API."""
         stored = Event.model_validate_json(event.line).model_copy(update={"conflict": event.conflict})
         [located] = self._geoip.located([stored])
         return located.model_dump_json()

@@ -31,7 +31,7 @@ BUILT_IN: Final = {name: _built_in(name) for name in sorted(LABELS)}
 
 
 def catalogue(own: Iterable[NamedAction]) -> list[tuple[NamedAction, bool]]:
-    """Return every action, with whether it is the environment's own, in order of name.
+    """Return every action in order of name. The result also states whether the environment defines the action.
 
     The environment's label replaces a built-in label. Its sentence replaces the built-in sentences for both outcomes.
     """

@@ -186,7 +186,7 @@ class ContractRepository:
             return tuple(chain.from_iterable(pool.map(changed, self._tenants())))
 
     def _tenants(self) -> list[str]:
-        """Return the tenants with a contract of their own."""
+        """Return the tenants that have their own contract."""
         found = (tenant_of_subject(self._topic, subject) for subject in self._client.subjects())
         return sorted(tenant for tenant in found if tenant is not None)
 

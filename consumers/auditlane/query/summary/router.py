@@ -113,7 +113,8 @@ def stats(request: Request, scope: Scope, services: Services) -> Stats:
 
 
 def groups(request: Request, scope: Scope, services: Services) -> EventGroups:
-    """Count the events that match the filters by the most frequent values of a field, each over time.
+    """Count the events that match the filters by the most frequent values of a field. Each value is also counted over
+    time.
 
     With `compare`, the events of the period before are also counted. The result contains values that are new, which
     have no events in it, and values that vanished, which only have events in it.

@@ -70,7 +70,8 @@ class Summaries:
         compare: bool,
         now: datetime,
     ) -> EventGroups:
-        """Count events by at most `limit` values of the field, and over time in about `max_buckets` buckets.
+        """Count events by at most `limit` values of the field. Also count each value over time, in about `max_buckets`
+        buckets.
 
         An open start of the time range extends to the first event. An open end extends to the last event or `now`. With
         `compare`, the period before is also counted. Raises InvalidFilter if there is none.

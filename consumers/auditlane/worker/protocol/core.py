@@ -135,7 +135,7 @@ class Core:
     def written(self, range_: Range, *, parts: int, rejected: int, took_ms: int) -> None:
         """Record that every month of the range is stored and `rejected` messages remain to be published.
 
-        `parts` and `took_ms` cover only its current months, since late months have a budget of their own.
+        `parts` and `took_ms` cover only its current months, since late months have a separate budget.
         """
         self.budget.spend(max(0, parts - 1))  # the first part was charged when the range was sealed
         self.budget.stored(took_ms)

@@ -89,9 +89,10 @@ def headers(range_: Range, rejection: Rejection, *, task: str) -> list[tuple[str
 
 
 def truncated(key: bytes | None, value: bytes | None, kept: int) -> tuple[bytes | None, bytes | None, RawHeaders]:
-    """Return the start of a message's key and of its value, and headers with the whole value's size and digest.
+    """Return the start of a message's key and the start of its value. Also return headers that contain the size and
+    digest of the whole value.
 
-    Pure.
+    This function has no side effects.
     """
     whole = value or b""
     original = [(CUT_BYTES, str(len(whole)).encode()), (CUT_SHA256, hashlib.sha256(whole).hexdigest().encode())]

@@ -316,7 +316,9 @@ def _asked(question: Callable[[], T]) -> T:
 
 
 def standing(fields: Collection[Field], chains: Collection[FirstDefaults]) -> frozenset[str]:
-    """Return the fields whose default is the first default in every subject that has the field. Pure."""
+    """Return the fields whose default is the first default in every subject that has the field. This function has no
+    side effects.
+    """
     return frozenset(
         one.name
         for one in fields

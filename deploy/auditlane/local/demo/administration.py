@@ -28,7 +28,7 @@ Task = Callable[[Inventory, Person, Random], list[Change]]
 
 
 def administer(inventory: Inventory, admin: Person, dice: Random) -> list[Change]:
-    """Carry out one task. Returns its actions, which may be none."""
+    """Carry out one task. Returns its actions, which may be empty."""
     return weighted(dice, _TASKS)(inventory, admin, dice)
 
 

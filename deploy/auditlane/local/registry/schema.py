@@ -1,7 +1,7 @@
 """Parses a schema's text into its graph, by the rules of Avro's Java parser.
 
 The registry's responses depend on details in which libraries differ (unknown attributes, names without a namespace,
-qualified aliases), so it has a parser of its own. Tests compare it with other parsers.
+qualified aliases), so it has its own parser. Tests compare it with other parsers.
 """
 
 from __future__ import annotations

@@ -11,7 +11,7 @@ from auditlane.server.admin.localized import Text
 
 
 class Tenant(BaseModel):
-    """One tenant, with its number of events."""
+    """A tenant and the number of its events."""
 
     tenant: str
     events: int = Field(description="Rows stored. A duplicate is counted until ClickHouse has merged it.")

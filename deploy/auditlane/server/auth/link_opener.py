@@ -23,7 +23,7 @@ KNOWN: Final = 20_000  # used links that are remembered, so that ClickHouse is n
 
 
 class LinkOpener:
-    """Exchanges the codes of links without blocking the event loop. There is one per process, used on one event
+    """Exchanges the codes of links without blocking the event loop. Each process has one, which belongs to its event
     loop.
     """
 

@@ -1,4 +1,6 @@
-"""`openapi.json`. FastAPI's document is completed with examples, and with auditlane's problems in place of its own."""
+"""Build `openapi.json`. It is FastAPI's document with examples added, and with its error responses replaced by
+auditlane's problems.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The pages of the shop: its admin, and a report with an event of its own."""
+"""The pages of the shop. They are its admin, and a report that records a specific event."""
 
 from django.contrib import admin
 from django.contrib.auth.decorators import login_required

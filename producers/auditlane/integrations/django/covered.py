@@ -1,4 +1,4 @@
-"""The models whose changes have events of their own. The admin does not record events for them."""
+"""The models whose changes are recorded as specific events. The admin does not record events for them."""
 
 from __future__ import annotations
 

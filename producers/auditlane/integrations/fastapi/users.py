@@ -112,7 +112,7 @@ def _logged_in(user: Any, request: Any = None, response: Any = None, *, social: 
 
 
 def _updated(user: Any, update_dict: Mapping[str, Any], request: Any = None, *, social: bool) -> list[Values]:
-    """Describe a change by the names of its fields, never by their values. Some fields have an action of their own."""
+    """Describe a change by the names of its fields, never by their values. Some fields have their own action."""
     made, names = [], {str(name) for name in update_dict}
     if names & _PASSWORD:
         made.append(of_user("user.password_changed", _id(user), by_user=False))

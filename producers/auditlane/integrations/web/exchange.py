@@ -1,4 +1,4 @@
-"""The facts about a request and its response, and the event that follows from them. Pure."""
+"""The facts about a request and its response, and the event that they describe. This module performs no I/O."""
 
 from __future__ import annotations
 

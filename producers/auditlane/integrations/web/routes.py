@@ -1,4 +1,6 @@
-"""Select a request's configured route by the framework's template, or by the path if there is none. Pure."""
+"""Select a request's configured route by the framework's template, or by the path if there is none. This module
+performs no I/O.
+"""
 
 from __future__ import annotations
 

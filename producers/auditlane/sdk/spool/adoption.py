@@ -27,7 +27,9 @@ class Adoption:
         self._refused: set[Path] = set()  # sets that were reported as unusable
 
     def oldest(self, own: Path | None) -> RecordSet | None:
-        """Return the oldest set except `own` whose process ended, locked."""
+        """Lock and return the oldest set whose process has ended. Also return the total size in bytes of all sets
+        except `own`.
+        """
         for path in folder.sets(self._parent):
             if path != own and (found := self._adopted(path)) is not None:
                 return found

@@ -41,8 +41,8 @@ class Delays:
         self._tenants: dict[str, int] = {}  # delayed tenants, and the highest number of their records
 
     def changes(self, ledger: Ledger, on_disk: Mapping[str, int], now: float, now_us: int) -> list[Change]:
-        """Return the changes since the previous call. `now` is monotonic, and `now_us` is in microseconds since
-        1970.
+        """Return the changes since the previous call. `now` is monotonic, and `now_us` is in microseconds
+        since 1970.
         """
         if ledger.low != self._low or not ledger.open:
             self._low, self._moved_at = ledger.low, now

@@ -1,5 +1,5 @@
-"""The background thread of the spool. It writes events that stall, sends those on disk, and reports losses and
-delays.
+"""The background thread of the spool. It writes events that stall, sends those on disk, and reports losses
+and delays.
 """
 
 from __future__ import annotations
@@ -126,7 +126,7 @@ class SpoolKeeper:
                 self._report_delay(change)
 
     def _look(self) -> None:
-        """Measure the other sets, and take over the oldest of those whose process ended."""
+        """Take over the oldest set whose process has ended, and measure the others."""
         own = self._sender.own.path if self._sender.own is not None else None
         self._sender.others_bytes = self._adoption.size(own)
         if self._sender.adopted is None and (found := self._adoption.oldest(own)) is not None:

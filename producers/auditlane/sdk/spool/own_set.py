@@ -1,4 +1,4 @@
-"""The set that this process writes."""
+"""The set to which this process writes."""
 
 from __future__ import annotations
 
@@ -18,7 +18,9 @@ _sync = getattr(os, "fdatasync", os.fsync)
 
 
 class OwnSet(RecordSet):
-    """The caller holds a lock. A signal handler that interrupts `append` may only call `append(…, alone=True)`."""
+    """The set to which this process writes. The caller must hold a lock. A signal handler that interrupts `append` may
+    only call `append(…, alone=True)`.
+    """
 
     def __init__(self, path: Path, owner: OwnerFile, *, segment_bytes: int, syncs: bool) -> None:
         super().__init__(path, owner)
@@ -53,9 +55,9 @@ class OwnSet(RecordSet):
         alone: bool = False,
         waiting: bool = False,
     ) -> tuple[int, Segment]:
-        """Write a record. Return its number and segment. `alone` writes it to a segment of its own.
+        """Write a record, and return its number and segment. With `alone`, it is written to a separate segment.
 
-        Raises OSError, in which case nothing was written.
+        Raises OSError. In this case, nothing was written.
         """
         number = self._numbered = self._numbered + 1  # one statement, so that a signal handler cannot take the number
         data = frame(Record(number, nth, emitted_us, tenant, event_id, topic, key, value, headers), self.seed)
@@ -77,7 +79,7 @@ class OwnSet(RecordSet):
         return number, segment
 
     def seal(self) -> None:
-        """Let the next record start a new segment. Raises OSError."""
+        """Make the next record start a new segment. Raises OSError."""
         if self._active is None:
             return
         try:
@@ -96,23 +98,25 @@ class OwnSet(RecordSet):
             _sync(self._descriptor)
 
     def duplicate(self) -> int:
-        """Return a descriptor of the active segment, to sync it without the lock. Returns -1 if there is none."""
+        """Return a duplicate descriptor of the active segment, which can be synced without the lock. Returns -1 if
+        there is no segment.
+        """
         return os.dup(self._descriptor) if self._descriptor >= 0 else -1
 
     def leave(self) -> None:
-        """See RecordSet."""
+        """Unlock the set. If it is empty, delete its files."""
         self.close_inherited()
         super().leave()
 
     def close_inherited(self) -> None:
-        """Close the active segment, such as in a forked child, whose parent continues to write it."""
+        """Close the active segment in a forked child. The parent continues to write to it."""
         if self._descriptor >= 0:
             os.close(self._descriptor)
             self._descriptor = -1
         self._active = None
 
     def _prepared(self, size: int) -> Segment:
-        """Return the active segment, with room for `size` bytes."""
+        """Return the active segment. It has room for `size` bytes."""
         active = self._active
         if active is not None and not active.open and active.size >= _REUSED_BYTES:
             os.ftruncate(self._descriptor, HEADER_BYTES)
@@ -162,7 +166,7 @@ class OwnSet(RecordSet):
 
 
 def _write(descriptor: int, data: bytes) -> None:
-    """Write all bytes at the end of a file, or none. Raises OSError."""
+    """Append all bytes to a file, or none of them. Raises OSError."""
     written = os.write(descriptor, data)
     try:
         while written < len(data):

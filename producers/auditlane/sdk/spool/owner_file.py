@@ -1,7 +1,8 @@
-"""The lock of a set, and the counters that survive its process.
+"""The lock of a set, and counters that survive the process that owns it.
 
-The process that owns a set holds an exclusive lock on the set's file `owner` for its life. The file is mapped into
-memory, so that counting costs no system call and SIGKILL loses no count. It has a header and one slot for each tenant.
+The process that owns a set holds an exclusive lock on the file `owner` of the set until it ends. The file is mapped
+into memory. Therefore, counting needs no system call, and SIGKILL does not lose any count. The file consists of a
+header and one slot for each tenant.
 """
 
 from __future__ import annotations
@@ -84,9 +85,10 @@ class OwnerFile:
 
     @classmethod
     def adopt(cls, folder: Path) -> OwnerFile | None:
-        """Lock the owner file of a process that has ended. Return None if the process lives, or the file is gone.
+        """Lock the owner file of a process that has ended. Return None if the process is alive, or if the file does not
+        exist.
 
-        A damaged file counts as empty. Raises PermissionError for another user's file.
+        A damaged file counts as empty. Raises PermissionError if the file belongs to another user.
         """
         path = folder / NAME
         try:
@@ -144,7 +146,7 @@ class OwnerFile:
         self._words[slot + _SETTLED] += 1
 
     def next_spilled(self, slot: int) -> int:
-        """Return the number of the tenant's next event that is written to a segment."""
+        """Return the number of the tenant's next event that will be written to a segment."""
         return self._words[slot + _SPILLED] + 1
 
     def spilled(self, slot: int) -> None:
@@ -159,7 +161,7 @@ class OwnerFile:
             self._words[slot + _SPILLED] = max(self._words[slot + _SPILLED], nth.get(tenant, 0))
 
     def unsettled(self) -> list[Unsettled]:
-        """Return the counters of all tenants, without those that cannot be true."""
+        """Return the counters of all tenants, except counters that cannot be correct."""
         found = []
         for slot, tenant in self._named():
             emitted, settled, spilled, since, last = self._words[slot + _EMITTED : slot + _LAST + 1].tolist()

@@ -36,7 +36,7 @@ _PERMANENT: Final = (KafkaError.MSG_SIZE_TOO_LARGE, KafkaError.INVALID_MSG, Kafk
 
 
 class SpoolSender(SpoolStore):
-    """Thread-safe. A signal handler that interrupts `send` may call it too."""
+    """Writes and sends events. Thread-safe. A signal handler may call `send`, even if it interrupted `send`."""
 
     def __init__(
         self,
@@ -199,8 +199,8 @@ class SpoolSender(SpoolStore):
         return True
 
     def _hand_over(self, event: Event) -> bool:
-        """Hand an event that is on disk to the Kafka client. Return whether there was room for it. Otherwise, it
-        waits.
+        """Hand an event that is on disk to the Kafka client. Return whether there was room for it.
+        Otherwise, it waits.
         """
         try:
             self._offer(event, partial(self._reported, event))

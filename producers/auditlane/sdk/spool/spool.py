@@ -1,5 +1,5 @@
-"""The spool of a client. It consists of a sender and a background thread, and handles forks and the end of the
-process.
+"""The spool of a client. It consists of a sender and a background thread, and handles forks and the end of
+the process.
 """
 
 from __future__ import annotations

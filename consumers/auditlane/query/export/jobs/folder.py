@@ -131,7 +131,9 @@ class JobStore:
         return folder
 
     def find(self, scope: TenantScope, id_: str) -> tuple[JobFolder, JobStatus]:
-        """Return a job that the scope may see. Raises NotFound if there is none, also for another tenant's job."""
+        """Return a job that the scope may see. Raises NotFound if there is none, or if the job belongs to another
+        tenant.
+        """
         if not _ID.fullmatch(id_):
             raise _not_found(id_)
         folder = JobFolder(self._of(scope.tenant) / id_)

@@ -1,6 +1,4 @@
-"""Finds jobs without an owner and runs some of them. One thread scans for jobs, and each job has a thread of its
-own.
-"""
+"""Finds jobs without an owner and runs some of them. One thread scans for jobs, and each job runs in its own thread."""
 
 from __future__ import annotations
 
@@ -34,7 +32,9 @@ class JobFigures:
 
 
 def figures(jobs: Iterable[tuple[State, datetime]]) -> dict[State, JobFigures]:
-    """Summarize jobs, which are given as (state, time of creation). States without a job are absent. Pure."""
+    """Summarize jobs, which are given as (state, time of creation). States without a job are absent. This function has
+    no side effects.
+    """
     found: dict[State, JobFigures] = {}
     for state, created_at in jobs:
         before = found.get(state, JobFigures(0, created_at))

@@ -48,9 +48,9 @@ Build = Callable[[Row, Mapped], Attributes]
 
 @dataclass(frozen=True, slots=True)
 class Shape:
-    """The attributes of an OCSF class. It has attributes of its own, and some of the common attributes.
+    """The attributes of an OCSF class. It has its own attributes and some of the common attributes.
 
-    A class without an actor of its own gets it from the `host` profile.
+    A class that does not define an actor gets it from the `host` profile.
     """
 
     build: Build

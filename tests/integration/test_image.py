@@ -27,7 +27,7 @@ RESTARTS = int(os.environ.get("AUDITLANE_TEST_RESTARTS", "50"))
 ENTER = (
     'mount --bind "$0" "$0" && mount --bind /dev "$0/dev" && mount -t proc proc "$0/proc" '
     '&& mount -t tmpfs -o mode=1777 tmpfs "$0/tmp" && mount -o remount,ro,bind "$0" '
-    '&& exec chroot --userspec=10001:10001 "$0" auditlane "$@"'
+    '&& exec chroot --userspec=10001:10001 "$0" "$@"'
 )
 ENVIRONMENT = {
     "PATH": "/opt/auditlane/bin:/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin",
@@ -42,7 +42,7 @@ def command() -> list[str]:
         pytest.skip(f"{VARIABLE} is not set: build an image with deploy/image/build.sh")
     if os.getuid() or not shutil.which("unshare"):
         pytest.skip("entering an image needs root and unshare")
-    return ["unshare", "--mount", "--propagation", "private", "sh", "-c", ENTER, _IMAGE]
+    return ["unshare", "--mount", "--propagation", "private", "sh", "-c", ENTER, _IMAGE, "auditlane"]
 
 
 def test_restarts_under_load_lose_nothing_and_end_in_time(world: World, command: list[str]) -> None:
@@ -85,7 +85,11 @@ def test_serve_is_ready_and_ends_in_order(world: World, command: list[str], tmp_
     }
     with (tmp_path / "serve.log").open("wb") as log:
         process = subprocess.Popen(
-            [*command, "serve"], env=ENVIRONMENT | own, stdout=subprocess.PIPE, stderr=log, text=True
+            [*command[:-1], "sh", "-c", "auditlane keys init >&2 && exec auditlane serve"],
+            env=ENVIRONMENT | own,
+            stdout=subprocess.PIPE,
+            stderr=log,
+            text=True,
         )
         assert process.stdout is not None
         try:

@@ -76,15 +76,15 @@ def compile_ranking(
     """Compile the query for the values with the most events, in the period of the filter or the one before it. The
     latter begins at `before`.
 
-    Each row contains a `value`, and the numbers of events with and without a name of the actor (`named`, `unnamed`). It
-    also contains the totals of all values: `values`, `new` (only in the period of the filter) and `vanished` (only in
-    the period before).
+    Each row contains a `value`, and the totals of all values: `values`, `new` (only in the period of the filter) and
+    `vanished` (only in the period before). For the field `actor`, it also contains the numbers of events with and
+    without a name (`named`, `unnamed`).
     """
     parameters = Parameters(database)
     conditions = where(parameters, scope, replace(filter_, since=before or filter_.since))
     during = _during(parameters, filter_.since)
     now, then = f"countIf({during})", f"countIf(NOT {during})"
-    named = "ifNull(e.actor_name, '') != ''"
+    named = "ifNull(e.actor_name, '') != ''" if field.path == "actor" else "true"
     columns = (
         f"{_value(parameters, field)} AS value, countIf({named}) AS named, countIf(NOT {named}) AS unnamed, "
         f"count() OVER () AS values, countIf({then} = 0) OVER () AS new, countIf({now} = 0) OVER () AS vanished"

@@ -15,7 +15,6 @@ import { plotStyles } from "../search/plot.styles.js";
 import { ViewerElement } from "../viewer-element.js";
 import { COLOURS, groupsStyles } from "./groups.styles.js";
 
-const VALUES = COLOURS;
 const BUCKETS = 60;
 const HEIGHT = 156;
 const DESCRIBED = 3; // groups named for each bar
@@ -50,7 +49,7 @@ export class Groups extends ViewerElement {
     const { view, accessParams, zone } = viewer;
     if (!view.group) return;
     const compare = view.compare && isComparable(view.range, viewer.asOf);
-    const own = { field: view.group, limit: VALUES, buckets: BUCKETS, tz: zone, compare };
+    const own = { field: view.group, limit: COLOURS, buckets: BUCKETS, tz: zone, compare };
     const params = [...viewer.filter(), ...Object.entries(own).map(([name, value]) => [name, String(value)] as const)];
     const key = JSON.stringify([view.query.trim(), view.range, accessParams, own]);
     const revision = viewer.recountCount;

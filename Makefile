@@ -23,7 +23,7 @@ $(STAMP): pyproject.toml constraints.txt | $(BIN)/python
 	@$(BIN)/python tests/support/tools.py
 	@touch $(STACK) $@
 
-.PHONY: run tools test test-viewer test-lint test-alone test-fault test-browser test-parts test-rest test-long lint format docs actions texts lock bench bench-parts bench-neighbours bench-viewer bench-embed pictures chaos simulate viewer clean help
+.PHONY: run tools test test-viewer test-lint test-alone test-fault test-browser test-parts test-rest test-long lint format docs actions texts lock bench bench-parts bench-query bench-neighbours bench-viewer bench-embed pictures chaos simulate viewer clean help
 
 run: $(STACK) ## set up, start the whole stack with sample data, print links to open
 	@$(BIN)/python consumers/viewer/build.py --if-possible
@@ -118,6 +118,9 @@ bench-parts: $(STAMP) ## measure the steps, validation, the table's layout, the 
 	$(BIN)/python tests/bench/bench_export.py
 	$(BIN)/python tests/bench/bench_query.py
 	$(BIN)/python -m pytest tests/bench --override-ini python_files='bench_sdk.py bench_spool.py bench_fastapi.py bench_http.py bench_django.py' -s
+
+bench-query: $(STAMP) ## measure reading over HTTP: time, and rows, bytes and CPU from ClickHouse's log (ROWS=1000000, MONTHS=1, REQUESTS=25)
+	$(BIN)/python tests/bench/bench_query.py
 
 bench-neighbours: $(STAMP) ## measure the effect of one tenant's abuse on twenty others (ROUNDS=5, KINDS=contract,flood)
 	$(BIN)/python -m pytest tests/bench --override-ini python_files=bench_neighbours.py -s

@@ -1,9 +1,10 @@
-"""Measure the cost of reading over HTTP: `python tests/bench/bench_query.py` (ROWS=1000000). The figures are reported,
-not asserted.
+"""Measure the cost of reading over HTTP: `make bench-query` (ROWS=1000000, MONTHS=1, REQUESTS=25), unasserted.
 
-It stores one tenant's month next to a hundred small tenants. Each insert contains events of the whole month, so that
-parts overlap as much as possible, and one event in eighty is stored twice. It then sends one request after another to a
-real `auditlane serve`.
+It stores one tenant's events next to those of a hundred small tenants, in inserts that each hold events of the whole
+time (so that parts overlap as much as possible), with one event in eighty stored twice, and sends one request after
+another to a real `auditlane serve`. With several MONTHS, it merges every month except the last, as ClickHouse does with
+months that receive no more events. For each kind of request, it prints the time, and from ClickHouse's query log what
+one request read: statements, rows, bytes and CPU time.
 """
 
 from __future__ import annotations
@@ -19,6 +20,7 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "support"))
 import urllib3
+from clickhouse_connect.driver.client import Client
 from fixtures.clickhouse import EngineProcess
 from measured import machine, usage
 from serving import ServeProcess
@@ -32,7 +34,8 @@ from auditlane.store.client import connect
 from auditlane.store.migrate import migrate
 from auditlane.store.presentation import DEFAULT_FIELDS, ENVIRONMENT, Revision, save
 
-TENANT, DATABASE, INSERTS, MONTH = "acme", "audit", 40, timedelta(days=31)
+TENANT, DATABASE, INSERTS = "acme", "audit", 40
+SPAN = timedelta(days=31) * int(os.environ.get("MONTHS", "1"))
 FILL = (
     f"INSERT INTO {DATABASE}.events (tenant_id, occurred_at, event_id, action, actor_id, actor_type, actor_name,"
     " resource, resource_id, outcome, severity, description, ip, user_agent, request_id, source, metadata, fields,"
@@ -54,6 +57,7 @@ FILL = (
 )
 REQUESTS = int(os.environ.get("REQUESTS", "25"))
 ONE = "one event by its id"
+REQUEST = "one request id"
 FAR = "a page far down"
 
 
@@ -68,6 +72,11 @@ def requests() -> dict[str, str]:
         "by actor's name": f"{events}&sort=actor_name",
         "action=login": f"{events}&action=login",
         "one actor (1 in 10,000)": f"{events}&actor=u-17",
+        "no such actor": f"{events}&actor=nobody",
+        "one object (1 in 50,000)": f"{events}&resource_id=4711",
+        REQUEST: f"{events}&request_id=",
+        "an address in no event": f"{events}&ip=192.0.2.1",
+        "a value of metadata": f"{events}&metadata.n=4711",
         "query language": f"{events}&query=action:doc*+outcome:failure+-ip:10.1.0.0/20",
         "free text, frequent": f"{events}&q=happened",
         "free text, in no event": f"{events}&q=nothingsuch",
@@ -91,7 +100,9 @@ def main() -> None:
             filled = fill(engine.url, count)
             print(json.dumps(filled | machine()), flush=True)
             with ServeProcess(folder, clickhouse_url=engine.url) as serve:
-                measure(serve)
+                log = connect(load(clickhouse_url=engine.url))
+                measure(serve, log)
+                log.close()
                 print(json.dumps({"serve_peak_mb": round(usage(serve.process.pid).peak_mb)}), flush=True)
         finally:
             engine.stop()
@@ -101,16 +112,22 @@ def fill(url: str, count: int) -> dict[str, object]:
     """Create the events. Return a description of them."""
     client = connect(load(clickhouse_url=url, query_timeout_s=300.0))
     migrate(client, DATABASE)
-    since = datetime.now(UTC) - MONTH
+    since = datetime.now(UTC) - SPAN
     each = -(-count * 10 // 9 // INSERTS)
     how = {
         "since": int(since.timestamp() * 1e6),
-        "step": MONTH / timedelta(microseconds=1) / (each * INSERTS),
+        "step": SPAN / timedelta(microseconds=1) / (each * INSERTS),
         "inserts": INSERTS,
     }
     for part in range(INSERTS):
         client.command(FILL.format(part=part, count=each, **how))
     client.command(FILL.format(part=0, count=each // 2, **how))  # sent twice
+    closed = client.query(
+        f"SELECT DISTINCT partition_id FROM system.parts WHERE database = '{DATABASE}' AND table = 'events' AND active"
+        " ORDER BY partition_id"
+    ).result_rows[:-1]
+    for (partition,) in closed if timedelta(days=31) < SPAN else []:
+        client.command(f"OPTIMIZE TABLE {DATABASE}.events PARTITION ID '{partition}' FINAL")
     sortable = tuple(one.model_copy(update={"sortable": True}) for one in DEFAULT_FIELDS)
     save(client, DATABASE, Revision(scope=ENVIRONMENT), Revision(scope="", fields=sortable), now=datetime.now(UTC))
     while client.query("SELECT count() FROM system.merges").result_rows[0][0]:
@@ -121,24 +138,47 @@ def fill(url: str, count: int) -> dict[str, object]:
     return {"events": events, "parts": parts.result_rows[0][0], "rows": parts.result_rows[0][1]}
 
 
-def measure(serve: ServeProcess) -> None:
+def measure(serve: ServeProcess, log: Client) -> None:
     pool = urllib3.PoolManager(retries=False, timeout=60.0)
     headers = {"Authorization": f"Bearer {serve.viewer_token(TENANT)}"}
     far = Position(
-        int((datetime.now(UTC) - MONTH / 2).timestamp() * 1e6), "00000000-0000-4000-8000-000000000000", "0" * 32
+        int((datetime.now(UTC) - SPAN / 2).timestamp() * 1e6), "00000000-0000-4000-8000-000000000000", "0" * 32
     )
-    cursor = Cursors(serve.signing.mac).sign(TenantScope.for_operator(TENANT), Filter(), far)
-    newest = pool.request("GET", serve.url + "/v1/events?limit=1", headers=headers).json()["data"][0]["event_id"]
+    cursor = Cursors(serve.signing.mac).sign(TenantScope.for_operator(TENANT), Filter(include_access=False), far)
+    newest = pool.request("GET", serve.url + "/v1/events?limit=1", headers=headers).json()["data"][0]
+    ends = {FAR: f"&cursor={cursor}", ONE: newest["event_id"], REQUEST: newest["request_id"]}
+    print(f"{'request':34s} {'p50 ms':>8s} {'p95 ms':>8s} {'CPU ms':>8s} {'rows':>11s} {'MB':>7s} {'statements':>10s}")
     for name, path in requests().items():
-        path += {FAR: f"&cursor={cursor}", ONE: newest}.get(name, "")
         took = []
+        since = log.query("SELECT now64(6)").result_rows[0][0]
         for _ in range(REQUESTS):
             began = time.perf_counter()
-            answer = pool.request("GET", serve.url + path, headers=headers)
+            answer = pool.request("GET", serve.url + path + ends.get(name, ""), headers=headers)
             took.append((time.perf_counter() - began) * 1e3)
-            assert answer.status == 200, (name, answer.data)
-        p95 = statistics.quantiles(took, n=20)[-1]
-        print(f"{name:34s} p50 {statistics.median(took):7.1f} ms   p95 {p95:7.1f} ms", flush=True)
+            if answer.status != 200:
+                print(f"{name}: {answer.status} {answer.json()['code']}", flush=True)
+                break
+        statements, rows, megabytes, cpu_ms = cost(log, since, len(took))
+        p95 = statistics.quantiles(took, n=20)[-1] if len(took) > 1 else took[0]
+        print(
+            f"{name:34s} {statistics.median(took):8.1f} {p95:8.1f} {cpu_ms:8.1f} {rows:11,.0f} {megabytes:7.1f}"
+            f" {statements:10.1f}",
+            flush=True,
+        )
+
+
+def cost(log: Client, since: datetime, requests: int) -> list[float]:
+    """Return what one of the requests since then cost: statements over events, rows and megabytes read, CPU ms."""
+    log.command("SYSTEM FLUSH LOGS query_log")
+    events = ", ".join(f"'{DATABASE}.{name}'" for name in ("log", "events"))
+    row = log.query(
+        "SELECT count(), sum(read_rows), sum(read_bytes) / 1e6,"
+        " sum(ProfileEvents['UserTimeMicroseconds'] + ProfileEvents['SystemTimeMicroseconds']) / 1e3"
+        f" FROM system.query_log WHERE type != 'QueryStart' AND hasAny(tables, [{events}])"
+        " AND query_start_time_microseconds >= {since:DateTime64(6)}",
+        parameters={"since": since},
+    ).result_rows[0]
+    return [float(total) / requests for total in row]
 
 
 def _ago(days: int) -> str:

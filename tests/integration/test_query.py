@@ -269,7 +269,7 @@ def test_pages_over_http(url, data):
     assert back["data"] == first["data"]
     assert (back["prev"], back["next"] is not None) == (None, True)
     empty = get(url, "/v1/events", action="nothing such")[1]
-    assert empty == {"data": [], "next": None, "prev": None}
+    assert empty == {"data": [], "next": None, "prev": None, "searched_to": None}
 
 
 @pytest.mark.parametrize(

@@ -6,29 +6,18 @@ Conflicts are looked up only for the events on a page, by the table's sorting ke
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime, timedelta
-from itertools import pairwise
-from typing import Any, Final
+from typing import Final
 
 from auditlane.access.scope import TenantScope
 from auditlane.query.clickhouse.executor import QueryExecutor
-from auditlane.query.clickhouse.statements import KEY, Parameters, Statement, select
+from auditlane.query.clickhouse.statements import PLACE, Parameters, Statement, select
+from auditlane.query.copies import Key, Row, key_of, shared
 from auditlane.query.filters import Filter
-from auditlane.query.sort import Position
-from auditlane.query.sql import where
+from auditlane.query.sql import of_tenant, where, within_base_filter
 
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
-Key = tuple[int, str]  # (occurred_at in microseconds, event id): unique unless events are in conflict
-
-
-def adjacent(rows: Iterable[Mapping[str, Any]], before: Position | None = None) -> set[Key]:
-    """Return the keys that occur more than once among the rows of a complete, time-sorted list.
-
-    This needs no query, since such rows are adjacent. `before` is the row before the first.
-    """
-    keys = [*([(before.occurred_us, before.event_id)] if before else []), *map(key_of, rows)]
-    return {key for key, following in pairwise(keys) if key == following}
 
 
 class Conflicts:
@@ -38,21 +27,19 @@ class Conflicts:
         self._executor = executor
         self._database = database
 
-    def among(self, scope: TenantScope, rows: Sequence[Mapping[str, Any]], *, seconds: float | None = None) -> set[Key]:
-        """Return those keys in the rows that several stored events share. The rows have the columns `statements.KEY`.
+    def stored(self, scope: TenantScope, rows: Sequence[Row], *, seconds: float | None = None) -> list[Row]:
+        """Return which contents are stored for the keys in the rows, as `compile_contents` describes them.
 
         The search takes none of the tenant's query slots, since it is part of the query that read the rows.
         """
         if not rows:
-            return set()
-        statement = compile_conflicts(self._database, scope, map(key_of, rows))
-        return set(map(key_of, self._executor.rows(statement, seconds=seconds)))
+            return []
+        statement = compile_contents(self._database, scope, map(key_of, rows))
+        return list(self._executor.rows(statement, seconds=seconds))
 
-
-def key_of(row: Mapping[str, Any]) -> Key:
-    """Return a row's key."""
-    id_ = row["id"]
-    return int(row["occurred_us"]), id_.decode() if isinstance(id_, bytes) else str(id_)
+    def among(self, scope: TenantScope, rows: Sequence[Row]) -> set[Key]:
+        """Return the keys in the rows that several stored events share; rows have the columns `statements.KEY`."""
+        return shared(self.stored(scope, rows))
 
 
 def in_conflict(parameters: Parameters, scope: TenantScope, filter_: Filter) -> str:
@@ -71,16 +58,20 @@ def in_conflict(parameters: Parameters, scope: TenantScope, filter_: Filter) -> 
     )
 
 
-def compile_conflicts(database: str, scope: TenantScope, keys: Iterable[Key]) -> Statement:
-    """Compile a search for keys that several events share. Each row contains `statements.KEY`.
+def compile_contents(database: str, scope: TenantScope, keys: Iterable[Key]) -> Statement:
+    """Compile a search for what is stored for these keys, among them or all pairs of their times and ids.
 
-    The result contains such keys among `keys`, but may also contain other pairs of their times and ids.
+    There is one row for each identity. It contains `statements.PLACE`, the highest `rank`, and whether the first copy
+    is `visible` under the base filter. The table holds every copy, so that this needs no deduplication.
     """
     times, ids = zip(*keys, strict=True)
     parameters = Parameters(database)
-    conditions = where(parameters, scope, Filter())
-    # A condition for each column lets ClickHouse use the primary key.
+    conditions = [of_tenant(parameters, scope)]
+    # A condition for each column lets ClickHouse use the primary key and the index on ids.
     written = [f"{_EPOCH + timedelta(microseconds=micros):%Y-%m-%d %H:%M:%S.%f}" for micros in sorted(set(times))]
     conditions.append("e.occurred_at IN " + parameters.add("Array(DateTime64(6, 'UTC'))", written))
     conditions.append(f"e.event_id IN {parameters.add('Array(UUID)', sorted(set(ids)))}")
-    return select(KEY, conditions, "GROUP BY e.occurred_at, e.event_id HAVING count() > 1", parameters)
+    group = "GROUP BY e.occurred_at, e.event_id, e.content_hash"
+    visible = f"argMax({within_base_filter(parameters, scope)}, e.first_wins)"
+    columns = f"{PLACE}, max(e.first_wins) AS rank, {visible} AS visible"
+    return select(columns, conditions, group, parameters, source="events")

@@ -90,11 +90,6 @@ class Filter:
         """Whether the filter has conditions other than a time range and `include_access`."""
         return self != Filter(self.since, self.until, include_access=self.include_access)
 
-    @property
-    def omits(self) -> bool:
-        """Whether the filter may leave out events within its time range."""
-        return self.narrows or not self.include_access
-
     def digest(self) -> bytes:
         """Return 16 bytes that are equal for equal filters, regardless of the order in which their conditions were
         given.

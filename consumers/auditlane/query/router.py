@@ -6,6 +6,7 @@ Handlers find their services in `app.state.services`, and the caller in `request
 from __future__ import annotations
 
 from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
 from functools import partial
 from typing import Annotated, Any, Protocol
 
@@ -79,13 +80,16 @@ def granted(check: Callable[..., Any]) -> Any:
 
 
 class EventPage(BaseModel):
-    """Events in the order of the list. `next` and `prev` are the cursors of the adjacent pages, and null at the ends of
-    the list.
+    """Events in the list's order. `next` and `prev` are cursors of the adjacent pages, null at the ends of the list.
+
+    A search that takes long ends before the page is full, even without any event. `searched_to` is then the time up to
+    which it went, and the cursor continues it; otherwise it is null.
     """
 
     data: list[Event]
     next: str | None
     prev: str | None
+    searched_to: str | None = None
 
 
 class FilterError(BaseModel):
@@ -145,7 +149,12 @@ def list_events(request: Request, scope: Scope, services: Services) -> EventPage
         data=services.geoip.located(page.events),
         next=cursors.sign(scope, filter_, page.older, sort) if page.older else None,
         prev=cursors.sign(scope, filter_, page.newer, sort) if page.newer else None,
+        searched_to=None if page.searched_us is None else _rfc3339(page.searched_us),
     )
+
+
+def _rfc3339(micros: int) -> str:
+    return (datetime(1970, 1, 1, tzinfo=UTC) + timedelta(microseconds=micros)).isoformat().replace("+00:00", "Z")
 
 
 def get_event(

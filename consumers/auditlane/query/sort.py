@@ -6,6 +6,7 @@ be on no page.
 
 from __future__ import annotations
 
+import uuid
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, Final
@@ -64,6 +65,12 @@ class Position:
         """Return the position of a row. The row has the columns `statements.PLACE`, whose strings may be bytes."""
         id_, content = (text.decode() if isinstance(text, bytes) else str(text) for text in (row["id"], row["content"]))
         return cls(int(row["occurred_us"]), id_, content, newer)
+
+    @classmethod
+    def at(cls, micros: int, *, ascending: bool, newer: bool) -> Position:
+        """Return a place next to a time: after all its events if `ascending`, else before them."""
+        end = "f" if ascending else "0"
+        return cls(micros, str(uuid.UUID(end * 32)), end * 32, newer)
 
 
 def parse_sort(text: str | None, structure: Callable[[], Structure]) -> Sort:

@@ -1,4 +1,4 @@
-"""Compiles filters, queries and positions to SQL over the view `log`.
+"""Compiles filters, queries and positions to SQL over the view `log` or the table of events.
 
 The text depends only on the filters and columns that are used. Every value is a parameter.
 """
@@ -17,13 +17,16 @@ from auditlane.contract.vocabulary import ACCESS_ACTIONS
 from auditlane.query.base_filter import filter_of
 from auditlane.query.clickhouse.statements import (
     AS_TEXT,
+    EVENTS,
     FREE_TEXT,
     JSON_LINE,
     NULLABLE,
     PLACE,
+    RANK,
     Parameters,
     Statement,
     select,
+    statement,
 )
 from auditlane.query.fields import CHOICES, severity_rank, stored_address
 from auditlane.query.filters import Filter, OffsetRange, PartitionKey
@@ -45,10 +48,13 @@ from auditlane.query.language.tree import (
     Within,
     Word,
 )
-from auditlane.query.sort import NEWEST, Position, Sort, ascending, ordering
+from auditlane.query.sort import NEWEST, Position, Sort, ascending, beside, ordering
+from auditlane.query.windows import Window
 
 # When ClickHouse reads in the list's order, an event that does not match costs four times as much.
 _ANY_ORDER: Final = {"optimize_read_in_order": 0}
+_ALL_TIME: Final = Window(None, None, 0)
+SORTED_ROWS: Final = 10_000_000  # rows that a list in another order than time may read
 _IN_IDS: Final = frozenset("0123456789abcdef-")
 _IN_ADDRESSES: Final = frozenset("0123456789abcdef:.")
 _EXACT: Final = 1 << 53  # a float represents every integer up to here exactly
@@ -62,46 +68,61 @@ def compile_page(
     position: Position | None,
     limit: int,
     sort: Sort = NEWEST,
-    edge: int | None = None,
+    window: Window = _ALL_TIME,
+    marks_access: bool = False,
 ) -> Statement:
-    """Compile a query for the page of at most `limit` events next to the position.
+    """Compile the `limit` stored rows next to the position that match, in the list's order, or nearest first if the
+    page precedes the position. In a list by time, only those in the window.
 
-    The events are in the order of the list, or nearest first if the page precedes the position. In a list by time, the
-    page ends at the `edge` (microseconds). Each row contains `line` (the event as JSON) and the columns
-    `statements.PLACE`, from which a position is made.
+    Rows: `line` (the event as JSON), the columns `statements.PLACE`, from which a position is made, and `rank`. A row
+    may be a copy of another. With `marks_access`, `access` is 1 for events about access to the log.
     """
     parameters = Parameters(database)
     conditions = where(parameters, scope, filter_)
     by = ordering(parameters, scope, sort, position)
     conditions += by.conditions
-    if edge is not None:
-        conditions.append(f"e.occurred_at {'<' if ascending(sort, position) else '>'}= {parameters.time(edge)}")
+    up = ascending(sort, position)
+    if window.near is not None:
+        conditions.append(f"e.occurred_at {'>' if up else '<'} {parameters.time(window.near)}")
+    if window.far is not None:
+        conditions.append(f"e.occurred_at {'<' if up else '>'}= {parameters.time(window.far)}")
+    access = f", {_is_access(parameters)} AS access" if marks_access else ""
     compiled = select(
-        f"{JSON_LINE} AS line, {PLACE}",
+        f"{JSON_LINE} AS line, {PLACE}, {RANK}{access}",
         conditions,
         f"{by.order} LIMIT {parameters.add('UInt32', limit)}",
         parameters,
         before=by.before,
+        source="events",
     )
+    if not sort.by_time:
+        return replace(compiled, rows_read=SORTED_ROWS)
     return replace(compiled, settings=compiled.settings | _ANY_ORDER) if narrows(scope, filter_) else compiled
 
 
-def compile_edge(
+def compile_reach(
     database: str, scope: TenantScope, filter_: Filter, *, position: Position | None, sort: Sort, rows: int
 ) -> Statement:
-    """Compile a query for the time that the next `rows` events reach in a list by time, whether or not they match.
+    """Compile how far the nearest `rows` events reach in a list by time, whether or not they match.
 
-    The result is one row with `edge` (microseconds), or no row if there are no further events. Events that are stored
-    twice count twice, which only brings the edge nearer.
+    One row with the fields of `windows.Reach`. Copies of an event count, which only brings the edge nearer.
     """
     parameters = Parameters(database)
     up = ascending(sort, position)
-    conditions = [_of_tenant(parameters, scope), *_matches(parameters, Filter(filter_.since, filter_.until))]
+    conditions = [of_tenant(parameters, scope), *_matches(parameters, Filter(filter_.since, filter_.until))]
     if position is not None:
-        conditions.append(f"e.occurred_at {'>' if up else '<'}= {parameters.time(position.occurred_us)}")
-    order = f"ORDER BY e.occurred_at {'ASC' if up else 'DESC'} LIMIT 1 OFFSET {parameters.add('UInt64', rows)}"
-    edge = "toUnixTimestamp64Micro(e.occurred_at) AS edge"
-    return select(edge, conditions, order, parameters, source="events")
+        conditions.append(beside(parameters, position, descending=sort.descending))
+    near, far = ("ASC", "DESC") if up else ("DESC", "ASC")
+    source = f"FROM {{database:Identifier}}.{EVENTS} AS e\nWHERE " + "\n  AND ".join(conditions)
+    lowest, highest = (f"toUnixTimestamp64Micro({one}(at))" for one in ("min", "max"))
+    nearest, edge = (lowest, highest) if up else (highest, lowest)
+    sql = (
+        f"SELECT count() AS rows, {nearest} AS nearest, {edge} AS edge, toUnixTimestamp64Micro(ifNull(("
+        f"SELECT e.occurred_at {source}\nORDER BY e.occurred_at {far} LIMIT 1), {parameters.time(0)})) AS farthest\n"
+        f"FROM (SELECT e.occurred_at AS at {source}\nORDER BY e.occurred_at {near} "
+        f"LIMIT {parameters.add('UInt64', rows)})"
+    )
+    return statement(sql, parameters)
 
 
 def compile_one(database: str, scope: TenantScope, event_id: str, *, content_hash: str = "", limit: int) -> Statement:
@@ -114,7 +135,7 @@ def compile_one(database: str, scope: TenantScope, event_id: str, *, content_has
     conditions = where(parameters, scope, Filter())
     tenant, id_ = parameters.text(scope.tenant), parameters.add("UUID", event_id)
     # The inner query reads one narrow column of the tenant's rows; the view then reads a single key.
-    source = "{database:Identifier}.events"
+    source = f"{{database:Identifier}}.{EVENTS}"
     times = f"e.occurred_at IN (SELECT occurred_at FROM {source} WHERE tenant_id = {tenant} AND event_id = {id_})"  # noqa: S608 - placeholders
     conditions += [f"e.event_id = {id_}", times]
     first = f"e.content_hash = {parameters.hash(content_hash)} DESC, " if content_hash else ""
@@ -138,7 +159,7 @@ def where(parameters: Parameters, scope: TenantScope, filter_: Filter) -> list[s
     """Compile a filter to conditions that must all hold. The first are those of the scope: the tenant and the base
     filter. Values are added to `parameters`.
     """
-    conditions = [_of_tenant(parameters, scope)]
+    conditions = [of_tenant(parameters, scope)]
     if scope.base_filter:
         conditions += _matches(parameters, filter_of(scope.base_filter))
     return conditions + _matches(parameters, filter_)
@@ -151,7 +172,14 @@ def narrows(scope: TenantScope, filter_: Filter) -> bool:
     return bool(scope.base_filter) or filter_.narrows
 
 
-def _of_tenant(parameters: Parameters, scope: TenantScope) -> str:
+def within_base_filter(parameters: Parameters, scope: TenantScope) -> str:
+    """Compile the condition that an event matches the scope's base filter."""
+    conditions = _matches(parameters, filter_of(scope.base_filter)) if scope.base_filter else []
+    return f"({' AND '.join(conditions) or 'true'})"
+
+
+def of_tenant(parameters: Parameters, scope: TenantScope) -> str:
+    """Compile the condition that an event is the tenant's."""
     return f"e.tenant_id = {parameters.text(scope.tenant)}"
 
 
@@ -179,8 +207,12 @@ def _matches(parameters: Parameters, filter_: Filter) -> list[str]:
 
 def _not_access(parameters: Parameters) -> str:
     """Compile the condition that excludes the events with which auditlane records access to the log."""
+    return f"NOT {_is_access(parameters)}"
+
+
+def _is_access(parameters: Parameters) -> str:
     actions = parameters.add("Array(String)", sorted(ACCESS_ACTIONS))
-    return f"NOT (e.source = {parameters.text(TRAIL)} AND e.action IN {actions})"
+    return f"(e.source = {parameters.text(TRAIL)} AND e.action IN {actions})"
 
 
 def in_partition(parameters: Parameters, place: PartitionKey) -> str:
@@ -200,7 +232,9 @@ def within_offsets(parameters: Parameters, place: PartitionKey, ranges: Sequence
 def _equals(parameters: Parameters, column: str, values: tuple[str, ...]) -> str:
     if column == "actor":
         array = parameters.add("Array(String)", list(values))
-        return f"(e.actor_id IN {array} OR ifNull(e.actor_name, '') IN {array})"
+        # NULL, like false, does not match; only the bare column can use its index.
+        name = "ifNull(e.actor_name, '')" if "" in values else "e.actor_name"
+        return f"(e.actor_id IN {array} OR {name} IN {array})"
     given = [value for value in values if value or column not in NULLABLE]
     if column == "ip":
         found = f"e.ip IN {parameters.add('Array(IPv6)', given)}"
@@ -271,20 +305,34 @@ def occurs(parameters: Parameters, text: str) -> str:
 
 
 def _match(parameters: Parameters, field: Field, value: str) -> str:
+    """Compile equality. Only a bare column, not an expression of it, can use its index."""
     if field.kind is Kind.ip:
         address = ipaddress.ip_address(value)
-        return _addresses(parameters, field, address, address)
+        if field.group:
+            return _addresses(parameters, field, address, address)
+        return _is(field.name, parameters.add("IPv6", stored_address(address)))
     if field.kind is Kind.id:
         return f"(e.event_id = {parameters.add('UUID', value)})"
-    return _texts(parameters, field, f"{{}} = {parameters.text(value)}")
+    text = parameters.text(value)
+    if field.group or field.name in AS_TEXT or not value:
+        return _texts(parameters, field, f"{{}} = {text}")
+    return f"({' OR '.join(_is(column, text) for column in _columns(field))})"
+
+
+def _is(column: str, value: str) -> str:
+    test = f"e.{column} = {value}"
+    return f"(isNotNull(e.{column}) AND {test})" if column in NULLABLE else test
+
+
+def _columns(field: Field) -> tuple[str, ...]:
+    return ("actor_id", "actor_name") if field.path == "actor" else (field.name,)
 
 
 def _texts(parameters: Parameters, field: Field, test: str) -> str:
     """Compile a test of the field's text, which is empty if the field has no value. For `actor`, the id or the name is
     tested.
     """
-    names = ("actor_id", "actor_name") if field.path == "actor" else (field.name,)
-    texts = [_key(parameters, field)] if field.group else [_text(name) for name in names]
+    texts = [_key(parameters, field)] if field.group else [_text(name) for name in _columns(field)]
     return f"({' OR '.join(test.replace('{}', text, 1) for text in texts)})"
 
 

@@ -65,7 +65,7 @@ class MemoryStore:
             return statement(list(self._rows))
 
 
-def news(database: str, table: str, tenants: Any, seen: Any, *, since_ms: int, limit: int) -> Any:
+def news(database: str, tenants: Any, seen: Any, *, since_ms: int, limit: int) -> Any:
     def found(rows: list[Row]) -> Rows:
         new = [
             row.shown() | {"tenant": tenants.index(row.tenant) + 1 if row.tenant in tenants else 0}
@@ -110,8 +110,7 @@ def memory(monkeypatch: pytest.MonkeyPatch) -> MemoryStore:
     monkeypatch.setattr(sql, "compile_poll", news)
     monkeypatch.setattr(sql, "compile_partitions", partitions_of)
     monkeypatch.setattr(sql, "compile_events_at", arrived)
-    monkeypatch.setattr(sql, "compile_tables", lambda database: lambda rows: [])
-    monkeypatch.setattr(conflicts, "compile_conflicts", lambda database, scope, keys: lambda rows: [])
+    monkeypatch.setattr(conflicts, "compile_contents", lambda database, scope, keys: lambda rows: [])
     monkeypatch.setattr(follow, "PAGE", 7)
     monkeypatch.setattr(poll, "ROWS", 40)
     return MemoryStore()

@@ -24,7 +24,7 @@ import urllib3.exceptions
 from clickhouse_connect.driver.exceptions import DatabaseError
 
 from auditlane.query.clickhouse.cancellation import pool_for
-from auditlane.query.clickhouse.statements import Statement
+from auditlane.query.clickhouse.statements import EVENTS, Statement
 from auditlane.runtime.errors import AuditlaneError, QueryTooLarge, RateLimited, StoreRefused, StoreUnavailable
 from auditlane.runtime.fair_share import current, reads
 from auditlane.runtime.settings import Settings, variable
@@ -133,6 +133,7 @@ class QueryExecutor:
         self._limits = limits
         self._concurrency = concurrency
         self._seconds = seconds
+        self._event_tables: dict[str, str] = {}  # by database
         self._pool = pool_for(settings)
         self._connection = LazyClient(
             lambda: connect(
@@ -172,21 +173,38 @@ class QueryExecutor:
             "max_threads": self._limits.threads,
             "priority": self._limits.priority,
             "low_priority_query_wait_time_ms": PAUSE_MS,
-            "max_rows_to_read": 0 if statement.shared else self._limits.rows_read,
+            "max_rows_to_read": _lower(statement.rows_read, 0 if statement.shared else self._limits.rows_read),
             # Small blocks, since an export holds a few of them at a time.
             "max_block_size": 4_096,
         }
+        parameters = statement.parameters
+        if EVENTS in statement.sql:
+            parameters = parameters | {"events": self.event_table(parameters["database"])}
         began = perf_counter()
         with errors():
             source = cast(
                 Source,
                 self._connection.client().raw_stream(
-                    statement.sql, statement.parameters, statement.settings | limits | _CANCELLED, fmt="ArrowStream"
+                    statement.sql, parameters, statement.settings | limits | _CANCELLED, fmt="ArrowStream"
                 ),
             )
         if self._observe is not None:
             self._observe(ROUTE.get(), perf_counter() - began, *_read(source))
         return source
+
+    def event_table(self, database: str) -> str:
+        """Return the table with every stored copy of an event: that of all shards, or that of a single server.
+
+        Raises the errors of `rows`.
+        """
+        if database not in self._event_tables:
+            count = "SELECT count() AS tables, countIf(name = 'events_all') AS sharded FROM system.tables"
+            sql = f"{count} WHERE database = {{database:String}} AND name IN ('events', 'events_all')"
+            [row] = self.rows(Statement(sql, {"database": database}, {}, shared=True))
+            if not row["tables"]:
+                return "events"  # not created yet
+            self._event_tables[database] = "events_all" if row["sharded"] else "events"
+        return self._event_tables[database]
 
     def rows(self, statement: Statement, tenant: str = "", seconds: float | None = None) -> list[dict[str, Any]]:
         """Run a statement with a small result. Raises RateLimited when the tenant has too many queries running."""
@@ -211,6 +229,11 @@ class QueryExecutor:
         """Close the connections."""
         self._connection.close()
         self._pool.clear()
+
+
+def _lower(*limits: int) -> int:
+    """Return the lowest limit, where 0 means unlimited."""
+    return min(filter(None, limits), default=0)
 
 
 def _read(source: Source) -> tuple[int, int]:

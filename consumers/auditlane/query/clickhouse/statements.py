@@ -40,20 +40,25 @@ JSON_LINE: Final = "formatRow('JSONEachRow', {})".format(
 # The columns that two events in conflict share; with the content hash, a row's `Position` in a list by time.
 KEY: Final = "toUnixTimestamp64Micro(e.occurred_at) AS occurred_us, toString(e.event_id) AS id"
 PLACE: Final = f"{AS_TEXT['content_hash']} AS content, {KEY}"
+# The table with every stored copy of an event: of all shards, or of a single server. `QueryExecutor` adds its name.
+EVENTS: Final = "{events:Identifier}"
+# Of the copies of an event, the one with the highest rank is the first that reached Kafka.
+RANK: Final = "e.first_wins AS rank"
 
 
 @dataclass(frozen=True, slots=True)
 class Statement:
     """SQL with `{name:Type}` placeholders, their values, and the ClickHouse settings that its output depends on.
 
-    `shared` is true if the statement reads for all tenants at once. The limit on the rows that a tenant's query reads
-    does not apply then.
+    `shared` means that the statement reads for all tenants at once, so the limit on rows read by a tenant's query does
+    not apply. `rows_read` is a limit of its own, 0 if it has none.
     """
 
     sql: str
     parameters: dict[str, Any]
     settings: dict[str, Any]
     shared: bool = False
+    rows_read: int = 0
 
 
 _OUTPUT: Final = {
@@ -110,7 +115,8 @@ def select(
     `conditions` start with the conditions of `sql.where`. `before` precedes the SELECT, and `tail` follows the WHERE.
     """
     conjunction = "\n  AND ".join(conditions)
-    sql = f"{before}SELECT {columns}\nFROM {{database:Identifier}}.{source} AS e\nWHERE {conjunction}\n{tail}"
+    table = EVENTS if source == "events" else source
+    sql = f"{before}SELECT {columns}\nFROM {{database:Identifier}}.{table} AS e\nWHERE {conjunction}\n{tail}"
     return statement(sql, parameters)
 
 

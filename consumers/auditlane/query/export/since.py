@@ -22,10 +22,9 @@ from pydantic import AwareDatetime, BaseModel, ConfigDict
 from auditlane.access.scope import TenantScope
 from auditlane.query.base_filter import digest
 from auditlane.query.clickhouse.executor import QueryExecutor
-from auditlane.query.clickhouse.statements import Parameters, Statement, select, statement
+from auditlane.query.clickhouse.statements import EVENTS, Parameters, Statement, select, statement
 from auditlane.query.filters import Filter, OffsetRange, PartitionKey
 from auditlane.query.live.seen_offsets import SeenOffsets, union, unseen
-from auditlane.query.live.sql import event_table
 from auditlane.query.sql import where
 from auditlane.store.leases import keep_state, load_state
 
@@ -76,9 +75,7 @@ class Extents:
         rows = self._executor.rows(_compile_tops(self._database, scope), scope.tenant)
         tops = {_place(row): int(row["top"]) for row in rows}
         # Read after the partitions, so that an event stored in between is either covered with its gaps or not at all.
-        newest = self._executor.rows(
-            _compile_newest(self._database, event_table(self._executor, self._database), [*tops], now), scope.tenant
-        )
+        newest = self._executor.rows(_compile_newest(self._database, [*tops], now), scope.tenant)
         seen = {place: SeenOffsets(top) for place, top in tops.items()}
         for row in newest:
             gaps = tuple((int(first), int(last)) for first, last in row["gaps"])
@@ -115,10 +112,8 @@ def _compile_tops(database: str, scope: TenantScope) -> Statement:
     return select(columns, where(parameters, scope, Filter()), "GROUP BY topic, partition", parameters)
 
 
-def _compile_newest(database: str, table: str, places: list[PartitionKey], now: datetime) -> Statement:
-    """Compile a query for the newest offsets of all tenants in these partitions. Each row contains `topic`,
-    `partition`, `top` and `gaps`.
-    """
+def _compile_newest(database: str, places: list[PartitionKey], now: datetime) -> Statement:
+    """Compile the newest offsets of these partitions, of all tenants. Rows: `topic`, `partition`, `top`, `gaps`."""
     parameters = Parameters(database)
     since_ms = int(now.timestamp() * 1000) - _SETTLED_MS
     pairs = " OR ".join(
@@ -132,7 +127,7 @@ FROM (
         lagInFrame(kafka_offset, 1, kafka_offset) OVER (
             PARTITION BY kafka_topic_id, kafka_partition ORDER BY kafka_offset
             ROWS BETWEEN 1 PRECEDING AND CURRENT ROW) AS before
-    FROM {{database:Identifier}}.{parameters.add("Identifier", table)}
+    FROM {{database:Identifier}}.{EVENTS}
     WHERE ingested_at >= fromUnixTimestamp64Milli({parameters.add("Int64", since_ms)}, 'UTC')
       AND ({pairs or "false"})
 )

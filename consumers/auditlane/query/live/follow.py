@@ -8,7 +8,8 @@ from typing import Any, Final
 
 from auditlane.access.scope import TenantScope
 from auditlane.query.clickhouse.executor import QueryExecutor
-from auditlane.query.conflicts import Conflicts, Key, key_of
+from auditlane.query.conflicts import Conflicts
+from auditlane.query.copies import Key, key_of
 from auditlane.query.filters import Filter, PartitionKey
 from auditlane.query.live import sql
 from auditlane.query.live.resume_token import StreamPosition

@@ -44,7 +44,6 @@ class Poller:
     def __init__(self, executor: QueryExecutor, database: str) -> None:
         self._executor = executor
         self._database = database
-        self._table = ""
         self._trackers: dict[PartitionKey, PartitionTracker] = {}
         self._polled_ms = 0  # when the latest successful poll started
         self._swept = 0.0
@@ -75,11 +74,8 @@ class Poller:
         return PollResult(now_ms, len(rows) == ROWS, states, self._by_tenant(tenants, rows))
 
     def _rows(self, tenants: Sequence[str], since_ms: int) -> list[dict[str, Any]]:
-        self._table = self._table or sql.event_table(self._executor, self._database)
         seen = {place: tracker.seen for place, tracker in self._trackers.items()}
-        return self._executor.rows(
-            sql.compile_poll(self._database, self._table, tenants, seen, since_ms=since_ms, limit=ROWS)
-        )
+        return self._executor.rows(sql.compile_poll(self._database, tenants, seen, since_ms=since_ms, limit=ROWS))
 
     def _since(self, now: float, now_ms: int) -> int:
         if not self._polled_ms:

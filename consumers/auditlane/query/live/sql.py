@@ -8,8 +8,7 @@ from collections.abc import Mapping, Sequence
 from typing import Final
 
 from auditlane.access.scope import TenantScope
-from auditlane.query.clickhouse.executor import QueryExecutor
-from auditlane.query.clickhouse.statements import JSON_LINE, KEY, Parameters, Statement, select, statement
+from auditlane.query.clickhouse.statements import EVENTS, JSON_LINE, KEY, Parameters, Statement, select, statement
 from auditlane.query.filters import Filter, OffsetRange, PartitionKey
 from auditlane.query.live.seen_offsets import SeenOffsets
 from auditlane.query.sql import in_partition, where, within_offsets
@@ -19,7 +18,6 @@ _PLACE: Final = "toString({e}kafka_topic_id) AS topic, {e}kafka_partition AS par
 
 def compile_poll(
     database: str,
-    table: str,
     tenants: Sequence[str],
     seen: Mapping[PartitionKey, SeenOffsets],
     *,
@@ -42,7 +40,7 @@ def compile_poll(
     sql = f"""SELECT {_PLACE.format(e="")},
     indexOf({parameters.add("Array(String)", list(tenants))}, toString(tenant_id)) AS tenant,
     toUnixTimestamp64Micro(occurred_at) AS occurred_us
-FROM {{database:Identifier}}.{parameters.add("Identifier", table)}
+FROM {{database:Identifier}}.{EVENTS}
 WHERE ingested_at >= fromUnixTimestamp64Milli({parameters.add("Int64", since_ms)}, 'UTC')
   AND (kafka_offset >= {nexts}[{known}] OR arrayExists(
     (f, l) -> kafka_offset >= f AND kafka_offset <= l, {firsts}[{known}], {lasts}[{known}]))
@@ -94,15 +92,3 @@ def compile_events_at(
 
 def _ingested(parameters: Parameters, since_ms: int) -> str:
     return f"e.ingested_at >= fromUnixTimestamp64Milli({parameters.add('Int64', since_ms)}, 'UTC')"
-
-
-def event_table(executor: QueryExecutor, database: str) -> str:
-    """Return the table that covers all shards, or the local table on a single server."""
-    rows = executor.rows(compile_tables(database))
-    return "events_all" if any(row["name"] in ("events_all", b"events_all") for row in rows) else "events"
-
-
-def compile_tables(database: str) -> Statement:
-    """Compile a query for the event tables that exist. Each row contains `name`."""
-    tables = "SELECT name FROM system.tables WHERE database = {database:String} AND name IN ('events', 'events_all')"
-    return statement(tables, Parameters(database), shared=True)

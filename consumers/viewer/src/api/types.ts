@@ -47,6 +47,8 @@ export interface EventPage {
   /** Cursors of the following and the preceding page. */
   next: string | null;
   prev: string | null;
+  /** The time up to which a long search went that ended before the page was full. */
+  searched_to?: string | null;
 }
 
 export interface Count {

@@ -124,7 +124,7 @@ export class Pages {
     const [start] = this.pages as [Page];
     page.cursor = null;
     if (page.count) this.pages.unshift(page);
-    else start.prev = null;
+    else start.prev = page.prev; // a long search may end with an empty page
     if (page.count) start.cursor = page.next; // where the newer page ends
     this.forgottenRows = Math.max(0, this.forgottenRows - page.count);
     this.updateStarts();

@@ -1,0 +1,68 @@
+"""Decide which of an event's copies in the table readers see, and which events are in conflict. Pure.
+
+A row has the columns `statements.PLACE` and `statements.RANK`. Rows with one identity (time, id, content hash) are
+copies of one event, of which readers see the one with the highest rank: the first that reached Kafka.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
+from itertools import pairwise
+from typing import Any
+
+from auditlane.query.sort import Position
+
+Row = Mapping[str, Any]
+Key = tuple[int, str]  # (occurred_at in microseconds, event id): unique unless events are in conflict
+Identity = tuple[Key, str]  # the key and the content hash: the same in all copies of an event
+
+
+def key_of(row: Row) -> Key:
+    """Return a row's key."""
+    id_ = row["id"]
+    return int(row["occurred_us"]), id_.decode() if isinstance(id_, bytes) else str(id_)
+
+
+def identity_of(row: Row) -> Identity:
+    """Return a row's identity."""
+    content = row["content"]
+    return key_of(row), content.decode() if isinstance(content, bytes) else str(content)
+
+
+def first_copies(rows: Sequence[Row], *, cut: bool) -> list[Row]:
+    """Return of each identity the row with the highest rank, in the rows' order.
+
+    With `cut`, further rows may follow: the last identity is left out, since a copy of it may be missing.
+    """
+    best: dict[Identity, Row] = {}
+    for row in rows:
+        identity = identity_of(row)
+        if identity not in best or int(row["rank"]) > int(best[identity]["rank"]):
+            best[identity] = row
+    if cut and rows:
+        del best[identity_of(rows[-1])]
+    chosen = set(map(id, best.values()))
+    return [row for row in rows if id(row) in chosen]
+
+
+def outranked(rows: Iterable[Row], stored: Iterable[Row]) -> dict[Identity, int]:
+    """Return the identities of rows that are not the first of the stored copies, with the rank of the first."""
+    ranks = {identity_of(row): int(row["rank"]) for row in stored}
+    highest = ((identity_of(row), int(row["rank"])) for row in rows)
+    return {identity: ranks[identity] for identity, rank in highest if ranks.get(identity, 0) > rank}
+
+
+def shared(stored: Iterable[Row]) -> set[Key]:
+    """Return the keys of events in conflict: those with several visible contents."""
+    contents = Counter(key_of(row) for row in stored if row["visible"])
+    return {key for key, count in contents.items() if count > 1}
+
+
+def adjacent(rows: Iterable[Row], before: Position | None = None) -> set[Key]:
+    """Return the keys that occur more than once among the first copies of a complete, time-sorted list.
+
+    This needs no query, since such rows are adjacent. `before` is the row before the first.
+    """
+    keys = [*([(before.occurred_us, before.event_id)] if before else []), *map(key_of, rows)]
+    return {key for key, following in pairwise(keys) if key == following}

@@ -1,0 +1,173 @@
+"""Read the rows of a page, each event once: from the table with its copies, deduplicating only the page.
+
+`docs/internals/reading.md` explains why this gives the same rows as the view `log`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from functools import partial
+from time import monotonic
+from typing import Any, Final
+
+from auditlane.access.scope import TenantScope
+from auditlane.query import sql, windows
+from auditlane.query.clickhouse.executor import QueryExecutor
+from auditlane.query.clickhouse.statements import Statement
+from auditlane.query.conflicts import Conflicts
+from auditlane.query.copies import Identity, Key, Row, adjacent, first_copies, identity_of, outranked, shared
+from auditlane.query.filters import Filter
+from auditlane.query.sort import Position, Sort
+from auditlane.query.windows import PROBE_ROWS, SEARCH_S, Reach, Window
+from auditlane.runtime.errors import QueryTooLarge
+
+_SPARE_ROWS: Final = 16  # read beyond a page for copies of its events
+_MORE: Final = 4  # times as many rows are read if copies took too many of them
+
+
+@dataclass(frozen=True, slots=True)
+class PageRequest:
+    """A request for at least `limit` matching events next to a position, if there are so many, before `ends`."""
+
+    scope: TenantScope
+    filter_: Filter
+    limit: int
+    position: Position | None
+    sort: Sort
+    ends: float
+
+    def remaining_s(self) -> float:
+        return max(1.0, self.ends - monotonic())
+
+
+@dataclass(frozen=True, slots=True)
+class PageRows:
+    """Rows in the order in which they were read, nearest first, and the keys in conflict.
+
+    If the search ended before it had found enough events, `searched_us` is the time up to which it searched.
+    """
+
+    rows: list[Row]
+    conflicting: set[Key]
+    searched_us: int | None = None
+
+
+class PageRowsReader:
+    """Reads the rows of pages. Thread-safe. Raises the errors of `QueryExecutor.rows`."""
+
+    def __init__(self, executor: QueryExecutor, database: str) -> None:
+        self._executor = executor
+        self._database = database
+        self._conflicts = Conflicts(executor, database)
+
+    def read(self, request: PageRequest) -> PageRows:
+        """Return the page's rows."""
+        if not request.sort.by_time:
+            return self._sorted(request)
+        if sql.narrows(request.scope, request.filter_):
+            return self._outwards(request)
+        return self._unfiltered(request) or self._whole(request)
+
+    def _unfiltered(self, request: PageRequest) -> PageRows | None:
+        """Read every event next to the position, in which events in conflict are adjacent. Return None if too many of
+        them are about access to the log, and left out.
+        """
+        filter_ = request.filter_
+        limit = request.limit * (1 if filter_.include_access else 2) + _SPARE_ROWS
+        every = replace(request, filter_=replace(filter_, include_access=True))
+        read = self._rows(request, self._page(every, limit=limit, marks_access=True))
+        cut = len(read) == limit
+        rows = first_copies(read, cut=cut)
+        shown = [row for row in rows if filter_.include_access or not row["access"]]
+        if cut and len(shown) < request.limit:
+            return None
+        return PageRows(shown, adjacent(rows, request.position))
+
+    def _whole(self, request: PageRequest) -> PageRows:
+        """Read the matching events of all time in one statement, if there are few copies among them."""
+        rows, conflicting = self._matching(request, request.limit)
+        return PageRows(rows, conflicting)
+
+    def _sorted(self, request: PageRequest) -> PageRows:
+        try:
+            return self._whole(request)
+        except QueryTooLarge as error:
+            raise QueryTooLarge(
+                f"There are too many events to sort by {request.sort.field.path}.",
+                field="sort",
+                fix="Use a shorter time range or more filters, or sort by time.",
+            ) from error
+
+    def _outwards(self, request: PageRequest) -> PageRows:
+        """Search in windows of time, from the position outwards."""
+        began = monotonic()
+        position, sort = request.position, request.sort
+        compiled = sql.compile_reach(
+            self._database, request.scope, request.filter_, position=position, sort=sort, rows=PROBE_ROWS
+        )
+        [row] = self._rows(request, compiled)
+        reach = Reach(**{name: int(row[name]) for name in ("rows", "nearest", "edge", "farthest")})
+        if request.scope.base_filter:
+            reach = windows.rounded(reach)
+        window = windows.first_window(reach)
+        rows: list[Row] = []
+        conflicting: set[Key] = set()
+        while True:
+            started, wanted = monotonic(), request.limit - len(rows)
+            try:
+                found, keys = self._matching(request, wanted, window)
+            except QueryTooLarge:
+                if window.near is None:
+                    raise
+                return PageRows(rows, conflicting, window.near)
+            rows += found
+            conflicting |= keys
+            if len(rows) >= request.limit or window.far is None:
+                return PageRows(rows, conflicting)
+            now = monotonic()
+            left_s = began + SEARCH_S - now
+            if left_s <= 0:
+                return PageRows(rows, conflicting, window.far)
+            window = windows.next_window(
+                reach, window, found=len(found), wanted=wanted - len(found), took_s=now - started, left_s=left_s
+            )
+
+    def _matching(self, request: PageRequest, wanted: int, window: Window | None = None) -> tuple[list[Row], set[Key]]:
+        """Return at least `wanted` of the matching events, nearest first, or all of them; and the keys in conflict.
+
+        A row is left out if another copy is the first and does not match. A first copy that matches may have been
+        stored between the two statements, so rows are then read again.
+        """
+        limit, known = wanted + _SPARE_ROWS, dict[Identity, int]()
+        while True:
+            read = self._rows(request, self._page(request, limit=limit, window=window))
+            cut = len(read) == limit
+            rows = first_copies(read, cut=cut)
+            stored = self._conflicts.stored(request.scope, rows, seconds=request.remaining_s())
+            later = outranked(rows, stored)
+            if not later.items() <= known.items():
+                known = later
+                continue
+            rows = [row for row in rows if identity_of(row) not in later]
+            if len(rows) >= wanted or not cut:
+                return rows, shared(stored)
+            limit *= _MORE
+
+    def _page(
+        self, request: PageRequest, *, limit: int, window: Window | None = None, marks_access: bool = False
+    ) -> Statement:
+        compiled = partial(
+            sql.compile_page,
+            self._database,
+            request.scope,
+            request.filter_,
+            position=request.position,
+            limit=limit,
+            sort=request.sort,
+            marks_access=marks_access,
+        )
+        return compiled(window=window) if window else compiled()
+
+    def _rows(self, request: PageRequest, statement: Statement) -> list[Mapping[str, Any]]:
+        return list(self._executor.rows(statement, request.scope.tenant, request.remaining_s()))

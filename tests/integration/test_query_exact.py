@@ -1,0 +1,216 @@
+"""Every route returns what the plain definition returns: each identity once, as the copy that first reached Kafka.
+
+A data set has copies that differ in what the gateway may fill in, conflicts, and late events, on both sides of the end
+of a month, in inserts that ClickHouse merges in the meantime. Each is a tenant of its own.
+"""
+
+from __future__ import annotations
+
+import itertools
+import random
+import uuid
+from collections import Counter
+from collections.abc import Callable, Iterator
+from datetime import UTC, datetime, timedelta
+from typing import Any
+from zoneinfo import ZoneInfo
+
+import pytest
+from querying import Store, event, store, summaries_of
+
+from auditlane.access.scope import TenantScope
+from auditlane.query import page_rows, windows
+from auditlane.query.fields import BASE
+from auditlane.query.filters import parse
+from auditlane.query.language.tree import Field
+from auditlane.query.reader import Reader
+from auditlane.query.sort import NEWEST, Sort
+
+MONTH_END = datetime(2026, 3, 31, 23, 59, 59, 999_998, tzinfo=UTC)
+EVENTS = 25
+Row = dict[str, Any]
+# Filters on what copies share, and on what they may differ in: request_id, source, fields, provenance.
+FILTERS: list[tuple[list[tuple[str, str]], Callable[[Row], bool]]] = [
+    ([], lambda row: True),
+    ([("action", "login")], lambda row: row["action"] == "login"),
+    ([("actor", "u-1")], lambda row: "u-1" in (row["actor_id"], row["actor_name"])),
+    ([("resource_id", "d-1")], lambda row: row["resource_id"] == "d-1"),
+    ([("ip", "10.0.0.1")], lambda row: row["ip"] is not None),
+    ([("request_id", "r-1")], lambda row: row["request_id"] == "r-1"),
+    ([("request_id", "")], lambda row: not row["request_id"]),
+    ([("source", "gateway")], lambda row: row["source"] == "gateway"),
+    (
+        [("provenance", "kafka"), ("action", "login")],
+        lambda row: (row["provenance"], row["action"]) == ("kafka", "login"),
+    ),
+    ([("metadata.region", "eu")], lambda row: row["metadata"].get("region") == "eu"),
+    ([("fields.note", "a")], lambda row: row["fields"].get("note") == "a"),
+    ([("q", "r-2")], lambda row: row["request_id"] == "r-2"),
+    ([("query", "-request_id:r-1 action:login")], lambda row: row["request_id"] != "r-1" and row["action"] == "login"),
+    (
+        [("query", "fields.note:a OR actor:u-2")],
+        lambda row: row["fields"].get("note") == "a" or row["actor_id"] == "u-2",
+    ),
+]
+DEFINITION = (
+    "SELECT *, toUnixTimestamp64Micro(occurred_at) AS us, hex(content_hash) AS content, toString(outcome) AS outcome"
+    " FROM {database:Identifier}.events WHERE tenant_id = {tenant:String}"
+    " ORDER BY first_wins DESC LIMIT 1 BY tenant_id, occurred_at, event_id, content_hash"
+)
+
+
+def data_set(tenant: str, chance: random.Random) -> list[list[Row]]:
+    """Return the rows of some inserts: (time, id) may have several contents, and each content several copies."""
+    offsets = itertools.count(1)
+    rows: list[Row] = []
+    for number in range(EVENTS):
+        at = MONTH_END + timedelta(microseconds=chance.randrange(5))
+        for _ in range(chance.choice([1, 1, 1, 2])):
+            content = {
+                "action": chance.choice(["login", "logout"]),
+                "actor_id": f"u-{chance.randrange(4)}",
+                "actor_name": chance.choice([None, "u-1"]),
+                "resource_id": chance.choice([None, "d-1"]),
+                "outcome": chance.choice(["success", "failure"]),
+                "severity": chance.choice(["Info", "High"]),
+                "ip": chance.choice([None, "::ffff:10.0.0.1"]),
+                "metadata": chance.choice([{}, {"region": "eu"}]),
+                "occurred_at": at,
+            }
+            for _ in range(chance.choice([1, 1, 2, 4])):
+                copy = {
+                    "kafka_offset": next(offsets),
+                    "kafka_timestamp": MONTH_END + timedelta(milliseconds=chance.randrange(50)),
+                    "request_id": chance.choice([None, "r-1", "r-2"]),
+                    "source": chance.choice(["billing", "gateway"]),
+                    "fields": chance.choice([{}, {"note": "a"}]),
+                    "provenance": chance.choice(["kafka", "gateway"]),
+                    "defaulted": ["request_id", "source", "note"],
+                }
+                rows.append(event(number, tenant, **content) | copy)
+    chance.shuffle(rows)
+    cuts = sorted(chance.sample(range(1, len(rows)), 3))
+    return [rows[a:b] for a, b in itertools.pairwise([0, *cuts, len(rows)])]
+
+
+@pytest.fixture(scope="module")
+def filled(clickhouse: str) -> Iterator[Store]:
+    with store(clickhouse) as made:
+        yield made
+
+
+@pytest.fixture
+def small(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let a search of a few events take several windows, and each page need more rows."""
+    monkeypatch.setattr(page_rows, "PROBE_ROWS", 6)
+    monkeypatch.setattr(windows, "PROBE_ROWS", 6)
+    monkeypatch.setattr(windows, "_GROWTH", 2.0)
+    monkeypatch.setattr(page_rows, "_SPARE_ROWS", 1)
+
+
+@pytest.mark.parametrize("seed", [*range(3), pytest.param(range(3, 1_003), marks=pytest.mark.long, id="thousand")])
+def test_every_route_returns_the_plain_definition(
+    filled: Store, small: None, monkeypatch: pytest.MonkeyPatch, seed: int | range
+) -> None:
+    reader = Reader(filled.settings)
+    try:
+        for number in [seed] if isinstance(seed, int) else seed:
+            monkeypatch.setattr(page_rows, "SEARCH_S", 0.0 if number % 3 == 0 else 600.0)  # a window a page, or all
+            _check(filled, reader, number)
+    finally:
+        reader.close()
+
+
+def _check(filled: Store, reader: Reader, seed: int) -> None:
+    chance = random.Random(seed)
+    tenant = f"set-{seed}"
+    scope = TenantScope.for_operator(tenant)
+    for rows in data_set(tenant, chance):
+        filled.add(rows)
+        if chance.random() < 0.3:
+            filled.client.command(f"OPTIMIZE TABLE {filled.database}.events")
+    parameters = {"database": filled.database, "tenant": tenant}
+    defined = list(filled.client.query(DEFINITION, parameters=parameters).named_results())
+    keys = Counter((row["us"], row["event_id"]) for row in defined)
+    for pairs, matches in chance.sample(FILTERS, 3):
+        filter_ = parse([*pairs, ("include_access", chance.choice(["true", "false"]))])
+        expected = [row for row in defined if matches(row)]
+        about = f"set {seed}, {pairs}"
+        sort = chance.choice([NEWEST, Sort(NEWEST.field, descending=False), Sort(Field("source", BASE["source"]))])
+        limit = chance.choice([5, 12, 50])
+        _check_pages(reader, scope, filter_, sort, limit, expected, keys, about)
+        assert reader.count(scope, filter_) == len(expected), about
+    pairs, matches = chance.choice(FILTERS)
+    _check_summaries(filled, reader, scope, pairs, [row for row in defined if matches(row)], f"set {seed}, {pairs}")
+
+
+def _check_pages(
+    reader: Reader,
+    scope: TenantScope,
+    filter_: Any,
+    sort: Sort,
+    limit: int,
+    expected: list[Row],
+    keys: Counter[Any],
+    about: str,
+) -> None:
+    found: list[Any] = []
+    position = None
+    while True:
+        page = reader.page(scope, filter_, limit=limit, position=position, sort=sort)
+        found += page.events
+        if page.older is None:
+            break
+        position = page.older
+    shown = Counter((one.event_id, one.content_hash, one.request_id, one.source, one.provenance_id) for one in found)
+    wanted = Counter(
+        (str(row["event_id"]), row["content"].lower(), row["request_id"], row["source"], row["provenance_id"])
+        for row in expected
+    )
+    assert shown == wanted, about
+    if sort.by_time:
+        times = [one.occurred_at for one in found]
+        assert times == sorted(times, reverse=sort.descending), about
+    conflicts = {str(row["event_id"]) for row in expected if keys[row["us"], row["event_id"]] > 1}
+    assert {one.event_id for one in found if one.conflict} == conflicts, about
+
+
+def _check_summaries(
+    filled: Store, reader: Reader, scope: TenantScope, pairs: Any, expected: list[Row], about: str
+) -> None:
+    summaries = summaries_of(reader)
+    filter_ = parse(pairs)
+    for name in ("action", "source", "request_id"):
+        facet = summaries.facet(scope, filter_, Field(name, BASE[name]), limit=10)
+        counted = {count.value: count.events for count in facet.data}
+        assert counted == Counter(row[name] or None for row in expected), f"{about}, {name}"
+    histogram = summaries.histogram(scope, filter_, zone=ZoneInfo("UTC"), max_buckets=10)
+    assert histogram.events == len(expected), about
+    [first] = expected[:1] or [None]
+    if first is not None:
+        one = reader.event(scope, str(first["event_id"]), first["content"].lower())
+        assert (one.request_id, one.source) == (first["request_id"], first["source"]), about
+
+
+def test_a_search_in_many_windows_reads_each_event_once(
+    filled: Store, small: None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Nothing is lost or repeated where two windows meet, in either direction."""
+    scope = TenantScope.for_operator(uuid.uuid4().hex)
+    rows = [event(n, scope.tenant, occurred_at=MONTH_END + timedelta(seconds=n // 3)) for n in range(40)]
+    filled.add(rows)
+    monkeypatch.setattr(page_rows, "SEARCH_S", 0.0)
+    reader = Reader(filled.settings)
+    filter_ = parse([("action", "login")])
+    found, page = [], reader.page(scope, filter_, limit=9)
+    found += page.events
+    while page.older is not None:
+        page = reader.page(scope, filter_, limit=9, position=page.older)
+        found += page.events
+    assert len(found) == len({one.event_id for one in found}) == 40
+    back = list(page.events)
+    while page.newer is not None:
+        page = reader.page(scope, filter_, limit=9, position=page.newer)
+        back = page.events + back
+    assert [one.event_id for one in back] == [one.event_id for one in found]
+    reader.close()

@@ -28,7 +28,7 @@ _MORE: Final = 4  # times as many rows are read if copies took too many of them
 
 @dataclass(frozen=True, slots=True)
 class PageRequest:
-    """A request for at least `limit` matching events next to a position, if there are so many, before `ends`."""
+    """A request for at least `limit` matching events next to a position, or for all there are, before `ends`."""
 
     scope: TenantScope
     filter_: Filter

@@ -1,9 +1,10 @@
 import { html, LitElement, nothing, type TemplateResult } from "lit";
-import { customElement, property, query, state } from "lit/decorators.js";
+import { property, query, state } from "lit/decorators.js";
 import { classMap } from "lit/directives/class-map.js";
 
 import { baseStyles } from "../styles/base.js";
 import { anchor } from "./anchor.js";
+import { customElement } from "./define.js";
 import { dropdownStyles } from "./dropdown.styles.js";
 
 /**

@@ -1,10 +1,11 @@
 import { html, LitElement, nothing, type PropertyValues, type TemplateResult } from "lit";
-import { customElement, property } from "lit/decorators.js";
+import { property } from "lit/decorators.js";
 
 import type { Texts } from "../i18n/en/index.js";
 import { baseStyles } from "../styles/base.js";
 import { icon } from "../styles/icons.js";
 import { noticeStyles } from "../styles/notice.js";
+import { customElement } from "./define.js";
 import type { LazyImports } from "./lazy-import.js";
 
 /**

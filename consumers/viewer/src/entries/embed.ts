@@ -6,7 +6,8 @@
  *   frame → page  {type: "auditlane:token-expired"}    the frame needs a new one
  *
  * Tokens are only accepted from the parent window and from origins that the service lists. The session of a link (a
- * cookie) needs no token. `?theme=dark&lang=de` sets the viewer's attributes.
+ * cookie) needs no token. `?theme=dark&lang=de` sets the viewer's
+ * attributes, as do `query`, `range`, `columns`, `density`, `hide` and `locale`.
  */
 import type { AuditlaneViewer } from "../viewer/auditlane-viewer.js";
 import "./viewer.js";
@@ -29,7 +30,7 @@ function show(token: string): void {
   viewer.token = token;
   viewer.pageKeys = true;
   viewer.signInUrl = main.dataset["signIn"] ?? "";
-  for (const name of ["theme", "lang"]) {
+  for (const name of ["theme", "lang", "query", "range", "columns", "density", "hide", "locale"]) {
     const value = params.get(name);
     if (value) viewer.setAttribute(name, value);
   }

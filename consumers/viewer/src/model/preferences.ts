@@ -1,11 +1,12 @@
 /** A user's preferences for a tenant's log, kept in the browser: columns, density, times, access events. */
+import type { Density } from "./host-options.js";
 import { isZone } from "./zone.js";
-
 
 export interface Preferences {
   /** The names of the columns, in order; null for the tenant's choice. */
   columns: string[] | null;
-  density: "comfortable" | "compact";
+  /** The height of rows; null for the host's choice. */
+  density: Density | null;
   /** The zone in which times are shown, an IANA name; "" for the browser's. */
   zone: string;
   /** Whether the list shows relative times beside the times of the last week. */
@@ -22,7 +23,7 @@ export interface Preferences {
 
 export const DEFAULT_PREFERENCES: Preferences = {
   columns: null,
-  density: "comfortable",
+  density: null,
   zone: "",
   relativeTimes: true,
   tilesFolded: false,
@@ -38,7 +39,7 @@ export function parsePreferences(stored: unknown): Preferences {
   const sizes = Object.entries({ ...(widths as object | null) }).filter(([, width]) => Number.isFinite(width));
   return {
     columns: namesIn(columns) ?? DEFAULT_PREFERENCES.columns,
-    density: density === "compact" ? density : DEFAULT_PREFERENCES.density,
+    density: density === "compact" || density === "comfortable" ? density : DEFAULT_PREFERENCES.density,
     zone: typeof zone === "string" && isZone(zone) ? zone : DEFAULT_PREFERENCES.zone,
     relativeTimes: relativeTimes !== false,
     tilesFolded: tilesFolded === true,

@@ -1,7 +1,8 @@
 import { html, nothing, type PropertyValues, type TemplateResult } from "lit";
-import { customElement, property, query, state } from "lit/decorators.js";
+import { property, query, state } from "lit/decorators.js";
 
 import { Problem } from "../api/problem.js";
+import { customElement } from "../elements/define.js";
 import {
   ACTION_KEYS,
   type ActionForm as Form,

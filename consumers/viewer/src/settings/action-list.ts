@@ -1,8 +1,9 @@
 import { html, nothing, type TemplateResult } from "lit";
-import { customElement, query, state } from "lit/decorators.js";
+import { query, state } from "lit/decorators.js";
 import { repeat } from "lit/directives/repeat.js";
 
 import type { CatalogueAction } from "../api/actions.js";
+import { customElement } from "../elements/define.js";
 import { visible } from "../model/format/text.js";
 import { baseStyles } from "../styles/base.js";
 import { icon } from "../styles/icons.js";

@@ -1,7 +1,8 @@
 import { ContextProvider } from "@lit/context";
 import { html, LitElement, nothing, type PropertyValues, type TemplateResult } from "lit";
-import { customElement, property, query, state } from "lit/decorators.js";
+import { property, query, state } from "lit/decorators.js";
 
+import { customElement } from "../elements/define.js";
 import "../elements/stale-bundle-notice.js";
 import { TokenRenewal } from "../elements/token-renewal.js";
 import { DIRECTIONS, type Language, languageOf } from "../i18n/index.js";

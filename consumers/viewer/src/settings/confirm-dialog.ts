@@ -1,6 +1,7 @@
 import { html, type TemplateResult } from "lit";
-import { customElement, query, state } from "lit/decorators.js";
+import { query, state } from "lit/decorators.js";
 
+import { customElement } from "../elements/define.js";
 import { baseStyles } from "../styles/base.js";
 import { dialogStyles, sectionStyles } from "./section.styles.js";
 import { SettingsElement } from "./settings-element.js";

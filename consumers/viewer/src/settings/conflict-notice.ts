@@ -1,6 +1,6 @@
 import { html, nothing, type PropertyValues, type TemplateResult } from "lit";
-import { customElement } from "lit/decorators.js";
 
+import { customElement } from "../elements/define.js";
 import { visible } from "../model/format/text.js";
 import { describeChanges, describeConflict, describeRevision, labelByName } from "../model/structure/describe-changes.js";
 import { baseStyles } from "../styles/base.js";

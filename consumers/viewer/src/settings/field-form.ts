@@ -1,8 +1,9 @@
 import { html, nothing, type PropertyValues, type TemplateResult } from "lit";
-import { customElement, property, query, state } from "lit/decorators.js";
+import { property, query, state } from "lit/decorators.js";
 
 import { Problem } from "../api/problem.js";
 import type { FieldInput, FieldType } from "../api/structure.js";
+import { customElement } from "../elements/define.js";
 import {
   compatibleTypes,
   emptyForm,

@@ -1,9 +1,10 @@
 import { html, nothing, type TemplateResult } from "lit";
-import { customElement, query, state } from "lit/decorators.js";
+import { query, state } from "lit/decorators.js";
 import { classMap } from "lit/directives/class-map.js";
 import { repeat } from "lit/directives/repeat.js";
 
 import type { Field } from "../api/structure.js";
+import { customElement } from "../elements/define.js";
 import { fieldLabel } from "../model/labels.js";
 import {
   changesOf,

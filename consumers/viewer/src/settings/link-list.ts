@@ -1,7 +1,8 @@
 import { html, nothing, type TemplateResult } from "lit";
-import { customElement, query, state } from "lit/decorators.js";
+import { query, state } from "lit/decorators.js";
 import { repeat } from "lit/directives/repeat.js";
 
+import { customElement } from "../elements/define.js";
 import { visible } from "../model/format/text.js";
 import { MAX_LINKS } from "../model/link-form.js";
 import { baseStyles } from "../styles/base.js";

@@ -1,6 +1,6 @@
 import { css, html, nothing, type TemplateResult } from "lit";
-import { customElement } from "lit/decorators.js";
 
+import { customElement } from "../elements/define.js";
 import { fieldLabel } from "../model/labels.js";
 import { baseStyles } from "../styles/base.js";
 import { sampleStyles, sampleTable } from "./sample-table.js";

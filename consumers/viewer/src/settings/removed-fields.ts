@@ -1,7 +1,7 @@
 import { html, nothing, type TemplateResult } from "lit";
-import { customElement } from "lit/decorators.js";
 
 import type { Field } from "../api/structure.js";
+import { customElement } from "../elements/define.js";
 import { fieldType } from "../model/structure/form.js";
 import { baseStyles } from "../styles/base.js";
 import { icon } from "../styles/icons.js";

@@ -1,8 +1,9 @@
 import { html, nothing, type TemplateResult } from "lit";
-import { customElement, state } from "lit/decorators.js";
+import { state } from "lit/decorators.js";
 
 import { Problem } from "../api/problem.js";
 import type { Revision } from "../api/structure.js";
+import { customElement } from "../elements/define.js";
 import { visible } from "../model/format/text.js";
 import { describeRevision } from "../model/structure/describe-changes.js";
 import { baseStyles } from "../styles/base.js";

@@ -1,6 +1,6 @@
 import { html, nothing, type TemplateResult } from "lit";
-import { customElement } from "lit/decorators.js";
 
+import { customElement } from "../elements/define.js";
 import { formatCount } from "../model/format/summary.js";
 import { visible } from "../model/format/text.js";
 import { describeChanges } from "../model/structure/describe-changes.js";

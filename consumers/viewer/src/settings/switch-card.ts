@@ -1,7 +1,8 @@
 import { html, nothing, type TemplateResult } from "lit";
-import { customElement, query } from "lit/decorators.js";
+import { query } from "lit/decorators.js";
 
 import type { Structure } from "../api/structure.js";
+import { customElement } from "../elements/define.js";
 import { baseStyles } from "../styles/base.js";
 import { icon } from "../styles/icons.js";
 import "./confirm-dialog.js";

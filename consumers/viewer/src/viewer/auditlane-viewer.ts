@@ -1,11 +1,16 @@
 import { ContextProvider } from "@lit/context";
 import { html, LitElement, nothing, type PropertyValues, type TemplateResult } from "lit";
-import { customElement, property, state } from "lit/decorators.js";
+import { property, state } from "lit/decorators.js";
 
+import type { AuditEvent } from "../api/types.js";
+import { customElement } from "../elements/define.js";
 import "../elements/stale-bundle-notice.js";
 import { TokenRenewal } from "../elements/token-renewal.js";
 import { DIRECTIONS, type Language, languageOf } from "../i18n/index.js";
+import { type Density, hostRange, NO_OPTIONS, parseHostRange, parseOptions } from "../model/host-options.js";
+import { ALL_TIME, PRESETS } from "../model/range.js";
 import type { Shortcut } from "../model/shortcuts.js";
+import type { View } from "../model/view.js";
 import { baseStyles } from "../styles/base.js";
 import { icon } from "../styles/icons.js";
 import { tokens } from "../styles/tokens.js";
@@ -32,6 +37,17 @@ import type { Table } from "./table/table.js";
 import { viewerContext, ViewerState } from "./viewer-state.js";
 import { VisitController } from "./visit-controller.js";
 
+/** The search that the reader sees: `query` in the query language, and `range` as the attribute of that name. */
+export interface QueryDetail {
+  query: string;
+  range: string;
+}
+
+/** The event that the reader opens. */
+export interface OpenDetail {
+  event: AuditEvent;
+}
+
 /**
  * @summary Shows a tenant's audit log: search, time range, histogram, table, details, live tail and downloads.
  *
@@ -39,6 +55,8 @@ import { VisitController } from "./visit-controller.js";
  *
  * @event token-expired - There is no token, or it has expired. The host sets a new `token`; waiting requests then continue.
  * @event auditlane-ready - The log can be read.
+ * @event {CustomEvent<OpenDetail>} auditlane-open - The reader opens an event. `preventDefault()` keeps the details closed.
+ * @event {CustomEvent<QueryDetail>} auditlane-query - The search or the time range has changed.
  * @event {CustomEvent<Problem>} auditlane-problem - The log cannot be read; `detail` is the problem.
  *
  * @csspart root - The whole content.
@@ -57,7 +75,10 @@ import { VisitController } from "./visit-controller.js";
  * @csspart table - The table with the details beside it.
  * @csspart grid - The scrolling part of the table.
  * @csspart head - The table's head.
+ * @csspart head-cell - Each column's head.
  * @csspart body - The table's rows.
+ * @csspart row - Each row.
+ * @csspart cell - Each cell of a row.
  * @csspart details - The details of the open event.
  * @csspart dialog - The download dialog.
  * @csspart state - The message shown in place of everything else while the log cannot be read.
@@ -90,6 +111,21 @@ export class AuditlaneViewer extends LitElement {
   /** Hides the instructions that a reader who may configure the log sees until the first event arrives. */
   @property({ type: Boolean, attribute: "hide-first-use" }) hideFirstUse = false;
 
+  /** The search, in the query language, until the reader changes it. A new value replaces the reader's. */
+  @property() query = "";
+  /** The time range, until the reader changes it: a preset such as `7d`, or `FROM..TO`. A new value replaces the reader's. */
+  @property() range = "";
+  /** The names of the columns, in order, for readers who have not chosen their own. */
+  @property() columns = "";
+  /** The height of rows, for readers who have not chosen it. */
+  @property() density: "" | Density = "";
+  /** What is left out, separated by spaces: title, search, tiles, histogram, refresh, live, columns, copy-link, save-view, views, download, settings. */
+  @property() hide = "";
+  /** The locale of dates and numbers, a BCP 47 tag such as `en-GB`; empty for the reader's variant of the language. */
+  @property() locale = "";
+  /** Replacements of interface texts, by path, such as `{"states.heading": "Activity"}`; as an attribute, JSON. */
+  @property({ type: Object }) texts: Record<string, string> = {};
+
   /** Whether keyboard shortcuts work wherever the focus is in the page; otherwise only while it is in the viewer. */
   @property({ type: Boolean, attribute: "page-keys" }) pageKeys = false;
 
@@ -104,12 +140,15 @@ export class AuditlaneViewer extends LitElement {
   private readonly renewal = new TokenRenewal(() => this.emit("token-expired", null));
   private readonly history = new HistoryController(this, {
     viewer: () => this.viewer,
+    hostSearch: () => this.hostSearch,
     confirmLeave: async () => (await this.renderRoot.querySelector("auditlane-settings")?.mayLeave()) ?? true,
     onLeft: () => void this.focusOn("#settings"),
   });
   private readonly visits = new VisitController(this);
   private reconnect: Reconnect | null = null;
   private openCount = 0;
+  private options = NO_OPTIONS;
+  private shownSearch = "";
 
   constructor() {
     super();
@@ -129,9 +168,14 @@ export class AuditlaneViewer extends LitElement {
 
   protected override willUpdate(changed: PropertyValues<this>): void {
     const endpointChanged = (["baseUrl", "tenant"] as const).some((name) => changed.has(name));
+    const optionsChanged = (["columns", "density", "hide", "locale", "texts"] as const).some((name) => changed.has(name));
+    if (optionsChanged) this.readOptions();
     if (!this.hasUpdated || endpointChanged) void this.open();
     else if (changed.has("token")) void this.onTokenChanged();
-    else if (changed.has("lang")) void this.viewer?.setLanguage(this.language);
+    else if (changed.has("lang") || optionsChanged) void this.viewer?.setLanguage(this.language, this.options);
+    const { query, range } = this.hostSearch;
+    if (this.hasUpdated && changed.has("query")) this.viewer?.setView({ query });
+    if (this.hasUpdated && changed.has("range")) this.viewer?.setView({ range });
     if (changed.has("signInUrl")) this.viewer?.setSignInUrl(this.signInUrl);
     if (this.viewer?.savedViews.shown) void this.loadViews(this.viewer);
     if (this.viewer?.view.settings && !this.settingsLoaded) void this.loadSettingsOrClose(this.viewer);
@@ -145,11 +189,13 @@ export class AuditlaneViewer extends LitElement {
     if (openCount !== this.openCount) return;
     const endpoint = { baseUrl, token, tenant: this.tenant };
     const renew = (): Promise<string> => this.renewal.renew(this.token, viewer.client.token, (next) => viewer.verifyToken(next));
-    const viewer = await ViewerState.open(endpoint, renew, this.language);
+    const viewer = await ViewerState.open(endpoint, renew, this.language, this.options);
     if (openCount !== this.openCount) return; // the endpoint has changed in the meantime
     this.history.start(viewer, this.address);
     viewer.signInUrl = this.signInUrl;
     viewer.addEventListener("change", () => this.requestUpdate());
+    this.shownSearch = JSON.stringify(searchOf(viewer));
+    viewer.addEventListener("view-change", () => this.onViewChange(viewer));
     this.reconnect?.close();
     this.reconnect = new Reconnect(viewer);
     this.provider.setValue(viewer);
@@ -181,10 +227,11 @@ export class AuditlaneViewer extends LitElement {
           @settings=${this.openSettings}
         ></auditlane-problem>`;
     }
+    const { hidden } = viewer.host;
     const searchElements = html`
-      <auditlane-tiles part="tiles" exportparts="tile"></auditlane-tiles>
-      <auditlane-search part="search"></auditlane-search>
-      <auditlane-histogram part="histogram"></auditlane-histogram>
+      ${hidden.has("tiles") ? nothing : html`<auditlane-tiles part="tiles" exportparts="tile"></auditlane-tiles>`}
+      ${hidden.has("search") ? nothing : html`<auditlane-search part="search"></auditlane-search>`}
+      ${hidden.has("histogram") ? nothing : html`<auditlane-histogram part="histogram"></auditlane-histogram>`}
     `;
     return html`
       <button class="skip" @click=${() => this.table?.focus()}>${viewer.text.reading.shortcuts.skip}</button>
@@ -195,9 +242,9 @@ export class AuditlaneViewer extends LitElement {
         .imports=${viewer.lazyImports}
       ></auditlane-stale-bundle-notice>
       <auditlane-notices exportparts="notice, first-use" .hideFirstUse=${this.hideFirstUse}></auditlane-notices>
-      ${viewer.savedViews.shown ? html`<auditlane-views part="views" exportparts="tab, dialog, notice"></auditlane-views>` : nothing}
+      ${viewer.savedViews.shown && !hidden.has("views") ? html`<auditlane-views part="views" exportparts="tab, dialog, notice"></auditlane-views>` : nothing}
       ${viewer.unused && !viewer.view.query ? nothing : searchElements}
-      <auditlane-table part="table" exportparts="grid, head, body, details"></auditlane-table>
+      <auditlane-table part="table" exportparts="grid, head, head-cell, body, row, cell, details"></auditlane-table>
       ${this.shortcutHelpLoaded ? html`<auditlane-shortcut-help></auditlane-shortcut-help>` : nothing}
       ${this.viewDialogLoaded ? html`<auditlane-view-dialog exportparts="dialog"></auditlane-view-dialog>` : nothing}
     `;
@@ -205,25 +252,30 @@ export class AuditlaneViewer extends LitElement {
 
   private renderHeader(viewer: ViewerState, complete: boolean): TemplateResult {
     const { text } = viewer;
-    const settings = viewer.canOpenSettings
+    const { hidden } = viewer.host;
+    const settings = viewer.canOpenSettings && !hidden.has("settings")
       ? html`<button id="settings" part="button settings" @click=${this.openSettings}>
           ${icon("settings")}<span class="label">${text.states.settings}</span>
         </button>`
       : nothing;
     const tools = html`
-      <button part="button refresh" @click=${() => viewer.refresh()}>
-        ${icon("refresh")}<span class="label">${text.states.refresh}</span>
-      </button>
-      <auditlane-live exportparts="button, live"></auditlane-live>
-      <auditlane-columns exportparts="button, columns"></auditlane-columns>
-      ${viewer.usesAddress ? html`<auditlane-copy-link exportparts="button, copy-link"></auditlane-copy-link>` : nothing}
-      <button part="button save-view" aria-haspopup="dialog" title=${text.reading.saveView.title} @click=${this.saveView}>
-        ${icon("save")}<span class="label">${text.reading.saveView.button}</span>
-      </button>
-      ${viewer.can("audits:export") ? html`<auditlane-download exportparts="button, download, dialog"></auditlane-download>` : nothing}
+      ${hidden.has("refresh")
+        ? nothing
+        : html`<button part="button refresh" @click=${() => viewer.refresh()}>
+            ${icon("refresh")}<span class="label">${text.states.refresh}</span>
+          </button>`}
+      ${hidden.has("live") ? nothing : html`<auditlane-live exportparts="button, live"></auditlane-live>`}
+      ${hidden.has("columns") ? nothing : html`<auditlane-columns exportparts="button, columns"></auditlane-columns>`}
+      ${viewer.usesAddress && !hidden.has("copy-link") ? html`<auditlane-copy-link exportparts="button, copy-link"></auditlane-copy-link>` : nothing}
+      ${hidden.has("save-view")
+        ? nothing
+        : html`<button part="button save-view" aria-haspopup="dialog" title=${text.reading.saveView.title} @click=${this.saveView}>
+            ${icon("save")}<span class="label">${text.reading.saveView.button}</span>
+          </button>`}
+      ${viewer.can("audits:export") && !hidden.has("download") ? html`<auditlane-download exportparts="button, download, dialog"></auditlane-download>` : nothing}
     `;
     return html`${operatorBanner(viewer)}<div class="head" part="header">
-      <h2 part="title">${text.states.heading}<span class="tenant">${viewer.tenant}</span></h2>
+      ${hidden.has("title") ? nothing : html`<h2 part="title">${text.states.heading}<span class="tenant">${viewer.tenant}</span></h2>`}
       <div class="tools" part="toolbar"><slot name="toolbar"></slot>${complete ? tools : nothing}${settings}</div>
     </div>`;
   }
@@ -339,9 +391,34 @@ export class AuditlaneViewer extends LitElement {
     return languageOf(this.lang, document.documentElement.lang, ...navigator.languages);
   }
 
+  /** The search that the host page chose. */
+  private get hostSearch(): Pick<View, "query" | "range"> {
+    const range = parseHostRange(this.range);
+    if (!range) console.warn(`auditlane: range: "${this.range}" is not a range. Use ${PRESETS.join(", ")}, or FROM..TO.`);
+    return { query: this.query, range: range ?? ALL_TIME };
+  }
+
+  private readOptions(): void {
+    const { options, mistakes } = parseOptions(this);
+    this.options = options;
+    for (const mistake of mistakes) console.warn(`auditlane: ${mistake}`);
+  }
+
+  private onViewChange(viewer: ViewerState): void {
+    const search = searchOf(viewer);
+    if (viewer !== this.viewer || JSON.stringify(search) === this.shownSearch) return;
+    this.shownSearch = JSON.stringify(search);
+    this.emit("auditlane-query", search);
+  }
+
   private emit(name: string, detail: unknown): void {
     this.dispatchEvent(new CustomEvent(name, { detail, bubbles: true, composed: true }));
   }
+}
+
+/** Returns the search as the host's attributes write it. */
+function searchOf({ view }: ViewerState): QueryDetail {
+  return { query: view.query, range: hostRange(view.range) };
 }
 
 declare global {

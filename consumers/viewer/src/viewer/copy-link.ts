@@ -1,7 +1,8 @@
 import { css, html, type TemplateResult } from "lit";
-import { customElement, state } from "lit/decorators.js";
+import { state } from "lit/decorators.js";
 
 import { copyText } from "../elements/copy.js";
+import { customElement } from "../elements/define.js";
 import { linkToView } from "../model/share.js";
 import { baseStyles } from "../styles/base.js";
 import { visuallyHidden } from "../styles/fragments.js";

@@ -9,9 +9,9 @@ import { ownValue } from "../model/own-property.js";
 import { type ParsedTerm, parseTerm, splitAlternatives } from "../model/query.js";
 import type { ViewerState } from "./viewer-state.js";
 
-/** Returns the reader's regional variant of the viewer's language (en-GB), for dates and numbers. */
+/** Returns the locale for dates and numbers: the host's, or else the reader's variant of the viewer's language (en-GB). */
 export function localeOf(viewer: ViewerState): string {
-  return regionalLocale(viewer.language);
+  return viewer.host.locale || regionalLocale(viewer.language);
 }
 
 export function formatNumber(viewer: ViewerState, value: number): string {

@@ -7,11 +7,15 @@ import type { ViewerState } from "./viewer-state.js";
 
 interface Hooks {
   viewer: () => ViewerState | null;
+  /** Returns the search that the host page chose, for an address without one. */
+  hostSearch: () => Pick<View, "query" | "range">;
   /** Asks before unsaved settings are discarded. Resolves to whether the user may leave. */
   confirmLeave: () => Promise<boolean>;
   /** Called after the user has left the settings. */
   onLeft: () => void;
 }
+
+const SEARCH = ["query", "range", "from", "to"];
 
 export class HistoryController implements ReactiveController {
   private restoring = false;
@@ -35,8 +39,9 @@ export class HistoryController implements ReactiveController {
   /** Reads the view from the address if `usesAddress`; otherwise leaves the address and the history unchanged. */
   start(viewer: ViewerState, usesAddress: boolean): void {
     viewer.usesAddress = usesAddress;
+    viewer.view = { ...viewer.view, ...this.hooks.hostSearch() };
     if (usesAddress) {
-      viewer.view = viewFromSearch(location.search);
+      viewer.view = this.addressView;
       viewer.invalidRange = invalidRangeIn(new URLSearchParams(location.search));
       viewer.linkedZone = zoneFromSearch(location.search);
       viewer.savedViews.linked = linkedViewIn(location.search);
@@ -56,25 +61,31 @@ export class HistoryController implements ReactiveController {
     this.leaving = false;
     if (viewer !== this.hooks.viewer()) return;
     if (!confirmed) return this.push(viewer); // restores the address that "back" has removed
-    const view = viewer.usesAddress ? viewFromSearch(location.search) : viewer.view;
+    const view = viewer.usesAddress ? this.addressView : viewer.view;
     if (viewer.usesAddress && !view.settings) this.restore(viewer, view);
     else viewer.setView({ ...view, settings: false });
     this.hooks.onLeft();
   }
 
   private push(viewer: ViewerState): void {
-    if (!viewer.usesAddress || this.restoring || searchFromView(viewer.view) === searchFromView(viewFromSearch(location.search))) return;
+    if (!viewer.usesAddress || this.restoring || searchFromView(viewer.view) === searchFromView(this.addressView)) return;
     history.pushState(null, "", addressOf(viewer));
   }
 
   /** Restores the address's view. Ignores navigation by the host page to a hash or a parameter of its own. */
   private readonly onPopState = (): void => {
     const viewer = this.hooks.viewer();
-    const view = viewFromSearch(location.search);
+    const view = this.addressView;
     if (!viewer?.usesAddress || searchFromView(view) === searchFromView(viewer.view)) return;
     if (viewer.view.settings && !view.settings) void this.leaveSettings(viewer);
     else this.restore(viewer, view);
   };
+
+  private get addressView(): View {
+    const view = viewFromSearch(location.search);
+    const given = new URLSearchParams(location.search);
+    return SEARCH.some((name) => given.has(name)) ? view : { ...view, ...this.hooks.hostSearch() };
+  }
 
   private restore(viewer: ViewerState, view: View): void {
     this.restoring = true; // the view is already in the history

@@ -1,6 +1,6 @@
 import { html, type TemplateResult } from "lit";
-import { customElement } from "lit/decorators.js";
 
+import { customElement } from "../elements/define.js";
 import { DEFAULT_SORT } from "../model/view.js";
 import { baseStyles } from "../styles/base.js";
 import type { LiveStream } from "./live-stream.js";

@@ -1,6 +1,7 @@
 import { css, html, type TemplateResult } from "lit";
-import { customElement, query } from "lit/decorators.js";
+import { query } from "lit/decorators.js";
 
+import { customElement } from "../elements/define.js";
 import { type Shortcut, SHORTCUTS } from "../model/shortcuts.js";
 import { baseStyles } from "../styles/base.js";
 import { icon } from "../styles/icons.js";

@@ -12,6 +12,7 @@ import { type Language, textsOf } from "../i18n/index.js";
 import { Catalogue, NO_ACTIONS } from "../model/catalogue.js";
 import { columnFields, shownColumns } from "../model/columns.js";
 import { fieldLabel } from "../model/labels.js";
+import { type Density, type HostOptions, NO_OPTIONS, replaceTexts } from "../model/host-options.js";
 import { type Preferences, PreferenceStore } from "../model/preferences.js";
 import { EXCLUDE_OWN_EVENTS } from "../model/query.js";
 import { rangeParams } from "../model/range.js";
@@ -70,6 +71,8 @@ export class ViewerState extends EventTarget {
   linkedZone = "";
   /** Whether the page's address contains the view, so that links to it can be shared. */
   usesAddress = false;
+  /** What the host page chose; a reader's own choice of columns and row height takes precedence. */
+  host = NO_OPTIONS;
   /** The host's sign-in page, for readers without a valid session; "" if the host has not set one. */
   signInUrl = "";
   /** The end of the reader's previous visit, in ms since 1970; null during the first. */
@@ -116,8 +119,10 @@ export class ViewerState extends EventTarget {
     this.preferences = this.preferenceStore.read();
   }
 
-  static async open(endpoint: Endpoint, renew: () => Promise<string>, language: Language): Promise<ViewerState> {
-    return new ViewerState(endpoint, renew, language, await textsOf(language));
+  static async open(endpoint: Endpoint, renew: () => Promise<string>, language: Language, host: HostOptions): Promise<ViewerState> {
+    const viewer = new ViewerState(endpoint, renew, language, await hostTexts(language, host));
+    viewer.host = host;
+    return viewer;
   }
 
   /** Loads the session and the structure. Never rejects; a failure is `problem`. */
@@ -185,9 +190,10 @@ export class ViewerState extends EventTarget {
     this.notify();
   }
 
-  /** Changes the texts only. */
-  async setLanguage(language: Language): Promise<void> {
-    const text = await textsOf(language);
+  /** Changes the texts and formats only, and what the host page chose. */
+  async setLanguage(language: Language, host: HostOptions): Promise<void> {
+    const text = await hostTexts(language, host);
+    this.host = host;
     this.language = language;
     this.text = text;
     this.actions = this.actions.in(language);
@@ -249,9 +255,13 @@ export class ViewerState extends EventTarget {
     return columnFields(this.fields, this.chosenColumns, this.text.reading.columns.sentence);
   }
 
-  /** The names of the columns that a link or the reader chose, in order; null for the tenant's choice. */
+  /** The names of the columns that a link, the reader or the host chose, in order; null for the tenant's choice. */
   get chosenColumns(): string[] | null {
-    return this.view.columns ?? this.preferences.columns;
+    return this.view.columns ?? this.preferences.columns ?? this.host.columns;
+  }
+
+  get density(): Density {
+    return this.preferences.density ?? this.host.density;
   }
 
   /** The names of the shown columns, in order, the pinned ones first. */
@@ -391,6 +401,12 @@ export class ViewerState extends EventTarget {
   private notify(): void {
     this.dispatchEvent(new Event("change"));
   }
+}
+
+async function hostTexts(language: Language, host: HostOptions): Promise<Texts> {
+  const { texts, unknown } = replaceTexts(await textsOf(language), host.texts);
+  if (unknown.length) console.warn(`auditlane: texts: no text has the path ${unknown.join(", ")}.`);
+  return texts;
 }
 
 export const viewerContext = createContext<ViewerState>(Symbol("auditlane-viewer"));

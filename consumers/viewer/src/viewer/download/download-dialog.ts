@@ -1,8 +1,9 @@
 import { html, nothing, type TemplateResult } from "lit";
-import { customElement, property, state } from "lit/decorators.js";
+import { property, state } from "lit/decorators.js";
 
 import { Problem } from "../../api/problem.js";
 import type { ExportFormat, ExportJob, Histogram, LastDownload } from "../../api/types.js";
+import { customElement } from "../../elements/define.js";
 import { columnFields, SENTENCE, shownColumns } from "../../model/columns.js";
 import {
   type ColumnChoice,

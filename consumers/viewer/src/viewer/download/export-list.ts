@@ -1,8 +1,9 @@
 import { html, nothing, type TemplateResult } from "lit";
-import { customElement, property, state } from "lit/decorators.js";
+import { property, state } from "lit/decorators.js";
 
 import { Problem } from "../../api/problem.js";
 import type { ExportJob } from "../../api/types.js";
+import { customElement } from "../../elements/define.js";
 import { formatBytes, formatCount } from "../../model/format/summary.js";
 import { kindOf } from "../../model/problem-kind.js";
 import { baseStyles } from "../../styles/base.js";

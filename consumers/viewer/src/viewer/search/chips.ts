@@ -1,6 +1,6 @@
 import { html, nothing, type TemplateResult } from "lit";
-import { customElement } from "lit/decorators.js";
 
+import { customElement } from "../../elements/define.js";
 import { splitAlternatives, withoutTerm } from "../../model/query.js";
 import { baseStyles } from "../../styles/base.js";
 import { icon } from "../../styles/icons.js";

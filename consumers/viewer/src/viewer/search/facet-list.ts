@@ -1,9 +1,10 @@
 import { html, nothing, type PropertyValues, type TemplateResult } from "lit";
-import { customElement, property, query, state } from "lit/decorators.js";
+import { property, query, state } from "lit/decorators.js";
 import { repeat } from "lit/directives/repeat.js";
 
 import type { QueryParams } from "../../api/client.js";
 import type { Count, Facet } from "../../api/types.js";
+import { customElement } from "../../elements/define.js";
 import { RequestController } from "../../elements/request-controller.js";
 import { visible } from "../../model/format/text.js";
 import { parsePicks, type Value, withoutPicks, withPick, withPicks } from "../../model/picks.js";

@@ -1,6 +1,7 @@
 import { html, nothing, type TemplateResult } from "lit";
-import { customElement, query, state } from "lit/decorators.js";
+import { query, state } from "lit/decorators.js";
 
+import { customElement } from "../../elements/define.js";
 import "../../elements/dropdown.js";
 import type { Dropdown } from "../../elements/dropdown.js";
 import { parsePicks } from "../../model/picks.js";

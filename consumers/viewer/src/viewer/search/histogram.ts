@@ -1,7 +1,8 @@
 import { html, type TemplateResult } from "lit";
-import { customElement, state } from "lit/decorators.js";
+import { state } from "lit/decorators.js";
 
 import type { Histogram } from "../../api/types.js";
+import { customElement } from "../../elements/define.js";
 import { isLow, isNarrow } from "../../elements/narrow.js";
 import { RequestController } from "../../elements/request-controller.js";
 import { barsOf } from "../../model/bars.js";

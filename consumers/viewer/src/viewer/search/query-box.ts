@@ -1,9 +1,10 @@
 import { html, nothing, type TemplateResult } from "lit";
-import { customElement, query, state } from "lit/decorators.js";
+import { query, state } from "lit/decorators.js";
 import { live } from "lit/directives/live.js";
 
 import type { Problem } from "../../api/problem.js";
 import { anchor } from "../../elements/anchor.js";
+import { customElement } from "../../elements/define.js";
 import { correctField, errorRange } from "../../model/query-error.js";
 import { baseStyles } from "../../styles/base.js";
 import { icon } from "../../styles/icons.js";

@@ -1,7 +1,8 @@
 import { html, nothing, type TemplateResult } from "lit";
-import { customElement, state } from "lit/decorators.js";
+import { state } from "lit/decorators.js";
 
 import type { EventPage } from "../../api/types.js";
+import { customElement } from "../../elements/define.js";
 import { RequestController } from "../../elements/request-controller.js";
 import { EXCLUDE_OWN_EVENTS, withTerm } from "../../model/query.js";
 import { inputFromRange, rangeFromInput, type RangeInput, type RangeInputError } from "../../model/range.js";

@@ -1,6 +1,7 @@
 import { html, type TemplateResult } from "lit";
-import { customElement, query } from "lit/decorators.js";
+import { query } from "lit/decorators.js";
 
+import { customElement } from "../../elements/define.js";
 import "../../elements/dropdown.js";
 import type { Dropdown } from "../../elements/dropdown.js";
 import { baseStyles } from "../../styles/base.js";

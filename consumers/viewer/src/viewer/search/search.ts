@@ -1,6 +1,7 @@
 import { html, nothing, type TemplateResult } from "lit";
-import { customElement, query } from "lit/decorators.js";
+import { query } from "lit/decorators.js";
 
+import { customElement } from "../../elements/define.js";
 import { visible } from "../../model/format/text.js";
 import { baseStyles } from "../../styles/base.js";
 import { icon } from "../../styles/icons.js";

@@ -1,7 +1,7 @@
 import { html, nothing, type TemplateResult } from "lit";
-import { customElement } from "lit/decorators.js";
 
 import type { Count, Stats } from "../../api/types.js";
+import { customElement } from "../../elements/define.js";
 import { RequestController } from "../../elements/request-controller.js";
 import { isComparable } from "../../model/comparison.js";
 import { visible } from "../../model/format/text.js";

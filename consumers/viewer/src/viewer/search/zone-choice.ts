@@ -1,7 +1,8 @@
 import { html, nothing, type TemplateResult } from "lit";
-import { customElement, query, state } from "lit/decorators.js";
+import { query, state } from "lit/decorators.js";
 import { live } from "lit/directives/live.js";
 
+import { customElement } from "../../elements/define.js";
 import { findZone, localZone } from "../../model/zone.js";
 import { baseStyles } from "../../styles/base.js";
 import { ViewerElement } from "../viewer-element.js";

@@ -1,7 +1,7 @@
 import { html, nothing, type TemplateResult } from "lit";
-import { customElement } from "lit/decorators.js";
 
 import type { EventPage, Facet } from "../../api/types.js";
+import { customElement } from "../../elements/define.js";
 import { RequestController } from "../../elements/request-controller.js";
 import { exactTerms, type NearMiss, replaceTerm, suggestNearMiss } from "../../model/near-miss.js";
 import { formatRange } from "../../model/format/summary.js";

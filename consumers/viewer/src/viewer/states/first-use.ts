@@ -1,7 +1,8 @@
 import { html, nothing, type TemplateResult } from "lit";
-import { customElement, state } from "lit/decorators.js";
+import { state } from "lit/decorators.js";
 
 import { Problem } from "../../api/problem.js";
+import { customElement } from "../../elements/define.js";
 import { snippets } from "../../model/snippets.js";
 import { baseStyles } from "../../styles/base.js";
 import { icon } from "../../styles/icons.js";

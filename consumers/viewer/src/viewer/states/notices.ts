@@ -1,7 +1,8 @@
 import { html, nothing, type TemplateResult } from "lit";
-import { customElement, property, state } from "lit/decorators.js";
+import { property, state } from "lit/decorators.js";
 
 import { Countdown } from "../../elements/countdown.js";
+import { customElement } from "../../elements/define.js";
 import { formatSeconds } from "../../model/format/summary.js";
 import { kindOf, maySucceedLater } from "../../model/problem-kind.js";
 import { describeDetail } from "../../model/query-error.js";

@@ -1,8 +1,9 @@
 import { html, nothing, type PropertyValues, type TemplateResult } from "lit";
-import { customElement, property } from "lit/decorators.js";
+import { property } from "lit/decorators.js";
 
 import type { Problem } from "../../api/problem.js";
 import { Countdown } from "../../elements/countdown.js";
+import { customElement } from "../../elements/define.js";
 import { formatSeconds } from "../../model/format/summary.js";
 import { kindOf, maySucceedLater, type ProblemKind } from "../../model/problem-kind.js";
 import { describeDetail } from "../../model/query-error.js";

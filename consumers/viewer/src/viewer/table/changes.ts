@@ -1,7 +1,8 @@
 import { diffWordsWithSpace } from "diff";
 import { html, nothing, type PropertyValues, type TemplateResult } from "lit";
-import { customElement, property, state } from "lit/decorators.js";
+import { property, state } from "lit/decorators.js";
 
+import { customElement } from "../../elements/define.js";
 import { type Change, diffJson } from "../../model/diff.js";
 import { truncate, visible } from "../../model/format/text.js";
 import { baseStyles } from "../../styles/base.js";

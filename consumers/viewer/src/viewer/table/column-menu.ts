@@ -1,8 +1,8 @@
 import { html, type TemplateResult } from "lit";
-import { customElement } from "lit/decorators.js";
 import { repeat } from "lit/directives/repeat.js";
 
 import type { ShownField } from "../../api/types.js";
+import { customElement } from "../../elements/define.js";
 import "../../elements/dropdown.js";
 import { moveColumn, movesOf, toggleColumn } from "../../model/columns.js";
 import { DEFAULT_PREFERENCES } from "../../model/preferences.js";
@@ -23,7 +23,8 @@ export class ColumnMenu extends ViewerElement {
 
   protected override render(): TemplateResult {
     const { columns } = this.text.reading;
-    const { density, relativeTimes } = this.viewer.preferences;
+    const { density } = this.viewer;
+    const { relativeTimes } = this.viewer.preferences;
     const fields = this.ordered;
     return html`<auditlane-dropdown .label=${columns.label} part="columns" exportparts="button" @opened=${this.onOpened}>
       <span slot="button" class="button">${icon("columns")}<span class="label">${columns.button}</span></span>

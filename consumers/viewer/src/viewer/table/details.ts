@@ -1,9 +1,10 @@
 import { html, nothing, type PropertyValues, type TemplateResult } from "lit";
-import { customElement, property, query, state } from "lit/decorators.js";
+import { property, query, state } from "lit/decorators.js";
 
 import type { Problem } from "../../api/problem.js";
 import type { AuditEvent, ShownField } from "../../api/types.js";
 import { copyText } from "../../elements/copy.js";
+import { customElement } from "../../elements/define.js";
 import { metadataColumn } from "../../model/columns.js";
 import { explorationsOf } from "../../model/explore.js";
 import { displayAddress, networkOf } from "../../model/format/address.js";

@@ -24,6 +24,8 @@ export const headStyles = css`
     margin-inline-start: -0.4em;
     padding: 0 0.4em;
     font-weight: inherit;
+    letter-spacing: inherit;
+    text-transform: inherit;
   }
   .column[aria-sort="ascending"],
   .column[aria-sort="descending"] {

@@ -50,6 +50,7 @@ function columnHeader(state: HeadState, column: Column, index: number, filterabl
   const name = html`<bdi class="name">${field.displayName}</bdi>`;
   return html`<div
     class="column ${column.pinned ? "pinned" : ""}"
+    part="head-cell"
     role="columnheader"
     aria-colindex=${index + 1}
     aria-sort=${sorted ? (descending ? "descending" : "ascending") : field.sortable ? "none" : nothing}

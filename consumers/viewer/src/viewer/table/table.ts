@@ -1,7 +1,8 @@
 import { html, nothing, type PropertyValues, render, type TemplateResult } from "lit";
-import { customElement, query, state } from "lit/decorators.js";
+import { query, state } from "lit/decorators.js";
 
 import type { AuditEvent } from "../../api/types.js";
+import { customElement } from "../../elements/define.js";
 import {
   type Column,
   gridTracks,
@@ -47,6 +48,8 @@ const REDRAW_AFTER_MS = 1_000; // relative times need no update within a second
  * @csspart head - The head.
  * @csspart body - The rows.
  * @csspart row - Each row.
+ * @csspart cell - Each cell of a row.
+ * @csspart head-cell - Each column's head.
  * @csspart details - The details of the open event.
  */
 @customElement("auditlane-table")
@@ -95,7 +98,7 @@ export class Table extends ViewerElement {
     const listKey = JSON.stringify([text.trim(), range, sort, viewer.accessParams, viewer.refreshCount]);
     if (listKey !== this.listKey) this.list.loader.begin();
     this.listKey = listKey;
-    const rowInputs = [viewer.fields, viewer.actions, viewer.preferences, viewer.zone, this.draggedWidths, this.text, this.size.narrow, viewer.view.columns, Math.floor(Date.now() / RELATIVE_TIME_MS)];
+    const rowInputs = [viewer.fields, viewer.actions, viewer.preferences, viewer.zone, this.draggedWidths, this.text, this.size.narrow, viewer.view.columns, viewer.host, Math.floor(Date.now() / RELATIVE_TIME_MS)];
     this.redraw ||= rowInputs.some((one, index) => one !== this.rowInputs[index]);
     this.rowInputs = rowInputs;
     if (this.redraw) this.updateLayout();
@@ -140,7 +143,7 @@ export class Table extends ViewerElement {
       this.grid.style.setProperty("--tracks", gridTracks(this.columns));
       this.grid.style.setProperty("--width", this.size.narrow ? "0px" : `calc(${totalWidth(this.columns)}px + 1rem)`);
       pinnedInsets(this.columns).forEach((inset, index) => this.grid.style.setProperty(`--pin-${index}`, inset));
-      this.grid.style.setProperty("--card-lines", this.viewer.preferences.density === "compact" ? "1" : "2");
+      this.grid.style.setProperty("--card-lines", this.viewer.density === "compact" ? "1" : "2");
       this.grid.style.setProperty("--row", `${this.height}px`);
     }
     this.list.attach(this.grid);
@@ -164,7 +167,7 @@ export class Table extends ViewerElement {
   }
 
   private get height(): number {
-    const { density } = this.viewer.preferences;
+    const { density } = this.viewer;
     return this.size.narrow ? cardHeight(density, Number.parseFloat(getComputedStyle(this).fontSize)) : ROW_HEIGHTS[density];
   }
 
@@ -187,7 +190,7 @@ export class Table extends ViewerElement {
     const { cellContext } = this;
     if (this.size.narrow) return renderCard(event, cellContext);
     return html`${this.columns.map(
-      ({ field, pinned }, index) => html`<div class="cell ${pinned ? "pinned" : ""}" role="gridcell">
+      ({ field, pinned }, index) => html`<div class="cell ${pinned ? "pinned" : ""}" part="cell" role="gridcell">
         ${index === 0 && event?.conflict ? conflictIcon(cellContext.text) : nothing}${event ? renderCell(event, field, cellContext) : nothing}
       </div>`,
     )}`;
@@ -284,6 +287,8 @@ export class Table extends ViewerElement {
     const event = this.list.at(index);
     if (!event || index === null || this.list.loader.outdated) return;
     this.list.activate(index);
+    const shown = new CustomEvent("auditlane-open", { detail: { event }, bubbles: true, composed: true, cancelable: true });
+    if (!this.dispatchEvent(shown)) return; // the host shows the event itself
     this.openEvent.set(event);
     this.requestUpdate(); // both events may have the same reference
     this.viewer.setView({ open: this.openEvent.reference });

@@ -1,0 +1,19 @@
+/**
+ * Defines custom elements once per page. If another build, or another copy, of the viewer has already defined its
+ * elements, none of this copy's are defined: elements of two copies would not find each other's state.
+ */
+const OWNER = Symbol.for("auditlane.elements");
+const page = globalThis as { [OWNER]?: object };
+const copy = {};
+const first = (page[OWNER] ??= copy) === copy;
+let reported = false;
+
+export function customElement(name: string): (element: CustomElementConstructor) => void {
+  return (element) => {
+    if (first && !customElements.get(name)) customElements.define(name, element);
+    else if (!reported) {
+      reported = true;
+      console.warn(`auditlane: <${name}> is already defined on this page, so this copy of the viewer is not used.`);
+    }
+  };
+}

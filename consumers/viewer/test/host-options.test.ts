@@ -1,0 +1,96 @@
+import { afterEach, describe, expect, it, vi } from "vitest";
+
+import { en } from "../src/i18n/en/index.js";
+import { hostRange, parseHostRange, parseOptions, replaceTexts } from "../src/model/host-options.js";
+
+const GIVEN = { columns: "", density: "", hide: "", locale: "", texts: {} };
+
+describe("the host's options", () => {
+  it("have defaults", () => {
+    expect(parseOptions(GIVEN)).toEqual({
+      options: { columns: null, density: "comfortable", hidden: new Set(), locale: "", texts: {} },
+      mistakes: [],
+    });
+  });
+
+  it("are parsed from attributes", () => {
+    const given = { columns: "occurred_at, action", density: "compact", hide: "tiles histogram", locale: "en-GB", texts: { "states.heading": "Activity" } };
+    expect(parseOptions(given)).toEqual({
+      options: { columns: ["occurred_at", "action"], density: "compact", hidden: new Set(["tiles", "histogram"]), locale: "en-GB", texts: given.texts },
+      mistakes: [],
+    });
+  });
+
+  it.each([
+    ["hide", { hide: "tiles menu" }, /hide: there is no menu\. Use: title, search/],
+    ["density", { density: "huge" }, /density: "huge" is unknown\. Use: comfortable, compact/],
+    ["locale", { locale: "en_GB" }, /locale: "en_GB" is not a BCP 47 tag/],
+  ])("name an invalid %s, and ignore it", (_, change, message) => {
+    const { options, mistakes } = parseOptions({ ...GIVEN, ...change });
+    expect(mistakes).toHaveLength(1);
+    expect(mistakes[0]).toMatch(message);
+    expect(options.density).toBe("comfortable");
+    expect(options.locale).toBe("");
+  });
+
+  it.each([null, "x", 3, ["a"]])("ignore texts that are not an object of strings: %j", (texts) => {
+    expect(Object.keys(parseOptions({ ...GIVEN, texts }).options.texts).filter((path) => path.includes("."))).toEqual([]);
+  });
+});
+
+describe("the host's range", () => {
+  it.each(["", "7d", "1y", "2026-01-31T00:00:00Z..", "..2026-01-31T00:00:00Z", "2026-01-30T00:00:00Z..2026-01-31T00:00:00Z"])("%s is written as it is read", (text) => {
+    const range = parseHostRange(text);
+    expect(range).not.toBeNull();
+    expect(range && hostRange(range)).toBe(text);
+  });
+
+  it.each(["7", "yesterday", "a..b", "2026-02-01T00:00:00Z..2026-01-01T00:00:00Z"])("%s is invalid", (text) => {
+    expect(parseHostRange(text)).toBeNull();
+  });
+});
+
+describe("replaced texts", () => {
+  it("replace a text by its path, and keep the others", () => {
+    const { texts, unknown } = replaceTexts(en, { "states.heading": "Activity" });
+    expect(unknown).toEqual([]);
+    expect(texts.states.heading).toBe("Activity");
+    expect(texts.states.refresh).toBe(en.states.refresh);
+    expect(en.states.heading).not.toBe("Activity");
+  });
+
+  it("name paths that do not lead to a text", () => {
+    const { texts, unknown } = replaceTexts(en, { "states.headline": "x", states: "x", "__proto__.polluted": "x", "constructor.name": "x", "reading.column.sortBy": "x" });
+    expect(unknown).toEqual(["states.headline", "states", "__proto__.polluted", "constructor.name", "reading.column.sortBy"]);
+    expect(texts).toBe(en);
+    expect(({} as { polluted?: string }).polluted).toBeUndefined();
+  });
+});
+
+describe("two copies on one page", () => {
+  afterEach(() => vi.restoreAllMocks());
+
+  it("define each element once, and the second copy says that it is not used", async () => {
+    const warn = vi.spyOn(console, "warn").mockImplementation(() => undefined);
+    const [first, second] = [await copy(), await copy()];
+    class One extends HTMLElement {}
+    class Two extends HTMLElement {}
+    first("auditlane-defined-once")(One);
+    second("auditlane-defined-once")(Two);
+    second("auditlane-of-the-second")(Two);
+    expect(customElements.get("auditlane-defined-once")).toBe(One);
+    expect(customElements.get("auditlane-of-the-second")).toBeUndefined();
+    expect(warn).toHaveBeenCalledTimes(1);
+  });
+});
+
+/** Returns a new copy of the module, in a page where the first one to be loaded owns the elements. */
+async function copy(): Promise<(name: string) => (element: CustomElementConstructor) => void> {
+  const page = globalThis as { [key: symbol]: unknown };
+  const owner = Symbol.for("auditlane.elements");
+  if (!copies++) delete page[owner];
+  vi.resetModules();
+  return (await import("../src/elements/define.js")).customElement;
+}
+
+let copies = 0;

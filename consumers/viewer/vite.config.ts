@@ -23,7 +23,7 @@ export default defineConfig({
     manifest: true,
     license: { fileName: "LICENSES.md" }, // of the bundled packages, as they require
     target: "es2022",
-    modulePreload: { polyfill: false },
+    modulePreload: false, // a preload has no nonce, and a module whose preload was blocked cannot be imported
     rolldownOptions: {
       preserveEntrySignatures: "exports-only",
       input: {

@@ -68,3 +68,28 @@ def test_an_example_shows_the_log_and_downloads_it(
             expect(viewer).to_have_attribute("theme", "dark")
             expect(viewer.get_by_role("row").nth(10)).to_be_visible()
         assert messages == []
+
+
+def test_a_content_policy_with_a_nonce_alone_is_enough(site: Site, unique: str, page: Page) -> None:
+    """No host is listed for scripts, and neither `strict-dynamic`: the nonce covers the modules loaded on demand."""
+    site.fill(unique, 20)
+    messages = complaints(page)
+    policy = f"default-src 'none'; script-src 'nonce-n0nce'; connect-src {site.url}; img-src data:"
+    address = site.vendor.put(
+        f"/{unique}.html",
+        f'<!doctype html><html lang="de"><head><title>Vendor</title><link rel="icon" href="data:,">'
+        f'<meta http-equiv="Content-Security-Policy" content="{policy}">'
+        f'<script type="module" nonce="n0nce" src="{site.url}/static/viewer/auditlane-viewer.js"></script></head>'
+        f'<body><auditlane-viewer base-url="{site.url}" token="{site.token(unique)}"></auditlane-viewer></body></html>',
+    )
+    page.goto(address)
+    viewer = page.locator("auditlane-viewer")
+    expect(viewer.get_by_role("row").nth(10)).to_be_visible()
+    expect(viewer.get_by_role("listbox")).to_be_visible()  # the chart
+    viewer.locator("auditlane-table .row[aria-rowindex]").first.click()
+    expect(viewer.locator("auditlane-details")).to_be_visible()
+    viewer.get_by_role("button", name="Download", exact=True).or_(
+        viewer.get_by_role("button", name="Herunterladen", exact=True)
+    ).click()
+    expect(viewer.get_by_role("dialog")).to_contain_text("CSV")
+    assert messages == []

@@ -20,10 +20,21 @@ const viewer: AuditlaneViewer = document.createElement("auditlane-viewer");
 viewer.baseUrl = "https://audit.example.com";
 viewer.theme = "dark";
 viewer.addEventListener("token-expired", () => (viewer.token = "next"));
+viewer.addEventListener("auditlane-open", (event) => {
+  event.preventDefault();
+  const id: string | null = event.detail.event.resource_id;
+  console.log(id);
+});
+viewer.addEventListener("auditlane-query", ({ detail }) => console.log(detail.query, detail.range));
+viewer.addEventListener("auditlane-problem", ({ detail }) => console.log(detail.code, detail.requestId));
+viewer.addEventListener("click", (event) => console.log(event.clientX));
+viewer.texts = { "states.heading": "Activity" };
 const settings: AuditlaneSettings = document.createElement("auditlane-settings");
 settings.token = viewer.token;
 // @ts-expect-error: there is no such theme
 viewer.theme = "blue";
+// @ts-expect-error: internal
+viewer.viewer = null;
 """
 
 
@@ -45,10 +56,14 @@ def packed(viewer_build: Path, node: list[str]) -> dict[str, Any]:
 
 def test_the_package_contains_its_exports_and_their_imports_only(packed: dict[str, Any]) -> None:
     files = packed["files"]
-    named = [path.removeprefix("./") for one in packed["exports"].values() for path in one.values()]
-    assert len(named) == 4
-    assert set(named) <= files
-    assert {"README.md", "package.json", "dist/LICENSES.md"} <= files
+    exports = [one if isinstance(one, dict) else {"default": one} for one in packed["exports"].values()]
+    named = {path.removeprefix("./") for one in exports for path in one.values()}
+    assert named <= files
+    assert {"README.md", "LICENSE", "package.json", "dist/LICENSES.md"} <= files
+    declarations = {one for one in files if one.endswith(".d.ts")}
+    assert {one.partition("/")[0] for one in declarations} == {"types"}
+    assert len(declarations) == 8
+    assert "dependencies" not in packed
     assert not [one for one in files if one.startswith(("src/", "test/", "dist/page", "dist/embed", "dist/console"))]
     missing = {
         target
@@ -73,9 +88,28 @@ def test_a_typescript_project_can_use_the_package(packed: dict[str, Any], node: 
     (modules / "@auditlane" / "viewer").symlink_to(VIEWER)
     (tmp_path / "user.ts").write_text(USER)
     tsc = VIEWER / "node_modules" / "typescript" / "bin" / "tsc"
-    options = ["--strict", "--noEmit", "--module", "esnext", "--moduleResolution", "bundler", "--target", "es2022"]
+    options = ["--strict", "--noEmit", "--skipLibCheck", "false", "--exactOptionalPropertyTypes", "--target", "es2022"]
     libraries = ["--lib", "es2023,dom,dom.iterable", "--types", ""]
+    for resolution in (["--module", "esnext", "--moduleResolution", "bundler"], ["--module", "nodenext"]):
+        finished = subprocess.run(
+            [*node, str(tsc), *options, *resolution, *libraries, "user.ts"],
+            cwd=tmp_path,
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        assert finished.returncode == 0, finished.stdout
+
+
+@pytest.mark.parametrize("module", ["@auditlane/viewer", "@auditlane/viewer/settings", "@auditlane/viewer/react"])
+def test_a_server_without_a_dom_can_import_the_package(
+    packed: dict[str, Any], node: list[str], tmp_path: Path, module: str
+) -> None:
+    modules = tmp_path / "node_modules" / "@auditlane"
+    modules.mkdir(parents=True)
+    (modules / "viewer").symlink_to(VIEWER)
+    script = f"const found = await import({module!r}); console.log(Object.keys(found).join());"
     finished = subprocess.run(
-        [*node, str(tsc), *options, *libraries, "user.ts"], cwd=tmp_path, capture_output=True, text=True, check=False
+        [*node, "--input-type=module", "--eval", script], cwd=tmp_path, capture_output=True, text=True, check=False
     )
-    assert finished.returncode == 0, finished.stdout
+    assert (finished.stdout, finished.stderr) == ("AuditlaneSettings,AuditlaneViewer\n", "")

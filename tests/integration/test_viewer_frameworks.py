@@ -1,0 +1,149 @@
+"""The viewer's package in the projects that use it: the type checkers of four frameworks, and two linters of packages.
+
+The tools come from npm when the test runs. Without npm's registry, the tests are skipped.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import subprocess
+from pathlib import Path
+
+import pytest
+from fixtures.site import BUILD
+
+pytestmark = pytest.mark.long
+
+VIEWER = BUILD.parent
+TOOLS = {
+    "@arethetypeswrong/cli": "0.18.5",
+    "@types/react": "19",
+    "publint": "0.3.25",
+    "solid-js": "1",
+    "svelte": "5",
+    "typescript": "5.9",
+    "vue": "3.5",
+}
+REACT = """
+import type {} from "@auditlane/viewer/react";
+import type {} from "@auditlane/viewer";
+import { useRef } from "react";
+
+export function Log({ token }: { token: string }) {
+  const log = useRef<HTMLElementTagNameMap["auditlane-viewer"]>(null);
+  return (
+    <auditlane-viewer
+      ref={log}
+      base-url="https://audit.example.com"
+      token={token}
+      query="resource_id:doc-7"
+      texts={{ "states.heading": "Activity" }}
+      hide="tiles"
+      className="log"
+      ontoken-expired={() => log.current?.open()}
+      onauditlane-open={(event) => console.log(event.detail.event.resource_id)}
+    />
+  );
+}
+// @ts-expect-error: there is no such theme
+export const wrong = <auditlane-viewer theme="blue" />;
+"""
+SOLID = """
+import type {} from "@auditlane/viewer/solid";
+
+export const Log = (props: { token: string }) => (
+  <auditlane-viewer
+    base-url="https://audit.example.com"
+    prop:token={props.token}
+    attr:hide="tiles"
+    on:auditlane-query={(event) => console.log(event.detail.query)}
+  />
+);
+// @ts-expect-error: there is no such density
+export const wrong = <auditlane-viewer density="tall" />;
+"""
+SVELTE = """
+import type {} from "@auditlane/viewer/svelte";
+import type { SvelteHTMLElements } from "svelte/elements";
+
+export const log: SvelteHTMLElements["auditlane-viewer"] = {
+  "base-url": "https://audit.example.com",
+  density: "compact",
+  "onauditlane-open": (event) => console.log(event.detail.event.action),
+};
+"""
+VUE = """
+import type {} from "@auditlane/viewer/vue";
+import { type GlobalComponents, h } from "vue";
+
+type Props = InstanceType<GlobalComponents["auditlane-viewer"]>["$props"];
+export const props: Props = {
+  baseUrl: "https://audit.example.com",
+  density: "compact",
+  onAuditlaneQuery: (event) => console.log(event.detail.range),
+};
+export const log = h("auditlane-viewer", props);
+"""
+SOURCES = {"react": REACT, "solid": SOLID, "svelte": SVELTE, "vue": VUE}
+JSX: dict[str, dict[str, str]] = {
+    "react": {"jsx": "react-jsx"},
+    "solid": {"jsx": "preserve", "jsxImportSource": "solid-js"},
+    "svelte": {},
+    "vue": {},
+}
+
+
+class Project:
+    """A folder with the packed viewer and the tools, installed from npm."""
+
+    def __init__(self, folder: Path, node: list[str]) -> None:
+        self.folder = folder
+        self._env = os.environ | {"PATH": os.pathsep.join([str(Path(node[0]).parent), os.environ["PATH"]])}
+
+    def run(self, *command: str, where: Path | None = None) -> subprocess.CompletedProcess[str]:
+        return subprocess.run(
+            command, cwd=where or self.folder, env=self._env, capture_output=True, text=True, check=False, timeout=600
+        )
+
+
+@pytest.fixture(scope="module")
+def project(viewer_build: Path, node: list[str], tmp_path_factory: pytest.TempPathFactory) -> Project:
+    made = Project(tmp_path_factory.mktemp("project"), node)
+    packaged = made.run("npm", "run", "--silent", "package", where=VIEWER)
+    assert packaged.returncode == 0, packaged.stdout + packaged.stderr
+    packed = made.run("npm", "pack", "--silent", "--pack-destination", str(made.folder), where=VIEWER)
+    [archive] = made.folder.glob("*.tgz")
+    assert packed.returncode == 0, packed.stderr
+    shutil.move(archive, made.folder / "viewer.tgz")
+    dependencies = TOOLS | {"@auditlane/viewer": "file:viewer.tgz"}
+    (made.folder / "package.json").write_text(json.dumps({"private": True, "devDependencies": dependencies}))
+    installed = made.run("npm", "install", "--ignore-scripts", "--no-audit", "--no-fund", "--loglevel=error")
+    if installed.returncode:
+        pytest.skip(f"npm cannot install the frameworks: {installed.stderr.strip().splitlines()[-1:]}")
+    return made
+
+
+@pytest.mark.parametrize("framework", SOURCES)
+def test_a_framework_checks_the_elements_types(project: Project, framework: str) -> None:
+    name = f"{framework}.{'tsx' if JSX[framework] else 'ts'}"
+    (project.folder / name).write_text(SOURCES[framework])
+    options = {"strict": True, "noEmit": True, "skipLibCheck": False, "types": [], "target": "es2022"}
+    modules = {"module": "esnext", "moduleResolution": "bundler", "lib": ["es2023", "dom", "dom.iterable"]}
+    config = {"compilerOptions": options | modules | JSX[framework], "files": [name]}
+    (project.folder / f"{framework}.json").write_text(json.dumps(config))
+    checked = project.run("npx", "tsc", "--project", f"{framework}.json")
+    assert checked.returncode == 0, checked.stdout
+
+
+def test_publint_finds_nothing(project: Project) -> None:
+    checked = project.run("npx", "publint", "viewer.tgz", "--strict")
+    assert checked.returncode == 0, checked.stdout
+    assert "All good" in checked.stdout
+
+
+def test_the_types_resolve_as_the_modules_do(project: Project) -> None:
+    """The package has ES modules only, so resolution from CommonJS is not checked."""
+    checked = project.run("npx", "attw", "viewer.tgz", "--profile", "esm-only", "--format", "ascii", "--no-color")
+    assert checked.returncode == 0, checked.stdout

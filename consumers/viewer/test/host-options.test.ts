@@ -94,3 +94,10 @@ async function copy(): Promise<(name: string) => (element: CustomElementConstruc
 }
 
 let copies = 0;
+
+it("every element is defined once per page", () => {
+  const sources = import.meta.glob<string>("../src/**/*.ts", { query: "?raw", eager: true, import: "default" });
+  expect(Object.keys(sources).length).toBeGreaterThan(100);
+  const unguarded = Object.entries(sources).filter(([, text]) => /customElement\b[^;]*"lit\/decorators/.test(text));
+  expect(unguarded.map(([name]) => name)).toEqual([]);
+});

@@ -16,6 +16,8 @@ export interface AuditEvent {
   severity: "Info" | "Low" | "Medium" | "High" | "Critical" | "Error";
   description: string | null;
   ip: string | null;
+  /** ISO 3166-1 code of the country of `ip`, if the service knows it. */
+  ip_country?: string | null;
   user_agent: string | null;
   request_id: string | null;
   /** JSON text as the sender wrote it. */

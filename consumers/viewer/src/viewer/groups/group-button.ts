@@ -1,8 +1,9 @@
 import { css, html, nothing, type TemplateResult } from "lit";
-import { customElement, query, state } from "lit/decorators.js";
+import { query, state } from "lit/decorators.js";
 
 import "../../elements/dropdown.js";
 import type { Dropdown } from "../../elements/dropdown.js";
+import { customElement } from "../../elements/define.js";
 import { baseStyles } from "../../styles/base.js";
 import { visuallyHidden } from "../../styles/fragments.js";
 import { icon } from "../../styles/icons.js";

@@ -1,6 +1,7 @@
 import { html, nothing, type TemplateResult } from "lit";
-import { customElement, query, state } from "lit/decorators.js";
+import { query, state } from "lit/decorators.js";
 
+import { customElement } from "../../elements/define.js";
 import { isComparable } from "../../model/comparison.js";
 import { isCountable, matchingFields, offeredFields, type QueryField, queryFields } from "../../model/query-fields.js";
 import { baseStyles } from "../../styles/base.js";

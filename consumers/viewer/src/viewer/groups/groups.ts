@@ -1,7 +1,8 @@
 import { html, nothing, type TemplateResult } from "lit";
-import { customElement, state } from "lit/decorators.js";
+import { state } from "lit/decorators.js";
 
 import type { Group, Groups as GroupCounts } from "../../api/types.js";
+import { customElement } from "../../elements/define.js";
 import { RequestController } from "../../elements/request-controller.js";
 import { barsOf } from "../../model/bars.js";
 import { isComparable } from "../../model/comparison.js";

@@ -87,7 +87,7 @@ export interface ViewerProperties extends ElementProperties {
   /** The names of the columns, separated by spaces or commas, for readers who have not chosen their own. */
   columns: string;
   density: "" | "comfortable" | "compact";
-  /** What is left out: title, search, tiles, histogram, refresh, live, columns, copy-link, download, settings. */
+  /** What is left out: title, search, tiles, histogram, refresh, live, columns, copy-link, save-view, views, download, settings. */
   hide: string;
   /** The locale of dates and numbers, such as `en-GB`. */
   locale: string;

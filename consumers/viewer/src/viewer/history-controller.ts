@@ -15,7 +15,7 @@ interface Hooks {
   onLeft: () => void;
 }
 
-const SEARCH = ["query", "range", "from", "to"];
+const SEARCH = ["query", "range", "from", "to", "view"];
 
 export class HistoryController implements ReactiveController {
   private restoring = false;

@@ -1,8 +1,9 @@
 import { html, nothing, type TemplateResult } from "lit";
-import { customElement, query, state } from "lit/decorators.js";
+import { query, state } from "lit/decorators.js";
 
 import { Problem } from "../../api/problem.js";
 import type { SavedView } from "../../api/saved-views.js";
+import { customElement } from "../../elements/define.js";
 import { type ViewTexts, viewTexts } from "../../i18n/views.js";
 import { baseStyles } from "../../styles/base.js";
 import { ViewerElement } from "../viewer-element.js";

@@ -1,11 +1,12 @@
 import { html, nothing, type TemplateResult } from "lit";
-import { customElement, query, state } from "lit/decorators.js";
+import { query, state } from "lit/decorators.js";
 
 import { Problem } from "../../api/problem.js";
 import type { SavedView } from "../../api/saved-views.js";
 import { copyText } from "../../elements/copy.js";
 import "../../elements/dropdown.js";
 import type { Dropdown } from "../../elements/dropdown.js";
+import { customElement } from "../../elements/define.js";
 import { type ViewTexts, viewTexts } from "../../i18n/views.js";
 import { differs } from "../../model/saved-view.js";
 import { linkToSavedView } from "../../model/share.js";

@@ -8,6 +8,7 @@ from typing import Any
 
 from fixtures.host_page import complaints, host_page
 from fixtures.site import Site
+from fixtures.workers import wait_until
 from playwright.sync_api import Locator, Page, expect
 from serving import HOUR
 
@@ -104,7 +105,7 @@ def test_the_host_changes_the_search_and_hears_the_readers(site: Site, unique: s
     search = viewer.get_by_role("combobox").first
     search.fill("action:document.read")
     search.press("Enter")
-    page.wait_for_function("window.seen.length === 3")
+    wait_until(lambda: page.evaluate("window.seen.length") == 3)
     expect(rows(table)).to_have_count(3)
     wanted = [
         {"query": "resource_id:doc-8", "range": ""},

@@ -1,9 +1,10 @@
 import { afterEach, describe, expect, it, vi } from "vitest";
 
 import { en } from "../src/i18n/en/index.js";
-import { hostRange, parseHostRange, parseOptions, replaceTexts } from "../src/model/host-options.js";
+import { parseOptions, replaceTexts } from "../src/model/host-attributes.js";
+import { hostRange, parseHostRange } from "../src/model/host-options.js";
 
-const GIVEN = { columns: "", density: "", hide: "", locale: "", texts: {} };
+const GIVEN = { columns: "", density: "", hide: "", locale: "", range: "", texts: {} };
 
 describe("the host's options", () => {
   it("have defaults", () => {
@@ -14,7 +15,7 @@ describe("the host's options", () => {
   });
 
   it("are parsed from attributes", () => {
-    const given = { columns: "occurred_at, action", density: "compact", hide: "tiles histogram", locale: "en-GB", texts: { "states.heading": "Activity" } };
+    const given = { columns: "occurred_at, action", density: "compact", hide: "tiles histogram", locale: "en-GB", range: "7d", texts: { "states.heading": "Activity" } };
     expect(parseOptions(given)).toEqual({
       options: { columns: ["occurred_at", "action"], density: "compact", hidden: new Set(["tiles", "histogram"]), locale: "en-GB", texts: given.texts },
       mistakes: [],
@@ -24,6 +25,7 @@ describe("the host's options", () => {
   it.each([
     ["hide", { hide: "tiles menu" }, /hide: there is no menu\. Use: title, search/],
     ["density", { density: "huge" }, /density: "huge" is unknown\. Use: comfortable, compact/],
+    ["range", { range: "soon" }, /range: "soon" is not a range\. Use 1h, 24h/],
     ["locale", { locale: "en_GB" }, /locale: "en_GB" is not a BCP 47 tag/],
   ])("name an invalid %s, and ignore it", (_, change, message) => {
     const { options, mistakes } = parseOptions({ ...GIVEN, ...change });

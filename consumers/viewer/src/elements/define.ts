@@ -13,7 +13,7 @@ export function customElement(name: string): (element: CustomElementConstructor)
     if (first && !customElements.get(name)) customElements.define(name, element);
     else if (!reported) {
       reported = true;
-      console.warn(`auditlane: <${name}> is already defined on this page, so this copy of the viewer is not used.`);
+      console.warn(`auditlane: <${name}> exists, so this copy is not used.`);
     }
   };
 }

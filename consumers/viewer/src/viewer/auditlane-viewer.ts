@@ -7,8 +7,8 @@ import { customElement } from "../elements/define.js";
 import "../elements/stale-bundle-notice.js";
 import { TokenRenewal } from "../elements/token-renewal.js";
 import { DIRECTIONS, type Language, languageOf } from "../i18n/index.js";
-import { type Density, hostRange, NO_OPTIONS, parseHostRange, parseOptions } from "../model/host-options.js";
-import { ALL_TIME, PRESETS } from "../model/range.js";
+import { type Density, type HostOptions, hostRange, NO_OPTIONS, parseHostRange } from "../model/host-options.js";
+import { ALL_TIME } from "../model/range.js";
 import type { Shortcut } from "../model/shortcuts.js";
 import type { View } from "../model/view.js";
 import { baseStyles } from "../styles/base.js";
@@ -36,6 +36,8 @@ import "./table/table.js";
 import type { Table } from "./table/table.js";
 import { viewerContext, ViewerState } from "./viewer-state.js";
 import { VisitController } from "./visit-controller.js";
+
+const OPTIONS = ["columns", "density", "hide", "locale", "range", "texts"] as const;
 
 /** The search that the reader sees: `query` in the query language, and `range` as the attribute of that name. */
 export interface QueryDetail {
@@ -147,7 +149,6 @@ export class AuditlaneViewer extends LitElement {
   private readonly visits = new VisitController(this);
   private reconnect: Reconnect | null = null;
   private openCount = 0;
-  private options = NO_OPTIONS;
   private shownSearch = "";
 
   constructor() {
@@ -168,11 +169,10 @@ export class AuditlaneViewer extends LitElement {
 
   protected override willUpdate(changed: PropertyValues<this>): void {
     const endpointChanged = (["baseUrl", "tenant"] as const).some((name) => changed.has(name));
-    const optionsChanged = (["columns", "density", "hide", "locale", "texts"] as const).some((name) => changed.has(name));
-    if (optionsChanged) this.readOptions();
+    const optionsChanged = OPTIONS.some((name) => changed.has(name));
     if (!this.hasUpdated || endpointChanged) void this.open();
     else if (changed.has("token")) void this.onTokenChanged();
-    else if (changed.has("lang") || optionsChanged) void this.viewer?.setLanguage(this.language, this.options);
+    else if (changed.has("lang") || optionsChanged) void this.relabel();
     const { query, range } = this.hostSearch;
     if (this.hasUpdated && changed.has("query")) this.viewer?.setView({ query });
     if (this.hasUpdated && changed.has("range")) this.viewer?.setView({ range });
@@ -189,7 +189,7 @@ export class AuditlaneViewer extends LitElement {
     if (openCount !== this.openCount) return;
     const endpoint = { baseUrl, token, tenant: this.tenant };
     const renew = (): Promise<string> => this.renewal.renew(this.token, viewer.client.token, (next) => viewer.verifyToken(next));
-    const viewer = await ViewerState.open(endpoint, renew, this.language, this.options);
+    const viewer = await ViewerState.open(endpoint, renew, this.language, await this.readOptions());
     if (openCount !== this.openCount) return; // the endpoint has changed in the meantime
     this.history.start(viewer, this.address);
     viewer.signInUrl = this.signInUrl;
@@ -393,15 +393,17 @@ export class AuditlaneViewer extends LitElement {
 
   /** The search that the host page chose. */
   private get hostSearch(): Pick<View, "query" | "range"> {
-    const range = parseHostRange(this.range);
-    if (!range) console.warn(`auditlane: range: "${this.range}" is not a range. Use ${PRESETS.join(", ")}, or FROM..TO.`);
-    return { query: this.query, range: range ?? ALL_TIME };
+    return { query: this.query, range: parseHostRange(this.range) ?? ALL_TIME };
   }
 
-  private readOptions(): void {
-    const { options, mistakes } = parseOptions(this);
-    this.options = options;
-    for (const mistake of mistakes) console.warn(`auditlane: ${mistake}`);
+  /** Parses the host's attributes. The parser is loaded only if there are any, and without it they have no effect. */
+  private async readOptions(): Promise<HostOptions> {
+    const given = OPTIONS.some((name) => this[name] && (name !== "texts" || Object.keys(this.texts).length));
+    return given ? await import("../model/host-attributes.js").then(({ readOptions }) => readOptions(this), () => NO_OPTIONS) : NO_OPTIONS;
+  }
+
+  private async relabel(): Promise<void> {
+    await this.viewer?.setLanguage(this.language, await this.readOptions());
   }
 
   private onViewChange(viewer: ViewerState): void {

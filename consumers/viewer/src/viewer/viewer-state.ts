@@ -12,7 +12,7 @@ import { type Language, textsOf } from "../i18n/index.js";
 import { Catalogue, NO_ACTIONS } from "../model/catalogue.js";
 import { columnFields, shownColumns } from "../model/columns.js";
 import { fieldLabel } from "../model/labels.js";
-import { type Density, type HostOptions, NO_OPTIONS, replaceTexts } from "../model/host-options.js";
+import { type Density, type HostOptions, NO_OPTIONS } from "../model/host-options.js";
 import { type Preferences, PreferenceStore } from "../model/preferences.js";
 import { EXCLUDE_OWN_EVENTS } from "../model/query.js";
 import { rangeParams } from "../model/range.js";
@@ -404,9 +404,9 @@ export class ViewerState extends EventTarget {
 }
 
 async function hostTexts(language: Language, host: HostOptions): Promise<Texts> {
-  const { texts, unknown } = replaceTexts(await textsOf(language), host.texts);
-  if (unknown.length) console.warn(`auditlane: texts: no text has the path ${unknown.join(", ")}.`);
-  return texts;
+  if (!Object.keys(host.texts).length) return await textsOf(language);
+  const { withTexts } = await import("../model/host-attributes.js");
+  return withTexts(await textsOf(language), host.texts);
 }
 
 export const viewerContext = createContext<ViewerState>(Symbol("auditlane-viewer"));

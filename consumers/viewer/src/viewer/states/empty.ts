@@ -3,7 +3,7 @@ import { html, nothing, type TemplateResult } from "lit";
 import type { EventPage, Facet } from "../../api/types.js";
 import { customElement } from "../../elements/define.js";
 import { RequestController } from "../../elements/request-controller.js";
-import { exactTerms, type NearMiss, replaceTerm, suggestNearMiss } from "../../model/near-miss.js";
+import type { NearMiss } from "../../model/near-miss.js";
 import { formatRange } from "../../model/format/summary.js";
 import { findQueryField, queryFields } from "../../model/query-fields.js";
 import { ALL_TIME } from "../../model/range.js";
@@ -45,9 +45,10 @@ export class Empty extends ViewerElement {
       const params = [...viewer.filter(), ["include_access", "true"], ["limit", "1"]] as const;
       return (await viewer.client.json<EventPage>("/v1/events", { params, signal })).data.length > 0;
     });
-    const known = queryFields(viewer.fields, this.text.search.fields);
-    const terms = exactTerms(query, (parameter) => findQueryField(known, parameter).kind === "text").slice(0, MAX_TERMS);
     this.suggestions.request(JSON.stringify([query, viewer.view.range, viewer.refreshCount]), async (signal) => {
+      const { exactTerms, replaceTerm, suggestNearMiss } = await import("../../model/near-miss.js");
+      const known = queryFields(viewer.fields, this.text.search.fields);
+      const terms = exactTerms(query, (parameter) => findQueryField(known, parameter).kind === "text").slice(0, MAX_TERMS);
       const found = terms.map(async (term) => {
         const params = [...withQuery(viewer.filter(), term.probeQuery), ["field", term.parameter], ["limit", String(MAX_VALUES)]] as const;
         const other = suggestNearMiss(term, (await viewer.client.json<Facet>("/v1/facets", { params, signal })).data);

@@ -96,15 +96,15 @@ def test_a_name_has_no_space_around_it() -> None:
 
 
 def test_a_list_is_bounded_and_has_distinct_names() -> None:
-    views = lists.with_view((), view("a", "Denied"), limit=2, whose="of yours", setting="LIMIT")
-    views = lists.with_view(views, view("b", "Deleted"), limit=2, whose="of yours", setting="LIMIT")
-    with pytest.raises(Conflict, match="already 2 saved views of yours; the limit is 2") as raised:
-        lists.with_view(views, view("c", "Other"), limit=2, whose="of yours", setting="LIMIT")
+    views = lists.with_view((), view("a", "Denied"), limit=2, owner="This person", setting="LIMIT")
+    views = lists.with_view(views, view("b", "Deleted"), limit=2, owner="This person", setting="LIMIT")
+    with pytest.raises(Conflict, match="This person already has 2 saved views; the limit is 2") as raised:
+        lists.with_view(views, view("c", "Other"), limit=2, owner="This person", setting="LIMIT")
     assert (raised.value.field, "LIMIT" in raised.value.fix) == ("shared", True)
-    with pytest.raises(Conflict, match="of yours has the name 'DENIED'") as raised:
-        lists.with_view(views, view("c", "DENIED"), limit=9, whose="of yours", setting="LIMIT")
+    with pytest.raises(Conflict, match="already has another view named 'DENIED'") as raised:
+        lists.with_view(views, view("c", "DENIED"), limit=9, owner="This person", setting="LIMIT")
     assert raised.value.field == "name"
-    renamed = lists.with_view(views, view("a", "denied", 2), limit=1, whose="of yours", setting="LIMIT")
+    renamed = lists.with_view(views, view("a", "denied", 2), limit=1, owner="This person", setting="LIMIT")
     assert [(one.id, one.name) for one in renamed] == [("a", "denied"), ("b", "Deleted")], "it keeps its place"
     assert [one.id for one in lists.without_view(renamed, "a")] == ["b"]
     with pytest.raises(NotFound, match="no saved view 'c'"):

@@ -29,23 +29,23 @@ def found(views: Sequence[StoredView], view_id: str) -> StoredView:
     return view
 
 
-def with_view(views: Sequence[StoredView], view: StoredView, *, limit: int, whose: str, setting: str) -> Views:
+def with_view(views: Sequence[StoredView], view: StoredView, *, limit: int, owner: str, setting: str) -> Views:
     """Return the views with this one added. If there is a view with the same id, it is replaced.
 
-    Raises Conflict if another view has the same name, or if there are too many views. `setting` is the variable that
-    sets the limit.
+    Raises Conflict if another view has the same name, or if there are too many views. `owner` is "This tenant" or
+    "This person", and `setting` is the variable that sets the limit.
     """
     others = [other for other in views if other.id != view.id]
     if any(other.name.casefold() == view.name.casefold() for other in others):
         raise Conflict(
-            f"Another view {whose} has the name {view.name!r}.",
+            f"{owner} already has another view named {view.name!r}.",
             field="name",
             fix="Choose another name, or change the other view.",
         )
     replaced = len(others) < len(views)
     if not replaced and len(views) >= limit:
         raise Conflict(
-            f"There are already {len(views)} saved views {whose}; the limit is {limit}.",
+            f"{owner} already has {len(views)} saved views; the limit is {limit}.",
             field="shared",
             fix=f"Delete one that is no longer needed. An operator can raise {setting}.",
         )

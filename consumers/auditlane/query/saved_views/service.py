@@ -141,12 +141,12 @@ class SavedViews:
 
     def _with(self, views: Views, view: StoredView, *, shared: bool) -> Views:
         settings = self._settings
-        limit, whose, name = (
-            (settings.saved_views_per_tenant, "of this tenant", "saved_views_per_tenant")
+        limit, holder, name = (
+            (settings.saved_views_per_tenant, "This tenant", "saved_views_per_tenant")
             if shared
-            else (settings.saved_views_per_person, "of yours", "saved_views_per_person")
+            else (settings.saved_views_per_person, "This person", "saved_views_per_person")
         )
-        return lists.with_view(views, view, limit=limit, whose=whose, setting=variable(name))
+        return lists.with_view(views, view, limit=limit, owner=holder, setting=variable(name))
 
     def _remove(self, owner: Owner, view: StoredView, *, shared: bool, etags: Sequence[str] | None) -> None:
         def change(views: Views) -> Views:

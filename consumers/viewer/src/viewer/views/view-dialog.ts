@@ -42,9 +42,8 @@ export class ViewDialog extends ViewerElement {
   }
 
   protected override render(): TemplateResult {
-    const { words } = this;
+    const { task, words } = this;
     const { saveView: ofSave } = this.text.reading;
-    const { task } = this;
     const title = { save: ofSave.button, rename: words.rename, remove: task.kind === "remove" ? words.removeTitle(task.saved.name) : "" }[task.kind];
     return html`<dialog part="dialog" aria-labelledby="title">
       <form novalidate @submit=${this.submit}>

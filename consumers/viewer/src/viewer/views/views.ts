@@ -31,7 +31,7 @@ const STEPS: Record<string, (index: number, count: number) => number> = {
  *
  * @csspart tab - Each tab.
  * @csspart dialog - The dialog that renames or deletes a view.
- * @csspart notice - A notice about the words.
+ * @csspart notice - A notice about the views.
  */
 @customElement("auditlane-views")
 export class Views extends ViewerElement {
@@ -52,8 +52,7 @@ export class Views extends ViewerElement {
   }
 
   protected override render(): TemplateResult {
-    const { viewer } = this;
-    const { words } = this;
+    const { viewer, words } = this;
     const { savedView } = viewer;
     return html`<div class="line">
         <div role="tablist" aria-label=${words.label} @keydown=${this.onKeydown}>
@@ -116,16 +115,15 @@ export class Views extends ViewerElement {
   }
 
   private renderNotice(): TemplateResult | typeof nothing {
-    const { savedViews, client } = this.viewer;
+    const { savedViews, client, text } = this.viewer;
     const { words } = this;
-    const { states } = this.text;
-    const line = (text: string, label: string, run: () => void): TemplateResult => html`<div class="notice" part="notice" role="status">
+    const line = (message: string, label: string, run: () => void): TemplateResult => html`<div class="notice" part="notice" role="status">
       ${icon("warning")}
-      <p>${text}</p>
+      <p>${message}</p>
       <button @click=${run}>${label}</button>
     </div>`;
     if (savedViews.missing) return line(words.missing, words.dismiss, () => savedViews.dismiss());
-    return savedViews.problem ? line(words.notLoaded, states.retry, () => void savedViews.load(client)) : nothing;
+    return savedViews.problem ? line(words.notLoaded, text.states.retry, () => void savedViews.load(client)) : nothing;
   }
 
   private get words(): ViewTexts {

@@ -130,7 +130,7 @@ class SpoolSender(SpoolStore):
         """Write all events that are only in memory to disk. Raises SpoolFull or SpoolFailed."""
         with self.entered():
             for event in list(self._memory):
-                self._store(event, may_wait=False)
+                self._store(event, may_wait=False, handed_over=True)
                 del self._memory[event]
 
     def fill(self, now: float) -> None:
@@ -267,7 +267,9 @@ class SpoolSender(SpoolStore):
 
     def _settled(self, event: Event) -> bool:
         """Count an event as done. Return whether it was open."""
-        self._flying.pop(event.number, None)
+        if event.source is self.own:  # numbers of another process's set are not this process's
+            self._flying.pop(event.number, None)
+            self._settlers.pop(event.number, None)
         if not event.number:
             if event not in self._memory:
                 return False

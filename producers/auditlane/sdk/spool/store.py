@@ -123,7 +123,7 @@ class SpoolStore:
             raise self._failure(error) from error
         return self.own
 
-    def _store(self, event: Event, *, may_wait: bool, alone: bool = False) -> bool:
+    def _store(self, event: Event, *, may_wait: bool, alone: bool = False, handed_over: bool = False) -> bool:
         """Write an event; return whether earlier records wait on disk, so that this one waits, too."""
         own = self.own
         assert own is not None
@@ -133,7 +133,7 @@ class SpoolStore:
         deadline = 0.0
         while True:
             deadline = self._wait_for_room(own, size, deadline, may_wait=may_wait)
-            waits = own.ledger.waiting > 0
+            waits = own.ledger.waiting > 0 and not handed_over
             nth = own.owner.next_spilled(event.slot) if event.slot else 0
             try:
                 event.number, event.segment = own.append(

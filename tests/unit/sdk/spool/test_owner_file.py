@@ -110,8 +110,8 @@ from auditlane.sdk.spool.owner_file import OwnerFile
 owner = OwnerFile.create(Path(sys.argv[1]))
 slot = owner.emitted("acme", 5)
 if pid := os.fork():
-    print(pid, flush=True)
     owner.emitted("acme", 6)
+    print(pid, flush=True)
 time.sleep(600)
 """
 

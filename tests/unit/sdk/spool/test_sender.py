@@ -274,6 +274,26 @@ def test_the_oldest_events_are_dropped_and_counted_by_tenant(tmp_path, monkeypat
     assert sum(loss.count for loss in bench.killed()) == failed
 
 
+def test_events_of_another_process_are_not_confused_with_own_ones_of_the_same_number(tmp_path, monkeypatch):
+    monkeypatch.setattr(store, "_SMALLEST_SEGMENT", 1_200)
+    dead = Bench(tmp_path, delivery_mode="durable")
+    dead.send("x")
+    dead.kafka.settle(error=TIMED_OUT)
+    dead.sender.own.close_inherited()
+    dead.sender.own.owner.close()
+    bench = Bench(tmp_path, delivery_mode="durable", spool_bytes=5_000, spool_full="drop_oldest")
+    bench.send("own")
+    bench.sender.adopted = Adoption(tmp_path).oldest(bench.sender.own.path)
+    bench.fill()
+    bench.kafka.held.pop()[1](None)  # the event of the other process
+    assert bench.kafka.offered == ["own", "x"]
+    assert not bench.sender.adopted.ledger.open
+    bench.kafka.room = 1
+    bench.send(*names(0, 30))  # drops the file of "own", which the client still holds
+    bench.kafka.settle()
+    assert bench.counts()[0] == 1, "its acknowledgement counts"
+
+
 def test_a_folder_that_vanishes_is_reported_by_the_event_that_needs_it(tmp_path):
     bench = Bench(tmp_path / "spool", delivery_mode="durable")
     (tmp_path / "spool").write_text("a file")

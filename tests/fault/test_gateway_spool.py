@@ -24,6 +24,7 @@ def serve(world: World, **settings: Any) -> ServeProcess:
     """Start a gateway with a spool. It cannot reach Kafka unless another address is given."""
     given = world.settings.model_dump(exclude_unset=True) | {"kafka_bootstrap": AWAY}
     spool = {"ingest_spool_bytes": 64 << 20, "ingest_spool_dir": world.folder / "spool"}
+    spool["ingest_ack_timeout_ms"] = 60_000  # on a busy machine, it may take a while until the first event is on disk
     return ServeProcess(world.folder, roles="ingest", **given | spool | settings)
 
 
@@ -72,7 +73,7 @@ def drained(world: World) -> None:
     spool = world.folder / "spool"
     earlier = set(spool.glob("*.set"))
     with serve(world, kafka_bootstrap=world.settings.kafka_bootstrap):
-        wait_until(lambda: not earlier & set(spool.glob("*.set")))
+        wait_until(lambda: not earlier & set(spool.glob("*.set")), patience_s=120)
     wait_until(lambda: not [*spool.glob("*.set")])
 
 

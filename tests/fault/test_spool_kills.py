@@ -84,7 +84,9 @@ class Run:
         """Deliver what is on disk."""
         with AuditClient(kafka_bootstrap=self.world.settings.kafka_bootstrap, **self.options) as client:
             earlier = set(self.folder.glob("*.set"))
-            wait_until(lambda: not earlier & set(self.folder.glob("*.set")) and not client.stats.spooled)
+            wait_until(
+                lambda: not earlier & set(self.folder.glob("*.set")) and not client.stats.spooled, patience_s=120
+            )
         assert not [*self.folder.glob("*.set")]
 
     def stored(self) -> tuple[set[str], int]:

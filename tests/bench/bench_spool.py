@@ -1,4 +1,6 @@
-"""Measure `emit` by delivery mode, and how fast a spool is delivered after an outage. Reported, not asserted."""
+"""Measure `emit` in each delivery mode, and how fast a spool is delivered after an outage. The results are reported but
+not asserted.
+"""
 
 from __future__ import annotations
 

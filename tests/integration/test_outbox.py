@@ -1,4 +1,4 @@
-"""The transactional outbox on real databases: an event is stored if and only if its transaction was committed."""
+"""Tests the transactional outbox on real databases. An event is stored if and only if its transaction was committed."""
 
 from __future__ import annotations
 
@@ -23,14 +23,14 @@ APP, DJANGO = SUPPORT / "outbox_app.py", SUPPORT / "outbox_django.py"
 
 @pytest.fixture(params=["sqlite", "postgresql", "mariadb"])
 def url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
-    """Return the URL of a database of each kind; its server is skipped where it is not installed."""
+    """Return the URL of a database of each kind. If its server is not installed, the test is skipped."""
     if request.param == "sqlite":
         return f"sqlite:///{tmp_path / 'app.db'}?timeout=60"
     return str(request.getfixturevalue(request.param))
 
 
 class Service:
-    """A service and its relays on one database, which are killed at random."""
+    """A service and its relays on one database. They are killed at random."""
 
     def __init__(self, stack: Stack, url: str, tenant: str, seed: int) -> None:
         self.stack, self.url, self.tenant = stack, url, tenant
@@ -43,7 +43,9 @@ class Service:
         self.relays: list[subprocess.Popen[str]] = []
 
     def run(self, transactions: int, kills: int, relays: int, *options: str) -> None:
-        """Make transactions in several processes one after the other, and kill one of them or a relay after each."""
+        """Run transactions in several processes, one process after the other. After each, kill the process or a
+        relay.
+        """
         each = transactions // kills
         for seed in range(kills):
             self.relays = [relay for relay in self.relays if relay.poll() is None]
@@ -57,7 +59,7 @@ class Service:
             victim.wait()
 
     def transact(self, seed: int, number: int) -> None:
-        """Make transactions, and kill their process after about half of them, wherever it is."""
+        """Run transactions, and kill their process after about half of them, at any point."""
         enough = len(self.committed()) + self.random.randint(number // 3, number // 2)
         command = [sys.executable, str(APP), self.url, self.tenant, str(seed), str(2 * number)]
         app = subprocess.Popen(command, env=self.env)
@@ -70,7 +72,7 @@ class Service:
             return {*connection.scalars(select(self.orders.c.number))}
 
     def finish(self) -> None:
-        """Stop the relays with SIGTERM, and send what is left."""
+        """Stop the relays with SIGTERM, and send the remaining rows."""
         for relay in self.relays:
             relay.terminate()
             assert relay.wait(60) in (0, -9)
@@ -127,7 +129,7 @@ def test_events_are_the_committed_transactions_of_a_thousand(
 def test_an_event_that_its_contract_rejects_is_set_aside_until_it_is_retried(
     stack: Stack, unique: str, tmp_path: Path
 ) -> None:
-    """Without a cached contract, the transaction cannot know its rules, so the relay finds the violation."""
+    """Without a cached contract, the transaction does not know the rules, so the relay finds the violation."""
     service = Service(stack, f"sqlite:///{tmp_path / 'app.db'}", unique, seed=3)
     try:
         with AuditClient(registry_url="http://127.0.0.1:1", kafka_bootstrap="127.0.0.1:1") as client:

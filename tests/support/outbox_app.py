@@ -1,5 +1,6 @@
-"""A service with an outbox: makes transactions until it is killed or has made enough. Run as `python outbox_app.py URL
-TENANT SEED NUMBER`."""
+"""A service with an outbox. It runs transactions until it is killed or has made enough. Run it as `python outbox_app.py
+URL TENANT SEED NUMBER`.
+"""
 
 from __future__ import annotations
 
@@ -25,7 +26,9 @@ def tables(client: AuditClient | None = None) -> tuple[Table, Outbox, MetaData]:
 
 
 def engine_of(url: str) -> Engine:
-    """Return an engine; on SQLite with working savepoints, whose driver would otherwise begin too late."""
+    """Return an engine. On SQLite, it begins transactions explicitly, since savepoints do not work with the default of
+    the driver.
+    """
     engine = create_engine(url)
     if engine.dialect.name == "sqlite":
         event.listen(engine, "connect", lambda connection, _: setattr(connection, "isolation_level", None))
@@ -34,7 +37,7 @@ def engine_of(url: str) -> Engine:
 
 
 def main(url: str, tenant: str, seed: int, number: int) -> None:
-    """Make `number` transactions, each with an ending by chance."""
+    """Run `number` transactions. Each ends at random in one of several ways."""
     chance = random.Random(seed)
     with AuditClient() as client:
         orders, outbox, _ = tables(client)
@@ -44,7 +47,9 @@ def main(url: str, tenant: str, seed: int, number: int) -> None:
 
 
 def transact(engine: Engine, outbox: Outbox, orders: Table, tenant: str, name: str, ending: str) -> None:
-    """Make one transaction: an order and its event, committed, rolled back, or beside a savepoint rolled back."""
+    """Run one transaction with an order and its event. It is committed, rolled back, or contains a savepoint that is
+    rolled back.
+    """
 
     def order(session: Session, number: str) -> None:
         session.execute(insert(orders).values(number=number))

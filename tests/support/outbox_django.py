@@ -1,4 +1,4 @@
-"""A Django service with an outbox: migrates, and makes transactions. Prints JSON about what happened."""
+"""A Django service with an outbox. It applies the migrations, runs transactions, and prints JSON about the result."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from auditlane.runtime.errors import ConfigError
 
 
 def main() -> None:
-    """Commit two events of three, and try a fourth outside a transaction."""
+    """Try to emit an event outside a transaction. Then emit three, of which two are committed."""
     database = {"ENGINE": "django.db.backends.sqlite3", "NAME": os.environ["OUTBOX_DATABASE"]}
     settings.configure(INSTALLED_APPS=["auditlane.outbox.django"], DATABASES={"default": database}, USE_TZ=True)
     django.setup()

@@ -1,4 +1,6 @@
-"""`auditlane outbox`: send the events of a transactional outbox to Kafka, and look at what waits."""
+"""Implements `auditlane outbox`, which sends the events of a transactional outbox to Kafka and shows which rows are
+waiting.
+"""
 
 from __future__ import annotations
 
@@ -53,14 +55,15 @@ def relay(
 ) -> None:
     """Send rows to Kafka, and delete those that Kafka has acknowledged.
 
-    Several relays may share a table; with --ordered, they never send the events of one tenant at the same time. On
-    SQLite, run one relay. A row that is rejected by its tenant's contract, or refused by Kafka repeatedly, is set aside
-    with the reason; `auditlane outbox status` shows it.
+    Several relays may share a table. With --ordered, they never send the events of one tenant at the same time. On
+    SQLite, run only one relay. A row is set aside with the reason if the contract of its tenant rejects it, or if Kafka
+    refuses it repeatedly. `auditlane outbox status` shows these rows.
 
-    Until Ctrl-C, one line of JSON is printed when it is ready. `/health/ready` fails while rows cannot be sent.
+    Once the relay is ready, it prints one line of JSON. It runs until Ctrl-C. `/health/ready` fails while rows cannot
+    be sent.
 
-    With --once, the exit code is 0 if no row is left, 1 if rows were set aside, and otherwise the error's, such as 6
-    while Kafka is unreachable.
+    With --once, the exit code is 0 if all rows were sent, and 1 if rows were set aside. Otherwise it is that of the
+    error, such as 6 if Kafka is unreachable.
     """
     if once and port is not None:
         raise InvalidInput("--once cannot be combined with --port.", field="--once", fix="Run the command twice.")
@@ -99,9 +102,9 @@ def relay(
 
 @app.command(epilog=examples("outbox status", "outbox status --json"))
 def status(url: Url = None, as_json: AsJson = False) -> None:
-    """Show how many rows wait, and the rows that are set aside with their reasons.
+    """Show how many rows are waiting, and which rows were set aside and why.
 
-    The exit code is 1 if rows are set aside.
+    The exit code is 1 if there are rows that were set aside.
     """
     from auditlane.outbox.store import opened
 
@@ -121,7 +124,7 @@ def status(url: Url = None, as_json: AsJson = False) -> None:
 
 @app.command(epilog=examples("outbox retry"))
 def retry(url: Url = None) -> None:
-    """Let the rows that are set aside wait again, for example after their tenant's contract was corrected."""
+    """Make rows that were set aside wait again, for example after the contract of their tenant was corrected."""
     from auditlane.outbox.store import opened
 
     with opened(load(outbox_url=url)) as store:

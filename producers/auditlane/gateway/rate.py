@@ -133,8 +133,8 @@ class PatternSteps:
     ) -> tuple[dict[int, float], int]:
         """Charge for matching the patterns of these posted events.
 
-        Returns the seconds to wait for each event that is not admitted, by position, and the total steps of the others.
-        `patterned` maps each tenant to its (field, number of states) pairs.
+        Returns the seconds that each event must wait, by position, for events that are not admitted. Also returns the
+        total steps of the others. `patterned` maps each tenant to its (field, number of states) pairs.
         """
         waiting: dict[int, float] = {}
         total = 0

@@ -1,4 +1,5 @@
-"""The transactional outbox: an event is a row of the service's own transaction, and a relay sends the row to Kafka.
+"""The transactional outbox. An event becomes a row in the transaction of the service, and a relay sends the row to
+Kafka.
 
-`auditlane.outbox.sqlalchemy` and `auditlane.outbox.django` write rows; `auditlane outbox relay` sends them.
+`auditlane.outbox.sqlalchemy` and `auditlane.outbox.django` write rows, and `auditlane outbox relay` sends them.
 """

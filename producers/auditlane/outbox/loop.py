@@ -1,4 +1,4 @@
-"""Run a relay until it is stopped: poll faster while rows arrive, and wait longer while something fails."""
+"""Run a relay until it is stopped. It polls faster while rows arrive, and waits longer while something fails."""
 
 from __future__ import annotations
 
@@ -22,14 +22,14 @@ _FAILED_MAX_S: Final = 30.0
 
 @dataclass(frozen=True, slots=True)
 class Pace:
-    """The pause before the next step, in seconds. Immutable; `after` returns the pace that follows a step."""
+    """The pause before the next step, in seconds. Immutable. `after` returns the pace that follows a step."""
 
     poll_s: float
     pause_s: float = 0.0
     failures: int = 0
 
     def after(self, step: Step | None) -> Pace:
-        """Return the pace after a step; None stands for a step that the database failed."""
+        """Return the pace after a step. None means that the database failed during the step."""
         if step is None or (step.error is not None and not step.sent):
             pause_s = min(_FAILED_MAX_S, _FAILED_FIRST_S * 2**self.failures)
             return replace(self, pause_s=pause_s, failures=min(self.failures + 1, 10))
@@ -41,7 +41,7 @@ class Pace:
 
 
 class RelayLoop:
-    """Runs a relay, logs when it begins and ceases to fail, and counts."""
+    """Runs a relay. It logs when failures begin and end, and updates the metrics."""
 
     def __init__(self, relay: Relay, store: OutboxStore, metrics: RelayMetrics, poll_s: float) -> None:
         self._relay = relay
@@ -52,12 +52,12 @@ class RelayLoop:
         self.problem = ""
 
     def run(self, stop: threading.Event) -> None:
-        """Send rows until `stop`."""
+        """Send rows until `stop` is set."""
         while not stop.wait(self._pace.pause_s):
             self.step()
 
     def step(self) -> None:
-        """Run one step, and set the pause before the next one. Failures are logged and counted, not raised."""
+        """Run one step, and set the pause before the next one. Failures are logged and counted, but not raised."""
         step: Step | None = None
         error: AuditlaneError | str | None = None
         try:
@@ -80,7 +80,7 @@ class RelayLoop:
         self._pace = self._pace.after(step)
 
     def measure(self) -> None:
-        """Set the gauges. Call it before each scrape; while the database fails, they keep their values."""
+        """Set the gauges. Call this before each scrape. While the database fails, they keep their values."""
         try:
             self._metrics.measure(self._store.backlog(datetime.now(UTC)))
         except SQLAlchemyError as error:

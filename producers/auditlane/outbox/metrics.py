@@ -1,4 +1,4 @@
-"""The relay's metrics."""
+"""The metrics of the relay."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from auditlane.runtime.instruments import Instruments
 
 
 class RelayMetrics:
-    """Counts steps, and measures the backlog before a scrape."""
+    """Counts steps, and measures the backlog before each scrape."""
 
     def __init__(self, made: Instruments) -> None:
         self._sent = made.counter("auditlane_outbox_sent_total")
@@ -28,7 +28,7 @@ class RelayMetrics:
         self._aside.inc(step.set_aside)
 
     def failed(self, part: Literal["database", "kafka"]) -> None:
-        """Count a failed step. Failures of the registry count as Kafka's."""
+        """Count a failed step. Failures of the registry are counted as failures of Kafka."""
         self._failures.labels(part).inc()
 
     def measure(self, backlog: Backlog) -> None:

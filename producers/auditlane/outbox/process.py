@@ -1,4 +1,4 @@
-"""Runs `auditlane outbox relay`: a relay with `/metrics` and `/health`."""
+"""Runs `auditlane outbox relay`, which is a relay with `/metrics` and `/health`."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from auditlane.sdk import AuditClient
 
 
 def relay_of(settings: Settings, store: OutboxStore, client: AuditClient) -> Relay:
-    """Return a relay with the options from the settings."""
+    """Return a relay with the options in the settings."""
     return Relay(store.engine, store.table, client, batch=settings.outbox_batch, ordered=settings.outbox_ordered)
 
 
@@ -33,7 +33,7 @@ def run(
     stop: threading.Event,
     on_ready: Callable[[str], None],
 ) -> None:
-    """Send rows until `stop`; call `on_ready` with the URL. Every part may be unavailable at any time.
+    """Send rows until `stop` is set. Calls `on_ready` with the URL. Every dependency may be unavailable at any time.
 
     Raises PortInUse.
     """

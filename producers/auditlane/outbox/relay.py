@@ -1,7 +1,7 @@
-"""Send the outbox's rows to Kafka, and delete those that Kafka has acknowledged.
+"""Send the rows of the outbox to Kafka, and delete rows that Kafka has acknowledged.
 
-A row that is sent and not deleted, because the relay was killed in between, is sent again with the same bytes; readers
-see the event once. A high-water mark on `seq` would lose rows that are committed late, so there is none.
+If the relay is killed after it sent a row and before it deleted the row, the row is sent again with the same bytes.
+Readers see the event once. A high-water mark on `seq` would lose rows that are committed late, so it is not used.
 """
 
 from __future__ import annotations
@@ -28,7 +28,9 @@ Settled = tuple[int, AuditlaneError | None]  # (seq, why it was not delivered)
 
 @dataclass(frozen=True, slots=True)
 class Step:
-    """What one step did. `error` is a failure that a later step may overcome; `more` is whether rows are left."""
+    """The result of one step. `error` is a failure that a later step may overcome. `more` states whether rows are
+    left.
+    """
 
     sent: int = 0
     set_aside: int = 0
@@ -36,7 +38,7 @@ class Step:
     error: AuditlaneError | None = None
 
     def followed_by(self, other: Step) -> Step:
-        """Return both steps as one."""
+        """Return the combined result of both steps."""
         return Step(
             self.sent + other.sent,
             self.set_aside + other.set_aside,
@@ -46,12 +48,14 @@ class Step:
 
 
 class Relay:
-    """Sends rows. Several relays may share a table, except on SQLite, where a second one sends rows twice."""
+    """Sends rows. Several relays may share a table, except on SQLite, where a second relay would send rows twice."""
 
     def __init__(
         self, engine: Engine, table: Table, client: AuditClient, *, batch: int = 500, ordered: bool = False
     ) -> None:
-        """Send at most `batch` rows per transaction. If `ordered`, relays never work on one key at the same time."""
+        """Create a relay that sends at most `batch` rows per transaction. If `ordered`, relays never send rows with the
+        same key at the same time.
+        """
         self._engine = engine
         self._table = table
         self._client = client
@@ -60,7 +64,7 @@ class Relay:
         self._attempts: Counter[int] = Counter()
 
     def step(self) -> Step:
-        """Send one batch; if ordered, one batch of each bucket that no other relay works on.
+        """Send one batch. If ordered, send one batch of each bucket that no other relay is sending.
 
         Raises SQLAlchemy's errors.
         """
@@ -76,9 +80,9 @@ class Relay:
         return done
 
     def _encode(self) -> Step:
-        """Encode rows whose transaction did not know the contract.
+        """Encode rows for which the contract was not known in their transaction.
 
-        The result is committed before it is sent, so that a row is never sent with two encodings.
+        The result is committed before it is sent, so a row is never sent with two encodings.
         """
         columns = self._table.c
         pending = select(columns.seq, columns.event).where(columns.payload.is_(None), columns.problem.is_(None))
@@ -117,7 +121,9 @@ class Relay:
         return Step(len(sent), len(refused), whole and bool(sent), error)
 
     def _deliver(self, rows: Sequence[Row[Any]]) -> tuple[list[int], dict[int, str], AuditlaneError | None]:
-        """Send rows and wait for Kafka. Returns those acknowledged, those to set aside, and a failure of others."""
+        """Send rows and wait for Kafka. Returns the acknowledged rows, the rows to set aside, and the failure of other
+        rows.
+        """
         settled: SimpleQueue[Settled] = SimpleQueue()
         open_ = 0
         error: AuditlaneError | None = None
@@ -157,7 +163,7 @@ class Relay:
         return sent, refused, error
 
     def _oldest(self, query: Select[Any]) -> Select[Any]:
-        """Return the query for one batch of its oldest rows, without those that another relay has locked."""
+        """Return the query for the oldest rows of a batch. It skips rows that another relay has locked."""
         return query.order_by(self._table.c.seq).limit(self._batch).with_for_update(skip_locked=not self._ordered)
 
     @contextmanager

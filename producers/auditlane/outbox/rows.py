@@ -1,4 +1,6 @@
-"""The row of the outbox: its columns, and how an event becomes one. Needs neither SQLAlchemy nor Django."""
+"""The row of the outbox. It defines the columns, and converts an event to a row. This module requires neither
+SQLAlchemy nor Django.
+"""
 
 from __future__ import annotations
 
@@ -23,10 +25,10 @@ KEY_LENGTH: Final = 120  # a tenant of 100 characters, `#` and a shard
 
 @dataclass(frozen=True, slots=True)
 class OutboxRow:
-    """The values of one row; the names are those of Debezium's outbox event router.
+    """The values of one row. The column names are those of Debezium's outbox event router.
 
-    `payload` is the Kafka value. If the tenant's contract was not known in the transaction, it is None, and `event` is
-    the event as JSON, which the relay encodes.
+    `payload` is the Kafka value. If the contract of the tenant was not known in the transaction, `payload` is None. In
+    this case, `event` contains the event as JSON, and the relay encodes it.
     """
 
     id: str
@@ -39,7 +41,7 @@ class OutboxRow:
 
     @classmethod
     def of(cls, prepared: Prepared) -> OutboxRow:
-        """Return the row of a checked event. Raises InvalidEvent if its custom fields are no JSON."""
+        """Return the row of a checked event. Raises InvalidEvent if its custom fields cannot be represented in JSON."""
         key = prepared.key.decode()
         event = None if prepared.value is not None else event_text(prepared.event)
         created_at = datetime.now(UTC)
@@ -48,17 +50,17 @@ class OutboxRow:
         )
 
     def values(self) -> dict[str, Any]:
-        """Return the row's values by column."""
+        """Return the values of the row by column."""
         return {name: getattr(self, name) for name in self.__slots__}
 
 
 def bucket_of(key: bytes) -> int:
-    """Return the bucket of a message key, from 0 to BUCKETS - 1."""
+    """Return the bucket of a message key. Buckets are numbered from 0 to BUCKETS - 1."""
     return zlib.crc32(key) % BUCKETS
 
 
 def event_text(event: AuditEvent) -> str:
-    """Return an event as JSON. Raises InvalidEvent, which names the field, for a value that JSON cannot represent."""
+    """Serialize an event to JSON. Raises InvalidEvent, which names the field, if JSON cannot represent a value."""
     values: dict[str, Any] = {name: getattr(event, name) for name in BASE_FIELDS}
     for name, value in (own := event.custom_fields()).items():
         try:
@@ -69,5 +71,5 @@ def event_text(event: AuditEvent) -> str:
 
 
 def event_of(text: str) -> AuditEvent:
-    """Return the event from its JSON. Raises InvalidEvent."""
+    """Parse an event from its JSON. Raises InvalidEvent."""
     return AuditEvent.checked(values_of(json.loads(text)))

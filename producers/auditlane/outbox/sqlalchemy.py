@@ -37,7 +37,7 @@ from auditlane.sdk import AuditClient, audit
 
 
 def outbox_table(metadata: MetaData, name: str = TABLE, schema: str | None = None) -> Table:
-    """Add the outbox's table to the metadata, and return it. Call it once per metadata and name."""
+    """Add the table of the outbox to the metadata, and return it. Call this once per metadata and name."""
     return Table(
         name,
         metadata,
@@ -55,21 +55,21 @@ def outbox_table(metadata: MetaData, name: str = TABLE, schema: str | None = Non
 
 
 class Outbox:
-    """Writes events to the outbox's table."""
+    """Writes events to the table of the outbox."""
 
     def __init__(
         self, metadata: MetaData, *, client: AuditClient = audit, name: str = TABLE, schema: str | None = None
     ) -> None:
-        """Add the table to `metadata`. The client checks and encodes events, and needs no Kafka for that."""
+        """Add the table to `metadata`. The client checks and encodes events, which does not require Kafka."""
         self.table = outbox_table(metadata, name, schema)
         self._client = client
 
     def emit(
         self, session: Session | scoped_session[Any] | Connection, event: AuditEvent | None = None, /, **values: Any
     ) -> str:
-        """Add one event to the session's or connection's transaction. Returns the event's id.
+        """Add one event to the transaction of the session or connection. Returns the event's id.
 
-        Takes the arguments of `AuditClient.emit`. The event is sent if and only if the transaction is committed; an
+        Takes the arguments of `AuditClient.emit`. The event is sent if and only if the transaction is committed. An
         event in a savepoint that is rolled back is not sent.
 
         Raises the errors of `AuditClient.emit` about the event, ConfigError if the connection commits each statement by
@@ -95,6 +95,6 @@ class Outbox:
         /,
         **values: Any,
     ) -> str:
-        """Add one event to an asynchronous session's or connection's transaction; see `emit`."""
+        """Add one event to the transaction of an asynchronous session or connection, as described for `emit`."""
         connection = session if isinstance(session, AsyncConnection) else await session.connection()
         return await connection.run_sync(lambda sync: self.emit(sync, event, **values))

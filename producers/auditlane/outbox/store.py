@@ -1,4 +1,4 @@
-"""Look at the outbox's rows, and let those that are set aside wait again."""
+"""Read the rows of the outbox, and release rows that were set aside."""
 
 from __future__ import annotations
 
@@ -21,7 +21,9 @@ _USE: Final = "Use a URL such as postgresql+psycopg://user:password@host/app, ma
 
 @dataclass(frozen=True, slots=True)
 class Backlog:
-    """Rows in the table. `oldest_s` is the age of the oldest row that waits, in seconds; 0 if there is none."""
+    """The rows in the table. `oldest_s` is the age in seconds of the oldest row that is waiting, or 0 if there is
+    none.
+    """
 
     waiting: int
     set_aside: int
@@ -36,7 +38,7 @@ class OutboxStore:
         self.table = table
 
     def backlog(self, now: datetime) -> Backlog:
-        """Return the table's backlog."""
+        """Return the backlog of the table."""
         columns = self.table.c
         counted = select(columns.problem.is_(None), func.count(), func.min(columns.created_at))
         with self.engine.connect() as connection:
@@ -51,7 +53,7 @@ class OutboxStore:
         return Backlog(waiting, found.get(False, (0, None))[0], age_s)
 
     def set_aside(self, limit: int) -> list[dict[str, Any]]:
-        """Return at most `limit` rows that are set aside, oldest first, each with its problem."""
+        """Return at most `limit` rows that were set aside, oldest first. Each contains its problem."""
         columns = self.table.c
         shown = select(columns.seq, columns.id, columns.aggregateid, columns.created_at, columns.problem)
         query = shown.where(columns.problem.is_not(None)).order_by(columns.seq).limit(limit)
@@ -59,7 +61,7 @@ class OutboxStore:
             return [dict(row._mapping) for row in connection.execute(query)]  # noqa: SLF001 - documented name
 
     def retry(self) -> int:
-        """Let all rows that are set aside wait again. Returns their number."""
+        """Make all rows that were set aside wait again. Returns the number of rows."""
         columns = self.table.c
         with self.engine.begin() as connection:
             again = update(self.table).where(columns.problem.is_not(None)).values(problem=None)
@@ -70,7 +72,8 @@ class OutboxStore:
 def opened(settings: Settings) -> Iterator[OutboxStore]:
     """Connect to the outbox.
 
-    Raises ConfigError if the settings are wrong or the table does not exist, and Unavailable without the database.
+    Raises ConfigError if the settings are wrong or the table does not exist, or Unavailable if the database cannot be
+    reached.
     """
     engine = engine_of(settings.outbox_url)
     schema, _, name = settings.outbox_table.rpartition(".")
@@ -91,7 +94,9 @@ def opened(settings: Settings) -> Iterator[OutboxStore]:
 
 
 def engine_of(url: str) -> Engine:
-    """Return the database's engine without connecting. Raises ConfigError for a URL that names no usable database."""
+    """Return the engine of the database without connecting. Raises ConfigError if the URL does not describe a usable
+    database.
+    """
     name = variable("outbox_url")
     if not url:
         raise ConfigError(f"{name} is not set.", field=name, fix=f"Set it, or pass --url. {_USE}")
@@ -109,5 +114,5 @@ def engine_of(url: str) -> Engine:
 
 
 def problem_of(error: SQLAlchemyError) -> str:
-    """Return the first line of the database's own text about an error."""
+    """Return the first line of the database's text about an error."""
     return str(getattr(error, "orig", None) or error).strip().splitlines()[0].rstrip(".")

@@ -195,7 +195,7 @@ class AuditClient(RecordingMethods):
     ) -> str: ...
 
     def emit(self, event: AuditEvent | None = None, /, **values: Any) -> str:
-        """Check one event and buffer it. Returns before Kafka has acknowledged the event; call `flush` to wait for
+        """Check one event and buffer it. Returns before Kafka has acknowledged the event. Call `flush` to wait for
         that.
 
             audit.emit(
@@ -211,10 +211,11 @@ class AuditClient(RecordingMethods):
             )
 
         Pass either an AuditEvent, or its fields as keywords. Only `action` is required, and `tenant_id` unless a
-        `context` has it: inside one, fields about tenant, actor and request are taken from it when omitted.
+        `context` provides it. Inside a context, omitted fields about the tenant, the actor and the request are taken
+        from it.
 
         Args:
-            event: A complete event; no keyword may be given with it.
+            event: A complete event. It cannot be combined with keywords.
             tenant_id: 1 to 100 letters, digits, `.`, `_` or `-`, starting with a letter or digit.
             action: What happened, such as `document.deleted`.
             event_id: UUID; default: a new one. Emitting the same id, time and content again is harmless.

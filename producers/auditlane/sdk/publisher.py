@@ -122,7 +122,8 @@ class EventPublisher:
     def prepare(self, make: Callable[[], AuditEvent], *, may_wait: bool) -> Prepared:
         """Encode the event that `make` returns, without sending it. Raises the same errors as `send`.
 
-        Without `may_wait`, an uncached contract is fetched in the background, and the result has no value.
+        Without `may_wait`, a contract that is not cached is fetched in the background, and the value of the result is
+        None.
         """
         try:
             if self._closed:
@@ -193,7 +194,9 @@ class EventPublisher:
     def send_to(
         self, topic: str, key: bytes, value: bytes, event_id: str, tenant: str, on_settled: OnSettled | None
     ) -> None:
-        """Buffer an encoded event for this topic and key, never in the spool. Raises BufferFull and ClientClosed."""
+        """Buffer an encoded event for this topic and key. It never goes to the spool. Raises BufferFull or
+        ClientClosed.
+        """
         self._current_delivery().produce(topic, key, value, event_id, tenant, on_settled)
 
     def flush(self, timeout_s: float) -> FlushResult:

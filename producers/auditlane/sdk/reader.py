@@ -180,8 +180,8 @@ class AuditReader:
         Args:
             field: Name of the field, such as `action`, `metadata.region` or `fields.project`.
             filters: Filters by name, as in `events`.
-            limit: Number of values with a group of their own, 1 to 20.
-            buckets: Approximate number of buckets of time, 1 to 500.
+            limit: Number of values that get their own group, 1 to 20.
+            buckets: Approximate number of time buckets, 1 to 500.
             zone: Time zone (IANA) in which days and months begin.
             compare: Also count the period of the same length directly before `from_`, which is then required.
             more: The filters of EventFilters.

@@ -1,4 +1,4 @@
-"""The methods of the client that integrations and decorators use: they record without ever raising."""
+"""The client methods that integrations and decorators use to record events. They never raise errors."""
 
 from __future__ import annotations
 
@@ -14,27 +14,27 @@ from auditlane.sdk.recording import Recorder
 
 
 class RecordingMethods(ActionProperties):
-    """The base class of AuditClient that records events."""
+    """The base class of AuditClient with the methods that record events."""
 
     _recorder: Recorder
 
     def record(self, event: AuditEvent | None = None, /, **values: Any) -> str | None:
         """Emit like `emit`, but never raise. Events that cannot be recorded are counted and reported to `on_error`.
 
-        Takes the arguments of `emit`, and any values in `metadata`; keywords given with an event replace its fields.
-        Returns the event's id, or None if it was not recorded. A field that is not valid is left out and named in the
-        metadata value `unrecorded_fields`. An event without a valid tenant is recorded for `catch_all_tenant`. Events
-        recorded while `record` runs on the same thread, such as by a logging handler, are dropped and counted, so that
-        recording cannot recurse. `on_error` is called on this thread, so it must not wait.
+        Takes the arguments of `emit`, and any values in `metadata`. Keywords given together with an event replace its
+        fields. Returns the event's id, or None if it was not recorded. A field that is not valid is left out and named
+        in the metadata value `unrecorded_fields`. An event without a valid tenant is recorded for `catch_all_tenant`.
+        Recording cannot recurse: events that are recorded while `record` runs on the same thread, for example by a
+        logging handler, are dropped and counted. `on_error` is called on this thread, so it must not wait.
         """
         return self._recorder.record(values, event)
 
     def report_unrecorded(self, error: Exception) -> None:
-        """Count an event that an integration could not make, and report the error to `on_error`. Never raises."""
+        """Count an event that an integration could not create, and report the error to `on_error`. Never raises."""
         self._recorder.report_unrecorded(error)
 
     def report_resolver(self, error: Exception) -> None:
-        """Report an error to `on_error` because of which an integration could not complete an event. Never raises."""
+        """Report an error to `on_error` that prevented an integration from completing an event. Never raises."""
         self._recorder.report_resolver(error)
 
     context = AuditContext
@@ -56,8 +56,8 @@ class RecordingMethods(ActionProperties):
             def delete_document(document_id: str) -> None: ...
 
         The outcome is `success`, `denied` for an exception that means that access was denied (PermissionError, an HTTP
-        status of 401 or 403), or `failure` for any other; the exception is raised again. The metadata has `duration_ms`
-        and the type of the exception, as `exception`.
+        status of 401 or 403), or `failure` for any other. The exception is raised again. The metadata contains
+        `duration_ms` and, as `exception`, the type of the exception.
 
         Args:
             action: What the function does, such as `document.deleted`.

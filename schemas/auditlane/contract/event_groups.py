@@ -1,4 +1,4 @@
-"""Events grouped by a field, as returned to readers by the JSON API and the SDK's reader."""
+"""Events grouped by a field. The JSON API and the reader of the SDK return these models."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from pydantic import BaseModel, Field
 
 
 class Span(BaseModel):
-    """The time from `start` until before `end` (RFC 3339, UTC)."""
+    """The time from `start` (included) to `end` (excluded), in RFC 3339 and UTC."""
 
     start: str
     end: str
@@ -25,22 +25,22 @@ class Group(BaseModel):
 
 
 class ValueGroup(Group):
-    """The events with one value of the field. With `compare`, it is new if `before` is 0, and vanished if `events` is
-    0.
+    """The events with one value of the field. With `compare`, a value with a `before` of 0 is new, and one with
+    `events` of 0 has vanished.
     """
 
     value: str
 
 
 class PeriodBefore(Span):
-    """The period of the same length directly before the counted one."""
+    """The period directly before the counted one. Both have the same length."""
 
     events: int
 
 
 class EventGroups(BaseModel):
-    """Events by the values of a field and over time. Every event is in exactly one group of `data`, in `others` or in
-    `none`.
+    """Events grouped by the values of a field and over time. Every event is in exactly one group of `data`, in `others`
+    or in `none`.
     """
 
     field: str

@@ -36,7 +36,7 @@ class Sampler:
         self._windows: dict[Hashable, _Window] = {}
 
     def add(self, kind: Hashable, line: Line, now: int) -> list[Line]:
-        """Record an occurrence at `now` (monotonic milliseconds). Return the lines to log, of all kinds."""
+        """Record an occurrence at `now` (monotonic milliseconds). Return the lines to log, which may be of any kind."""
         due = self.due(now)
         window = self._windows.get(kind)
         if window is None:

@@ -30,14 +30,16 @@ _NO_OWNER: Final = uuid.UUID(int=0)
 
 
 def load_state(client: Client, database: str, name: str) -> str:
-    """Return the state that was kept under a name which no process holds, or "" if there is none."""
+    """Return the state that is stored under a name, or "" if there is none. The name must not be that of a lease that a
+    process holds.
+    """
     with store_errors():
         rows = client.query(_NEWEST, parameters={"database": database, "name": name}).result_rows
     return str(rows[0][3]) if rows else ""
 
 
 def keep_state(client: Client, database: str, name: str, epoch: int, state: str) -> None:
-    """Keep a state under a name, unless one with a higher epoch is kept. Merges remove all others, so the number of
+    """Store a state under a name, unless one with a higher epoch is stored. Merges remove all others, so the number of
     rows does not grow with the number of calls.
     """
     columns = {"name": name, "epoch": epoch, "owner": _NO_OWNER, "expires_at": datetime.now(UTC), "state": state}

@@ -1,4 +1,4 @@
-"""The pause between two steps of the relay."""
+"""Tests the pause between two steps of the relay."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Rows of the outbox: an event survives its JSON, and a key always has the same bucket."""
+"""Tests the rows of the outbox. An event survives the conversion to JSON, and a key is always in the same bucket."""
 
 from __future__ import annotations
 

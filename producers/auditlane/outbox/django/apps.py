@@ -1,4 +1,4 @@
-"""Django's description of the app."""
+"""The configuration of the Django app."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from django.apps import AppConfig
 
 
 class OutboxConfig(AppConfig):
-    """The outbox, under a label that does not clash with an application's own `django` or `outbox`."""
+    """The outbox app. Its label does not clash with a `django` or `outbox` app of the project."""
 
     name = "auditlane.outbox.django"
     label = "auditlane_outbox"

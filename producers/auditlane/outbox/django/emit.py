@@ -22,8 +22,8 @@ def emit(
 
     Args:
         event: A complete event, instead of keywords.
-        using: The database's alias; default: the one that Django's routers choose for the outbox.
-        client: The client that checks and encodes the event; default: the process's default client.
+        using: The database's alias. By default, Django's routers choose the one for the outbox.
+        client: The client that checks and encodes the event. By default, the default client of the process.
         values: The event's fields.
 
     Raises the errors of `AuditClient.emit` about the event, and ConfigError outside a transaction.

@@ -1,4 +1,6 @@
-"""The outbox's table as a Django model. The columns are those of `auditlane.outbox.sqlalchemy.outbox_table`."""
+"""The table of the outbox as a Django model. Its columns are the same as in
+`auditlane.outbox.sqlalchemy.outbox_table`.
+"""
 
 from __future__ import annotations
 
@@ -11,7 +13,7 @@ from auditlane.outbox.rows import ID_LENGTH, KEY_LENGTH, TABLE, TOPIC_LENGTH
 
 
 class OutboxEvent(models.Model):
-    """An event that a committed transaction has emitted and the relay has not sent yet."""
+    """An event that a committed transaction has emitted, and that the relay has not sent yet."""
 
     seq: models.BigAutoField[int, int] = models.BigAutoField(primary_key=True)
     id: models.CharField[str, str] = models.CharField(max_length=ID_LENGTH)

@@ -259,7 +259,7 @@ class _Cursor:
 
 
 def _read(path: Path, start: int) -> bytes:
-    """Return the rest of a file, which is empty if the file was deleted by someone else."""
+    """Return the rest of a file. It is empty if another process has deleted the file."""
     try:
         with path.open("rb") as file:
             file.seek(start)

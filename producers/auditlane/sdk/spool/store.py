@@ -1,6 +1,7 @@
-"""The events of a client that are on disk: written with room for them, settled, dropped when the spool is full.
+"""The events of a client that are on disk. This module makes room for events, writes and settles them, and drops them
+when the spool is full.
 
-The parts that decide when an event is written or sent are in `sender`.
+`sender` decides when an event is written or sent.
 """
 
 from __future__ import annotations
@@ -34,7 +35,9 @@ _FULL_DISK: Final = (errno.ENOSPC, errno.EDQUOT)
 
 
 class SpoolStore:
-    """Thread-safe; methods with an underscore need the lock. A signal handler may interrupt the thread inside it."""
+    """Stores events on disk. Thread-safe. Methods whose names start with an underscore need the lock, and a signal
+    handler may interrupt the thread that holds it.
+    """
 
     def __init__(self, config: ClientConfig, tracker: DeliveryTracker) -> None:
         self._config = config
@@ -43,7 +46,7 @@ class SpoolStore:
         self._start(tracker)
 
     def _start(self, tracker: DeliveryTracker) -> None:
-        """Set the state of a new process."""
+        """Set the initial state of a new process."""
         self._tracker = tracker
         self.wake = threading.Event()  # set when the keeper has work to do
         self.lock = threading.RLock()
@@ -64,7 +67,7 @@ class SpoolStore:
 
     @contextlib.contextmanager
     def entered(self) -> Iterator[bool]:
-        """Lock; yield whether this is a signal handler that interrupted a thread inside the lock."""
+        """Hold the lock. Yields whether this is a signal handler that interrupted a thread while it held the lock."""
         me = threading.get_ident()
         nested = self._inside == me
         with self.lock:
@@ -76,12 +79,14 @@ class SpoolStore:
 
     @property
     def interrupted(self) -> bool:
-        """Whether this is a signal handler that interrupted this thread inside the lock, so that it cannot wait."""
+        """Whether this is a signal handler that interrupted this thread while it held the lock. It must not wait
+        then.
+        """
         return self._inside == threading.get_ident()
 
     @property
     def spooled(self) -> int:
-        """Number of this process's events on disk that Kafka has not acknowledged."""
+        """The number of events of this process that are on disk and not yet acknowledged by Kafka."""
         own = self.own
         return own.ledger.open if own is not None else 0
 
@@ -93,7 +98,7 @@ class SpoolStore:
                 self._room.notify_all()
 
     def take_losses(self) -> None:
-        """Keep the losses so far in a file of the set, from which they are reported."""
+        """Save the losses so far in a file of the set. They are reported from there."""
         with self.entered():
             if self.losses and self.own is not None:
                 rows, self.losses = combined(self.losses), []
@@ -169,7 +174,7 @@ class SpoolStore:
         return waits
 
     def _let_go(self, event: Event) -> None:
-        """Drop an event from memory that waits on disk."""
+        """Remove an event from memory. It is waiting on disk."""
         self._flying.pop(event.number, None)
         if event.on_settled is not None:
             self._settlers[event.number] = event.on_settled
@@ -181,7 +186,7 @@ class SpoolStore:
         self._forget_tenants()
 
     def _forget_tenants(self) -> None:
-        """Correct the counts once nothing is open: the tenants of records that could not be read are unknown."""
+        """Correct the counts once no record is open. The tenants of records that could not be read are unknown."""
         if self.own is not None and not self.own.ledger.open:
             self.on_disk.clear()
 
@@ -191,7 +196,9 @@ class SpoolStore:
         return deadline
 
     def _make_room(self, own: OwnSet, deadline: float, *, may_wait: bool, error: OSError | None = None) -> float:
-        """Delete done or, with `drop_oldest`, any segments, or wait; return the deadline. Raises SpoolFull."""
+        """Delete segments that are done, or any segments with `drop_oldest`, or wait. Return the deadline. Raises
+        SpoolFull.
+        """
         if own.reclaim():
             return deadline
         policy, now = self._config.spool_full, time.monotonic()
@@ -211,7 +218,7 @@ class SpoolStore:
         return deadline
 
     def _drop_oldest(self, own: OwnSet) -> bool:
-        """Delete the oldest segment with all events that are only there; return whether there was one."""
+        """Delete the oldest segment, including the events that are only stored there. Return whether there was one."""
         for source in (self.adopted, own):
             if source is None:
                 continue
@@ -226,7 +233,7 @@ class SpoolStore:
         return False
 
     def _drop(self, source: RecordSet, segment: Segment) -> None:
-        """Delete a segment. Its events that were handed to the client are only in memory from now on."""
+        """Delete a segment. Its events that were handed to the client are only in memory after this."""
         for record in source.records(segment):
             event = self._flying.pop(record.number, None) if source is self.own else None
             was_waiting = source.ledger.is_waiting(record.number)
@@ -243,7 +250,7 @@ class SpoolStore:
         source.delete(segment)
 
     def _fail_unreadable(self, source: RecordSet) -> None:
-        """Fail the events whose records could not be read; the set counts them as lost."""
+        """Fail the events whose records could not be read. The set counts them as lost."""
         numbers, source.given_up = source.given_up, []
         if source is not self.own:
             return

@@ -1,4 +1,4 @@
-"""Create the outbox's table."""
+"""Create the table of the outbox."""
 
 from __future__ import annotations
 

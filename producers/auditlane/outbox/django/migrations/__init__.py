@@ -1,1 +1,1 @@
-"""The migrations of the table, for `manage.py migrate`."""
+"""The migrations of the outbox table, which `manage.py migrate` applies."""

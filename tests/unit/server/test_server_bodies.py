@@ -24,7 +24,7 @@ from auditlane.server.middleware.limits import RequestSlots
 NOWHERE = {"kafka_bootstrap": "127.0.0.1:1", "registry_url": "http://127.0.0.1:1"}
 # Routes that issue a credential require none; all others require one.
 OPEN = {"POST /v1/token", "POST /auth/vendor", "POST /vendors/auth/token", "POST /leave", "POST /enter"}
-PLACES = {"tenant": "acme", "name": "region", "export_id": "x", "event_id": "x"}
+PLACES = {"tenant": "acme", "name": "region", "export_id": "x", "event_id": "x", "view_id": "x"}
 
 
 @pytest.fixture(scope="module")

@@ -237,7 +237,9 @@ def test_nothing_of_the_engine_is_left_running(running: Running) -> None:
 
 
 def test_a_full_disk_rejects_inserts_and_still_permits_reads(running: Running) -> None:
-    """The engine keeps space free. If it has to keep more than the disk has, it behaves as on a full disk."""
+    """The engine keeps some space free. If it must keep more space free than the disk has, it behaves as if the disk
+    were full.
+    """
     assert running.engine is not None
     running.ask("CREATE TABLE t (a UInt64) ENGINE = MergeTree ORDER BY a")
     assert running.ask("INSERT INTO t VALUES (1)").status == 200

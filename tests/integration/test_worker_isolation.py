@@ -1,5 +1,5 @@
-"""Tests one tenant's effect on others on real services, by rejected events, poison, past months, and a month that is
-refused.
+"""Tests how one tenant affects others on real services. It sends rejected events, poison, and events of past months,
+and causes inserts of a month to be refused.
 """
 
 from __future__ import annotations

@@ -94,7 +94,7 @@ def environment(settings: Settings, layout: Layout, port: Mapping[str, int]) -> 
 
 
 def readiness_checks(settings: Settings, urls: Mapping[str, str]) -> dict[str, Callable[[], bool]]:
-    """Return the readiness probe of each of the five services, by name. `urls` are by name as well."""
+    """Return the readiness probe of each of the five services, keyed by name. The keys of `urls` are the same names."""
     pool = urllib3.PoolManager(num_pools=8)
     registry_ca, store_ca = settings.registry_ca, settings.clickhouse_ca
     registry = urllib3.PoolManager(ca_certs=str(registry_ca)) if registry_ca else pool

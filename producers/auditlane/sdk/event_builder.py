@@ -37,7 +37,7 @@ class EventBuilder:
             values.setdefault("source", self._source)
 
     def build(self, event: AuditEvent | None, values: dict[str, Any]) -> AuditEvent:
-        """Return the event, or one made from keywords, in which case `values` is changed. Raises InvalidEvent."""
+        """Return the given event, or one made from the keywords. The latter changes `values`. Raises InvalidEvent."""
         if event is None:
             if not values.keys() <= _NAMED:
                 own = {name: values.pop(name) for name in list(values) if name not in _NAMED and name != "fields"}

@@ -40,7 +40,7 @@ class Spool(Protocol):
     def append(self, records: Sequence[bytes]) -> int:
         """Append the records in order, durably, and return how many of them fit.
 
-        Raises OSError, in which case none of the records is kept.
+        Raises OSError. In this case, none of the records is kept.
         """
         ...
 

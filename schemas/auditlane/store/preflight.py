@@ -24,8 +24,8 @@ SORTING: Final = "tenant_id, occurred_at, event_id, content_hash"  # rows equal 
 
 
 class NotMigrated(ConfigError):
-    """Raised if the tables of this release do not exist. Either `auditlane init` was never run, or only that of an
-    older release.
+    """Raised if the tables of this release do not exist. `auditlane init` was never run, or only an older release was
+    run.
     """
 
 

@@ -47,7 +47,7 @@ class Format(StrEnum):
 
     @property
     def lines(self) -> bool:
-        """Whether ClickHouse formats the rows as lines, in which case an export can resume after any whole line."""
+        """Whether ClickHouse formats the rows as lines. If so, an export can resume after any whole line."""
         return self in (Format.csv, Format.jsonl, Format.ocsf)
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
 from datetime import UTC, datetime, timedelta
 from typing import Any, Literal
 from uuid import uuid4
@@ -11,6 +12,7 @@ import pytest
 
 from auditlane.runtime import settings as settings_
 from auditlane.runtime.errors import Conflict, SchemaTooNew, StoreRefused
+from auditlane.server.probes import StoreProbe
 from auditlane.store import migrate, presentation
 from auditlane.store.client import connect, store_errors
 from auditlane.store.service_versions import last_started_version
@@ -158,3 +160,14 @@ def test_the_version_of_a_services_last_start_is_found(
 
     assert [last("worker", hour) for hour in range(1, 6)] == [None, "1.0.0", "1.1.0", "1.1.0", "1.2.0"]
     assert last("serve", 5) == "9.0.0"
+
+
+def test_a_service_that_started_without_tables_is_ready_once_they_exist(
+    client: Any, clickhouse: str, unique: str
+) -> None:
+    probe = StoreProbe(lambda: connect(settings_.load(clickhouse_url=clickhouse)), unique)
+    with closing(probe):
+        before = probe.part()
+        assert (before.state, before.fix) == ("away", "Run `auditlane init`.")
+        migrate.migrate(client, unique)
+        assert probe.part().state == "up"

@@ -36,6 +36,7 @@ ENDS: dict[str, tuple[str, set[int]]] = {
     "accept-loss": ("{topic} 0 --to 1 --dry-run --json", {exit_code(ConfigError(""))}),  # nothing is lost
     "emit": ("--tenant acme --action login --json", {0}),
     "import": ("{folder}/events.jsonl --json", {0}),
+    "outbox": ("relay --once --url sqlite://", {exit_code(ConfigError(""))}),  # the database has no table
     "events": ("--tenant acme --json", {0}),
     "export": ("--tenant acme --format pdf --output {folder}/events.pdf", {0}),
     "structure": ("show --json", {0}),
@@ -61,7 +62,7 @@ NAMES = [subcommand.name for subcommand in SUBCOMMANDS]
 EXTRAS = {subcommand.extra for subcommand in SUBCOMMANDS}
 # The subcommands that every run executes, with the modules of all other packages blocked. Together, they import
 # everything that the extras install. The long run executes all subcommands.
-QUICK = {"doctor", "dlq", "replay", "verify", "emit", "export", "token"}
+QUICK = {"doctor", "dlq", "replay", "verify", "emit", "outbox", "export", "token"}
 # All help texts are printed in one process, since a process for each would take half a minute.
 HELPS = """
 import sys

@@ -79,7 +79,7 @@ def test_a_file_that_cannot_be_used_is_named(made, text):
 @pytest.mark.parametrize("mode", [0o640, 0o604, 0o666])
 def test_passwords_that_others_can_read_are_not_used(made, mode):
     made.file("clickhouse").chmod(mode)
-    with pytest.raises(ConfigError, match="other users can read it"):
+    with pytest.raises(ConfigError, match="another user owns it or can read it"):
         Credentials.load_or_create(made.folder)
 
 

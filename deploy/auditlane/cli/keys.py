@@ -6,7 +6,9 @@ from __future__ import annotations
 
 import json
 import re
+import shlex
 from datetime import UTC, datetime, timedelta
+from enum import StrEnum
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -37,6 +39,16 @@ app = typer.Typer(
 File = Annotated[Path | None, typer.Option("--file", help="Keys file.", show_default="AUDITLANE_KEYS_FILE")]
 ClientId = Annotated[str, typer.Argument(help="Client id of the key, as `list` shows it.")]
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON.")]
+
+
+class Format(StrEnum):
+    """Lists the forms in which a new key is printed."""
+
+    text = "text"
+    json = "json"
+    shell = "shell"
+
+
 _UNITS = {"m": 60, "h": 3_600, "d": 86_400}
 
 
@@ -76,6 +88,7 @@ def init(
     epilog=examples(
         "keys create --role writer --name billing --expires 90d",
         "keys create --role auditor --tenant acme --permission audits:contract",
+        "keys create --role writer --format shell",
     )
 )
 def create(
@@ -94,6 +107,9 @@ def create(
     client_id: Annotated[str, typer.Option("--client-id", help="Client id.", show_default="a random id")] = "",
     file: File = None,
     as_json: AsJson = False,
+    format_: Annotated[
+        Format, typer.Option("--format", help="Output; shell prints assignments of CLIENT_ID and SECRET for eval.")
+    ] = Format.text,
 ) -> None:
     """Create a key and print its secret, which is shown only once. Creates the keys file if it does not exist."""
     from auditlane.access.keys import KeysFile
@@ -110,7 +126,7 @@ def create(
         expires=parse_end(expires, now) if expires else None,
         client_id=client_id,
         now=now,
-        on_issued=partial(_print_issued, now=now, as_json=as_json),
+        on_issued=partial(_print_issued, now=now, format_=Format.json if as_json else format_),
     )
     given = {"roles": " ".join(issued.client.roles), "permissions": " ".join(sorted(issued.client.permissions))}
     _record(Action.key_created, issued.client, **given, expires=expires)
@@ -147,7 +163,7 @@ def rotate(
 
     now = datetime.now(UTC)
     require_stdout()
-    tell = partial(_print_issued, now=now, as_json=as_json)
+    tell = partial(_print_issued, now=now, format_=Format.json if as_json else Format.text)
     issued = KeysFile(_path(file)).rotate(client_id, now=now, overlap=parse_span(overlap), on_issued=tell)
     _record(Action.key_rotated, issued.client, overlap=overlap)
 
@@ -270,12 +286,15 @@ def _facts(client: Client, now: datetime) -> dict[str, Any]:
     }
 
 
-def _print_issued(issued: Issued, now: datetime, *, as_json: bool) -> None:
+def _print_issued(issued: Issued, now: datetime, *, format_: Format) -> None:
     """Print a key and its secret, which is not stored anywhere. Raises ConfigError or BrokenPipeError if printing
     fails.
     """
-    if as_json:
+    if format_ is Format.json:
         print(json.dumps(_facts(issued.client, now) | {"secret": issued.secret}), flush=True)
+        return
+    if format_ is Format.shell:
+        print(f"CLIENT_ID={shlex.quote(issued.client.client_id)}\nSECRET={shlex.quote(issued.secret)}", flush=True)
         return
     print(f"client id  {issued.client.client_id}\nsecret     {issued.secret}")
     print("The secret is not stored and cannot be shown again.", flush=True)

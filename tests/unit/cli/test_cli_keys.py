@@ -95,6 +95,15 @@ def test_a_key_may_have_an_extra_permission(folder):
     )
 
 
+def test_a_key_is_printed_for_a_shell(folder):
+    printed = run(keys.app, "create", "--role", "writer", "--format", "shell", "--client-id", "it's-$HOME")
+    read = 'eval "$1"; printf "%s\\n" "$CLIENT_ID" "$SECRET"'
+    client_id, secret = subprocess.check_output(["sh", "-c", read, "sh", printed], text=True).splitlines()
+    assert client_id == "it's-$HOME"
+    assert KeysFile(folder / "keys.json").verify(client_id, secret, now=datetime.now(UTC)).client_id == client_id
+    assert json.loads(run(keys.app, "create", "--role", "writer", "--format", "json"))["secret"].startswith("als_")
+
+
 def test_a_secret_is_printed_once_for_people(folder):
     out = run(keys.app, "create", "--role", "auditor", "--tenant", "acme")
     client_id, secret = (line.split()[-1] for line in out.splitlines()[:2])

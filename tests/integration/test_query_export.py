@@ -204,6 +204,29 @@ def test_sentences_are_made_from_downloadable_fields_in_every_format(reader, exp
         assert fetch(url, format="csv", columns="sentence", language="fr").status == 400
 
 
+def test_a_key_of_the_metadata_is_a_column_in_every_format(reader, exporter):
+    hidden = dataclasses.replace(STRUCTURE, fields=tuple(one for one in STRUCTURE.fields if one.name != "metadata"))
+    key, column = TRICKY[0], f"metadata.{TRICKY[0]}"
+    expected = [one["metadata"].get(key) for one in listed(reader, Filter())]
+    assert {None, *FORMULAS} == set(expected)
+    with served(reader, exporter, structure_of=structure_of) as url:
+        lines = fetch(url, format="jsonl", columns=f"{column},event_id").data.decode().splitlines()
+        assert [json.loads(line)["metadata"].get(key) for line in lines] == expected
+        assert all(json.loads(line)["metadata"].keys() <= {key} for line in lines)
+        for formulas, mark in (("raw", ""), ("neutralised", "'")):
+            text = fetch(url, format="csv", columns=f"ip,{column}", formulas=formulas).data.decode()
+            header, *rows = csv.reader(io.StringIO(text, newline=""), strict=True)
+            assert header[1] == key
+            assert [row[1] for row in rows] == [mark + value if value else "" for value in expected]
+        table = pq.read_table(io.BytesIO(fetch(url, format="parquet", columns=column).data))
+        assert table.column(column).to_pylist() == expected
+        [[_, *cells]] = sheets(fetch(url, format="xlsx", columns=f"event_id,{column}").data)
+        assert [row.get("B") for row in cells] == expected
+        assert fetch(url, format="csv", columns="metadata.").status == 400
+    with served(reader, exporter, structure_of=lambda tenant: hidden) as url:
+        assert fetch(url, format="csv", columns=column).status == 400
+
+
 @pytest.mark.parametrize("formulas", ["neutralised", "raw"])
 def test_csv_equals_the_list(reader, exporter, formulas):
     names = ["action", "total", "note", "request_id", "actor_id", "description", "ip", "before", "metadata", "event_id"]

@@ -1,6 +1,7 @@
 import { describe, expect, it } from "vitest";
 
 import type { ShownField } from "../src/api/types.js";
+import { columnFields } from "../src/model/columns.js";
 import {
   defaultSeparator,
   exportBody,
@@ -22,6 +23,13 @@ function field(name: string, downloadable: boolean, custom = false): ShownField 
 const FIELDS = [field("occurred_at", true), field("ip", false), field("action", true), field("total", true, true)];
 
 describe("an export's columns", () => {
+  it("are keys of the metadata too, if the metadata can be downloaded", () => {
+    const chosen = ["metadata.region", "metadata.a,b"];
+    const names = (downloadable: boolean, which: "all" | "shown") =>
+      exportedFields(columnFields([field("metadata", downloadable)], chosen, "Sentence"), chosen, which).map(({ name }) => name);
+    expect([names(true, "shown"), names(true, "all"), names(false, "shown")]).toEqual([["metadata.region"], ["metadata"], []]);
+  });
+
   it("are the downloadable ones, all or those shown, in their order", () => {
     expect(exportedFields(FIELDS, [], "all").map((field) => field.name)).toEqual(["occurred_at", "action", "total"]);
     expect(exportedFields(FIELDS, ["total", "ip", "occurred_at"], "shown").map((field) => field.name)).toEqual(["total", "occurred_at"]);

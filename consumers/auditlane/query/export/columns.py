@@ -4,7 +4,7 @@ operator.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Final
 
@@ -23,12 +23,15 @@ _IDENTITY: Final = {
 _CONFLICT: Final = "conflict"
 _TITLES: Final = _IDENTITY | {"fields": "Fields"} | {field.name: field.display_name for field in DEFAULT_FIELDS}
 _MAPS: Final = ("metadata", "fields")
+_KEY: Final = "metadata."
 _TIMES: Final = ("occurred_at", "ingested_at")
 
 
 @dataclass(frozen=True, slots=True)
 class Column:
-    """One column of a file. `name` is a base field, a custom field, or `fields` for all custom fields together."""
+    """One column of a file. `name` is a base field, a custom field, `metadata.<key>`, or `fields` for all custom fields
+    together.
+    """
 
     name: str
     title: str
@@ -40,6 +43,11 @@ class Column:
     def is_map(self) -> bool:
         """Whether a cell contains keys and values."""
         return not self.custom and self.name in _MAPS
+
+    @property
+    def metadata_key(self) -> str:
+        """The key of the metadata whose value a cell holds; empty for other columns."""
+        return "" if self.custom or not self.name.startswith(_KEY) else self.name.removeprefix(_KEY)
 
     @property
     def is_time(self) -> bool:
@@ -94,7 +102,7 @@ def choose(structure: Structure, named: str | None, *, everything: bool = False)
     chosen = []
     for name in named.split(","):
         name = name.strip()
-        column = known.get(name.removeprefix("fields."))
+        column = known.get(name.removeprefix("fields.")) or _of_key(name, known)
         if column is None or (name.startswith("fields.") and not column.custom):
             raise InvalidFilter(
                 f"There is no column {name[:100]!r} to download.",
@@ -112,7 +120,11 @@ def withdrawn_of(columns: Sequence[Column], structure: Structure) -> list[Column
     allowed = {
         (column.name, column.custom) for column in _nameable(structure, downloadable(structure), everything=False)
     }
-    return [column for column in columns if (column.name, column.custom) not in allowed]
+    return [
+        column
+        for column in columns
+        if ("metadata" if column.metadata_key else column.name, column.custom) not in allowed
+    ]
 
 
 def of_table(columns: Sequence[Column]) -> tuple[Column, ...]:
@@ -159,6 +171,12 @@ def _nameable(structure: Structure, given: list[Column], *, everything: bool) ->
     custom = [_column(field) for field in structure.custom()] if everything else []
     sentence = [_SENTENCE] if any(column.name == "action" and not column.custom for column in given) else []
     return list({column.name: column for column in (*sentence, *given, *identity, *custom)}.values())
+
+
+def _of_key(name: str, known: Mapping[str, Column]) -> Column | None:
+    """Return the column of a key of the metadata, if the metadata may be downloaded."""
+    key = name.removeprefix(_KEY)
+    return Column(name, key) if key not in ("", name) and "metadata" in known else None
 
 
 def _column(field: FieldView) -> Column:

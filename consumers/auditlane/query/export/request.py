@@ -40,7 +40,7 @@ Pair = tuple[str, str]
 
 _COLUMNS: Final = (
     "Names of fields, separated by commas, in the order of the file: fields that the tenant's structure permits to "
-    "download, `event_id`, `tenant_id`, `ingested_at`, and `sentence`, the event as a sentence. "
+    "download, `metadata.<key>`, `event_id`, `tenant_id`, `ingested_at`, and `sentence`, the event as a sentence. "
     "Default: all downloadable fields; in a PDF, those of the table."
 )
 _FORMULAS: Final = "CSV: whether a cell that a spreadsheet would run as a formula is prefixed with an apostrophe."

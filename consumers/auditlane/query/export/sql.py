@@ -74,7 +74,12 @@ def _json_line(parameters: Parameters, columns: tuple[Column, ...], conflict: Co
     """Compile the row as a JSON object in the form of the list API. `fields` contains only custom fields that have a
     value.
     """
-    members = [f"{_value(parameters, column, conflict)} AS {column.name}" for column in columns if not column.custom]
+    base = [column for column in columns if not column.custom and not column.metadata_key]
+    members = [f"{_value(parameters, column, conflict)} AS {column.name}" for column in base]
+    keys = [column.metadata_key for column in columns if column.metadata_key]
+    if keys and not any(column.name == "metadata" for column in base):
+        names = parameters.add("Array(String)", keys)
+        members.append(f"mapFilter((name, value) -> has({names}, name), e.metadata) AS metadata")
     custom = [column.name for column in columns if column.custom]
     if custom and not any(column.name == "fields" for column in columns):
         names = parameters.add("Array(String)", custom)
@@ -90,7 +95,9 @@ def _csv_line(parameters: Parameters, form: Form, conflict: Conflict) -> str:
             text = f"formatDateTime(e.{column.name}, '%Y-%m-%d %H:%i:%S', {parameters.add('String', form.zone)})"
         elif column.is_map:
             text = f"toJSONString({text})"
-        elif not form.raw_formulas and (column.custom or column.name in (*FREE_TEXT, "provenance_id")):
+        elif not form.raw_formulas and (
+            column.custom or column.metadata_key or column.name in (*FREE_TEXT, "provenance_id")
+        ):
             runs = f"match(ifNull({text}, ''), '{FORMULA}')"
             if column.number:
                 runs += f" AND NOT match(ifNull({text}, ''), '{_NUMBER}')"
@@ -131,7 +138,8 @@ def _value(parameters: Parameters, column: Column, conflict: Conflict) -> str:
         return f"CAST({conflict()}, 'Bool')"
     if column.is_sentence:
         return f"'{MARKER}'"
-    if column.custom:
-        key = parameters.text(column.name)
-        return f"if(mapContains(e.fields, {key}), e.fields[{key}], NULL)"
+    if column.custom or column.metadata_key:
+        column_map = "e.fields" if column.custom else "e.metadata"
+        key = parameters.text(column.metadata_key or column.name)
+        return f"if(mapContains({column_map}, {key}), {column_map}[{key}], NULL)"
     return AS_TEXT.get(column.name, f"e.{column.name}")

@@ -110,7 +110,17 @@ export function layoutColumns(
 /** Returns the fields with the columns that are not fields: the sentence, and each metadata key that the user has chosen. */
 export function columnFields(fields: readonly ShownField[], preferred: readonly string[] | null, sentence: string): ShownField[] {
   const keys = (preferred ?? []).filter((name) => name.startsWith(METADATA));
-  return [...fields, { ...column(SENTENCE, sentence), downloadable: true, parameter: "sentence" }, ...keys.map((name) => column(name, name.slice(METADATA.length)))];
+  const exported = fields.some(({ name, custom, downloadable }) => name === "metadata" && !custom && downloadable);
+  const extra = keys.map((name) => ({
+    ...column(name, name.slice(METADATA.length)),
+    downloadable: exported && !name.includes(","), // a request separates columns with commas
+  }));
+  return [...fields, { ...column(SENTENCE, sentence), downloadable: true, parameter: "sentence" }, ...extra];
+}
+
+/** Whether a column is not one of the structure's fields: the sentence, or a key of the metadata. */
+export function isExtraColumn(name: string): boolean {
+  return name === SENTENCE || name.startsWith(METADATA);
 }
 
 /** Returns the name of the column for a key of the metadata. */

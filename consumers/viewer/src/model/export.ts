@@ -1,7 +1,7 @@
 /** Chooses an export's columns, and whether it is downloaded directly or created in the background. */
 import type { QueryParams } from "../api/client.js";
 import type { ExportFormat, ShownField } from "../api/types.js";
-import { SENTENCE } from "./columns.js";
+import { isExtraColumn, SENTENCE } from "./columns.js";
 
 /** The formats to choose from. Programs request the others, whose jobs are listed too. */
 export const FORMATS = ["csv", "xlsx", "jsonl", "parquet", "pdf"] as const satisfies readonly ExportFormat[];
@@ -16,7 +16,7 @@ export type ColumnChoice = "all" | "shown";
 /** Returns the downloadable fields: all of them in the tenant's order, or the shown ones in the user's order. */
 export function exportedFields(fields: readonly ShownField[], shown: readonly string[], which: ColumnChoice): ShownField[] {
   const downloadable = fields.filter((field) => field.downloadable);
-  if (which === "all") return downloadable.filter(({ name }) => name !== SENTENCE);
+  if (which === "all") return downloadable.filter(({ name }) => !isExtraColumn(name));
   const known = new Map(downloadable.map((field) => [field.name, field]));
   return shown.flatMap((name) => known.get(name) ?? []);
 }

@@ -198,7 +198,7 @@ export class DownloadDialog extends ViewerElement {
   /** The file's columns, with the labels of the file. */
   private get columns() {
     const raw = this.format === "csv" && this.csv.dialect === "raw"; // has the same titles in every language
-    const fields = raw ? columnFields(this.viewer.structure?.fields ?? [], null, "Sentence") : this.viewer.columnFields;
+    const fields = raw ? columnFields(this.viewer.structure?.fields ?? [], this.viewer.chosenColumns, "Sentence") : this.viewer.columnFields;
     return exportedFields(fields, shownColumns(fields, this.viewer.chosenColumns, this.viewer.preferences.pinned), this.columnChoice);
   }
 

@@ -178,7 +178,7 @@ def test_a_click_accepts_the_suggestion_at_which_the_pointer_aimed(open_viewer: 
     assert box
     page.mouse.move(box["x"] + 20, box["y"] + box["height"] / 2)
     page.mouse.move(box["x"] + 24, box["y"] + box["height"] / 2)
-    wait_until(lambda: bool(held))
+    wait_until(lambda: page.evaluate("true") and held)  # Playwright calls handlers only within its own calls
     with page.expect_response(re.compile("field=severity")) as answered:
         held[0].continue_()
     answered.value.finished()

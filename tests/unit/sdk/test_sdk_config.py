@@ -18,7 +18,7 @@ GIVEN = {"kafka_bootstrap": "127.0.0.1:9", "registry_url": "http://127.0.0.1:9"}
 
 def test_the_public_surface():
     assert auditlane.sdk.__all__ == sorted(auditlane.sdk.__all__)
-    lazy = {"AuditReader", "Event", "EventFields", "EventFilters", "ExportProgress", "SingleEvent"}
+    lazy = {"AuditReader", "Event", "EventFields", "EventFilters", "EventGroups", "ExportProgress", "SingleEvent"}
     functions = {"audit", "default_client", "set_default_client"}
     assert {name for name in vars(auditlane.sdk) if name[0].isupper()} == set(auditlane.sdk.__all__) - lazy - functions
     for name in lazy:

@@ -198,7 +198,9 @@ class Client:
 
     def encoded(self, values: dict[str, Any]) -> None: ...
 
-    def send(self, event: AuditEvent, on_settled: Any, headers: Any, *, may_ask: bool, sign: Any = None) -> str:
+    def send(
+        self, event: AuditEvent, on_settled: Any, headers: Any, *, may_ask: bool, sign: Any, on_spooled: Any
+    ) -> str:
         if event.action == "New" and not may_ask:
             raise SchemaMayBeStale
         if may_ask:

@@ -65,7 +65,7 @@ def settings_table() -> str:
 
 
 def budgets_table() -> str:
-    """Return the table of the settings that are a budget for one tenant or client."""
+    """Return a table of the settings that are a budget for one tenant or client."""
     rows = [
         (f"`{settings.variable(name)}`", f"`{field.default}`", field.description or "", consequence)
         for group in settings.GROUPS
@@ -76,7 +76,7 @@ def budgets_table() -> str:
 
 
 def errors_table() -> str:
-    """Return the table of errors, each with its code, HTTP status, exit code and meaning."""
+    """Return a table of errors, each with its code, HTTP status, exit code and meaning."""
 
     def walk(error: type[errors.AuditlaneError]) -> Iterator[type[errors.AuditlaneError]]:
         yield error
@@ -99,12 +99,12 @@ def errors_table() -> str:
 
 
 def codes_table() -> str:
-    """Return the table of the reject codes of dead letters."""
+    """Return a table of the reject codes for dead letters."""
     return table(("Code", "Meaning"), [(f"`{code}`", code.meaning) for code in RejectCode])
 
 
 def metrics_table() -> str:
-    """Return the table of the metrics of all processes."""
+    """Return a table of every process's metrics."""
     rows = [
         (
             f"`{one.name}`",
@@ -119,7 +119,7 @@ def metrics_table() -> str:
 
 
 def log_events_table() -> str:
-    """Return the table of the log events of all processes."""
+    """Return a table of every process's log events."""
     rows = [(f"`{one.name}`", ", ".join(one.levels), one.meaning, one.action) for one in log_events.LOG_EVENTS]
     return table(("Event", "Level", "Meaning", "What to do"), rows)
 
@@ -284,7 +284,7 @@ def _ocsf(action: vocabulary.Action) -> Iterator[vocabulary.OcsfClass]:
 
 
 def action_names() -> str:
-    """Return the table of the names that other products give to the known actions."""
+    """Return a table of other products' names for the known actions."""
     rows = [
         (
             f"`{one.name}`",
@@ -300,7 +300,7 @@ def action_names() -> str:
 
 
 def log_columns() -> str:
-    """Return the table of the columns of the view `log`."""
+    """Return a table of the columns in the view `log`."""
     statements = [one for migration in migrate.known() for one in migration.statements("audit")]
     [view] = [one for one in fold.fold(statements) if one.startswith("CREATE VIEW IF NOT EXISTS `audit`.log ")]
     rows = []
@@ -342,7 +342,7 @@ def capacity_table() -> str:
 
 
 def unit_costs() -> str:
-    """Return the table of the constants from which `auditlane capacity` computes."""
+    """Return a table of the constants from which `auditlane capacity` computes."""
     rows = [
         ("a worker's CPU for a million events", f"{capacity.WORKER_CPU_S:g} s", "measured"),
         ("the same, if the gateway has signed them", f"{capacity.SIGNED_CPU_S:g} s", "measured as a ratio"),

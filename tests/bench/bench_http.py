@@ -125,7 +125,9 @@ ROWS = 1_000_000
 
 @pytest.fixture
 def reading(clickhouse: str, tmp_path: Path) -> Iterator[tuple[str, dict[str, str]]]:
-    """Yield the URL of `auditlane serve` over a tenant with many events, and headers for a request."""
+    """Start `auditlane serve` with a tenant that has many events. Yields its URL and request headers that authenticate
+    a viewer.
+    """
     with store(clickhouse) as filled:
         filled.generate("acme", ROWS)
         KeysFile.load_or_create(tmp_path / "keys.json")

@@ -43,9 +43,10 @@ EXPECTED = {
 
 
 def examined(hardened: Hardened, **changes: Any) -> dict[str, Severity]:
-    """Run the security check as an operator. Returns the severities of its findings by code.
+    """Run the security check as an operator. Returns the severity of each finding by code, without those about this
+    machine.
 
-    Each check must have been made, and the exit code must fit the findings.
+    Asserts that no check was skipped, that each finding has a fix, and that the exit code matches the findings.
     """
     code, text = hardened.run("init", "doctor", "--security", **changes)
     report = json.loads(text)

@@ -31,7 +31,9 @@ NOW = datetime(2026, 3, 1, tzinfo=UTC)
 
 
 def _servers(native: list[int]) -> str:
-    """Return the cluster's definition. With a secret, a server queries the others as the user of its client."""
+    """Return the cluster's definition. With a secret, a server queries the other shards as the user who sent the query,
+    not as `default`.
+    """
     shards = "".join(f"<shard><replica><host>127.0.0.1</host><port>{port}</port></replica></shard>" for port in native)
     return (
         f"<clickhouse><remote_servers><{CLUSTER}><secret>s</secret>{shards}</{CLUSTER}></remote_servers></clickhouse>"

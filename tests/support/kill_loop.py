@@ -43,7 +43,7 @@ class Application:
     database: Path
     changes: str
     action: str
-    name: str  # key of the change's name in `after`
+    name: str  # the key in `after` that holds the change's name
 
 
 class KillLoop:

@@ -54,7 +54,7 @@ from auditlane.query.windows import Window
 # When ClickHouse reads in the list's order, an event that does not match costs four times as much.
 _ANY_ORDER: Final = {"optimize_read_in_order": 0}
 _ALL_TIME: Final = Window(None, None, 0)
-SORTED_ROWS: Final = 10_000_000  # rows that a list in another order than time may read
+SORTED_ROWS: Final = 10_000_000  # maximum number of rows that a list not sorted by time may read
 _IN_IDS: Final = frozenset("0123456789abcdef-")
 _IN_ADDRESSES: Final = frozenset("0123456789abcdef:.")
 _EXACT: Final = 1 << 53  # a float represents every integer up to here exactly
@@ -71,8 +71,8 @@ def compile_page(
     window: Window = _ALL_TIME,
     marks_access: bool = False,
 ) -> Statement:
-    """Compile the `limit` stored rows next to the position that match, in the list's order, or nearest first if the
-    page precedes the position. In a list by time, only those in the window.
+    """Compile a query for up to `limit` matching rows next to the position, in the list's order. If the page precedes
+    the position, the nearest rows come first. In a list sorted by time, only rows in the window are returned.
 
     Rows: `line` (the event as JSON), the columns `statements.PLACE`, from which a position is made, and `rank`. A row
     may be a copy of another. With `marks_access`, `access` is 1 for events about access to the log.
@@ -156,8 +156,8 @@ def compile_count(database: str, scope: TenantScope, filter_: Filter) -> Stateme
 
 
 def where(parameters: Parameters, scope: TenantScope, filter_: Filter) -> list[str]:
-    """Compile a filter to conditions that must all hold. The first are those of the scope: the tenant and the base
-    filter. Values are added to `parameters`.
+    """Compile a filter into conditions, to be joined with AND. Those of the scope (the tenant and the base filter) come
+    first. Values are added to `parameters`.
     """
     conditions = [of_tenant(parameters, scope)]
     if scope.base_filter:

@@ -11,9 +11,9 @@ from typing import Final
 PROBE_ROWS: Final = 10_000  # events in the first window
 SEARCH_S: Final = 1.5  # a search that takes longer ends with the window, even if the page is not full
 SECOND_US: Final = 1_000_000
-_GROWTH: Final = 150.0  # of a window, while too few events were found for an estimate
+_GROWTH: Final = 150.0  # maximum growth factor, also used while too few events were found for an estimate
 _FEW: Final = 5
-_MARGIN: Final = 1.5  # of the estimated length, so that a page rarely needs another window
+_MARGIN: Final = 1.5  # factor on the estimated length, so that a page rarely needs another window
 _SHRINKAGE: Final = 0.25
 
 

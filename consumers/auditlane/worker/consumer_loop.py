@@ -140,8 +140,8 @@ class Runner:
 
     @property
     def failing(self) -> dict[str, dict[str, str]]:
-        """The partitions whose range has failed or made no progress for a minute. Each has the time and the
-        last error.
+        """The partitions whose range has been failing or stalled for a minute, each with the time when this began and
+        the last error.
         """
         now, wall = now_ms(), datetime.now(UTC)
         found: dict[str, dict[str, str]] = {}

@@ -23,8 +23,8 @@ from auditlane.server.middleware.client_addresses import network_of
 
 MAX_HEAD_BYTES: Final = 64 << 10  # bytes of request line and headers; may be exceeded by one read of the socket
 READ_BYTES: Final = 64 << 10  # bytes per read: this is buffered for each connection before authentication
-MAX_PIPELINED: Final = 16  # pipelined requests per connection
-_OFFERED: Final = frozenset({b"upgrade", b"http2-settings"})  # names of headers and of options in `Connection`
+MAX_PIPELINED: Final = 16  # maximum number of pipelined requests per connection
+_OFFERED: Final = frozenset({b"upgrade", b"http2-settings"})  # headers, and options of `Connection`, to remove
 
 
 @dataclass(slots=True)

@@ -18,7 +18,7 @@ from auditlane.runtime.errors import BodyTooLarge, EventTooLarge, InvalidEvent, 
 from auditlane.runtime.zstandard import HTTP_WINDOW, ZstdError, http_decompressor
 
 PIECE: Final = 64 << 10  # bytes to decompress before other tasks get a turn on the event loop
-_MEMBERS: Final = 64  # members to decompress before other tasks get a turn, since members may be empty
+_MEMBERS: Final = 64  # members before other tasks get a turn: empty members never add up to a PIECE
 
 
 class Coding(StrEnum):

@@ -19,7 +19,7 @@ from auditlane.outbox.rows import event_of
 from auditlane.runtime.errors import AuditlaneError, BufferFull, DeliveryFailed, InvalidEvent, Unavailable
 from auditlane.sdk import AuditClient
 
-_ATTEMPTS: Final = 5  # of a row that Kafka refuses, before it is set aside
+_ATTEMPTS: Final = 5  # maximum number of attempts for a row that Kafka refuses, before it is set aside
 _LOCKS: Final = 0x61756474  # the class of PostgreSQL's advisory locks: "audt"
 _TURN_S: Final = 0.2
 

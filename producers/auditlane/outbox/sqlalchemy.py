@@ -37,7 +37,7 @@ from auditlane.sdk import AuditClient, audit
 
 
 def outbox_table(metadata: MetaData, name: str = TABLE, schema: str | None = None) -> Table:
-    """Add the table of the outbox to the metadata, and return it. Call this once per metadata and name."""
+    """Add the outbox table to the metadata, and return it. Call this once per metadata and name."""
     return Table(
         name,
         metadata,
@@ -55,7 +55,7 @@ def outbox_table(metadata: MetaData, name: str = TABLE, schema: str | None = Non
 
 
 class Outbox:
-    """Writes events to the table of the outbox."""
+    """Writes events to the outbox table."""
 
     def __init__(
         self, metadata: MetaData, *, client: AuditClient = audit, name: str = TABLE, schema: str | None = None

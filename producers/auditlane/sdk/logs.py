@@ -15,7 +15,7 @@ from collections.abc import Iterator
 from typing import Any, Final
 
 log = logging.getLogger("auditlane.sdk")
-_MAX_QUEUED: Final = 1_000  # records kept while a handler hangs; the oldest are dropped
+_MAX_QUEUED: Final = 1_000  # maximum number of records kept while a handler hangs; the oldest are dropped
 _LIBRARIES: Final = ("urllib3.connection", "urllib3.connectionpool", "urllib3.util.retry")
 
 

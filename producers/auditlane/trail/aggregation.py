@@ -140,7 +140,7 @@ class AuditAggregator:
         return min((at for at in (read, token) if at is not None), default=None)
 
     def _add_token(self, record: AuditRecord, now: datetime) -> list[DatedRecord]:
-        """Return the first token of an hour at once, and count the others."""
+        """Return the record for the first token of an hour immediately, and count later ones as renewals."""
         key = _renewal_key(record)
         if key not in self._tokens:
             self._tokens[key] = now, None

@@ -9,7 +9,7 @@ from datetime import datetime
 from auditlane.access.audit import Action, AuditRecord
 from auditlane.runtime.digest import shortened
 
-_MAX_ACTIONS = 30  # actions that an event lists by name
+_MAX_ACTIONS = 30  # maximum number of actions that an event lists by name
 _ACTION_BYTES = 100
 _OTHERS = "others"
 

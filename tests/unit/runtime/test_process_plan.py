@@ -1,4 +1,4 @@
-"""Tests the process plan of a stack, whose decisions are pure and get the time passed in."""
+"""Tests a stack's process plan. The plan only makes decisions: it does no I/O, and the time is an argument."""
 
 from __future__ import annotations
 

@@ -37,10 +37,10 @@ _NEWEST: Final = 'received_ms DESC, topic, partition, "offset" DESC'
 
 @dataclass(frozen=True, slots=True)
 class Selection:
-    """A filter of letters. Conditions are combined with AND, and several values of one condition with OR.
+    """A filter for dead letters. Conditions are combined with AND, and several values for one condition with OR.
 
     Times are Kafka timestamps of the rejected messages in milliseconds. `since_ms` is inclusive, and `until_ms` is
-    exclusive. `names` are the names or identities of letters.
+    exclusive. `names` selects letters by name or identity.
     """
 
     tenants: tuple[str, ...] = ()

@@ -14,7 +14,7 @@ from typing import Final
 
 from auditlane.query.filters import OffsetRange
 
-MAX_GAPS: Final = 64  # gaps kept per partition
+MAX_GAPS: Final = 64  # maximum number of gaps kept per partition
 SETTLED_S: Final = 10.0  # a gap this old may be dropped to make room for a newer one
 _NO_END: Final = (1 << 64) - 1
 

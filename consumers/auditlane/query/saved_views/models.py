@@ -15,7 +15,7 @@ PRESETS: Final[tuple[str, ...]] = get_args(Preset)
 MAX_NAME: Final = 60  # characters
 MAX_QUERY: Final = 2_000  # characters
 MAX_COLUMNS: Final = 50
-MAX_COLUMN: Final = 200  # characters of a column's name
+MAX_COLUMN: Final = 200  # maximum number of characters in a column's name
 
 
 def _name(value: str) -> str:

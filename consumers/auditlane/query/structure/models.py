@@ -17,7 +17,7 @@ from auditlane.query.structure.links import MAX_LINKS, link_problem
 from auditlane.query.structure.views import Origin
 from auditlane.store.presentation import ActionLabel, DisplayType, NamedAction, one_line
 
-MAX_FIELDS: Final = 500  # fields in one request
+MAX_FIELDS: Final = 500  # maximum number of fields in one request
 _VIEW: Final = (
     "display_name",
     "display_type",

@@ -171,7 +171,7 @@ export interface Session {
   audit_logs_enabled: boolean;
 }
 
-/** The reader's last complete download of a search, and the number of events that it lacks. */
+/** The reader's last complete download of a search, and how many matching events have been added since. */
 export interface LastDownload {
   at: string | null;
   events: number;

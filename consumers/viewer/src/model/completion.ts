@@ -37,7 +37,7 @@ export function caretTermAt(text: string, caret: number): CaretTerm | null {
 
 const PLAIN_WORDS = /(?<![^\s(])(?:[^\s()":\\-][^\s()":\\]* +)+[^\s()":\\-][^\s()":\\]*$/;
 const MAX_WORDS = 6;
-const MAX_LENGTH = 500; // characters that are searched for words
+const MAX_LENGTH = 500; // maximum number of characters that are searched for words
 
 /**
  * Returns each run of plain words that ends at the caret as one term: longest first, down to two words. `caretTermAt`

@@ -20,7 +20,7 @@ export type SentenceEvent = Pick<AuditEvent, "action" | "outcome"> & Partial<Aud
 
 export const NO_TEMPLATES: Templates = { label: null, done: null, attempted: null };
 
-const MAX_VALUE = 200; // characters of a value
+const MAX_VALUE = 200; // maximum number of characters in a value
 const PLACEHOLDER = /\{([^{}]*)\}/;
 const SEPARATOR = /[.:/ ]/;
 

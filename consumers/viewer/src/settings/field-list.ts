@@ -49,7 +49,7 @@ export class FieldList extends SettingsElement {
     rows: () => [...this.renderRoot.querySelectorAll<HTMLElement>("li")],
     moveTo: (row, index) => {
       this.settings.edit((draft) => moveField(draft, row.dataset["name"] as string, index));
-      this.performUpdate(); // the next move of the pointer measures the new list
+      this.performUpdate(); // rendered now, because the next pointer move measures the rows
     },
     onEnd: (row, kept) => this.onDragEnd(row.dataset["name"] as string, kept),
   });

@@ -20,7 +20,7 @@ import { dialogStyles, noteStyles, sectionStyles } from "./section.styles.js";
 import { SettingsElement } from "./settings-element.js";
 
 /**
- * @summary A dialog that adds or changes the link of a type of resource.
+ * @summary A dialog that adds or changes the link for a resource type.
  *
  * @event closed - The dialog was closed.
  */

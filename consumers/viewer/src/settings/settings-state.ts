@@ -282,7 +282,7 @@ export class SettingsState extends LoadedSettings {
 
   private async actionsChanged(announcement: string): Promise<void> {
     this.announcement = announcement;
-    this.accept(await this.api.read()); // to get its revision
+    this.accept(await this.api.read()); // the next save needs the new revision
     this.notify();
     this.dispatchEvent(new Event("saved"));
   }

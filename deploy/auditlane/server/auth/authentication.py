@@ -112,7 +112,7 @@ def _checks(dependant: Dependant) -> Iterator[Check]:
 
 ACCESS_TOKEN_HEADER: Final = "x-access-token"  # noqa: S105 - a header's name
 ISSUER_THREADS: Final = 8  # threads that may fetch the issuer's keys; tokens with a cached key need none
-MAX_WAITING: Final = 32  # requests that may wait for one of these threads
+MAX_WAITING: Final = 32  # maximum number of requests that wait for one of these threads
 _ACTOR_TYPES: Final = {"client": "api_key", "viewer": "user", "operator": "user"}
 _VIEWS: Final = frozenset({Permission.read, Permission.export})
 _SAFE: Final = frozenset({"GET", "HEAD", "OPTIONS"})

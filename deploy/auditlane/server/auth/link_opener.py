@@ -17,7 +17,7 @@ from auditlane.runtime.fair_share import FairQueue
 from auditlane.runtime.lru_cache import LruCache
 
 OPENERS: Final = 8  # threads that check in ClickHouse whether a link was used; queries have their own
-MAX_WAITING: Final = 32  # requests that may wait for one of these threads
+MAX_WAITING: Final = 32  # maximum number of requests that wait for one of these threads
 OF_TENANT: Final = 4  # threads that one tenant's links may occupy
 KNOWN: Final = 20_000  # used links that are remembered, so that ClickHouse is not queried about them again
 

@@ -29,8 +29,8 @@ class Resolvers:
     """
 
     def __init__(self, tenant: Callable[[Any], object] | None, actor: Callable[[Any], object] | None) -> None:
-        """Store the functions. Raises ConfigError for a coroutine function, since events are also made where nothing
-        can be awaited.
+        """Store the functions. Raises ConfigError for a coroutine function, since events are also recorded where
+        nothing can be awaited.
         """
         for name, function in (("tenant", tenant), ("actor", actor)):
             called = function if inspect.isroutine(function) else type(function).__call__  # an instance may be callable
@@ -90,8 +90,8 @@ class ResolverHook:
 
 
 def settle(context: AuditContext) -> None:
-    """Call the resolvers for the last time. An error is raised only when the next event is made, so that it is
-    reported.
+    """Run the resolvers one last time. If they fail, the error is kept and raised when the next event is built, where
+    it is reported.
     """
     resolve = context.resolve
     if resolve is None:

@@ -1,4 +1,4 @@
-"""The table of the outbox as a Django model. Its columns are the same as in
+"""The outbox table as a Django model. Its columns are the same as in
 `auditlane.outbox.sqlalchemy.outbox_table`.
 """
 

@@ -144,7 +144,7 @@ class SpoolKeeper:
             self._sender.wake.set()
 
     def _report_losses(self, found: RecordSet) -> None:
-        """Emit events about the losses of a set. Those that cannot be emitted now are tried again later."""
+        """Emit an event for each loss in a record set. Those that cannot be emitted now are retried later."""
         for name, losses in list(found.losses.items()):
             for loss in losses:
                 self._report_loss(f"{found.path.name}/{name}", loss)

@@ -17,7 +17,7 @@ class Ledger:
         """Create the ledger of a set. Its records up to number `low` are done."""
         self.low = low
         self.open = 0  # records that are not done
-        self.waiting = 0  # of these, records to send
+        self.waiting = 0  # open records that are to be sent
         self._first = low + 1  # the number of the first state
         self._states = bytearray()
 

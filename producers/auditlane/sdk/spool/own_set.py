@@ -27,7 +27,7 @@ class OwnSet(RecordSet):
         self._segment_bytes = segment_bytes
         self._syncs = syncs
         self._active: Segment | None = None
-        self._descriptor = -1  # of the active segment
+        self._descriptor = -1  # the active segment's file descriptor
         self._numbered = 0  # records
         self._created = 0  # segments
         self.dirty = False  # whether records were written since the last `sync`

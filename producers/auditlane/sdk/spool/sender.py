@@ -267,7 +267,7 @@ class SpoolSender(SpoolStore):
 
     def _settled(self, event: Event) -> bool:
         """Count an event as done. Return whether it was open."""
-        if event.source is self.own:  # numbers of another process's set are not this process's
+        if event.source is self.own:  # another process's set may contain the same numbers
             self._flying.pop(event.number, None)
             self._settlers.pop(event.number, None)
         if not event.number:

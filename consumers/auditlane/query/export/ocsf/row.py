@@ -33,7 +33,7 @@ class Row:
         return value
 
     def take_json(self, field: str) -> Any:
-        """Take the value that a field's JSON text describes, or the text itself if it is not JSON. Returns None if the
+        """Take a field's value, parsed as JSON, or the unchanged text if it is not valid JSON. Returns None if the
         field has no value.
         """
         text = self.take(field)

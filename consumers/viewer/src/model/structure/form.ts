@@ -56,7 +56,7 @@ const TEXTS: readonly FieldType[] = ["AlphaNumeric", "Enum", "Email", "IpAddress
 /** Names of base fields that the list of fields does not show. */
 const RESERVED_NAMES = new Set(["event_id", "tenant_id", "ingested_at", "fields"]);
 const MAX_NAME_LENGTH = 100;
-const MAX_MATCHED_LENGTH = 4096; // characters that a pattern is matched against
+const MAX_MATCHED_LENGTH = 4096; // maximum number of characters that a pattern is matched against
 
 /** Returns the rules of a type, in the form's order. */
 export function rulesOf(type: FieldType): RuleName[] {

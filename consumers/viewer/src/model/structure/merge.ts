@@ -54,7 +54,7 @@ export function rebase(draft: Draft, theirs: Structure): MergeResult {
   return { draft: { ...draftOf(theirs), movedByUser: draft.movedByUser, fields: ordered }, conflicts, lostFields };
 }
 
-/** Returns the draft after `sent` was saved: with the changes made since then, which are in `now`. */
+/** Returns the draft after `sent` was saved. Keeps the changes in `now` that were made in the meantime. */
 export function rebaseUnsaved(sent: Draft, now: Draft, saved: Structure): Draft {
   if (sent === now) return draftOf(saved);
   return rebase({ ...now, base: { ...now.base, fields: [...sent.fields] } }, saved).draft;

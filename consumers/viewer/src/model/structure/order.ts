@@ -9,7 +9,10 @@ export interface OrderedField {
 const MAX_ORDER = 1_000_000; // the service's limit, in both directions
 const NONE: ReadonlySet<string> = new Set();
 
-/** Returns numbers by name that give this sequence. Most fields keep theirs, preferably those outside `preferMoved`. */
+/**
+ * Returns an order number for each field, by name, so that the fields sort into this sequence. Changes as few numbers as
+ * possible, preferably those of fields in `preferMoved`, or all numbers if one would exceed the service's limit.
+ */
 export function assignOrders(sequence: readonly OrderedField[], preferMoved: ReadonlySet<string> = NONE): Map<string, number> {
   const kept = longestOrdered(sequence, preferMoved);
   const orders = new Map<string, number>();

@@ -18,7 +18,7 @@ import type { ViewerState } from "../viewer-state.js";
 import { facetListStyles } from "./facet-list.styles.js";
 
 const MAX_VALUES = 100;
-const MAX_LABELLED = 20; // actions found by their labels, whose names the service searches for
+const MAX_LABELLED = 20; // maximum number of actions that a search adds by name because their labels match
 const SEARCHABLE_FROM = 12; // fewer values need no search
 
 /**

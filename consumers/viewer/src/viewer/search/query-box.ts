@@ -40,9 +40,9 @@ export class QueryBox extends ViewerElement {
 
   private readonly suggestions = new Suggestions(this, () => this.viewer);
   private rows: Suggestion[] = [];
-  /** The text and caret of the suggestions at which the pointer aims; they stay as they are meanwhile. */
+  /** The text and caret when the pointer moved over the suggestions, which stay unchanged while it aims at them. */
   private aimedAt: readonly [string, number] | null = null;
-  /** The suggestion on which the pointer went down, which a click accepts. */
+  /** The suggestion under the pointer when the button was pressed. The click accepts it, even if the list has changed since. */
   private pressed: Suggestion | null = null;
   private caret = 0;
   private shownQuery: string | null = null;

@@ -29,7 +29,7 @@ export interface Suggestion {
 
 const MAX_VALUES = 100;
 const MAX_SUGGESTIONS = 20;
-const MAX_MATCHES = 10; // matches of a plain word suggested in one field
+const MAX_MATCHES = 10; // maximum number of matches for a plain word suggested in one field
 const SAMPLE_EVENTS = 50; // events sampled for metadata keys to suggest
 const DEBOUNCE_MS = 120;
 

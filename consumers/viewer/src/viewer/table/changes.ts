@@ -12,7 +12,7 @@ import { changesStyles } from "./changes.styles.js";
 
 const MAX_CHARACTERS = 400_000; // both values combined; larger ones are shown only as raw JSON
 const MAX_ROWS = 400;
-const MAX_VALUE_LENGTH = 4_000; // characters of one value
+const MAX_VALUE_LENGTH = 4_000; // maximum number of characters in one value
 const MAX_WORD_DIFF_LENGTH = 2_000; // longer texts are compared as a whole
 
 const SIGNS: Record<Change["kind"], string> = { added: "+", removed: "−", changed: "~", same: "" };

@@ -1,4 +1,4 @@
-"""Create the table of the outbox."""
+"""Create the outbox table."""
 
 from __future__ import annotations
 

@@ -10,7 +10,7 @@ export const search: Texts["search"] = {
   fields: { actor: "Akteur (Name oder ID)", event_id: "Ereignis-ID", ingested_at: "Gespeichert", occurred_at: "Zeit" },
   box: {
     label: "Log durchsuchen",
-    placeholder: "Suchen oder filtern, z. B. action:login -outcome:success",
+    placeholder: "Suchen oder filtern, z. B. action:user.login -outcome:success",
     apply: "Suchen",
     clear: "Suche löschen",
     help: "Hilfe zur Suche",
@@ -42,11 +42,12 @@ export const search: Texts["search"] = {
   },
   help: {
     title: "So suchen Sie",
-    intro: "Einzelne Wörter werden in allen Feldern gesucht. Mit Feld:Wert grenzen Sie ein; dabei zählt die Groß- und Kleinschreibung:",
+    intro: "Einzelne Wörter werden in allen Feldern gesucht. Mit Feld:Wert grenzen Sie ein; dabei zählt die Groß- und Kleinschreibung, außer bei Ergebnis und Schweregrad:",
     examples: [
       ["jane", "das Wort in einem beliebigen Feld, groß- oder kleingeschrieben"],
       ['"password changed"', "genau diese Wortfolge"],
-      ["action:login*", "Aktionen, die mit login beginnen"],
+      ["action:user.*", "Aktionen, die mit user. beginnen"],
+      ["action:*deleted", "Aktionen, die mit deleted enden"],
       ["-outcome:success", "alle Ergebnisse außer Erfolg"],
       ["severity:>=High", "Hoch, Kritisch oder Fehler"],
       ["ip:10.0.0.0/8", "Adressen in einem Netz"],

@@ -9,7 +9,7 @@ export const search = {
   fields: { actor: "Actor (name or ID)", event_id: "Event ID", ingested_at: "Stored at", occurred_at: "Time" },
   box: {
     label: "Search the log",
-    placeholder: "Search or filter, e.g. action:login -outcome:success",
+    placeholder: "Search or filter, e.g. action:user.login -outcome:success",
     apply: "Search",
     clear: "Clear search",
     help: "Search help",
@@ -41,11 +41,12 @@ export const search = {
   },
   help: {
     title: "How to search",
-    intro: "Plain words search every field. Use field:value to narrow down; values are case-sensitive:",
+    intro: "Plain words search every field. Use field:value to narrow down; values are case-sensitive, except of Outcome and Severity:",
     examples: [
       ["jane", "the word in any field, in upper or lower case"],
       ['"password changed"', "the exact phrase"],
-      ["action:login*", "actions that start with login"],
+      ["action:user.*", "actions that start with user."],
+      ["action:*deleted", "actions that end with deleted"],
       ["-outcome:success", "every outcome except success"],
       ["severity:>=High", "High, Critical or Error"],
       ["ip:10.0.0.0/8", "addresses in a network"],

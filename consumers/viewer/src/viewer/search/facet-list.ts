@@ -80,7 +80,7 @@ export class FacetList extends ViewerElement {
             @input=${(event: Event) => (this.filterText = (event.target as HTMLInputElement).value)}
           />`
         : nothing}
-      ${this.filterText && !this.filterText.includes("*") && this.kind === "text"
+      ${this.offersPrefix(rows)
         ? html`<button class="quiet begins" @click=${this.filterByPrefix}>${text.search.facet.begins(this.filterText)}</button>`
         : nothing}
       <div aria-busy=${this.facet.pending}>${this.list(name, rows)}</div>
@@ -169,6 +169,12 @@ export class FacetList extends ViewerElement {
 
   private get kind(): QueryFieldKind {
     return findQueryField(queryFields(this.viewer.fields, this.text.search.fields), this.parameter).kind;
+  }
+
+  /** Whether a value starts with the typed text, as far as the counted values tell. */
+  private offersPrefix(rows: readonly Count[]): boolean {
+    if (!this.filterText || this.filterText.includes("*") || this.kind !== "text") return false;
+    return this.truncated || rows.some(({ value }) => value?.startsWith(this.filterText));
   }
 
   private readonly filterByPrefix = (): void => {

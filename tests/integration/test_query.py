@@ -193,6 +193,7 @@ def test_an_event_in_full(reader, filled):
         "occurred_at": "2026-03-01T12:00:00.000120Z",
         "ingested_at": "2026-03-01T12:00:01.000000Z",
         "content_hash": found.content_hash,
+        "ip_country": None,
         "conflict": False,
         "others": [],
     }

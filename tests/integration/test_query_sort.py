@@ -185,11 +185,12 @@ def test_a_list_may_begin_with_the_oldest_event(reader, data):
     assert found == [str(row["event_id"]) for row in sorted(data, key=by_time)]
 
 
-@pytest.mark.parametrize("near", [(1, 8), (20, 60), (ROWS + 40, 10_000)])
+@pytest.mark.parametrize("near", [1, 20, ROWS + 40])
 @pytest.mark.parametrize("severity", [["Error"], ["Info", "Low", "Medium"]])
 def test_the_nearest_events_are_tried_first(reader, data, monkeypatch, near, severity):
     """The pages equal those of the whole list, regardless of the number of events that are tried first."""
-    monkeypatch.setattr("auditlane.query.reader._PROBE_ROWS", near)
+    for module in ("page_rows", "windows"):
+        monkeypatch.setattr(f"auditlane.query.{module}.PROBE_ROWS", near)
     chosen = [row for row in data if row["severity"] in severity]
     for sort, reverse in (("-occurred_at", True), ("occurred_at", False)):
         wanted = parse([("severity", one) for one in severity])

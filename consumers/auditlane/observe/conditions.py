@@ -132,7 +132,7 @@ class Checks:
     def _check(self, kind: str, name: str, value: float, thresholds: Thresholds) -> tuple[Condition, Transition | None]:
         """Check one condition and keep its new state. Returns the condition to report, and any transition.
 
-        A condition that has been left is reported as it was before this check.
+        If the condition has ended, it is returned as it was before this check.
         """
         key = f"{kind}:{name}"
         before = self._before.get(key, Condition())

@@ -14,7 +14,7 @@ from auditlane.contract.intent import OpenCircuit
 class TopicLag:
     """The workers' lag in one topic, measured from outside.
 
-    `seconds` is the age of the oldest message that is not stored, or 0 if there is none. `certain` is false if the age
+    `seconds` is the age of the oldest message that is not stored, or 0 if all are stored. `certain` is false if the age
     of some partition is unknown. `circuits` are the partitions that the circuit breaker halted, by number.
     """
 
@@ -51,8 +51,8 @@ class Expiry:
 
 
 class Refusal(NamedTuple):
-    """The key under which rejected messages are counted. `hour` is in hours since 1970, and `tenant` is None if there
-    is none.
+    """The key under which rejected messages are counted. `hour` is in hours since 1970. `tenant` is None for messages
+    without a tenant.
     """
 
     hour: int

@@ -16,10 +16,17 @@ from typing import Any, Final
 from sqlalchemy import ColumnElement, Connection, Engine, Row, Select, Table, delete, func, literal, select, update
 
 from auditlane.outbox.rows import event_of
-from auditlane.runtime.errors import AuditlaneError, BufferFull, DeliveryFailed, InvalidEvent, Unavailable
+from auditlane.runtime.errors import (
+    AuditlaneError,
+    BufferFull,
+    DeliveryFailed,
+    InvalidEvent,
+    RegistryRefused,
+    Unavailable,
+)
 from auditlane.sdk import AuditClient
 
-_ATTEMPTS: Final = 5  # maximum number of attempts for a row that Kafka refuses, before it is set aside
+_ATTEMPTS: Final = 5  # maximum number of attempts for a row that Kafka or the registry refuses, before it is set aside
 _LOCKS: Final = 0x61756474  # the class of PostgreSQL's advisory locks: "audt"
 _TURN_S: Final = 0.2
 
@@ -86,7 +93,8 @@ class Relay:
         """
         columns = self._table.c
         pending = select(columns.seq, columns.event).where(columns.payload.is_(None), columns.problem.is_(None))
-        aside, error = 0, None
+        aside = 0
+        error: AuditlaneError | None = None
         with self._engine.begin() as connection:
             rows = connection.execute(self._oldest(pending)).all()
             for row in rows:
@@ -95,7 +103,12 @@ class Relay:
                     values = {"payload": self._client.encode(event_of(row.event)), "event": None}
                 except InvalidEvent as problem:
                     values, aside = {"problem": str(problem)}, aside + 1
-                except AuditlaneError as problem:  # of the registry
+                except RegistryRefused as problem:  # other tenants' contracts may be valid
+                    error = problem
+                    if not self._gives_up(row.seq):
+                        continue
+                    values, aside = {"problem": str(problem)}, aside + 1
+                except AuditlaneError as problem:  # the registry is unavailable
                     error = problem
                     break
                 connection.execute(update(self._table).where(columns.seq == row.seq).values(**values))
@@ -155,12 +168,17 @@ class Relay:
                 self._attempts.pop(seq, None)
                 continue
             error = problem
-            if isinstance(problem, DeliveryFailed):
-                self._attempts[seq] += 1
-                if self._attempts[seq] >= _ATTEMPTS:
-                    refused[seq] = str(problem)
-                    del self._attempts[seq]
+            if isinstance(problem, DeliveryFailed) and self._gives_up(seq):
+                refused[seq] = str(problem)
         return sent, refused, error
+
+    def _gives_up(self, seq: int) -> bool:
+        """Count a refused attempt for a row, and return whether it was the last."""
+        self._attempts[seq] += 1
+        if self._attempts[seq] < _ATTEMPTS:
+            return False
+        del self._attempts[seq]
+        return True
 
     def _oldest(self, query: Select[Any]) -> Select[Any]:
         """Return the query for the oldest rows of a batch. It skips rows that another relay has locked."""

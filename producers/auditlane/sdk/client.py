@@ -254,8 +254,8 @@ class AuditClient(RecordingMethods):
             ClientClosed: The client is closed.
 
         Only the first event of a tenant waits for the registry: for up to `registry_wait_ms`, and while the registry
-        keeps failing, for 0.1 s once a second. An event that the cached contract rejects may wait as well, for up to 1
-        s and at most once a second per tenant, because the contract may have changed.
+        keeps failing, for 0.1 s once a second. An event that the cached contract rejects may wait as well, for up to
+        one second and at most once a second per tenant, because the contract may have changed.
         """
         try:
             if event is None:

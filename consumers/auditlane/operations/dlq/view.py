@@ -50,8 +50,8 @@ def view(
 def decoded(
     value: bytes | None, known: Callable[[bytes | None], CachedSchema | None]
 ) -> tuple[dict[str, Any] | None, str]:
-    """Return the event's fields as far as they can be decoded, and the problem with the rest. The problem is "" if
-    there is none.
+    """Return the event's fields as far as they can be decoded, and the problem with the rest. The problem is "" if all
+    fields could be decoded.
     """
     if value is None:
         return None, "The message has no value."

@@ -99,18 +99,18 @@ def test_viewer(url: str, context: BrowserContext) -> None:
     page.wait_for_load_state("networkidle")
     before = heap(session)
     for speed in SPEEDS:
-        report[f"scrolling_{speed}_px_s"] = report(scrolled(session, page, speed), f"{speed} px/s")
+        report[f"scrolling_{speed}_px_s"] = printed(scrolled(session, page, speed), f"{speed} px/s")
     to_row(page, ROWS)
     held = int(page.evaluate("window.table.list.pages.loadedRows"))
     report["heap_mb"] = {"before": before, "after": heap(session), "rows_scrolled": ROWS, "rows_held": held}
     print(f"heap {before} MB, after {ROWS} rows {report['heap_mb']['after']} MB, {held} rows held")
-    report["scrolling_there"] = report(scrolled(session, page, SPEEDS[-1]), f"{SPEEDS[-1]} px/s from there on")
+    report["scrolling_there"] = printed(scrolled(session, page, SPEEDS[-1]), f"{SPEEDS[-1]} px/s from there on")
     RESULTS.mkdir(exist_ok=True)
     target = RESULTS / f"viewer-{datetime.now(UTC):%Y%m%dT%H%M%S}.json"
     target.write_text(json.dumps(report, indent=2) + "\n")
 
 
-def report(found: dict[str, Any], what: str) -> dict[str, Any]:
+def printed(found: dict[str, Any], what: str) -> dict[str, Any]:
     print(f"scrolling {what}, {found['frames']} frames, script and layout: {shown(found['frame_ms'])} ms")
     print(f"  of the processor's time: {shown(found['frame_cpu_ms'])} ms; longest task {found['longest_task']}")
     return found

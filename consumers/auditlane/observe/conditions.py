@@ -1,6 +1,4 @@
-"""Decides which conditions a check enters or leaves. The conditions are lag, open circuits and full disks. This module
-performs no I/O.
-"""
+"""Decides which conditions (lag, open circuits and full disks) a check enters or leaves. Performs no I/O."""
 
 from __future__ import annotations
 
@@ -18,15 +16,15 @@ from auditlane.observe.measurements import Disk, TopicLag
 from auditlane.runtime.settings import Settings
 
 Conditions = Mapping[str, Condition]
-_GRAVE_LAG: Final = 10  # multiple of the limit
-_GRAVE_DISK: Final = 4  # the limit divided by this
-_LISTED: Final = 20  # partitions named in an event
+_GRAVE_LAG: Final = 10  # multiple of the limit above which a lag has severity High
+_GRAVE_DISK: Final = 4  # divisor of the limit below which free space has severity High
+_LISTED: Final = 20  # maximum number of partitions named in an event
 _NONE: Final = TopicLag(0.0, 0)
 
 
 @dataclass(frozen=True, slots=True)
 class Policy:
-    """The limits at which conditions are entered and left. `topic` is the shared topic."""
+    """Limits at which conditions are entered and left. `topic` is the shared topic."""
 
     topic: str
     lag_s: float = 60.0
@@ -51,21 +49,21 @@ class Policy:
 
     @property
     def disk(self) -> Thresholds:
-        """Return the thresholds for the ratio of the limit to the free space. The disk is filling up above 1, and has
-        twice the limit free below 0.5.
+        """Return thresholds for the limit divided by the free space. Above 1, the disk is filling up; below 0.5, twice
+        the limit is free.
         """
         return Thresholds.above(1.0, checks=self.checks, gap_ms=self.gap_ms)
 
     @property
     def circuit(self) -> Thresholds:
-        """Return the thresholds for the number of halted partitions. A single check decides, since the number does not
+        """Return thresholds for the number of halted partitions. A single check decides, since the number does not
         fluctuate.
         """
         return Thresholds(0.0, 0.5, checks=1, gap_ms=self.gap_ms)
 
 
 class Checks:
-    """The conditions of one check, which are updated one after another. `events` are the transitions of the check."""
+    """One check's conditions, which are updated one after another. `events` contains the check's transitions."""
 
     def __init__(self, before: Conditions, policy: Policy, now_ms: int) -> None:
         self._before = before
@@ -91,9 +89,7 @@ class Checks:
                 self._lag_event(topic, found, condition, transition)
 
     def circuits(self, topics: Mapping[str, TopicLag], known: Mapping[str, OpenCircuit]) -> dict[str, OpenCircuit]:
-        """Check every topic's circuit breakers. Return the open circuits, with the numbers that their
-        events contain.
-        """
+        """Check every topic's circuit breakers. Returns the open circuits, with the numbers for their events."""
         kept = dict(known)
         for topic in self._names("circuit", topics):
             found = topics.get(topic, _NONE).circuits
@@ -106,9 +102,9 @@ class Checks:
         return kept
 
     def disks(self, disks: Mapping[str, Disk], *, complete: bool) -> None:
-        """Check the free space of every disk. The condition of a disk that no longer exists ends.
+        """Check every disk's free space. The condition of a disk that no longer exists ends.
 
-        Unless all disks were measured, the condition of a disk that was not measured does not change.
+        Unless `complete`, disks that were not measured keep their condition.
         """
         limit = self._policy.free_ratio
         for name in self._names("disk", disks) if complete else sorted(disks):
@@ -130,9 +126,9 @@ class Checks:
         return sorted(known | found.keys())
 
     def _check(self, kind: str, name: str, value: float, thresholds: Thresholds) -> tuple[Condition, Transition | None]:
-        """Check one condition and keep its new state. Returns the condition to report, and any transition.
+        """Check one condition and keep its new state. Returns the condition to report, and the transition, if any.
 
-        If the condition has ended, it is returned as it was before this check.
+        If the condition has ended, its state before this check is returned.
         """
         key = f"{kind}:{name}"
         before = self._before.get(key, Condition())
@@ -201,7 +197,7 @@ def _listed(partitions: tuple[int, ...]) -> dict[str, str]:
 
 
 def _summed(circuits: Mapping[int, OpenCircuit]) -> OpenCircuit:
-    """Return the most frequent reject code of several partitions, and the total number of their rejected messages."""
+    """Return the most frequent reject code of several partitions, and their total number of rejected messages."""
     counts: Counter[str] = Counter()
     for one in circuits.values():
         counts[one.code] += one.rejected

@@ -1,5 +1,5 @@
-"""Makes one check of an observer. The check turns the state and new measurements into the next state, events, and a row
-of the history. This module performs no I/O.
+"""Makes one check of an observer. It turns the state and new measurements into the next state, events, and a history
+row. Performs no I/O.
 """
 
 from __future__ import annotations
@@ -18,12 +18,12 @@ from auditlane.observe.state import ObserverState, Window
 RECENT: Final = timedelta(minutes=10)
 MOST_RECENT: Final = 100
 MINUTE_MS: Final = 60_000
-_STALE_WINDOWS: Final = 5  # a window this many times longer than its interval belongs to an observer that ended
+_STALE_WINDOWS: Final = 5  # a window this many times longer than its interval was left by an observer that ended
 
 
 @dataclass(frozen=True, slots=True)
 class Minute:
-    """A completed window of the history, from `since_ms` to `until_ms`, with its rates and highest values."""
+    """A completed window of the history, from `since_ms` to `until_ms`, with its rates and maximum values."""
 
     since_ms: int
     until_ms: int
@@ -37,7 +37,7 @@ class Minute:
 
 @dataclass(frozen=True, slots=True)
 class Decision:
-    """The result of a check. `minute` is set if a window was completed."""
+    """A check's result. `minute` is set if a window was completed."""
 
     state: ObserverState
     events: tuple[AuditRecord, ...]
@@ -47,7 +47,7 @@ class Decision:
 def decide(
     state: ObserverState, found: Measurements, policy: Policy, *, now: datetime, expiry_within: timedelta
 ) -> Decision:
-    """Apply the measurements of one check to the state. A missing measurement changes nothing."""
+    """Apply one check's measurements to the state. Missing measurements change nothing."""
     now_ms = int(now.timestamp() * 1_000)
     checks = Checks(state.conditions, policy, now_ms)
     changes: dict[str, Any] = {}
@@ -124,12 +124,12 @@ def _window(before: Window | None, found: Measurements, now_ms: int) -> tuple[Wi
 
 
 def started(minute: Minute) -> datetime:
-    """Return the start of the calendar minute that contains the start of a window."""
+    """Return the start of the calendar minute in which a window started."""
     return datetime.fromtimestamp(minute.since_ms // MINUTE_MS * 60, UTC)
 
 
 def _rate(before: int | None, after: int | None, seconds: float) -> float | None:
-    """Return the growth of a total per second. Returns None if it is unknown, or if a topic was created again."""
+    """Return a total's growth per second, or None if it is unknown or a topic was recreated."""
     return None if before is None or after is None or after < before else (after - before) / seconds
 
 

@@ -1,6 +1,6 @@
-"""The events that an observer records. This module performs no I/O.
+"""Events that an observer records. Performs no I/O.
 
-The id of an event is derived from its content and time, so an event that several observers record is stored only once.
+An event's id is derived from its content and time, so an event that several observers record is stored only once.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ def event(
     description: str | None = None,
     metadata: Mapping[str, object],
 ) -> AuditRecord:
-    """Return the event of a vocabulary action on the resource `name`, at a wall-clock time in milliseconds."""
+    """Return an event with a vocabulary action on the resource `name`, at a wall-clock time in milliseconds."""
     known = ACTIONS[action]
     texts = {key: str(value) for key, value in metadata.items()}
     content = json.dumps([action, name, tenant, at_ms, texts], sort_keys=True)
@@ -53,16 +53,16 @@ def event(
 
 
 def rfc3339(at: datetime) -> str:
-    """Return a time as RFC 3339 text, to the second."""
+    """Format a time as RFC 3339, to the second."""
     return at.astimezone(UTC).isoformat(timespec="seconds").replace("+00:00", "Z")
 
 
 def rfc3339_ms(at_ms: int) -> str:
-    """Return a wall-clock time in milliseconds as RFC 3339 text, to the second."""
+    """Format a wall-clock time in milliseconds as RFC 3339, to the second."""
     return rfc3339(datetime.fromtimestamp(at_ms / 1_000, UTC))
 
 
 def tenant_of_topic(shared: str, topic: str) -> str | None:
-    """Return the tenant whose dedicated topic this is, or None for the shared topic and any other."""
+    """Return the tenant of a dedicated topic, or None for the shared topic and any other."""
     tenant = topic.removeprefix(dedicated_topic(shared, ""))
     return tenant if tenant != topic and is_tenant(tenant) else None

@@ -1,4 +1,4 @@
-"""Decides which certificates and keys are about to expire, and which were renewed. This module performs no I/O."""
+"""Decides which certificates and keys are about to expire, and which were renewed. Performs no I/O."""
 
 from __future__ import annotations
 
@@ -21,12 +21,12 @@ def check(
     within: timedelta,
     now: datetime,
 ) -> tuple[dict[str, datetime], list[AuditRecord]]:
-    """Compare the certificates and keys with those found to be about to expire at the last check.
+    """Compare the certificates and keys with those about to expire at the last check.
 
-    Returns those that are about to expire now, by kind and name, and the events. A certificate or key is about to
-    expire when less than `within` remains, and less than a third of its lifetime if that is known. A key that has
-    expired already is not reported, since it may have been abandoned. A certificate or key whose kind and name begin
-    with one of `unread` remains known even if it was not found.
+    Returns those now about to expire, by kind and name, and the events. A certificate or key is about to expire when
+    less than `within` remains, and less than a third of its lifetime, if known. Keys that have already expired are not
+    reported, since they may be abandoned. If a kind and name begin with one of `unread`, the entry is kept even if it
+    was not found.
     """
     names = {f"{one.kind}:{one.name}" for one in found}
     expiring = {name: at for name, at in known.items() if name not in names and name.startswith(unread)}

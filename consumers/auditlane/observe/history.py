@@ -1,4 +1,4 @@
-"""A week of measurements in the table `observations`, which has a row for each minute."""
+"""A week of measurements in the table `observations`, one row per minute."""
 
 from __future__ import annotations
 
@@ -14,13 +14,13 @@ from auditlane.store.client import store_errors
 
 MINUTE_S: Final = 60
 WEEK_S: Final = 7 * 86_400
-MOST_POINTS: Final = 1_440  # in one response; longer periods have wider steps
+MOST_POINTS: Final = 1_440  # maximum number of points in a response; longer periods have wider steps
 _SECONDS: Final = 10
 
 
 @dataclass(frozen=True, slots=True)
 class Observation:
-    """The measurements of one minute. A value that was not measured is None."""
+    """One minute's measurements. Values not measured are None."""
 
     received_per_second: float | None = None
     stored_per_second: float | None = None
@@ -35,7 +35,7 @@ class Observation:
 
 
 COLUMNS: Final = tuple(field.name for field in fields(Observation))
-# How the minutes of a step are combined, if not by the highest value.
+# How a step's minutes are combined, if not by the maximum.
 COMBINED: Final = {
     "received_per_second": "avg",
     "stored_per_second": "avg",
@@ -46,10 +46,10 @@ COMBINED: Final = {
 
 @dataclass(frozen=True, slots=True)
 class Columns:
-    """The measurements of a period.
+    """A period's measurements.
 
-    A step is `step_s` seconds long, and `at` contains the start of each step. Every list in `values` has one entry per
-    step. Steps without a measurement are omitted.
+    A step is `step_s` seconds long, and `at` contains each step's start. Every list in `values` has one entry per step.
+    Steps without a measurement are omitted.
     """
 
     step_s: int
@@ -58,9 +58,7 @@ class Columns:
 
 
 def save(client: Client, database: str, minute: datetime, observation: Observation) -> None:
-    """Store a minute's measurements, unless there are measurements of that minute already. Raises StoreUnavailable or
-    StoreRefused.
-    """
+    """Store a minute's measurements, unless that minute already has some. Raises StoreUnavailable or StoreRefused."""
     at = minute.replace(second=0, microsecond=0)
     with store_errors():
         client.insert(
@@ -73,14 +71,14 @@ def save(client: Client, database: str, minute: datetime, observation: Observati
 
 
 def token(minute: datetime) -> str:
-    """Return the deduplication token of a minute's row. It is the same in every process, regardless of the
-    time zone.
+    """Return the deduplication token for a minute's row, which is the same in every process, regardless of the time
+    zone.
     """
     return f"observation:{int(minute.timestamp())}"
 
 
 def step_of(seconds: float, points: int = MOST_POINTS) -> int:
-    """Return the length of a step in seconds, such that a period of `seconds` has at most `points` steps."""
+    """Return the step length in seconds, such that a period of `seconds` has at most `points` steps."""
     minutes = max(1, -(-int(seconds) // MINUTE_S))
     return MINUTE_S * -(-minutes // points)
 
@@ -93,8 +91,8 @@ def first_step(since: float, step_s: int) -> int:
 def history(client: Client, database: str, since: datetime, *, now: datetime, points: int = MOST_POINTS) -> Columns:
     """Return the measurements since a time, oldest first, in at most `points` whole steps. Only the last week is kept.
 
-    The minutes of a step are combined. Rates and the median are averaged, dead letters are summed, and of other values
-    the highest is taken. Raises StoreUnavailable, StoreRefused, or QueryTooLarge.
+    A step's minutes are combined: rates and the median are averaged, dead letters are summed, and the maximum of other
+    values is taken. Raises StoreUnavailable, StoreRefused, or QueryTooLarge.
     """
     step_s = step_of((now - since).total_seconds(), points)
     combined = ", ".join(f"{COMBINED.get(name, 'max')}({name})" for name in COLUMNS)

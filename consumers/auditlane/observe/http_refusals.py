@@ -1,4 +1,4 @@
-"""Counts the events that this process refused over HTTP. The count of an hour is recorded once the hour is over."""
+"""Counts events that this process refused over HTTP. An hour's count is recorded once the hour is over."""
 
 from __future__ import annotations
 
@@ -16,10 +16,10 @@ from auditlane.runtime.ids import uuid7
 
 
 class HttpRefusals:
-    """The counts of one process. Thread-safe.
+    """One process's counts. Thread-safe.
 
     Dead letters are counted for the whole installation, but these counts exist only in the process that refused the
-    events, so an hour has one event for each process, code and tenant.
+    events, so an hour has one event per process, code and tenant.
     """
 
     def __init__(self, topic: str, sink: AuditSink) -> None:
@@ -37,7 +37,7 @@ class HttpRefusals:
             add(self._counts, refusal, 1)
 
     def turn(self, now: datetime) -> None:
-        """Record the counts of the hours that are over."""
+        """Record the counts of completed hours."""
         self._record(int(now.timestamp() * 1_000))
 
     def close(self) -> None:
@@ -52,6 +52,5 @@ class HttpRefusals:
             for refusal in due:
                 del self._counts[refusal]
         for event in events(due, via="http", instance=self._instance):
-            # The id is not derived from the content, since a container may start again with the same name within the
-            # hour.
+            # The id is not derived from the content, since a container may restart under the same name within the hour.
             self._sink.record(replace(event, event_id=uuid7()))

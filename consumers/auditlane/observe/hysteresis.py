@@ -1,5 +1,5 @@
-"""Turns a noisy measurement into few transitions. There is one when it stays high, and one when it has clearly
-recovered. This module performs no I/O.
+"""Turns a noisy measurement into few transitions: one when it stays high, and one when it has clearly recovered.
+Performs no I/O.
 """
 
 from __future__ import annotations
@@ -12,8 +12,8 @@ Transition = Literal["entered", "left"]
 
 @dataclass(frozen=True, slots=True)
 class Thresholds:
-    """The thresholds of a condition. It is entered after `checks` consecutive values above `enter`, and left after as
-    many values below `leave`.
+    """A condition's thresholds. It is entered after `checks` consecutive values above `enter`, and left after as many
+    values below `leave`.
 
     Two entries are at least `gap_ms` apart. A condition that returns earlier is entered once the gap is over, if it
     still holds. Values from `leave` to `enter` change nothing.
@@ -26,17 +26,16 @@ class Thresholds:
 
     @classmethod
     def above(cls, limit: float, *, checks: int, gap_ms: int) -> Thresholds:
-        """Return the thresholds of a condition that is left below half of its limit."""
+        """Return thresholds for a condition that is left below half of its limit."""
         return cls(limit, limit / 2, checks, gap_ms)
 
 
 @dataclass(frozen=True, slots=True)
 class Condition:
-    """The state of one condition. Times are wall-clock milliseconds.
+    """One condition's state. Times are wall-clock milliseconds.
 
-    `streak` counts the latest consecutive checks that indicate the opposite state, of which the first was at
-    `streak_ms`. While the condition is `active`, `since_ms` is the time when its streak began. `entered_ms` is the time
-    of the last entry.
+    `streak` counts the latest consecutive checks that indicate the opposite state, the first of them at `streak_ms`.
+    While the condition is `active`, `since_ms` is when its streak began. `entered_ms` is the time of the last entry.
     """
 
     active: bool = False
@@ -46,9 +45,7 @@ class Condition:
     entered_ms: int | None = None
 
     def may_be_forgotten(self, thresholds: Thresholds, now_ms: int) -> bool:
-        """Return whether this condition may be dropped, because a new condition would behave in exactly the
-        same way.
-        """
+        """Return whether this condition may be dropped, because a new one would behave in exactly the same way."""
         within_gap = self.entered_ms is not None and now_ms - self.entered_ms < thresholds.gap_ms
         return not (self.active or self.streak or within_gap)
 
@@ -56,7 +53,7 @@ class Condition:
 def check(
     condition: Condition, value: float, thresholds: Thresholds, now_ms: int
 ) -> tuple[Condition, Transition | None]:
-    """Apply one measurement to a condition. Returns the new state, and the transition if there is one."""
+    """Apply one measurement to a condition. Returns the new state, and the transition, if any."""
     counts = value < thresholds.leave if condition.active else value > thresholds.enter
     if not counts:
         return replace(condition, streak=0, streak_ms=0), None

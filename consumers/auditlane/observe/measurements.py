@@ -1,4 +1,4 @@
-"""The measurements of one check, as plain values. A value that could not be measured is None."""
+"""One check's measurements, as plain values. Values that could not be measured are None."""
 
 from __future__ import annotations
 
@@ -14,8 +14,8 @@ from auditlane.contract.intent import OpenCircuit
 class TopicLag:
     """The workers' lag in one topic, measured from outside.
 
-    `seconds` is the age of the oldest message that is not stored, or 0 if all are stored. `certain` is false if the age
-    of some partition is unknown. `circuits` are the partitions that the circuit breaker halted, by number.
+    `seconds` is the age of the oldest message not stored yet, or 0 if all are stored. `certain` is false if some
+    partition's age is unknown. `circuits` contains the partitions halted by the circuit breaker, by number.
     """
 
     seconds: float
@@ -27,7 +27,7 @@ class TopicLag:
 
 @dataclass(frozen=True, slots=True)
 class Disk:
-    """The size of a disk and its free space, in bytes."""
+    """A disk's size and free space, in bytes."""
 
     free: int
     total: int
@@ -39,9 +39,7 @@ class Disk:
 
 @dataclass(frozen=True, slots=True)
 class Expiry:
-    """The time when a certificate or key expires. `since` is the time when it became valid, if known. `tenant` is the
-    tenant of a key.
-    """
+    """When a certificate or key expires. `since` is when it became valid, if known. `tenant` is the tenant of a key."""
 
     kind: Literal["certificate", "key"]
     name: str
@@ -63,7 +61,7 @@ class Refusal(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Rejected:
-    """The counts of the dead letters after the given positions, and the new position in each partition.
+    """Counts of the dead letters after the given positions, and each partition's new position.
 
     `complete` is false if more letters remain.
     """
@@ -75,14 +73,13 @@ class Rejected:
 
 @dataclass(frozen=True, slots=True)
 class Measurements:
-    """The measurements of one check.
+    """One check's measurements.
 
-    `received` is the sum of all partitions' end offsets, and `completed` the sum of the offsets up to which workers
-    have completed them. `all_disks` is false if `disks` lacks ClickHouse's disks. `unread` contains the prefixes of
-    kinds and names of certificates and keys that `expiries` lacks because they could not be read. `versions` are the
-    newest versions of the subjects that this check requested from the registry, and `subjects` are the names of all
-    subjects. `recorded` contains the subject and version of each recent event about a registered version, if there are
-    any to look for.
+    `received` is the sum of all partitions' end offsets, and `completed` the sum of the offsets completed by workers.
+    `all_disks` is false if `disks` lacks ClickHouse's disks. `unread` contains prefixes of the kinds and names of
+    certificates and keys missing from `expiries` because they could not be read. `versions` are the newest versions of
+    the subjects that this check requested from the registry, and `subjects` are the names of all subjects. `recorded`
+    contains the subject and version of each recent event about a registered version, if any are expected.
     """
 
     topics: Mapping[str, TopicLag] | None = None

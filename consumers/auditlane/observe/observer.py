@@ -1,11 +1,10 @@
-"""Observes an installation. Of all processes that run this code, the one that holds the lease checks the installation
-and records events.
+"""Observes an installation. Of all processes that run this code, the lease holder checks the installation and records
+events.
 
-The owner continues to check while it cannot reach ClickHouse, since that is when lag builds up. Its lease may expire in
-the meantime, and another process may take over and record the same changes as other events. Events are therefore
-recorded only once the lease has been renewed with the state that contains them, and dropped by an owner that was
-replaced. An owner that takes over records the recent events again. They have the same ids, so readers see each of them
-once.
+The owner continues to check while it cannot reach ClickHouse, since that is when lag builds up. Its lease may expire
+meanwhile, and another process may take over and record the same changes as different events. Events are therefore
+recorded only once the lease has been renewed with the state that contains them, and an owner that was replaced drops
+them. An owner that takes over records recent events again, with the same ids, so readers see each of them once.
 """
 
 from __future__ import annotations
@@ -34,10 +33,10 @@ from auditlane.store.client import LazyClient, connect
 from auditlane.store.leases import Claim, Lease
 
 NAME: Final = "observer"
-LEASE_CHECKS: Final = 4  # intervals without a renewal before another process takes over
+LEASE_CHECKS: Final = 4  # number of intervals without a renewal after which another process takes over
 _SHORTEST_LEASE: Final = timedelta(seconds=2)
-_STORE_S: Final = 5  # timeout of a request to ClickHouse
-_UNSAVED: Final = 240  # minutes kept while ClickHouse is unavailable
+_STORE_S: Final = 5  # timeout of requests to ClickHouse
+_UNSAVED: Final = 240  # maximum number of minutes kept while ClickHouse is unavailable
 _STOP_S: Final = 3.0
 
 
@@ -52,7 +51,7 @@ class Latencies(NamedTuple):
 
 
 class Observer:
-    """One process's observer. `turn` runs one check, or checks whether this process should take over. Not
+    """One process's observer. `turn` runs a check, or finds out whether this process should take over. Not
     thread-safe.
     """
 
@@ -73,11 +72,12 @@ class Observer:
         self._expiry_within = timedelta(days=settings.observe_expiry_days)
         duration = max(_SHORTEST_LEASE, timedelta(seconds=settings.observe_every_s * LEASE_CHECKS))
         self._lease = Lease(self._store, self._database, NAME, duration=duration)
-        self._held: list[AuditRecord] = []  # not recorded yet: the lease was not renewed with their state
+        # events not recorded yet, because the lease was not renewed with their state
+        self._held: list[AuditRecord] = []
         self._probes = Probes(settings, self._store)
         self._sink = sink
         self._latencies = latencies
-        self._state: ObserverState | None = None  # None: another process observes
+        self._state: ObserverState | None = None  # None while another process observes
         self._unsaved: deque[tuple[datetime, Observation]] = deque(maxlen=_UNSAVED)
         self._problem = ""
         self._log = get("observe")
@@ -121,7 +121,7 @@ class Observer:
         self._lazy.close()
 
     def _record(self) -> None:
-        """Record the events that were held back."""
+        """Record the events held back."""
         for event in self._held:
             self._log.info("observe.event", action=event.action, resource=event.resource_id, tenant=event.tenant)
             self._sink.record(event)
@@ -138,9 +138,9 @@ class Observer:
         return claim
 
     def _led(self, claim: Claim) -> Claim | None:
-        """Take over, continue or stop leading, depending on the newest claim. Returns the claim to renew, if any."""
+        """Take over, continue or stop leading, as the newest claim requires. Returns the claim to renew, if any."""
         if claim.owner == self._lease.owner:
-            if self._state is None:  # the response to its first claim was lost
+            if self._state is None:  # the response to this process's first claim was lost
                 self._begin(claim)
             return claim
         if self._state is not None:
@@ -176,8 +176,8 @@ class Observer:
         self._probes.close()
 
     def _renew(self, claim: Claim, state: ObserverState) -> bool:
-        """Renew the lease with the new state, and return whether it was certainly renewed. If another process holds it,
-        stop leading.
+        """Renew the lease with the new state, and return whether it was certainly renewed. Stops leading if another
+        process holds it.
         """
         try:
             if self._lease.claim(claim, state.dump()):
@@ -219,7 +219,9 @@ class Observer:
 
 
 class Loop:
-    """Runs functions at an interval in a separate thread. Each is called with the time, and its errors are logged."""
+    """Runs functions at an interval in a separate thread. Each gets the time as an argument, and its errors are
+    logged.
+    """
 
     def __init__(self, every_s: float) -> None:
         """Set the interval in seconds. With 0, nothing is run."""
@@ -243,7 +245,7 @@ class Loop:
             self._thread.start()
 
     def stop(self) -> None:
-        """End the thread after its current turn. The thread closes its connections. Waits for a few seconds at most."""
+        """End the thread after its current turn; it then closes its connections. Waits for at most a few seconds."""
         self._stop.set()
         if self._thread.is_alive():
             self._thread.join(_STOP_S)
@@ -259,5 +261,5 @@ class Loop:
     def _guarded(self, work: Callable[[], None]) -> None:
         try:
             work()
-        except Exception:  # one failed check must not end all later ones
+        except Exception:  # one failed check must not end later ones
             self._log.exception("observe.unforeseen")

@@ -1,6 +1,7 @@
-"""Measures Kafka's offsets, dead letters, disks, certificates, keys and the registry of an installation.
+"""Measures an installation's Kafka offsets, dead letters, disks, certificates, keys and registry.
 
-A part that does not respond is omitted from the measurements. When a part stops or starts to respond, this is logged.
+A component that does not respond is omitted from the measurements. It is logged when a component stops responding, and
+when it responds again.
 """
 
 from __future__ import annotations
@@ -38,8 +39,8 @@ from auditlane.store.client import store_errors
 T = TypeVar("T")
 ASK_S: Final = 3.0  # timeout of each request to the brokers
 _READ_S: Final = 5.0  # time spent reading the dead-letter topic in one check
-_REGISTRY_S: Final = 10.0  # time after which one check requests no further versions
-_QUERY_S: Final = 4  # time limit of a query for the freshness
+_REGISTRY_S: Final = 10.0  # time limit after which a check requests no further versions
+_QUERY_S: Final = 4  # time limit for the freshness query
 _EXPIRY_EVERY_S: Final = 60.0
 _DATA: Final = "data folder"
 _DISKS: Final = "SELECT name, path, free_space, total_space FROM system.disks WHERE is_remote = 0 AND total_space > 0"
@@ -80,9 +81,7 @@ class Probes:
         self._group = self._offsets = self._registry = None
 
     def measure(self, state: ObserverState) -> Measurements:
-        """Make the measurements for one check. `state` contains the positions up to which dead letters have been
-        counted.
-        """
+        """Take one check's measurements. `state` contains the positions up to which dead letters have been counted."""
         self._turn += 1
         kafka, registry = bool(self._settings.kafka_bootstrap), bool(self._settings.registry_url)
         rows = self._attempt("lag", self._lag) if kafka else None
@@ -107,7 +106,7 @@ class Probes:
         """Return the median and the 99th percentile of the delay from Kafka's timestamp to a worker's validation, in
         seconds.
 
-        The result covers the rows that were validated in the period. It is (None, None) if there are no such rows.
+        The result covers rows validated in the period, and is (None, None) if there are none.
         """
 
         def ask() -> tuple[float | None, float | None]:
@@ -165,7 +164,7 @@ class Probes:
         return {Path(path): (name, Disk(int(free), int(total))) for name, path, free, total in rows}
 
     def _expiries(self) -> tuple[tuple[Expiry, ...] | None, tuple[str, ...]]:
-        """Return the values of `expiries` and `unread` for the measurements."""
+        """Return `expiries` and `unread` for the measurements."""
         if time.monotonic() - self._expiries_at < _EXPIRY_EVERY_S:
             return None, ()
         self._expiries_at = time.monotonic()
@@ -219,9 +218,10 @@ class _Counts:
 def asked(
     names: Iterable[str], ask: Callable[[str], T], *, seconds: float, clock: Callable[[], float] = time.monotonic
 ) -> dict[str, T]:
-    """Return the answer for each name. Once `seconds` have passed, the remaining names are omitted.
+    """Return the answer for each name, omitting the names that are left once `seconds` have passed.
 
-    A check must not take longer than the lease. Otherwise, two observers would replace each other without any result.
+    A check must not take longer than the lease. Otherwise, two observers would keep replacing each other without a
+    result.
     """
     ends = clock() + seconds
     return {name: ask(name) for name in takewhile(lambda _: clock() < ends, names)}
@@ -230,12 +230,9 @@ def asked(
 def disks_of(
     store: Mapping[Path, tuple[str, Disk]] | None, folder: Path, of_folder: Disk | None
 ) -> dict[str, Disk] | None:
-    """Return the disks to watch, keyed by name.
+    """Return the disks to watch, by name: ClickHouse's (`store`, keyed by path) and, if it exists, the data folder's.
 
-    These are ClickHouse's disks (`store`, keyed by path) and, if it exists, that of the data folder.
-
-    ClickHouse's disks below the data folder belong to the embedded server and are not listed twice. This function has
-    no side effects.
+    ClickHouse's disks below the data folder belong to the embedded server and are not listed twice. Pure.
     """
     if of_folder is None:
         return None if store is None else {f"clickhouse:{name}": disk for name, disk in store.values()}
@@ -244,7 +241,7 @@ def disks_of(
 
 
 def topic_lags(rows: Iterable[PartitionLag]) -> dict[str, TopicLag]:
-    """Summarize the lag of partitions by topic. This function has no side effects."""
+    """Summarize the partitions' lag by topic. Pure."""
     by_topic: dict[str, list[PartitionLag]] = {}
     for row in rows:
         by_topic.setdefault(row.partition.topic, []).append(row)
@@ -263,10 +260,9 @@ def _topic_lag(rows: list[PartitionLag]) -> TopicLag:
 
 
 def key_expiry(client: KeyClient, now: datetime) -> Expiry | None:
-    """Return the expiry of a client's key, or None if the key never expires or is revoked. This function has no side
-    effects.
+    """Return the expiry of a client's key, or None if the key never expires or is revoked. Pure.
 
-    A rotation's old secret is meant to expire, so only the secret that expires last counts.
+    After a rotation, the old secret is meant to expire, so only the secret that expires last counts.
     """
     if client.state(now) == "revoked":
         return None
@@ -277,8 +273,8 @@ def key_expiry(client: KeyClient, now: datetime) -> Expiry | None:
 
 
 def certificate_files(settings: Settings) -> dict[Path, bool]:
-    """Return the certificate files that the settings name. The value states whether a file contains this installation's
-    own certificate.
+    """Return the certificate files named in the settings, and whether each contains this installation's own
+    certificate.
 
     The other files are bundles of certificate authorities.
     """
@@ -292,7 +288,7 @@ def certificate(path: Path, own: bool) -> Expiry:
     """Read the expiry of the certificates in a file. Raises ConfigError if the file cannot be read.
 
     In the installation's own file, the first certificate counts, since the others only vouch for it. In a bundle of
-    authorities, the certificate that lasts longest counts, since others may be obsolete.
+    authorities, the last to expire counts, since others may be obsolete.
     """
     from cryptography import x509  # the import takes a tenth of a second, and most installations have no such file
 

@@ -1,4 +1,4 @@
-"""Counts rejected messages by hour, and reports each hour once it is over. This module performs no I/O."""
+"""Counts rejected messages by hour, and reports each hour once it is over. Performs no I/O."""
 
 from __future__ import annotations
 
@@ -13,19 +13,19 @@ from auditlane.observe.measurements import Refusal, Rejected
 from auditlane.observe.state import Counted, Letters
 
 HOUR_MS: Final = 3_600_000
-MOST: Final = 1_000  # counts kept; beyond them, tenants are counted together
-_LATE_MS: Final = 60_000  # an hour is reported this much later, since clocks differ
+MOST: Final = 1_000  # maximum number of counts; beyond it, tenants are counted together
+_LATE_MS: Final = 60_000  # delay after which an hour is reported, since clocks differ
 
 
 def hour_of(at_ms: int) -> int:
-    """Return the hour of a wall-clock time, in hours since 1970."""
+    """Return the hour of a wall-clock time, counted from 1970."""
     return at_ms // HOUR_MS
 
 
 def take(known: Letters | None, found: Rejected, now_ms: int) -> tuple[Letters, list[AuditRecord]]:
-    """Add one check's dead letters, and return the events for the hours that are over.
+    """Add one check's dead letters, and return events for completed hours.
 
-    The first check only notes the positions, since earlier letters were not observed.
+    The first check only records the positions, since earlier letters were not observed.
     """
     if known is None:
         return Letters(positions=dict(found.positions)), []
@@ -45,13 +45,13 @@ def add(counts: dict[Refusal, int], refusal: Refusal, count: int) -> None:
 
 
 def over(counts: Mapping[Refusal, int], now_ms: int) -> dict[Refusal, int]:
-    """Return the counts of the hours that are over."""
+    """Return the counts of completed hours."""
     return {refusal: count for refusal, count in counts.items() if refusal.hour < hour_of(now_ms - _LATE_MS)}
 
 
 def events(counts: Mapping[Refusal, int], *, via: str = "kafka", instance: str = "") -> list[AuditRecord]:
-    """Return an event for each count. Its time is the end of the hour. The event is for `_auditlane` and, if the count
-    has a tenant, for the tenant too.
+    """Return an event for each count, at the end of its hour: one for `_auditlane` and, if the count has a tenant, one
+    for the tenant too.
     """
     return [
         event(

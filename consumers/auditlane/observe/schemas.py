@@ -1,5 +1,5 @@
-"""Notices newly registered contract versions, and records them unless the client that registered them already has. This
-module performs no I/O.
+"""Notices newly registered contract versions, and records those that the registering client has not recorded. Performs
+no I/O.
 """
 
 from __future__ import annotations
@@ -15,11 +15,11 @@ from auditlane.observe.state import UNKNOWN, Noticed
 MOST_SUBJECTS: Final = 2_000
 PER_CHECK: Final = 20
 _NEW: Final = "none"
-_SETTLES_MS: Final = 60_000  # time allowed for the registering client's own event to be stored
+_SETTLES_MS: Final = 60_000  # time for the registering client's own event to be stored
 
 
 def watched(topic: str, subjects: frozenset[str]) -> list[str]:
-    """Return the subjects of contracts in order of name. They are the base subject, and those of at most MOST_SUBJECTS
+    """Return the subjects of contracts, sorted by name: the base subject, and those of at most MOST_SUBJECTS
     tenants.
     """
     base = base_subject(topic)
@@ -28,9 +28,7 @@ def watched(topic: str, subjects: frozenset[str]) -> list[str]:
 
 
 def next_subjects(subjects: list[str], known: Mapping[str, int] | None, turn: int) -> list[str]:
-    """Return at most PER_CHECK subjects to request in this check. New subjects come first, and then the
-    others in turn.
-    """
+    """Return at most PER_CHECK subjects to request in this check: new ones first, then the others in turn."""
     new = [one for one in subjects if one not in known] if known is not None else []
     first = turn * PER_CHECK % max(1, len(subjects))
     return list(dict.fromkeys([*new, *subjects[first:], *subjects[:first]]))[:PER_CHECK]
@@ -39,10 +37,9 @@ def next_subjects(subjects: list[str], known: Mapping[str, int] | None, turn: in
 def compare(
     topic: str, known: Mapping[str, int] | None, subjects: frozenset[str], versions: Mapping[str, int], now_ms: int
 ) -> tuple[dict[str, int], list[Noticed]]:
-    """Compare the versions that a check found with the known versions. Returns the versions that are known now, and the
-    new ones.
+    """Compare the versions found in a check with the known ones. Returns the versions known now, and the new ones.
 
-    The first check only notes which subjects exist. A subject that appears later is new, regardless of its version.
+    The first check only records which subjects exist. A subject that appears later is new, regardless of its version.
     """
     after: dict[str, int] = {}
     noticed: list[Noticed] = []
@@ -50,7 +47,7 @@ def compare(
         before = UNKNOWN if known is None else known.get(subject)
         version = versions.get(subject, before)
         if version is None:
-            continue  # a new subject stays unknown until it is looked up
+            continue  # a new subject stays unknown until it is requested
         after[subject] = version
         if before is None or UNKNOWN != before < version:
             noticed.append(Noticed(subject=subject, previous=before, version=version, at_ms=now_ms))
@@ -65,12 +62,11 @@ def settle(
     behind_s: float | None,
     now_ms: int,
 ) -> tuple[tuple[Noticed, ...], list[AuditRecord]]:
-    """Return the versions to check again later, and events for versions whose registration was not recorded by the
-    client.
+    """Return the versions to check again later, and events for versions that the registering client did not record.
 
-    auditlane's own API and commands record their registrations. `recorded` contains the (subject, version) pairs that
-    are already in the log, or is None if the log could not be read. `behind_s` is the maximum delay before an event
-    appears in the log.
+    auditlane's own API and commands record their registrations. `recorded` contains the (subject, version) pairs
+    already in the log, or is None if the log could not be read. `behind_s` is the maximum delay before an event appears
+    in the log.
     """
     waiting: list[Noticed] = []
     events: list[AuditRecord] = []

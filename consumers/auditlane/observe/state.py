@@ -1,4 +1,4 @@
-"""The state that an observer keeps between checks. It is passed to the next observer as JSON in the lease.
+"""The state that an observer keeps between checks, passed to the next observer as JSON in the lease.
 
 The next observer may be another version of auditlane, so unknown members are ignored, and every member has a default.
 """
@@ -31,16 +31,14 @@ class Counted(_Model):
 
 
 class Letters(_Model):
-    """The dead letters counted so far. `positions` are by partition, and the counts are those of hours that are not
-    over yet.
-    """
+    """Dead letters counted so far. `positions` are by partition; the counts are for hours that are not over yet."""
 
     positions: dict[int, int] = Field(default_factory=dict)
     counts: tuple[Counted, ...] = ()
 
 
 class Noticed(_Model):
-    """A contract version that was noticed in the registry at `at_ms`. `previous` is None for a new subject."""
+    """A contract version noticed in the registry at `at_ms`. `previous` is None for a new subject."""
 
     subject: str
     previous: int | None
@@ -49,10 +47,10 @@ class Noticed(_Model):
 
 
 class Window(_Model):
-    """The measurements since the last row of the history. Times are wall-clock milliseconds.
+    """Measurements since the last history row. Times are wall-clock milliseconds.
 
-    `received` and `completed` are totals at the start of the window, `letters` counts the dead letters within it, and
-    the other members are the highest values within it.
+    `received` and `completed` are totals at the window's start, `letters` counts dead letters within it, and the other
+    members are maximum values within it.
     """
 
     since_ms: int
@@ -65,12 +63,12 @@ class Window(_Model):
 
 
 class ObserverState(_Model):
-    """The whole state of an observer.
+    """An observer's whole state.
 
     `conditions` and `expiring` are keyed by kind and name, and `circuits` by topic. `subjects` are the newest known
-    versions, or None until the registry is first listed. `noticed` are versions whose event the registering client may
-    still record itself. `recent` are events of the last minutes. The next observer records them again, since this one
-    may end before Kafka has acknowledged them.
+    versions, or None until the registry is first listed. `noticed` contains versions whose event the registering client
+    may still record itself. `recent` contains events of the last minutes. The next observer records them again, since
+    this one may end before Kafka has acknowledged them.
     """
 
     conditions: dict[str, Condition] = Field(default_factory=dict)
@@ -84,11 +82,11 @@ class ObserverState(_Model):
 
     @classmethod
     def parse(cls, text: str) -> ObserverState:
-        """Parse a state. Returns an empty state for an empty string. Raises ValueError for any other invalid text."""
+        """Parse a state. An empty string gives an empty state. Raises ValueError for invalid text."""
         return cls.model_validate_json(text) if text else cls()
 
     def including(self, events: Iterable[AuditRecord]) -> ObserverState:
-        """Return the state with these events among the recent ones, however old they are."""
+        """Return the state with these events added to the recent ones, regardless of their age."""
         missing = [event for event in events if event not in self.recent]
         return self.model_copy(update={"recent": (*missing, *self.recent)}) if missing else self
 

@@ -29,7 +29,7 @@ ORDER BY occurred_at DESC, event_id DESC LIMIT {{limit:UInt32}}
 
 @dataclass(frozen=True, slots=True)
 class OperationalEvent:
-    """An event about the installation's operation. `tenant` is the tenant concerned, if there is one."""
+    """An event about the installation's operation. `tenant` is the tenant concerned, if any."""
 
     at: datetime
     action: str

@@ -1,4 +1,4 @@
-"""Decides where the group continues in a halted partition once an operator accepts the loss of messages."""
+"""Decides where the group continues in a halted partition after an operator has accepted the loss of messages."""
 
 from __future__ import annotations
 
@@ -16,8 +16,8 @@ ASIDE = "docs/operate/workers.md#a-truncated-log"
 class Loss:
     """An accepted loss. The group continues at `to` instead of `first`.
 
-    `metadata` is committed with the offset. Because of it, the workers compare ranges that may have been attempted
-    before with the store, so that nothing is stored twice.
+    `metadata` is committed with the offset. It makes the workers compare ranges that may have been attempted before
+    with the store, so that nothing is stored twice.
     """
 
     partition: Partition
@@ -76,7 +76,7 @@ def _intent(found: AssignmentFacts) -> Intent | None:
 
 
 def _first(found: AssignmentFacts, intent: Intent | None) -> int:
-    """Return the first offset that is not known to have been stored or dead-lettered."""
+    """Return the first offset not known to be stored or dead-lettered."""
     if found.committed is not None and (intent is None or intent.topic_id == found.topic_id):
         return found.committed
     stored = found.stored

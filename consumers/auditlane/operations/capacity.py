@@ -1,6 +1,6 @@
-"""Estimate the resources that an installation needs for a load. This module performs no I/O.
+"""Estimates the resources that an installation needs for a load. Performs no I/O.
 
-The estimate is based on unit costs that the benchmarks measured.
+The estimate uses unit costs measured by the benchmarks.
 """
 
 from __future__ import annotations
@@ -11,37 +11,37 @@ from typing import Final
 
 DAY_S: Final = 86_400
 MONTH_DAYS: Final = 30
-REPLICAS: Final = 3  # copies of each partition in Kafka and of each shard in ClickHouse
+REPLICAS: Final = 3  # number of copies of each partition in Kafka and of each shard in ClickHouse
 
-# CPU seconds for a million events: docs/internals/performance.md, with content hashes, unless noted.
+# CPU seconds per million events: docs/internals/performance.md, with content hashes, unless noted.
 WORKER_CPU_S: Final = 4.9  # fifty schemas
-SIGNED_CPU_S: Final = 12.3  # the same, if the gateway has signed each event
+SIGNED_CPU_S: Final = 12.3  # the same if the gateway has signed each event
 INSERT_CPU_S: Final = 4.7  # ClickHouse, on the replica that receives the insert
-MERGE_CPU_S: Final = 4.6  # ClickHouse, on every replica, for two passes; measured apart from the benchmarks
-GATEWAY_CPU_S: Final = 40.0  # an event of a large request
+MERGE_CPU_S: Final = 4.6  # ClickHouse, on every replica, for two passes; measured separately from the benchmarks
+GATEWAY_CPU_S: Final = 40.0  # for events in large requests
 ROW_BYTES: Final = 135  # in ClickHouse, after a merge
-MESSAGE_BYTES: Final = 223  # in Kafka: assumes that compression leaves 40 % of 557 bytes
+MESSAGE_BYTES: Final = 223  # in Kafka, assuming that compression leaves 40 % of 557 bytes
 
-POD_CORES: Final = 0.37  # planned load of a worker: half of what one sustains with its default settings
+POD_CORES: Final = 0.37  # planned load of a worker: half of what one sustains with the default settings
 SHARD_RATE: Final = 90_000  # events per second: nine tenths of 100,000, for sequential inserts of 0.5 s
 SHARD_PARTS: Final = 8.0  # parts per second of one shard
 WINDOW_S: Final = 600  # time for which a deduplication token must be remembered
-PARTITIONS_OF_POD: Final = 8  # so that the workers can grow eightfold before partitions, and with them keys, move
+PARTITIONS_OF_POD: Final = 8  # so that workers can grow eightfold before partitions, and with them keys, move
 PARTITIONS_STEP: Final = 12
-QUERY_VCPU: Final = ((10_000, 4), (50_000, 8))  # up to this rate of a shard, for merges and above all for queries
+# vCPU up to this event rate per shard, for merges and above all for queries
+QUERY_VCPU: Final = ((10_000, 4), (50_000, 8))
 MOST_VCPU: Final = 16
 GB_OF_VCPU: Final = 4
 REGISTRY_S: Final = 30  # AUDITLANE_REGISTRY_REFRESH_S
 
-MERGED_RATE: Final = 500  # events per second and shard up to which a month ends as one part (150 GB)
-WORKER_TENANTS: Final = 3_000  # tenants of one worker whose look-ups, at 2 ms each, take a fifth of its time
-PART_TENANTS: Final = 8_192  # tenants in one part up to which their ids are stored as one dictionary
+MERGED_RATE: Final = 500  # events per second and shard up to which a month ends up as one part (150 GB)
+WORKER_TENANTS: Final = 3_000  # tenants of one worker whose lookups, at 2 ms each, take a fifth of its time
+PART_TENANTS: Final = 8_192  # maximum number of tenants in one part whose ids are stored as one dictionary
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Demand:
-    """A load. It consists of the average events per second during the busiest hour, and the time for which events are
-    kept.
+    """A load: average events per second in the busiest hour, and how long events are kept.
 
     `over_http` is the fraction of events that go through the gateway.
     """
@@ -55,7 +55,7 @@ class Demand:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Estimate:
-    """The resources for a load. Rates are per second. Values in bytes include all replicas unless the name says
+    """The resources for a load. Rates are per second. Sizes in bytes include all replicas unless the name says
     otherwise.
 
     Each shard has its own group of `workers` and its own topic with `partitions`. `parts_per_second` applies to one
@@ -112,7 +112,7 @@ def estimate(demand: Demand) -> Estimate:
 
 
 def warnings(demand: Demand, needs: Estimate) -> list[str]:
-    """Return a sentence for each limit that the load exceeds. It also says what to do about it."""
+    """Return a sentence for each limit that the load exceeds, with what to do about it."""
     found = []
     of_worker = demand.tenants / (needs.shards * needs.workers)
     if demand.rate / needs.shards > MERGED_RATE:

@@ -16,7 +16,7 @@ from auditlane.operations.kafka_offsets import MOVING
 from auditlane.runtime.errors import Conflict, KafkaUnavailable
 from auditlane.runtime.settings import Settings
 
-# Errors of a manual commit while the group has members.
+# Errors for a manual commit while the group has members.
 _MEMBERS: Final = frozenset(
     {
         KafkaError.UNKNOWN_MEMBER_ID,
@@ -28,7 +28,7 @@ _MEMBERS: Final = frozenset(
 
 
 def members(admin: AdminClient, group: str, ask_s: float) -> list[Any]:
-    """Return Kafka's descriptions of the group's members, or [] if the group does not exist.
+    """Return Kafka's descriptions of the group's members; empty if the group does not exist.
 
     Raises KafkaUnavailable.
     """
@@ -43,14 +43,14 @@ def members(admin: AdminClient, group: str, ask_s: float) -> list[Any]:
 
 
 def name(member: Any) -> str:
-    """Return the member's client id and address, with enough of its member id to distinguish processes on one host."""
+    """Return the member's client id and address, and enough of its member id to distinguish processes on one host."""
     # in the classic protocol, a member id starts with the client id
     own = member.member_id.removeprefix(f"{member.client_id}-")
     return f"{member.client_id}/{member.host.lstrip('/')} {own[:6]}"
 
 
 def has_members(group: str, count: int = 0) -> Conflict:
-    """Return the error for a manual commit while the group has members, since they could overwrite it."""
+    """Return the error for a manual commit while the group has members, which could overwrite the commit."""
     who = f"{count} member{'s' * (count != 1)}" if count else "members"
     return Conflict(
         f"The consumer group {group} has {who}: Kafka accepts a manual offset only if it has none.",

@@ -1,6 +1,6 @@
-"""Serves the metrics of the consumer group over HTTP, for `auditlane lag --serve`.
+"""Serves the consumer group's metrics over HTTP, for `auditlane lag --serve`.
 
-Threads read Kafka every FRESH_S seconds, so a scrape never waits for Kafka.
+Threads read Kafka every FRESH_S seconds, so that a scrape never waits for Kafka.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from auditlane.runtime.log import get
 from auditlane.runtime.monitoring import Answer, MonitoringServer
 from auditlane.runtime.settings import Settings
 
-STALL_S = 120.0  # a reading that takes longer counts as a stall
+STALL_S = 120.0  # duration after which a reading counts as stalled
 CLOSE_S = 2.0  # how long `close` waits for a reading in progress
 
 
@@ -72,7 +72,7 @@ def run(settings: Settings, host: str, port: int, *, stop: threading.Event, on_r
 class Reader(threading.Thread):
     """Repeats one reading every FRESH_S seconds until `stop` is set.
 
-    A failure is logged once, and not again until a reading has succeeded.
+    A failure is logged once, then not again until a reading has succeeded.
     """
 
     def __init__(self, name: Reading, read: Callable[[], None], metrics: GroupMetrics, stop: threading.Event) -> None:

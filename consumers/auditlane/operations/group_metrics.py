@@ -1,5 +1,5 @@
-"""Metrics of the consumer group and of the dead letters. They are read from Kafka, so they remain available when all
-workers are gone.
+"""Metrics of the consumer group and the dead letters, read from Kafka, so that they remain available when all workers
+are gone.
 """
 
 from __future__ import annotations
@@ -16,14 +16,14 @@ from auditlane.operations.dlq.followed import OpenLetters
 from auditlane.operations.lag import PartitionLag
 from auditlane.runtime.instruments import gauge_family
 
-FRESH_S: Final = 15.0  # a reading is reused for this long
-LETTERS_S: Final = 5.0  # time limit for reading the dead letters; the next reading continues where this one stopped
+FRESH_S: Final = 15.0  # maximum age of a reading that is reused
+LETTERS_S: Final = 5.0  # time limit for reading dead letters; the next reading continues where this one stopped
 Reading = Literal["lag", "dead_letters"]
 
 
 @dataclass(frozen=True, slots=True)
 class TopicLag:
-    """The sums over the partitions that share a label. `age_s` is the highest age among them."""
+    """Sums over the partitions that share a label. `age_s` is the highest age among them."""
 
     partitions: int = 0
     unassigned: int = 0
@@ -45,10 +45,10 @@ class TopicLag:
 
 
 def by_topic(rows: Iterable[PartitionLag], shared: str) -> dict[str, TopicLag]:
-    """Return the sums for the shared topic, and for all dedicated topics together. The latter are called `<shared>.*`,
-    since the names of dedicated topics contain tenants.
+    """Return the sums for the shared topic, and for all dedicated topics together, called `<shared>.*`, since their
+    names contain tenants.
 
-    This function has no side effects.
+    Pure.
     """
     found: dict[str, TopicLag] = {}
     for row in rows:
@@ -58,7 +58,7 @@ def by_topic(rows: Iterable[PartitionLag], shared: str) -> dict[str, TopicLag]:
 
 
 class GroupMetrics(Collector):
-    """Exposes the latest readings. They may be recorded in a different thread from the one that scrapes them."""
+    """Exposes the latest readings, which may be recorded in a different thread from the scrape."""
 
     def __init__(self, shared_topic: str) -> None:
         self._shared_topic = shared_topic
@@ -73,7 +73,7 @@ class GroupMetrics(Collector):
         self._succeeded("lag")
 
     def read_letters(self, letters: OpenLetters | None) -> None:
-        """Record a reading of the dead letters, or None if not all of them have been read yet."""
+        """Record a reading of the dead letters. None means that not all of them have been read yet."""
         if letters is not None:
             self._letters = letters
             self._succeeded("dead_letters")
@@ -90,7 +90,7 @@ class GroupMetrics(Collector):
         self._up[reading], self._read_at[reading] = 1, time.time()
 
     def describe(self) -> list[GaugeMetricFamily]:
-        """Return an empty list, since METRICS ensures that names are unique, and `collect` depends on the readings."""
+        """Return an empty list: METRICS ensures that names are unique, and `collect` depends on the readings."""
         return []
 
     def collect(self) -> Iterator[GaugeMetricFamily]:

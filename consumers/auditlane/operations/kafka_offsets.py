@@ -1,5 +1,5 @@
-"""Reads the first and last offsets of a topic's partitions, and the live group's committed offsets, without joining the
-group.
+"""Reads the first and last offsets of a topic's partitions, and the live group's committed offsets, without joining
+it.
 """
 
 from __future__ import annotations
@@ -75,7 +75,7 @@ class KafkaOffsets:
         return Brokers(lambda: self._admin, lambda *_: None).topic_ids([topic])[topic]
 
     def bounds(self, topic: str, selection: Selection) -> list[Bounds]:
-        """Return the bounds of every partition. Commits are read first, so that they cannot exceed the ends."""
+        """Return every partition's bounds. Commits are read first, so that they cannot exceed the ends."""
         partitions = self.partitions(topic)
         topic_id, consumed = self.topic_id(topic), self.consumed(topic)
         committed = _of_topic(self.commits(partitions), topic_id)
@@ -96,16 +96,14 @@ class KafkaOffsets:
         ]
 
     def committed(self, partitions: Iterable[Partition]) -> dict[Partition, int | None]:
-        """Return the offsets that the live group has committed. The value is None for a partition without a committed
-        offset.
-        """
+        """Return the offsets committed by the live group, with None for a partition without one."""
         return {one: commit and commit[0] for one, commit in self.commits(partitions).items()}
 
     def commits(self, partitions: Iterable[Partition]) -> dict[Partition, Commit | None]:
-        """Return the committed offset and metadata of each partition. The value is None if nothing is committed.
+        """Return each partition's committed offset and metadata, or None for a partition without a commit.
 
-        This uses a consumer that names the group but never joins it. librdkafka's admin client (2.16) would crash the
-        process if a coordinator that has just moved responds to this request.
+        This uses a consumer that names the group but never joins it: librdkafka's admin client (2.16) would crash the
+        process if a coordinator that has just moved responded to this request.
         """
         wanted = [TopicPartition(*one) for one in partitions]
         deadline = time.monotonic() + self._ask_s
@@ -130,15 +128,15 @@ class KafkaOffsets:
         }
 
     def low(self, partitions: Iterable[Partition]) -> dict[Partition, int]:
-        """Return the first offset that Kafka holds in each partition."""
+        """Return the first offset that Kafka still holds in each partition."""
         return self._offsets(partitions, OffsetSpec.earliest())  # type: ignore[no-untyped-call]
 
     def high(self, partitions: Iterable[Partition]) -> dict[Partition, int]:
-        """Return, for each partition, one past the last offset that a read-committed reader sees."""
+        """Return, for each partition, one past the last offset visible to a read-committed reader."""
         return self._offsets(partitions, OffsetSpec.latest())  # type: ignore[no-untyped-call]
 
     def count_since(self, at_ms: int) -> int:
-        """Count the messages that were sent at `at_ms` or later, in all topics that the workers read."""
+        """Count the messages sent at `at_ms` or later, in all topics that the workers read."""
         partitions = [one for topic in self.topics() for one in self.partitions(topic)]
         high = self.high(partitions)
         return sum(high[one] - offset for one, offset in self._at(partitions, at_ms, high).items())
@@ -165,7 +163,7 @@ class KafkaOffsets:
 
 
 def _of_topic(commits: Mapping[Partition, Commit | None], topic_id: str) -> dict[Partition, int]:
-    """Return the committed offsets. Commits whose metadata names an earlier topic of the same name are left out."""
+    """Return the committed offsets, without commits whose metadata names an earlier topic with the same name."""
     found: dict[Partition, int] = {}
     for partition, commit in commits.items():
         offset, metadata = commit or (None, "")

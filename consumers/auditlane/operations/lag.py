@@ -1,4 +1,4 @@
-"""Computes a consumer group's lag by partition, and queries the brokers for the facts that this needs."""
+"""Computes a consumer group's lag by partition, from facts that it queries from the brokers."""
 
 from __future__ import annotations
 
@@ -35,9 +35,9 @@ class PartitionLag:
 
     `lost` counts offsets that Kafka deleted before the group reached them. `age_s` is the age of the oldest message
     that the group has not completed, or None if there is none. `member` is empty while the partition is unassigned.
-    `failing_s` is the time for which its worker has been failing to store the next messages, and `error` is the reason
-    according to the worker's last commit. Both are unset unless the worker has been failing for a minute, or the
-    partition is halted. `circuit` is set if the circuit breaker halted the partition.
+    `failing_s` is how long its worker has been failing to store the next messages, and `error` is the reason in the
+    worker's last commit. Both are unset unless the worker has been failing for a minute or the partition is halted.
+    `circuit` is set if the circuit breaker halted the partition.
     """
 
     partition: Partition
@@ -61,9 +61,9 @@ class PartitionLag:
 class PartitionFacts:
     """What the brokers reported about one partition.
 
-    `low` is the first offset that Kafka holds, `first` is the next offset that the group would read, and `end` is one
-    past the last offset. `oldest_ms` is the Kafka timestamp of the message at `first`, or None if it was not read in
-    time. `metadata` was committed with the offset.
+    `low` is the first offset that Kafka holds, `first` the next offset that the group would read, and `end` one past
+    the last. `oldest_ms` is the Kafka timestamp of the message at `first`, or None if it was not read in time.
+    `metadata` was committed with the offset.
     """
 
     partition: Partition
@@ -77,7 +77,7 @@ class PartitionFacts:
 
 
 def partition_lag(facts: PartitionFacts, *, now_ms: int) -> PartitionLag:
-    """Compute the lag of one partition. This function has no side effects."""
+    """Compute one partition's lag. Pure."""
     age_s = None
     if facts.oldest_ms is not None and facts.first < facts.end:
         age_s = max(0.0, (now_ms - facts.oldest_ms) / 1_000)
@@ -148,7 +148,7 @@ def document(group: str, rows: list[PartitionLag]) -> dict[str, Any]:
 class GroupLag:
     """Queries the brokers, without joining the group or committing.
 
-    Each of its few requests takes at most `ask_s` seconds. ClickHouse is queried for partitions without a committed
+    Makes few requests, each of at most `ask_s` seconds. ClickHouse is queried for partitions without a committed
     offset.
     """
 
@@ -212,13 +212,13 @@ class GroupLag:
         )
 
     def _members(self) -> dict[Partition, str]:
-        """Return the member to which each partition is assigned, or an empty mapping if the group does not exist."""
+        """Return each partition's assigned member; empty if the group does not exist."""
         found = members(self._admin, self._group, self._ask_s)
         return {Partition(at.topic, at.partition): name(one) for one in found for at in one.assignment.topic_partitions}
 
 
 class Oldest:
-    """Reads the Kafka timestamps of single messages by assignment, and caches them."""
+    """Reads Kafka timestamps of single messages, by assignment, and caches them."""
 
     def __init__(self, settings: Settings) -> None:
         options = {
@@ -243,8 +243,8 @@ class Oldest:
         self._consumer.close()
 
     def timestamps(self, wanted: Mapping[Partition, int]) -> dict[Partition, int]:
-        """Return the timestamp of the first message at or after each offset, in milliseconds. Messages that were not
-        read in time are omitted.
+        """Return the timestamp in milliseconds of the first message at or after each offset. Messages not read in time
+        are omitted.
         """
         missing = {at: offset for at, offset in wanted.items() if (at, offset) not in self._known}
         if missing:

@@ -1,4 +1,4 @@
-"""Decides which offsets a replay or a verification covers, depending on the request, Kafka's bounds and the commits."""
+"""Decides which offsets a replay or a verification covers, from the request, Kafka's bounds and the commits."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from auditlane.contract.partition import Partition
 class Slice:
     """Offsets `first` to `last`, inclusive, of one partition.
 
-    If an offset is None, that side is open. If the partition is None, the slice covers every partition.
+    An offset of None leaves that side open. A partition of None means every partition.
     """
 
     partition: int | None = None
@@ -22,8 +22,8 @@ class Slice:
 
 @dataclass(frozen=True, slots=True)
 class Selection:
-    """The requested offsets. Every condition narrows the selection. Without slices it covers everything, and without
-    tenants all tenants.
+    """The requested offsets. Every condition narrows the selection. Without slices, it covers all offsets, and without
+    tenants, all tenants.
 
     Times are Kafka timestamps in milliseconds since 1970. `until_ms` is exclusive.
     """
@@ -36,8 +36,8 @@ class Selection:
 
 @dataclass(frozen=True, slots=True)
 class Bounds:
-    """The offsets of a partition in Kafka. `low` is the first offset that Kafka holds, and `high` is one past the last
-    that a read-committed reader sees.
+    """A partition's offsets in Kafka. `low` is the first offset that Kafka holds, and `high` one past the last that is
+    visible to a read-committed reader.
 
     `since` and `until` are the first offsets at or after the selection's times (`high` if there are none), or None if
     the selection has no such time. `consumed` is true if the workers read the topic. While nothing is committed,
@@ -80,7 +80,7 @@ class Span:
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """Spans that do not overlap, in order of partition and offset, and notes about the offsets that they omit."""
+    """Spans that do not overlap, ordered by partition and offset, and notes about the offsets that they omit."""
 
     spans: tuple[Span, ...]
     notes: tuple[str, ...]
@@ -94,7 +94,7 @@ def plan(selection: Selection, bounds: Sequence[Bounds], *, below_commit: bool) 
     """Plan the spans of a topic.
 
     With `below_commit`, each span ends at the live group's committed offset, since workers may be writing later
-    messages. Raises ValueError if the selection names a partition that the topic lacks.
+    messages. Raises ValueError if the selection names a partition that does not exist.
     """
     numbers = {one.partition.number for one in bounds}
     slices = selection.slices or (Slice(),)

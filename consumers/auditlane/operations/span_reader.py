@@ -1,5 +1,5 @@
-"""Reads spans of partitions as chunks of bounded size. It reads by assignment, so it neither joins a group
-nor commits.
+"""Reads spans of partitions as chunks of bounded size. It reads by assignment, so it neither joins a group nor
+commits.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ from auditlane.runtime.settings import Settings
 
 BATCH: Final = 10_000
 WAIT_S: Final = 0.1
-PATIENCE_S: Final = 60.0  # the brokers count as unavailable after this time without a message or end of partition
+PATIENCE_S: Final = 60.0  # time without a message or end of partition after which the brokers count as unavailable
 _UNUSED_GROUP: Final = (
     "auditlane-reader"  # librdkafka requires a name; the client neither joins the group nor commits to it
 )
@@ -31,14 +31,16 @@ _UNUSED_GROUP: Final = (
 
 @dataclass(frozen=True, slots=True)
 class Chunk:
-    """All messages with offsets from `first` (inclusive) to `end` (exclusive). Some offsets may not have a message."""
+    """All messages with offsets from `first` (inclusive) to `end` (exclusive). Some offsets may be without a
+    message.
+    """
 
     first: int
     end: int
     messages: list[Message]
 
     def columns(self, keep: Any = None) -> Columns:
-        """Return the messages as columns. With the mask `keep`, return only the messages that it marks."""
+        """Return the messages as columns, optionally only those marked in `keep`."""
         kept = self.messages if keep is None else [one for one, yes in zip(self.messages, keep, strict=True) if yes]
         return columns(kept)
 
@@ -67,7 +69,7 @@ class SpanReader:
         """Yield the span's messages in order, in chunks that cover the span without gaps.
 
         A chunk ends at `rows` messages or `size` bytes of keys and values. Raises KafkaUnavailable, and Halted if Kafka
-        deleted a part of the span in the meantime.
+        deleted part of the span in the meantime.
         """
         first, held, bytes_held = span.first, [], 0
         for message in self._messages(span):
@@ -105,7 +107,7 @@ class SpanReader:
 
 
 def _ended(message: Message, span: Span) -> bool:
-    """Return whether an error event marks the end of the partition. Raises an error if the span cannot be read."""
+    """Return whether an error event marks the partition's end. Raises an error if the span cannot be read."""
     error = message.error()
     assert error is not None
     if error.code() == KafkaError._PARTITION_EOF:  # noqa: SLF001 - librdkafka's own codes have this form

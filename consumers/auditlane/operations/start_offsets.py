@@ -1,6 +1,4 @@
-"""Finds the offset at which a worker would start in a partition without a committed offset, by the worker's
-own rule.
-"""
+"""Finds where a worker would start in a partition without a committed offset, by the worker's own rule."""
 
 from __future__ import annotations
 
@@ -38,9 +36,7 @@ class StartOffsets:
             self._client.close()
 
     def of(self, partition: Partition, topic_id: str, low: int, high: int) -> int:
-        """Return the start offset. It is Kafka's first offset (`low`) if ClickHouse is unavailable or not
-        configured.
-        """
+        """Return the start offset, which is Kafka's first (`low`) if ClickHouse is unavailable or not configured."""
         asked = (partition, topic_id, low, high)
         if asked not in self._known:
             try:
@@ -56,9 +52,7 @@ class StartOffsets:
         return self._known[asked]
 
     def with_start_offsets(self, bounds: Sequence[Bounds]) -> list[Bounds]:
-        """Return the bounds, with `begins` set for partitions that the workers read and that have no
-        committed offset.
-        """
+        """Return the bounds, with `begins` set for partitions that the workers read without a committed offset."""
         return [
             replace(bound, begins=self.of(bound.partition, bound.topic_id, bound.low, bound.high))
             if bound.consumed and bound.committed is None

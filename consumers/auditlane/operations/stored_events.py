@@ -1,5 +1,5 @@
-"""Queries the stored events. They are looked up by identity, to find duplicates and conflicts, and by the origin
-recorded in their rows.
+"""Queries the stored events: by identity, to find duplicates and conflicts, and by the origin recorded in their
+rows.
 """
 
 from __future__ import annotations
@@ -17,9 +17,9 @@ from auditlane.runtime._pyarrow import pa
 from auditlane.store.client import store_errors
 from auditlane.store.event_insert import arrived, travelling
 
-_IDS: Final = 500  # identities per query
-_BUCKET_ROWS: Final = 5_000_000  # ids that ClickHouse groups at once
-_LONG: Final = {"max_query_size": 64 << 20}  # bytes: a query may name thousands of dedicated topics
+_IDS: Final = 500  # number of identities per query
+_BUCKET_ROWS: Final = 5_000_000  # maximum number of ids that ClickHouse groups in one pass
+_LONG: Final = {"max_query_size": 64 << 20}  # in bytes: a query may name thousands of dedicated topics
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,9 +33,9 @@ class TwoTimes:
 
 @dataclass(frozen=True, slots=True)
 class Conflict:
-    """Events with the same tenant, id and time but different content. `contents` is the number of variants.
+    """Events with the same tenant, id and time but different content, in `contents` variants.
 
-    `origins` are the origins of their rows, as `gateway <client id>` or `kafka <topic>`. The time is RFC 3339 text.
+    `origins` lists where their rows came from: `gateway <client id>` or `kafka <topic>`. The time is RFC 3339 text.
     """
 
     tenant: str
@@ -61,8 +61,7 @@ class StoredEvents:
         self._table = table
 
     def offsets_of_known(self, rows: pa.Table) -> list[int]:
-        """Return the offsets of the rows whose event is already in the table, regardless of the message that it came
-        from.
+        """Return the offsets of rows whose event is already in the table, regardless of the message that it came from.
 
         `rows` contains the columns of `event_columns.EVENTS`.
         """
@@ -72,7 +71,9 @@ class StoredEvents:
         return found
 
     def _known(self, rows: pa.Table) -> list[int]:
-        """Look up one batch. ClickHouse hashes the sent rows with the table's own expression, like stored rows."""
+        """Look up one batch. ClickHouse hashes the sent rows with the table's own expression, as it does stored
+        rows.
+        """
         made = self._columns()
         names = [name for name in rows.column_names if name in made]
         asked = ExternalData(
@@ -115,9 +116,9 @@ class StoredEvents:
         return [Origin(*row) for row in rows]
 
     def conflicts(self, spans: Sequence[Span] | None, limit: int) -> Conflicts:
-        """Find the conflicts in the table. With `spans`, find only those with a row in the spans.
+        """Find the conflicts in the table. With `spans`, only those with a row in the spans.
 
-        Reads the keys of all rows, in order.
+        Reads all rows' keys, in order.
         """
         query = (
             f"SELECT count(), groupArray({limit})"  # noqa: S608 - our table
@@ -138,7 +139,7 @@ class StoredEvents:
         return Conflicts(int(count), tuple(found))
 
     def two_times(self, spans: Sequence[Span], limit: int) -> list[TwoTimes]:
-        """Return the ids, among the rows of the spans, that a tenant used with more than one time."""
+        """Return the ids in the spans' rows that a tenant used with more than one time."""
         stored = [span for span in spans if len(span)]
         if not stored:
             return []
@@ -160,7 +161,7 @@ class StoredEvents:
 
 
 def _within(spans: Sequence[Span] | None) -> str:
-    """Return the SQL condition that a row belongs to the spans. If `spans` is None, the condition is always true."""
+    """Return the SQL condition that a row is in the spans. It is always true if `spans` is None."""
     if spans is None:
         return "1"
     return (

@@ -1,4 +1,4 @@
-"""Reads the stored offsets of a partition as sorted arrays, one window at a time."""
+"""Reads a partition's stored offsets as sorted arrays, one window at a time."""
 
 from __future__ import annotations
 
@@ -12,9 +12,9 @@ from auditlane.operations.selection import Span
 from auditlane.store.client import store_errors
 
 Offsets = npt.NDArray[np.int64]
-# The table is not sorted by offset, so each query scans three narrow columns. Large windows (16 MB) keep queries few.
+# The table is not sorted by offset, so each query scans three narrow columns. Large windows (16 MB) save queries.
 WINDOW: Final = 2_000_000
-_WHOLE: Final = {"wait_end_of_query": 1}  # a failure halfway is an error, not a shorter result
+_WHOLE: Final = {"wait_end_of_query": 1}  # makes a failure halfway an error instead of a shorter result
 
 
 class StoredOffsets:
@@ -42,8 +42,8 @@ class StoredOffsets:
         return self._offsets[low:high]
 
     def read(self, first: int, end: int | None = None, *, limit: int | None = None) -> Offsets:
-        """Query at most `limit` stored offsets, from `first` up to but excluding `end`. If `end` is None, there is no
-        upper limit.
+        """Query at most `limit` stored offsets, from `first` up to but excluding `end`, or without an upper limit if it
+        is None.
         """
         upper = "" if end is None else f" AND kafka_offset < {end}"
         query = (

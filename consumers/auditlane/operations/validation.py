@@ -1,4 +1,4 @@
-"""Builds validators for the operators' tools. They use the workers' settings and the current contracts."""
+"""Builds validators for the operators' tools, with the workers' settings and the current contracts."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from auditlane.worker.validation.validator import BatchValidator
 
 
 def schema_cache(settings: Settings, registry: RegistryClient) -> SchemaCache:
-    """Return the cache of the contracts that `registry` holds."""
+    """Return a cache of the registry's contracts."""
     return SchemaCache(registry, topic=settings.topic, refresh_s=settings.registry_refresh_s)
 
 

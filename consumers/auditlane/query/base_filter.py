@@ -15,17 +15,18 @@ from auditlane.access.scope import BaseFilter, TenantScope
 from auditlane.query.filters import INCLUDE_ACCESS, Filter, parse
 from auditlane.runtime.errors import InvalidFilter
 
-MAX_BYTES: Final = 1_500  # as JSON in ASCII: a link's code and a session cookie hold at most 4096 characters
-# Marks the pairs of a base filter in links and jobs. An earlier release knows no filter of such a name, so it refuses
+MAX_BYTES: Final = 1_500  # as JSON in ASCII: a link's code and a session cookie can hold at most 4096 characters
+# Prefix of a base filter's pairs in links and jobs. Earlier releases have no filter with this prefix, so they refuse
 # the link or the job instead of ignoring the limit.
 _MARK: Final = "base_filter:"
 
 
 def base_filter(given: Mapping[str, str | Sequence[str]]) -> BaseFilter:
-    """Return the pairs of a valid base filter. `given` maps the name of a filter to one value or several alternatives.
+    """Return a base filter's pairs after validating them. `given` maps each filter's name to one value or a list of
+    alternatives.
 
-    Raises InvalidFilter, whose field begins with `filter`. Empty values are errors because they probably mean that the
-    vendor's code lacked a value. They would show events that the vendor did not intend to show.
+    Raises InvalidFilter, whose field begins with `filter`. Empty values are errors: the vendor's code probably lacked a
+    value, and the token would then show events that the vendor did not intend to show.
     """
     if not given:
         raise InvalidFilter(
@@ -67,7 +68,7 @@ def base_filter(given: Mapping[str, str | Sequence[str]]) -> BaseFilter:
 
 @lru_cache(maxsize=1_024)
 def filter_of(pairs: BaseFilter) -> Filter:
-    """Return the filter that the pairs describe. It also matches events about access to the log. Raises InvalidFilter.
+    """Return the filter for these pairs, which also matches events about access to the log. Raises InvalidFilter.
 
     The result is shared, so it must not be changed.
     """
@@ -75,17 +76,17 @@ def filter_of(pairs: BaseFilter) -> Filter:
 
 
 def digest(scope: TenantScope) -> bytes:
-    """Return 16 bytes that are equal for equal base filters, or no bytes for a scope without one."""
+    """Return a 16-byte digest of the scope's base filter, or no bytes if it has none."""
     return filter_of(scope.base_filter).digest() if scope.base_filter else b""
 
 
 def marked(scope: TenantScope, pairs: Iterable[tuple[str, str]]) -> list[tuple[str, str]]:
-    """Return the pairs of a link or a job, combined with those of the base filter of the scope."""
+    """Return a link's or job's pairs, preceded by those of the scope's base filter."""
     return [*((_MARK + name, value) for name, value in scope.base_filter), *pairs]
 
 
 def unmarked(pairs: Iterable[tuple[str, str]]) -> tuple[BaseFilter, tuple[tuple[str, str], ...]]:
-    """Split the pairs of a link or a job into the base filter and the others. This is the inverse of `marked`."""
+    """Split a link's or job's pairs into the base filter and the rest. This is the inverse of `marked`."""
     base, rest = [], []
     for name, value in pairs:
         if name.startswith(_MARK):

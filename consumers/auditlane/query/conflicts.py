@@ -28,9 +28,9 @@ class Conflicts:
         self._database = database
 
     def stored(self, scope: TenantScope, rows: Sequence[Row], *, seconds: float | None = None) -> list[Row]:
-        """Return which contents are stored for the keys in the rows, as `compile_contents` describes them.
+        """Return the contents stored for the keys of these rows, as described in `compile_contents`.
 
-        The search takes none of the tenant's query slots, since it is part of the query that read the rows.
+        This does not take a query slot from the tenant, since it is part of the query that read the rows.
         """
         if not rows:
             return []
@@ -38,12 +38,14 @@ class Conflicts:
         return list(self._executor.rows(statement, seconds=seconds))
 
     def among(self, scope: TenantScope, rows: Sequence[Row]) -> set[Key]:
-        """Return the keys in the rows that several stored events share; rows have the columns `statements.KEY`."""
+        """Return the keys, among those of these rows, that several stored events share. Rows have the columns
+        `statements.KEY`.
+        """
         return shared(self.stored(scope, rows))
 
 
 def in_conflict(parameters: Parameters, scope: TenantScope, filter_: Filter) -> str:
-    """Compile the condition that an event is in conflict, for a statement over all events that a filter matches.
+    """Compile the condition that an event is in conflict, for a statement over all events that match a filter.
 
     Evaluating it takes another pass over the keys in the filter's time range, to find the few keys that several events
     share.
@@ -53,21 +55,21 @@ def in_conflict(parameters: Parameters, scope: TenantScope, filter_: Filter) -> 
         "(e.occurred_at, e.event_id) GLOBAL IN (SELECT e.occurred_at, e.event_id"
         f"\nFROM {{database:Identifier}}.log AS e\nWHERE {conditions}"
         "\nGROUP BY e.tenant_id, e.occurred_at, e.event_id HAVING count() > 1"
-        # aggregates in key order, so that no group has to stay in memory
+        # aggregates in key order, so that no group stays in memory
         "\nSETTINGS optimize_aggregation_in_order = 1)"
     )
 
 
 def compile_contents(database: str, scope: TenantScope, keys: Iterable[Key]) -> Statement:
-    """Compile a search for what is stored for these keys, among them or all pairs of their times and ids.
+    """Compile a query for the contents stored under these keys. Other pairs of their times and ids may be included.
 
-    There is one row for each identity. It contains `statements.PLACE`, the highest `rank`, and whether the first copy
-    is `visible` under the base filter. The table holds every copy, so that this needs no deduplication.
+    Returns one row per identity with `statements.PLACE`, the highest `rank`, and whether the first copy is `visible`
+    under the base filter. The table has every copy, so no deduplication is needed.
     """
     times, ids = zip(*keys, strict=True)
     parameters = Parameters(database)
     conditions = [of_tenant(parameters, scope)]
-    # A condition for each column lets ClickHouse use the primary key and the index on ids.
+    # Separate conditions per column let ClickHouse use the primary key and the index on ids.
     written = [f"{_EPOCH + timedelta(microseconds=micros):%Y-%m-%d %H:%M:%S.%f}" for micros in sorted(set(times))]
     conditions.append("e.occurred_at IN " + parameters.add("Array(DateTime64(6, 'UTC'))", written))
     conditions.append(f"e.event_id IN {parameters.add('Array(UUID)', sorted(set(ids)))}")

@@ -1,7 +1,7 @@
-"""Decide which of an event's copies in the table readers see, and which events are in conflict. Pure.
+"""Decide which of an event's stored copies readers see, and which events are in conflict. Pure.
 
-A row has the columns `statements.PLACE` and `statements.RANK`. Rows with one identity (time, id, content hash) are
-copies of one event, of which readers see the one with the highest rank: the first that reached Kafka.
+A row has the columns `statements.PLACE` and `statements.RANK`. Rows with the same identity (time, id, content hash) are
+copies of one event. Readers see the copy with the highest rank, which reached Kafka first.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from auditlane.query.sort import Position
 
 Row = Mapping[str, Any]
 Key = tuple[int, str]  # (occurred_at in microseconds, event id): unique unless events are in conflict
-Identity = tuple[Key, str]  # the key and the content hash: the same in all copies of an event
+Identity = tuple[Key, str]  # the key and the content hash, equal in all copies of an event
 
 
 def key_of(row: Row) -> Key:
@@ -31,9 +31,9 @@ def identity_of(row: Row) -> Identity:
 
 
 def first_copies(rows: Sequence[Row], *, cut: bool) -> list[Row]:
-    """Return of each identity the row with the highest rank, in the rows' order.
+    """Return the row with the highest rank for each identity, in the rows' order.
 
-    With `cut`, further rows may follow: the last identity is left out, since a copy of it may be missing.
+    `cut` means that more rows may follow. The last identity is then omitted, since one of its copies may be missing.
     """
     best: dict[Identity, Row] = {}
     for row in rows:
@@ -47,22 +47,22 @@ def first_copies(rows: Sequence[Row], *, cut: bool) -> list[Row]:
 
 
 def outranked(rows: Iterable[Row], stored: Iterable[Row]) -> dict[Identity, int]:
-    """Return the identities of rows that are not the first of the stored copies, with the rank of the first."""
+    """Return the identities whose row is not the first of the stored copies, with the first copy's rank."""
     ranks = {identity_of(row): int(row["rank"]) for row in stored}
     highest = ((identity_of(row), int(row["rank"])) for row in rows)
     return {identity: ranks[identity] for identity, rank in highest if ranks.get(identity, 0) > rank}
 
 
 def shared(stored: Iterable[Row]) -> set[Key]:
-    """Return the keys of events in conflict: those with several visible contents."""
+    """Return the keys of events in conflict, which have several visible contents."""
     contents = Counter(key_of(row) for row in stored if row["visible"])
     return {key for key, count in contents.items() if count > 1}
 
 
 def adjacent(rows: Iterable[Row], before: Position | None = None) -> set[Key]:
-    """Return the keys that occur more than once among the first copies of a complete, time-sorted list.
+    """Return the keys that occur more than once among the first copies in a complete list sorted by time.
 
-    This needs no query, since such rows are adjacent. `before` is the row before the first.
+    This needs no query, since such rows are adjacent. `before` is the row that precedes the list.
     """
     keys = [*([(before.occurred_us, before.event_id)] if before else []), *map(key_of, rows)]
     return {key for key, following in pairwise(keys) if key == following}

@@ -1,8 +1,7 @@
-"""Cursors are positions in a list, in the opaque, signed form that clients pass back.
+"""Cursors are opaque, signed positions in a list that clients pass back to get the next page.
 
-A cursor is bound to the tenant, the base filter, the filter and the order for which it was created. Its signature is
-invalid if it was altered or is used with another query. A cursor does not contain a secret. The signature only keeps
-callers from forging
+A cursor is bound to the tenant, the base filter, the filter and the order for which it was created. The signature fails
+if the cursor was altered or is used with another query. A cursor contains no secret; the signature only prevents forged
 positions.
 """
 
@@ -25,7 +24,7 @@ Mac = Callable[[str, bytes], bytes]  # (purpose, data) -> a signature of at leas
 
 PURPOSE: Final = "cursor"
 _VERSION: Final = 2
-# Version and direction, microseconds, id, content hash: 41 bytes. A signature of 16 bytes makes 57, a length that
+# Version and direction, microseconds, id, content hash: 41 bytes. With a 16-byte signature, this makes 57 bytes, which
 # base64 encodes without padding.
 _FORM: Final = struct.Struct(">Bq16s16s")
 _MAC_BYTES: Final = 16
@@ -39,14 +38,15 @@ class Cursors:
         self._mac = mac
 
     def sign(self, scope: TenantScope, filter_: Filter, position: Position, sort: Sort = NEWEST) -> str:
-        """Return the cursor of a position in the list of this tenant's events with this filter and order."""
+        """Return the cursor for a position in this tenant's list with this filter and order."""
         id_, content = uuid.UUID(position.event_id).bytes, bytes.fromhex(position.content_hash)
         payload = _FORM.pack(_VERSION << 1 | position.newer, position.occurred_us, id_, content)
         return base64.urlsafe_b64encode(payload + self._signature(scope, filter_, sort, payload)).decode()
 
     def read(self, scope: TenantScope, filter_: Filter, cursor: str, sort: Sort = NEWEST) -> Position:
-        """Return the position of a cursor. Raises InvalidCursor unless it was signed for the same tenant, filter and
-        order."""
+        """Return a cursor's position. Raises InvalidCursor unless it was signed for the same tenant, filter and
+        order.
+        """
         try:
             raw = base64.b64decode(cursor.encode("ascii"), b"-_", validate=True)
         except ValueError:

@@ -1,4 +1,4 @@
-"""Parse the ETags in the header If-Match. A change uses it to name the revision that it replaces."""
+"""Parse the ETags in the If-Match header, with which a change names the revision that it replaces."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from auditlane.runtime.errors import PreconditionMissing
 
 
 def etags_of(request: Request) -> list[str] | None:
-    """Return the ETags in If-Match, or None if the header is missing."""
+    """Return the ETags in If-Match, or None without the header."""
     header = request.headers.get("if-match")
     if header is None:
         return None

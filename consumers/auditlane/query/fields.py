@@ -1,6 +1,6 @@
-"""The fields that a filter, query or sort order can name. They determine how values are compared and written.
+"""Fields that a filter, query or sort order can name, with how their values are compared and written.
 
-Values (times, ids, choices, addresses) are parsed into the form in which they are stored.
+Values (times, ids, choices, addresses) are parsed into their stored form.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from auditlane.store.presentation import DisplayType
 from auditlane.store.structure_cache import Structure
 
 CustomFields = Callable[[], Mapping[str, Kind]]  # looks up a tenant's custom fields when a query needs them
-CustomFieldsOf = Callable[[str], CustomFields]  # from a tenant to its `CustomFields`
+CustomFieldsOf = Callable[[str], CustomFields]  # takes a tenant, returns its `CustomFields`
 
 BASE: Final[Mapping[str, Kind]] = {
     "occurred_at": Kind.time,
@@ -55,13 +55,13 @@ _CUSTOM: Final = {
     DisplayType.Boolean: Kind.boolean,
     DisplayType.IpAddress: Kind.ip,
 }
-# The values of the columns that hold choices, in order.
+# Allowed values of the columns that hold choices, in order.
 CHOICES: Final[Mapping[str, tuple[str, ...]]] = {
     "outcome": tuple(choice.value for choice in Outcome),
     "severity": tuple(choice.value for choice in Severity),
     "provenance": get_args(Provenance),
 }
-# DateTime64 cannot hold times outside this range, so a bound outside it is moved to its edge.
+# DateTime64 cannot hold times outside this range, so bounds outside it are clamped.
 EARLIEST: Final = datetime(1900, 1, 1, tzinfo=UTC)
 LATEST: Final = datetime(2299, 12, 31, tzinfo=UTC)
 _HASH: Final = re.compile(r"[0-9A-Fa-f]{32}")
@@ -69,7 +69,7 @@ _TIME: Final = re.compile(r"\d{4}-\d\d-\d\d([Tt ]\d\d:\d\d(:\d\d(\.\d{1,9})?)?([
 
 
 def kind_of(display: DisplayType) -> Kind:
-    """Return how the values of a custom field are compared."""
+    """Return how a custom field's values are compared."""
     return _CUSTOM.get(display, Kind.text)
 
 
@@ -129,12 +129,12 @@ def parse_time(name: str, text: str) -> datetime:
         return min(max(value.replace(tzinfo=UTC), EARLIEST), LATEST)
     try:
         return min(max(value.astimezone(UTC), EARLIEST), LATEST)
-    except OverflowError:  # the offset moves it outside the calendar
+    except OverflowError:  # the offset moves the time outside the calendar
         return EARLIEST if value.year < EARLIEST.year else LATEST
 
 
 def parse_zone(name: str, text: str | None) -> ZoneInfo:
-    """Parse the name of a time zone (IANA). None means UTC. Raises InvalidFilter, which names the parameter."""
+    """Parse a time zone name (IANA). None means UTC. Raises InvalidFilter, which names the parameter."""
     try:
         return ZoneInfo(text or "UTC")
     except (ZoneInfoNotFoundError, ValueError, OSError):
@@ -144,7 +144,7 @@ def parse_zone(name: str, text: str | None) -> ZoneInfo:
 
 
 def parse_choice(column: str, value: str) -> str:
-    """Return the choice in the form in which it is stored. Raises InvalidFilter, which lists the choices."""
+    """Return the choice in its stored form. Raises InvalidFilter, which lists the choices."""
     known = {choice.lower(): choice for choice in CHOICES[column]}
     if value.lower() not in known:
         raise InvalidFilter(
@@ -158,7 +158,7 @@ def parse_choice(column: str, value: str) -> str:
 
 
 def severity_rank(value: str) -> int:
-    """Return the index of a severity in the order from the least to the most severe."""
+    """Return a severity's rank, counted from the least severe."""
     return CHOICES["severity"].index(value)
 
 

@@ -29,8 +29,8 @@ from auditlane.query.language import parser
 from auditlane.query.language.tree import And, Field, Like, Match, Node, Or, text_of
 from auditlane.runtime.errors import InvalidFilter
 
-PartitionKey: TypeAlias = tuple[str, int]  # topic id, partition
-OffsetRange: TypeAlias = tuple[int, int]  # first and last offset, both included
+PartitionKey: TypeAlias = tuple[str, int]  # (topic id, partition)
+OffsetRange: TypeAlias = tuple[int, int]  # (first, last), both inclusive
 
 # Base columns that a filter may name; `actor` finds an actor by id or by name.
 COLUMNS: Final = (
@@ -60,7 +60,7 @@ KNOWN: Final = ("from", "to", *COLUMNS, "metadata.<key>", "fields.<key>", "q", "
 MAX_VALUES: Final = 100
 MAX_VALUE_CHARS: Final = 4_096
 MAX_WORDS: Final = 16
-DEFAULT_LIMIT: Final = 50  # events on a page
+DEFAULT_LIMIT: Final = 50  # default number of events per page
 MAX_LIMIT: Final = 200
 
 
@@ -69,10 +69,10 @@ class Filter:
     """Selects events that occurred in [since, until) and satisfy every other condition. An empty filter selects all
     events.
 
-    `equals` maps a column to alternative values, and `metadata` and `fields` map a key to them. An empty value matches
-    events without a value. Each of `words` must occur somewhere in the event's text, ignoring case. `query` is the tree
-    of the query-language parameter. Unless `include_access`, auditlane's own events about access to the log do not
-    match. `offsets` selects the events at these offsets of partitions. It cannot be set by a parameter.
+    `equals` maps columns, and `metadata` and `fields` map keys, to alternative values. An empty value matches events
+    without a value. Each of `words` must occur somewhere in the event's text, ignoring case. `query` is the tree of the
+    query-language parameter. Without `include_access`, auditlane's own events about access to the log do not match.
+    `offsets` selects the events at these offsets of partitions. No parameter sets it.
     """
 
     since: datetime | None = None
@@ -87,13 +87,11 @@ class Filter:
 
     @property
     def narrows(self) -> bool:
-        """Whether the filter has conditions other than a time range and `include_access`."""
+        """Whether the filter has conditions beyond a time range and `include_access`."""
         return self != Filter(self.since, self.until, include_access=self.include_access)
 
     def digest(self) -> bytes:
-        """Return 16 bytes that are equal for equal filters, regardless of the order in which their conditions were
-        given.
-        """
+        """Return a 16-byte digest, equal for equal filters regardless of the order of their conditions."""
         canonical = [
             self.since and self.since.isoformat(),
             self.until and self.until.isoformat(),
@@ -112,7 +110,7 @@ class Filter:
 def split(
     pairs: Iterable[tuple[str, str]], route_parameters: Sequence[str], custom: CustomFields = no_fields
 ) -> tuple[dict[str, str], Filter]:
-    """Split a request's parameters. Returns the route's own parameters by name, and a filter built from the rest.
+    """Split a request's parameters. Returns the route's own parameters by name, and a filter for the rest.
 
     `custom` looks up the tenant's custom fields. Raises InvalidFilter.
     """
@@ -133,8 +131,8 @@ def parse(
 ) -> Filter:
     """Parse (name, value) pairs into a filter. A name that occurs several times matches any of its values.
 
-    `custom` looks up the tenant's custom fields. It is called only if there is a query in the query language. Events
-    about access to the log match only if the pairs include or name them.
+    `custom` looks up the tenant's custom fields. It is called only for a `query`. Events about access to the log match
+    only if the pairs include or name them.
 
     Raises InvalidFilter, which names the parameter. For an unknown parameter, the error's fix lists the route's own
     `route_parameters` and the filters.
@@ -179,10 +177,10 @@ def parse(
 
 
 def names_access(filter_: Filter) -> bool:
-    """Return whether the filter names, other than to exclude it, an action of access to the log or auditlane as the
-    source.
+    """Return whether the filter asks for an action of access to the log, or for auditlane as the source; excluding them
+    does not count.
 
-    If so, the filter includes the events about access, since it asks for them.
+    Such a filter includes the events about access without `include_access`.
     """
     equals = filter_.equals
     return (
@@ -229,9 +227,7 @@ def _filter(
 
 
 def _value(column: str, value: str) -> str:
-    """Return the value in the form in which its column stores it. An empty value stays empty, and matches events
-    without a value.
-    """
+    """Return the value in its column's stored form. An empty value stays empty, and matches events without a value."""
     if column == "event_id":
         return check_event_id(value)
     if column in CHOICES:
@@ -257,7 +253,7 @@ def _check_text(name: str, value: str) -> None:
 
 
 def limit_of(text: str | None) -> int:
-    """Return the number of events on a page, which is 1 to 200, or the default. Raises InvalidFilter."""
+    """Return the page size, 1 to 200, or the default. Raises InvalidFilter."""
     fix = "Follow `next` for more events."
     return whole_number("limit", text, default=DEFAULT_LIMIT, maximum=MAX_LIMIT, fix=fix)
 
@@ -285,8 +281,8 @@ def one_of(name: str, text: str | None, choices: Sequence[str], default: str | N
 
 
 def openapi_parameters(**route_parameters: dict[str, Any]) -> dict[str, Any]:
-    """Describe a route's parameters in OpenAPI. Its own parameters (name to schema, with a description) come first, and
-    then every filter.
+    """Describe a route's parameters in OpenAPI: its own (name to schema with a description), followed by every
+    filter.
     """
     parameters = [_parameter(name, schema.pop("description", ""), schema) for name, schema in route_parameters.items()]
     text: dict[str, Any] = {"type": "string"}

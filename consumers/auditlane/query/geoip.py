@@ -1,4 +1,4 @@
-"""Look up the location of addresses in a file in MaxMind's format. Without a file, every location is unknown."""
+"""Looks up locations of addresses in a file in MaxMind's format. Without a file, every location is unknown."""
 
 from __future__ import annotations
 
@@ -19,9 +19,9 @@ Stamp = tuple[int, int, int]
 
 
 class GeoIp:
-    """Looks up addresses in the file. If the file is replaced, it is read again. Thread-safe.
+    """Looks up addresses in the file, and reads the file again when it is replaced. Thread-safe.
 
-    Raises ConfigError if the file cannot be read initially. Later, the last readable version stays in use.
+    Raises ConfigError if the file cannot be read initially. After that, the last readable version stays in use.
     """
 
     def __init__(self, path: Path | None) -> None:
@@ -40,7 +40,7 @@ class GeoIp:
                 ) from error
 
     def entries(self, addresses: Iterable[str]) -> dict[str, Any]:
-        """Return the entries of the file by address. Unknown addresses are omitted."""
+        """Return the file's entries by address. Unknown addresses are omitted."""
         if self._path is None:
             return {}
         with self._lock:
@@ -52,7 +52,7 @@ class GeoIp:
         return {address: entry for address, entry in found.items() if entry is not None}
 
     def located(self, events: Iterable[Event]) -> list[Event]:
-        """Return the events with the country of their address, where it is known."""
+        """Return the events with their address's country where it is known."""
         given = list(events)
         found = self.entries(event.ip for event in given if event.ip)
         countries = {address: country_code(entry) for address, entry in found.items()}
@@ -71,7 +71,7 @@ class GeoIp:
         now = path.stat()
         stamp = now.st_mtime_ns, now.st_size, now.st_ino
         if stamp != self._stamp:
-            self._stamp = stamp  # before reading, so that a corrupt file is logged once
+            self._stamp = stamp  # before reading, so that a corrupt file is logged only once
             self._reader = maxminddb.open_database(path, maxminddb.MODE_MEMORY)
 
 
@@ -83,7 +83,7 @@ def member(entry: Any, *names: str) -> Any:
 
 
 def country_code(entry: Any) -> str | None:
-    """Return the ISO 3166-1 code (two letters) of an entry's country, or None if it is unknown."""
+    """Return the ISO 3166-1 code (two letters) of an entry's country, or None if unknown."""
     code = member(entry, "country", "iso_code")
     valid = isinstance(code, str) and len(code) == 2 and code.isascii() and code.isalpha() and code.isupper()
     return code if valid else None

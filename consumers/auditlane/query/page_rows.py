@@ -1,4 +1,4 @@
-"""Read the rows of a page, each event once: from the table with its copies, deduplicating only the page.
+"""Reads a page's rows, each event once: from the table with all copies, deduplicating only the page.
 
 `docs/internals/reading.md` explains why this gives the same rows as the view `log`.
 """
@@ -22,13 +22,13 @@ from auditlane.query.sort import Position, Sort
 from auditlane.query.windows import PROBE_ROWS, SEARCH_S, Reach, Window
 from auditlane.runtime.errors import QueryTooLarge
 
-_SPARE_ROWS: Final = 16  # read beyond a page for copies of its events
-_MORE: Final = 4  # times as many rows are read if copies took too many of them
+_SPARE_ROWS: Final = 16  # number of extra rows read per page, since some may be copies
+_MORE: Final = 4  # factor on the number of rows if too many of them were copies
 
 
 @dataclass(frozen=True, slots=True)
 class PageRequest:
-    """A request for at least `limit` matching events next to a position, or for all there are, before `ends`."""
+    """A request for `limit` or more matching events next to a position, or for all of them, before `ends`."""
 
     scope: TenantScope
     filter_: Filter
@@ -45,7 +45,7 @@ class PageRequest:
 class PageRows:
     """Rows in the order in which they were read, nearest first, and the keys in conflict.
 
-    If the search ended before it had found enough events, `searched_us` is the time up to which it searched.
+    If the search ended before it had found enough events, `searched_us` is the time that it reached.
     """
 
     rows: list[Row]
@@ -54,7 +54,7 @@ class PageRows:
 
 
 class PageRowsReader:
-    """Reads the rows of pages. Thread-safe. Raises the errors of `QueryExecutor.rows`."""
+    """Reads pages' rows. Thread-safe. Raises the errors of `QueryExecutor.rows`."""
 
     def __init__(self, executor: QueryExecutor, database: str) -> None:
         self._executor = executor
@@ -70,8 +70,8 @@ class PageRowsReader:
         return self._unfiltered(request) or self._whole(request)
 
     def _unfiltered(self, request: PageRequest) -> PageRows | None:
-        """Read every event next to the position, in which events in conflict are adjacent. Return None if too many of
-        them are about access to the log, and left out.
+        """Read every event next to the position; events in conflict are then adjacent. Returns None if too many of them
+        are about access to the log, which are omitted.
         """
         filter_ = request.filter_
         limit = request.limit * (1 if filter_.include_access else 2) + _SPARE_ROWS
@@ -85,7 +85,7 @@ class PageRowsReader:
         return PageRows(shown, adjacent(rows, request.position))
 
     def _whole(self, request: PageRequest) -> PageRows:
-        """Read the matching events of all time in one statement, if there are few copies among them."""
+        """Read all matching events of all time in one statement, unless many of them are copies."""
         rows, conflicting = self._matching(request, request.limit)
         return PageRows(rows, conflicting)
 
@@ -100,7 +100,7 @@ class PageRowsReader:
             ) from error
 
     def _outwards(self, request: PageRequest) -> PageRows:
-        """Search in windows of time, from the position outwards."""
+        """Search in time windows, from the position outwards."""
         began = monotonic()
         position, sort = request.position, request.sort
         compiled = sql.compile_reach(
@@ -134,9 +134,9 @@ class PageRowsReader:
             )
 
     def _matching(self, request: PageRequest, wanted: int, window: Window | None = None) -> tuple[list[Row], set[Key]]:
-        """Return at least `wanted` of the matching events, nearest first, or all of them; and the keys in conflict.
+        """Return at least `wanted` matching events, nearest first, or all of them; and the keys in conflict.
 
-        A row is left out if another copy is the first and does not match. A first copy that matches may have been
+        A row is omitted if another copy is the first and does not match. If the first copy matches, it may have been
         stored between the two statements, so rows are then read again.
         """
         limit, known = wanted + _SPARE_ROWS, dict[Identity, int]()

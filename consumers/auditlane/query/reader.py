@@ -19,14 +19,14 @@ from auditlane.runtime.errors import InvalidCursor, NotFound
 from auditlane.runtime.settings import Settings
 
 _RESTART = "Restart the list without a cursor."
-_MAX_OTHERS: Final = 100  # events with the same id that are returned with an event; the rest are omitted
+_MAX_OTHERS: Final = 100  # maximum number of other events with the same id returned with an event
 
 
 @dataclass(frozen=True, slots=True)
 class Page:
     """Events in the list's order, and the positions of the next page (`older`) and the previous one (`newer`).
 
-    `searched_us`, in microseconds, is the time up to which a search went that ended before the page was full.
+    If a search ended before the page was full, `searched_us` is the time that it reached, in microseconds.
     """
 
     events: list[Event]
@@ -36,7 +36,7 @@ class Page:
 
 
 class Reader:
-    """Reads pages and single events. It connects with the first statement. Thread-safe.
+    """Reads pages and single events. Connects with the first statement. Thread-safe.
 
     It returns a page or raises StoreUnavailable within `page_s` plus one second, even if ClickHouse hangs. Summaries
     and live streams share its `executor`, which `close` closes.
@@ -66,19 +66,19 @@ class Reader:
     ) -> Page:
         """Return the page of at most `limit` events next to a position, or the first page.
 
-        All its statements share one time limit.
+        All of the page's statements share one time limit.
         """
         ends = monotonic() + self._page_s
         found = self._page_rows.read(PageRequest(scope, filter_, limit + 1, position, sort, ends))
         rows = found.rows[:limit]
         if not rows and position is not None and not sort.by_time:
-            # A cursor is issued only if there are more events, and it is resolved through the event that it was made
-            # from.
+            # A cursor is issued only if there are more events, and it is resolved through the event for which it was
+            # made.
             raise InvalidCursor("The event that the cursor points to no longer exists.", field="cursor", fix=_RESTART)
         towards_newer = position is not None and position.newer
         if towards_newer:
             rows.reverse()
-        # Where the page continues, and for a page that lies next to a position, where the list came from.
+        # Where the page continues and, if it is next to a position, where the list came from.
         beyond = before = None
         if found.searched_us is not None:
             beyond = Position.at(found.searched_us, ascending=ascending(sort, position), newer=towards_newer)
@@ -93,10 +93,10 @@ class Reader:
         return Page(events, older, newer, found.searched_us if len(found.rows) <= limit else None)
 
     def event(self, scope: TenantScope, event_id: str, content_hash: str = "") -> SingleEvent:
-        """Return the event with this id. Raises NotFound if there is none, or if the event belongs to another tenant.
+        """Return the event with this id. Raises NotFound if there is none or it belongs to another tenant.
 
-        If several events have the id, returns the one with this content hash, or by default the first that reached
-        Kafka. `others` contains the rest.
+        If several events have the id, returns the one with this content hash, by default the first that reached Kafka.
+        `others` contains the rest.
         """
         statement = sql.compile_one(self.database, scope, event_id, content_hash=content_hash, limit=1 + _MAX_OTHERS)
         rows = self.executor.rows(statement, scope.tenant)
@@ -110,7 +110,7 @@ class Reader:
         return SingleEvent(**event.model_dump(), others=others)
 
     def count(self, scope: TenantScope, filter_: Filter) -> int:
-        """Count the events that the filter matches now."""
+        """Count the events that match the filter now."""
         statement = sql.compile_count(self.database, scope, filter_)
         return int(self.executor.rows(statement, scope.tenant)[0]["rows"])
 

@@ -25,7 +25,7 @@ from auditlane.query.sort import NEWEST, parse_sort
 from auditlane.runtime.errors import InvalidFilter
 from auditlane.store.structure_cache import Structure
 
-Authorize = Callable[..., Callable[..., Any]]  # takes permissions, any one of which suffices
+Authorize = Callable[..., Callable[..., Any]]  # takes permissions, of which any one suffices
 
 
 class Authenticator(Protocol):
@@ -56,12 +56,12 @@ class ListServices(Protocol):
 
 
 async def services_of(request: Request) -> Any:
-    """Return the services of the app that handles this request. Each router declares the part that it uses."""
+    """Return the services of the app that handles this request. Each router declares which of them it uses."""
     return request.app.state.services
 
 
 async def caller_of(request: Request) -> Any:
-    """Return the result that the route's `granted` dependency stored. It is a TenantScope or a Principal."""
+    """Return the TenantScope or Principal that the route's `granted` dependency stored."""
     return request.state.granted
 
 
@@ -69,7 +69,7 @@ Scope = Annotated[TenantScope, Depends(caller_of)]
 
 
 def granted(check: Callable[..., Any]) -> Any:
-    """Create a route's dependency. It authenticates with `check`, and stores the result for the handler."""
+    """Create a route's dependency, which authenticates with `check` and stores the result for the handler."""
 
     checked = Depends(check)
 
@@ -80,10 +80,10 @@ def granted(check: Callable[..., Any]) -> Any:
 
 
 class EventPage(BaseModel):
-    """Events in the list's order. `next` and `prev` are cursors of the adjacent pages, null at the ends of the list.
+    """Events in the list's order. `next` and `prev` are the adjacent pages' cursors, null at the ends of the list.
 
-    A search that takes long ends before the page is full, even without any event. `searched_to` is then the time up to
-    which it went, and the cursor continues it; otherwise it is null.
+    A search that takes long ends before the page is full, possibly without any event. `searched_to` is then the time
+    that it reached, and the cursor continues it; otherwise it is null.
     """
 
     data: list[Event]
@@ -93,7 +93,7 @@ class EventPage(BaseModel):
 
 
 class FilterError(BaseModel):
-    """The reason why a filter is invalid, in the form of the problem FILTER_INVALID."""
+    """Why a filter is invalid, in the form of the problem FILTER_INVALID."""
 
     detail: str = Field(description="Description of the error, for people.")
     fix: str | None = Field(None, description="How to correct it.")
@@ -177,9 +177,9 @@ def get_event(
 
 def check_filter(request: Request, scope: Scope, services: Services) -> FilterCheck:
     """Report the error that a list with this filter would raise. No events are read, and the request is not recorded as
-    viewing the log.
+    a view of the log.
     """
-    request.state.permission = None  # the audit log does not record it
+    request.state.permission = None  # keeps the request out of the audit log
     try:
         split(request.query_params.multi_items(), (), from_structure(services.structures.of)(scope.tenant))
     except InvalidFilter as error:

@@ -1,6 +1,6 @@
-"""The order of a list. This module contains the field by which it is sorted, positions in it, and the SQL for both.
+"""The order of a list: the field by which it is sorted, positions in it, and the SQL for both.
 
-A missing value is represented explicitly, so that a comparison is never NULL. Otherwise, an event without a value would
+Missing values are represented explicitly, so that a comparison is never NULL. Otherwise, an event without a value would
 be on no page.
 """
 
@@ -27,7 +27,7 @@ _NO_ADDRESS: Final = "toIPv6('::')"
 
 @dataclass(frozen=True, slots=True)
 class Sort:
-    """A list's order by one field. Events without a value come last in either direction. Events with equal values are
+    """A list's order, by one field. Events without a value come last in either direction. Events with equal values are
     listed newest first.
     """
 
@@ -39,7 +39,7 @@ class Sort:
 
     @property
     def by_time(self) -> bool:
-        """Whether events are listed in the order in which they occurred, which is also the store's order."""
+        """Whether events are sorted by time, which is also the store's order."""
         return self.field.name == "occurred_at" and not self.field.group
 
 
@@ -48,11 +48,11 @@ NEWEST: Final = Sort(Field("occurred_at", Kind.time))
 
 @dataclass(frozen=True, slots=True)
 class Position:
-    """A position just after one event of a list or, if `newer`, just before it. In a list by time, the newer events are
-    there.
+    """A position just after one event of a list or, if `newer`, just before it. In a list by time, newer events come
+    before it.
 
-    `occurred_us` is in microseconds (UTC). `content_hash` has 32 hexadecimal digits, and distinguishes events with the
-    same id and time.
+    `occurred_us` is in microseconds (UTC). `content_hash` (32 hexadecimal digits) distinguishes events with the same id
+    and time.
     """
 
     occurred_us: int
@@ -62,13 +62,13 @@ class Position:
 
     @classmethod
     def of(cls, row: Mapping[str, Any], *, newer: bool = False) -> Position:
-        """Return the position of a row. The row has the columns `statements.PLACE`, whose strings may be bytes."""
+        """Return a row's position. The row has the columns `statements.PLACE`, whose strings may be bytes."""
         id_, content = (text.decode() if isinstance(text, bytes) else str(text) for text in (row["id"], row["content"]))
         return cls(int(row["occurred_us"]), id_, content, newer)
 
     @classmethod
     def at(cls, micros: int, *, ascending: bool, newer: bool) -> Position:
-        """Return a place next to a time: after all its events if `ascending`, else before them."""
+        """Return a position next to a time: after all events at that time if `ascending`, else before them."""
         end = "f" if ascending else "0"
         return cls(micros, str(uuid.UUID(end * 32)), end * 32, newer)
 
@@ -98,7 +98,7 @@ def _field(view: FieldView) -> Field:
 
 @dataclass(frozen=True, slots=True)
 class Ordering:
-    """The SQL of an order from a position. It consists of a clause before SELECT, conditions, and the ORDER BY."""
+    """An order's SQL from a position: a clause before SELECT, conditions, and the ORDER BY."""
 
     before: str
     conditions: list[str]
@@ -106,8 +106,7 @@ class Ordering:
 
 
 def ordering(parameters: Parameters, scope: TenantScope, sort: Sort, position: Position | None) -> Ordering:
-    """Compile the order of a list. It is by time, id and content hash, preceded by the value of the field that sorts
-    the list, if any.
+    """Compile a list's order: by the sort field, if any, then by time, id and content hash.
 
     On the newer side of a position, the order is reversed, so that the events nearest to the position come first.
     """
@@ -122,7 +121,7 @@ def ordering(parameters: Parameters, scope: TenantScope, sort: Sort, position: P
     order = f"ORDER BY {absent} {ways[0]}, {value} {ways[1]}, {identity}"
     if position is None:
         return Ordering("", [], order)
-    # The position only identifies an event. ClickHouse looks up the sort value, which may be large, with its type.
+    # A position only identifies an event. ClickHouse looks up its sort value, which may be large, in its own type.
     at, id_, content = _identity(parameters, position)
     place = (
         f"WITH (SELECT (any({absent}), any({value}), count())"
@@ -149,7 +148,7 @@ def ascending(sort: Sort, position: Position | None) -> bool:
 
 
 def beside(parameters: Parameters, position: Position, *, descending: bool = True) -> str:
-    """Compile the condition that an event is strictly beyond the position by time. ClickHouse compares the ids, because
+    """Compile the condition that an event is strictly beyond the position by time. ClickHouse compares the ids, since
     it orders UUIDs in its own way.
     """
     at, id_, content = _identity(parameters, position)
@@ -160,7 +159,7 @@ def beside(parameters: Parameters, position: Position, *, descending: bool = Tru
 
 
 def _identity(parameters: Parameters, position: Position) -> tuple[str, str, str]:
-    """Return the position's time, id and content hash, each in its column's type."""
+    """Return the position's time, id and content hash in their columns' types."""
     return (
         parameters.time(position.occurred_us),
         parameters.add("UUID", position.event_id),
@@ -173,8 +172,8 @@ def _way(descending: bool) -> str:
 
 
 def _key(parameters: Parameters, field: Field) -> tuple[str, str]:
-    """Return two SQL expressions to sort by. The first is 1 if the event has no value, and the second is the value in
-    its own type, which is never NULL.
+    """Return two SQL expressions to sort by: first 1 if the event has no value, then the value in its own type, which
+    is never NULL.
     """
     if field.group:
         return _custom_key(f"e.fields[{parameters.text(field.name)}]", field.kind)
@@ -196,7 +195,7 @@ def _custom_key(text: str, kind: Kind) -> tuple[str, str]:
     """
     if kind is Kind.number:
         number = f"toFloat64OrNull({text})"
-        # Whole numbers that share one float are compared as integers.
+        # Integers that a float cannot tell apart are compared as integers.
         absent = f"ifNull(isNaN({number}), 1)"
         return absent, f"(if({absent}, 0., assumeNotNull({number})), toInt64OrZero({text}))"
     if kind is Kind.time:

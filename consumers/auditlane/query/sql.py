@@ -1,6 +1,6 @@
-"""Compiles filters, queries and positions to SQL over the view `log` or the table of events.
+"""Compiles filters, queries and positions to SQL over the view `log` or the events table.
 
-The text depends only on the filters and columns that are used. Every value is a parameter.
+The text depends only on which filters and columns are used. Every value is a parameter.
 """
 
 from __future__ import annotations
@@ -51,13 +51,13 @@ from auditlane.query.language.tree import (
 from auditlane.query.sort import NEWEST, Position, Sort, ascending, beside, ordering
 from auditlane.query.windows import Window
 
-# When ClickHouse reads in the list's order, an event that does not match costs four times as much.
+# If ClickHouse reads in the list's order, an event that does not match costs four times as much.
 _ANY_ORDER: Final = {"optimize_read_in_order": 0}
 _ALL_TIME: Final = Window(None, None, 0)
 SORTED_ROWS: Final = 10_000_000  # maximum number of rows that a list not sorted by time may read
 _IN_IDS: Final = frozenset("0123456789abcdef-")
 _IN_ADDRESSES: Final = frozenset("0123456789abcdef:.")
-_EXACT: Final = 1 << 53  # a float represents every integer up to here exactly
+_EXACT: Final = 1 << 53  # largest number up to which a float represents every integer exactly
 
 
 def compile_page(
@@ -74,8 +74,8 @@ def compile_page(
     """Compile a query for up to `limit` matching rows next to the position, in the list's order. If the page precedes
     the position, the nearest rows come first. In a list sorted by time, only rows in the window are returned.
 
-    Rows: `line` (the event as JSON), the columns `statements.PLACE`, from which a position is made, and `rank`. A row
-    may be a copy of another. With `marks_access`, `access` is 1 for events about access to the log.
+    Each row contains `line` (the event as JSON), the columns `statements.PLACE`, which make a position, and `rank`. A
+    row may be a copy of another. With `marks_access`, `access` is 1 for events about access to the log.
     """
     parameters = Parameters(database)
     conditions = where(parameters, scope, filter_)
@@ -103,9 +103,9 @@ def compile_page(
 def compile_reach(
     database: str, scope: TenantScope, filter_: Filter, *, position: Position | None, sort: Sort, rows: int
 ) -> Statement:
-    """Compile how far the nearest `rows` events reach in a list by time, whether or not they match.
+    """Compile a query for how far the nearest `rows` events reach in a list by time, whether or not they match.
 
-    One row with the fields of `windows.Reach`. Copies of an event count, which only brings the edge nearer.
+    Returns one row with the fields of `windows.Reach`. Copies are counted too, which only brings the edge nearer.
     """
     parameters = Parameters(database)
     up = ascending(sort, position)
@@ -126,8 +126,7 @@ def compile_reach(
 
 
 def compile_one(database: str, scope: TenantScope, event_id: str, *, content_hash: str = "", limit: int) -> Statement:
-    """Compile a query for the events with this id. The event with this content comes first, and then the others in
-    Kafka's order.
+    """Compile a query for the events with this id: first the event with this content, then the others in Kafka's order.
 
     The rows are those of `compile_page`.
     """
@@ -156,7 +155,7 @@ def compile_count(database: str, scope: TenantScope, filter_: Filter) -> Stateme
 
 
 def where(parameters: Parameters, scope: TenantScope, filter_: Filter) -> list[str]:
-    """Compile a filter into conditions, to be joined with AND. Those of the scope (the tenant and the base filter) come
+    """Compile a filter into conditions to be joined with AND. The scope's conditions (tenant and base filter) come
     first. Values are added to `parameters`.
     """
     conditions = [of_tenant(parameters, scope)]
@@ -166,9 +165,7 @@ def where(parameters: Parameters, scope: TenantScope, filter_: Filter) -> list[s
 
 
 def narrows(scope: TenantScope, filter_: Filter) -> bool:
-    """Return whether the scope and the filter have conditions other than the tenant, a time range and
-    `include_access`.
-    """
+    """Return whether the scope and the filter have conditions beyond the tenant, a time range and `include_access`."""
     return bool(scope.base_filter) or filter_.narrows
 
 
@@ -179,7 +176,7 @@ def within_base_filter(parameters: Parameters, scope: TenantScope) -> str:
 
 
 def of_tenant(parameters: Parameters, scope: TenantScope) -> str:
-    """Compile the condition that an event is the tenant's."""
+    """Compile the condition that an event belongs to the tenant."""
     return f"e.tenant_id = {parameters.text(scope.tenant)}"
 
 
@@ -206,7 +203,7 @@ def _matches(parameters: Parameters, filter_: Filter) -> list[str]:
 
 
 def _not_access(parameters: Parameters) -> str:
-    """Compile the condition that excludes the events with which auditlane records access to the log."""
+    """Compile the condition that excludes auditlane's events about access to the log."""
     return f"NOT {_is_access(parameters)}"
 
 
@@ -232,7 +229,7 @@ def within_offsets(parameters: Parameters, place: PartitionKey, ranges: Sequence
 def _equals(parameters: Parameters, column: str, values: tuple[str, ...]) -> str:
     if column == "actor":
         array = parameters.add("Array(String)", list(values))
-        # NULL, like false, does not match; only the bare column can use its index.
+        # NULL does not match, just like false. Only the bare column can use its index.
         name = "ifNull(e.actor_name, '')" if "" in values else "e.actor_name"
         return f"(e.actor_id IN {array} OR {name} IN {array})"
     given = [value for value in values if value or column not in NULLABLE]
@@ -245,13 +242,13 @@ def _equals(parameters: Parameters, column: str, values: tuple[str, ...]) -> str
         found = f"{left} IN {parameters.add('Array(String)', given)}"
     if len(given) == len(values):
         return found
-    # An empty value is stored as NULL, or as the empty string if the sender set one.
+    # An empty value is stored as NULL, or as the empty string if the sender set it.
     absent = f"e.{column} IS NULL" if column == "ip" else f"ifNull(e.{column}, '') = ''"
     return f"({found} OR {absent})" if given else absent
 
 
 def condition(parameters: Parameters, node: Node) -> str:
-    """Compile a tree to a condition. Values are added to `parameters`.
+    """Compile a tree into a condition. Values are added to `parameters`.
 
     Every term is 0 or 1, never NULL, so that a negation matches events without a value.
     """
@@ -282,7 +279,7 @@ def condition(parameters: Parameters, node: Node) -> str:
 
 
 def occurs(parameters: Parameters, text: str) -> str:
-    """Compile the condition that a string occurs in the event's text columns, addresses, metadata or custom fields,
+    """Compile the condition that the text occurs in the event's text columns, address, metadata or custom fields,
     ignoring case.
 
     Columns are searched one by one, because joining them into one string takes as long as searching it.
@@ -297,7 +294,7 @@ def occurs(parameters: Parameters, text: str) -> str:
     for name in ("outcome", "severity"):
         places = [place for place, choice in enumerate(CHOICES[name]) if text.lower() in choice.lower()]
         tests.append(f"toInt8(e.{name}) IN {parameters.add('Array(Int8)', places)}")
-    # If the term cannot occur in an id or an address, `0 AND` keeps ClickHouse from formatting that column.
+    # If the text cannot occur in an id or an address, `0 AND` saves ClickHouse formatting that column.
     for column, characters in (("event_id", _IN_IDS), ("ip", _IN_ADDRESSES)):
         possible = parameters.add("UInt8", int(characters.issuperset(text.lower())))
         tests.append(f"{possible} AND " + found(f"ifNull(toString(e.{column}), '')"))
@@ -305,7 +302,7 @@ def occurs(parameters: Parameters, text: str) -> str:
 
 
 def _match(parameters: Parameters, field: Field, value: str) -> str:
-    """Compile equality. Only a bare column, not an expression of it, can use its index."""
+    """Compile equality. Only a bare column, not an expression, can use its index."""
     if field.kind is Kind.ip:
         address = ipaddress.ip_address(value)
         if field.group:
@@ -329,9 +326,7 @@ def _columns(field: Field) -> tuple[str, ...]:
 
 
 def _texts(parameters: Parameters, field: Field, test: str) -> str:
-    """Compile a test of the field's text, which is empty if the field has no value. For `actor`, the id or the name is
-    tested.
-    """
+    """Compile a test of the field's text, which is empty without a value. For `actor`, the id or the name must pass."""
     texts = [_key(parameters, field)] if field.group else [_text(name) for name in _columns(field)]
     return f"({' OR '.join(test.replace('{}', text, 1) for text in texts)})"
 
@@ -376,5 +371,5 @@ def _compared(parameters: Parameters, field: Field, operator: Operator, value: N
 
 
 def _pattern(pieces: tuple[str, ...]) -> str:
-    """Return the LIKE pattern of the pieces. Special characters in the pieces are escaped."""
+    """Return a LIKE pattern for the pieces, whose special characters are escaped."""
     return "%".join(re.sub(r"([\\%_])", r"\\\1", piece) for piece in pieces)

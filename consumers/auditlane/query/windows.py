@@ -1,6 +1,6 @@
-"""Divide a search into windows of time, from a position outwards, until a page is full. Pure.
+"""Divides a search into time windows, from a position outwards, until a page is full. Pure.
 
-Times are microseconds. A window begins just beyond `near` and ends with `far`; None is no bound.
+Times are in microseconds. A window begins just beyond `near` and ends with `far`; None means unbounded.
 """
 
 from __future__ import annotations
@@ -8,8 +8,8 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import Final
 
-PROBE_ROWS: Final = 10_000  # events in the first window
-SEARCH_S: Final = 1.5  # a search that takes longer ends with the window, even if the page is not full
+PROBE_ROWS: Final = 10_000  # number of events in the first window
+SEARCH_S: Final = 1.5  # seconds after which a search ends with its window, even if the page is not full
 SECOND_US: Final = 1_000_000
 _GROWTH: Final = 150.0  # maximum growth factor, also used while too few events were found for an estimate
 _FEW: Final = 5
@@ -19,8 +19,9 @@ _SHRINKAGE: Final = 0.25
 
 @dataclass(frozen=True, slots=True)
 class Reach:
-    """Where the nearest `PROBE_ROWS` events begin (`nearest`) and end (`edge`), and where the last event is
-    (`farthest`). `rows` is their number."""
+    """The times at which the nearest `PROBE_ROWS` events begin (`nearest`) and end (`edge`), and that of the last event
+    (`farthest`). `rows` is their number.
+    """
 
     rows: int
     nearest: int
@@ -30,7 +31,7 @@ class Reach:
 
 @dataclass(frozen=True, slots=True)
 class Window:
-    """A part of the time that a search covers. `length` is in microseconds."""
+    """A part of the time range that a search covers. `length` is in microseconds."""
 
     near: int | None
     far: int | None
@@ -42,23 +43,23 @@ class Window:
 
 
 def rounded(reach: Reach) -> Reach:
-    """Return the reach with its edge at a whole second, so that it does not show when an event occurred."""
+    """Return the reach with its edge at a whole second, so that it does not reveal when an event occurred."""
     down = reach.edge // SECOND_US * SECOND_US
     edge = max(down, reach.farthest) if reach.farthest <= reach.edge else min(down + SECOND_US, reach.farthest)
     return replace(reach, edge=edge)
 
 
 def first_window(reach: Reach) -> Window:
-    """Return the window of the nearest events, or all of time if there are no more than these."""
+    """Return the window with the nearest events, or all time if there are no others."""
     if reach.rows < PROBE_ROWS or reach.edge == reach.farthest:
         return Window(None, None, 0)
     return Window(None, reach.edge, max(1, abs(reach.nearest - reach.edge)))
 
 
 def next_window(reach: Reach, last: Window, *, found: int, wanted: int, took_s: float, left_s: float) -> Window:
-    """Return the window after `last`, in which a search of `took_s` has found `found` of the `wanted` events.
+    """Return the window after `last`, a search that took `took_s` and found `found` of the `wanted` events.
 
-    It is as long as the page seems to need, and as `left_s` seems to allow.
+    Its length is what the page seems to need, limited by what `left_s` seems to allow.
     """
     assert last.far is not None
     needed = _MARGIN * wanted / found if found >= _FEW else _GROWTH

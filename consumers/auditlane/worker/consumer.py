@@ -1,4 +1,4 @@
-"""The Kafka consumer's options, its membership in the group, and the end offsets of its partitions."""
+"""The Kafka consumer's options, its group membership, and the end offsets of its partitions."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ from auditlane.runtime.settings import Settings
 
 STATISTICS_MS: Final = 15_000
 EXPECTED_S: Final = 30.0  # interval between requests for the number of partitions
-ENDS_MS: Final = 5_000  # interval between requests for the partitions' ends, which only the metrics need
+ENDS_MS: Final = 5_000  # interval between requests for the end offsets, which only the metrics need
 
 
 def consumer_config(settings: Settings, *, protocol: str) -> dict[str, Any]:
@@ -35,12 +35,12 @@ def consumer_config(settings: Settings, *, protocol: str) -> dict[str, Any]:
         "client.id": "auditlane-worker",
         **CONSUMER,
         "allow.auto.create.topics": False,
-        # Also the broker's rebalance timeout: how long other members wait for a member that missed a revocation because
-        # the response to its heartbeat was lost. The loop polls every few milliseconds.
+        # Also the broker's rebalance timeout: how long other members wait for one that missed a revocation because the
+        # response to its heartbeat was lost. The loop polls every few milliseconds.
         "max.poll.interval.ms": 60_000,
         "fetch.queue.backoff.ms": 10,
-        # The limit per partition. With more, the first partitions fill the prefetch queue and starve the others, since
-        # librdkafka fetches them in the same order every time.
+        # Per partition. With a higher limit, the first partitions fill the prefetch queue and starve the others, since
+        # librdkafka always fetches them in the same order.
         "fetch.message.max.bytes": 2 << 20,
         "queued.min.messages": 100_000,
         "statistics.interval.ms": STATISTICS_MS,
@@ -52,8 +52,8 @@ def consumer_config(settings: Settings, *, protocol: str) -> dict[str, Any]:
 
 
 class Membership:
-    """Checks whether the group has admitted this member. The client itself reports this only once it has partitions
-    (KIP-848).
+    """Checks whether the group has admitted this member. With KIP-848, the client itself reports this only once the
+    member has partitions.
     """
 
     def __init__(self, admin: AdminClient, group: str) -> None:
@@ -75,7 +75,9 @@ class Membership:
 
 
 class EndOffsets:
-    """Polls the end offsets of partitions in the background. This includes paused partitions, which are not fetched."""
+    """Polls the end offsets of partitions in the background, including paused partitions, for which nothing is
+    fetched.
+    """
 
     def __init__(self, admin: AdminClient) -> None:
         self._admin = admin
@@ -102,7 +104,7 @@ class EndOffsets:
 
 
 class ExpectedPartitions:
-    """Counts the partitions of all topics that the group reads. It uses a separate thread, since the request blocks."""
+    """Counts the partitions of all topics that the group reads. Uses a separate thread, since the request blocks."""
 
     def __init__(self, admin: AdminClient, pattern: str) -> None:
         self.count = 0
@@ -132,8 +134,8 @@ class ExpectedPartitions:
 def unsupported(error: KafkaError) -> bool:
     """Return whether the brokers lack the group protocol.
 
-    Brokers on which it is disabled reject the request's version. The client then reports a fatal error that states the
-    cause only in its message.
+    Brokers on which it is disabled reject the request's version. The client then reports a fatal error whose message
+    alone states the cause.
     """
     refused = KafkaError(KafkaError.UNSUPPORTED_VERSION)
     return error.code() in (KafkaError._UNSUPPORTED_FEATURE, refused.code()) or (  # noqa: SLF001

@@ -1,7 +1,7 @@
 """The consuming thread. It feeds the core from Kafka and the insert threads, and executes its actions.
 
 Only this thread uses the consumer. An exception in a rebalance callback surfaces from `consume` without stopping
-delivery, so the exception ends the worker. The next owner of the partitions starts from the intents.
+delivery, so it ends the worker. The partitions' next owner starts from the intents.
 """
 
 from __future__ import annotations
@@ -30,8 +30,8 @@ from auditlane.worker.range_traces import RangeTraces
 from auditlane.worker.sink.insert_pool import Done
 
 BATCH: Final = 10_000
-TURN_S: Final = 0.05  # maximum wait in a turn
-STALL_MS: Final = 5_000  # after a turn that took longer (a frozen process), poll before committing
+TURN_S: Final = 0.05  # maximum wait per turn
+STALL_MS: Final = 5_000  # after a turn longer than this (a frozen process), poll before committing
 
 
 class Unsupported(Exception):
@@ -58,7 +58,7 @@ class Stage(Protocol):
         """Wait for the work in flight. Returns whether all of it has ended. Called after `close`."""
 
     def terminate(self) -> None:
-        """Abandon work in flight. Called when `join` has timed out. The intents in Kafka hand the work over to the next
+        """Abandon work in flight after `join` has timed out. The intents in Kafka hand the work over to the next
         owner.
         """
 
@@ -100,7 +100,7 @@ class Runner:
         return self._consumer.memberid()
 
     def age_s(self, now: int) -> float:
-        """Return the seconds since the last turn began, or 0 after `close` has been called. Thread-safe."""
+        """Return the seconds since the last turn began, or 0 once `close` has been called. Thread-safe."""
         return 0.0 if self._closing else max(0, now - self._turned) / 1_000
 
     def subscribe(self, pattern: str) -> None:
@@ -135,13 +135,13 @@ class Runner:
 
     @property
     def halted(self) -> dict[str, str]:
-        """The halted partitions, each with the reason for the halt."""
+        """The halted partitions, each with the reason."""
         return {str(state.partition): state.halted for state in list(self._core.partitions.values()) if state.halted}
 
     @property
     def failing(self) -> dict[str, dict[str, str]]:
-        """The partitions whose range has been failing or stalled for a minute, each with the time when this began and
-        the last error.
+        """Partitions whose range has been failing or stalled for a minute, each with the start time and the last
+        error.
         """
         now, wall = now_ms(), datetime.now(UTC)
         found: dict[str, dict[str, str]] = {}
@@ -268,7 +268,7 @@ class Runner:
             self._core.published(range_)
 
     def _measure_delay(self, range_: Range, done: Done) -> None:
-        """Measure the delay from the Kafka timestamps of a range's rows until they were stored."""
+        """Record the delays from the Kafka timestamps of a range's rows until the rows were stored."""
         stored_ms, timestamps_ms = time.time_ns() // 1_000_000, range_.columns.timestamps_ms
         late = late_rows(timestamps_ms, (one.index for one in done.rejected), stored_ms)
         self._metrics.late_rows.inc(min(late, done.rows))
@@ -315,13 +315,13 @@ class Runner:
         self._log.info("partition.read_again", **at)
         try:
             self._consumer.seek(to)
-        except KafkaException as error:  # its fetcher has not started yet, so there is no position to change
+        except KafkaException as error:  # its fetcher has not started, so there is no position to change
             self._log.debug("seek.refused", **at, error=str(error))
             self._consumer.incremental_unassign([to])
             self._consumer.incremental_assign([to])
 
     def _commit(self, commit: Commit) -> Mapping[Partition, str]:
-        """Commit. Returns the error of each partition that failed.
+        """Commit. Returns an error for each partition that failed.
 
         After a stall, nothing is sent, since the assignment may have been revoked in the meantime.
         """

@@ -1,7 +1,7 @@
 """The worker's HTTP endpoints: `/metrics`, `/health/live`, `/health/ready`.
 
-On the loopback interface, readiness includes the halted and failing partitions. On any other address, which is open to
-everyone on the network, readiness is only the status.
+On the loopback interface, readiness includes the halted and failing partitions. On other addresses, which anyone on the
+network can reach, it is only the status.
 """
 
 from __future__ import annotations
@@ -30,10 +30,10 @@ def health_server(
     """Create the worker's health server.
 
     `live` returns whether the consuming loop is running. `ready` returns the reasons why the worker is not ready, by
-    component. An empty mapping means that it is ready. `halted` returns the halted partitions with the reason.
-    `failing` returns the partitions whose range has failed for a minute and is retried, each with `since` and the last
-    `error`. The other partitions continue, so the worker stays ready. `verifies` returns the ids of its provenance
-    keys. These three are shown only on loopback addresses.
+    component; an empty mapping means ready. `halted` returns the halted partitions with the reason. `failing` returns
+    the partitions whose range has failed for a minute and is retried, each with `since` and the last `error`. The other
+    partitions continue, so the worker stays ready. `verifies` returns the ids of its provenance keys. These three are
+    shown only on loopback addresses.
     """
     near = is_loopback(host)
 

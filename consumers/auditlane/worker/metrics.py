@@ -1,5 +1,5 @@
-"""The worker's metrics. The module contains Prometheus instruments, made from the list of all metrics and updated per
-batch, and measures the worker's lag.
+"""The worker's metrics: Prometheus instruments, created from the list of all metrics and updated per batch, and the
+measurement of the worker's lag.
 """
 
 from __future__ import annotations
@@ -33,9 +33,7 @@ BROKER_STATES: Final = ("up", "connecting", "down", "idle")
 
 
 class WorkerMetrics:
-    """The worker's instruments. They use a separate registry, so two workers in one test process do not
-    share counts.
-    """
+    """The worker's instruments, in a separate registry, so that two workers in one test process do not share counts."""
 
     def __init__(self) -> None:
         made = Instruments()
@@ -103,19 +101,21 @@ class WorkerMetrics:
 
 @dataclass(frozen=True, slots=True)
 class BrokerFigures:
-    """The number of brokers in each of BROKER_STATES, and the 99th percentile of the slowest broker's round trips."""
+    """The number of brokers in each of BROKER_STATES, and the 99th percentile of the slowest broker's round-trip
+    times.
+    """
 
     states: dict[str, int]
     round_trip_s: float
 
 
-_STATES: Final = {"UP": "up", "UPDATE": "up", "INIT": "idle", "DOWN": "down"}  # any other state is on the way to UP
+_STATES: Final = {"UP": "up", "UPDATE": "up", "INIT": "idle", "DOWN": "down"}  # any other state is a step towards UP
 
 
 def broker_figures(statistics: Mapping[str, Any]) -> BrokerFigures:
-    """Return the figures in a document of librdkafka's statistics. This function has no side effects.
+    """Return the figures in a librdkafka statistics document. Pure.
 
-    Bootstrap addresses and the group coordinator, which have no id, are further entries for the same brokers.
+    Bootstrap addresses and the group coordinator are extra entries for the same brokers, without an id.
     """
     brokers = [one for one in statistics.get("brokers", {}).values() if one.get("nodeid", -1) >= 0]
     counts = Counts(_STATES.get(one.get("state", ""), "connecting") for one in brokers)
@@ -124,10 +124,9 @@ def broker_figures(statistics: Mapping[str, Any]) -> BrokerFigures:
 
 
 def late_rows(timestamps_ms: Sequence[int], rejected: Iterable[int], stored_ms: int) -> int:
-    """Return the number of a range's messages that were stored too late, according to their Kafka timestamps. This
-    function has no side effects.
+    """Return how many of a range's messages were stored too late, according to their Kafka timestamps. Pure.
 
-    `rejected` are the indexes of messages that were not stored.
+    `rejected` contains the indexes of messages that were not stored.
     """
     latest = stored_ms - round(LATE_S * 1_000)
     late = int(np.count_nonzero(np.asarray(timestamps_ms) < latest))
@@ -136,9 +135,9 @@ def late_rows(timestamps_ms: Sequence[int], rejected: Iterable[int], stored_ms: 
 
 @dataclass(slots=True)
 class RecentTokens:
-    """Counts the deduplication tokens used in the preflight's window. Times are monotonic milliseconds."""
+    """Counts the deduplication tokens used within the preflight's window. Times are monotonic milliseconds."""
 
-    _slots: deque[tuple[int, int]] = field(default_factory=deque)  # (number of the ten-second slot, its tokens)
+    _slots: deque[tuple[int, int]] = field(default_factory=deque)  # (number of the ten-second slot, number of tokens)
     _total: int = 0
 
     def add(self, tokens: int, now: int) -> None:
@@ -151,7 +150,7 @@ class RecentTokens:
         self._total += tokens
 
     def count(self, now: int) -> int:
-        """Return the number of tokens that were used. The oldest ten seconds count in full or not at all."""
+        """Return the number of tokens used. The oldest ten seconds count in full or not at all."""
         while self._slots and self._slots[0][0] < (now // _SLOT_MS) - _SLOTS:
             self._total -= self._slots.popleft()[1]
         return self._total
@@ -163,9 +162,7 @@ _SLOTS: Final = WINDOW_SECONDS * 1_000 // _SLOT_MS
 
 @dataclass(frozen=True, slots=True)
 class Lag:
-    """A worker's lag. `records` is the number of records that are not completed, and `seconds` is the age of the oldest
-    of them.
-    """
+    """A worker's lag: the number of records not completed yet, and the age of the oldest in seconds."""
 
     records: int = 0
     seconds: float = 0.0
@@ -173,16 +170,18 @@ class Lag:
 
 @dataclass(slots=True)
 class LagGauge:
-    """Measures the lag of a worker.
+    """Measures a worker's lag.
 
-    The oldest message of a partition may not have been delivered yet, because the partition is halted, paused or new.
-    Its age then counts from the time when the partition was first seen to be behind.
+    A partition's oldest message may not have been delivered yet, because the partition is halted, paused or new. Its
+    age then counts from when the partition was first seen to be behind.
     """
 
     _since: dict[Partition, int] = field(default_factory=dict)
 
     def measure(self, states: Iterable[PartitionState], ends: Mapping[Partition, int], wall_ms: int) -> Lag:
-        """Return the sum of records and the highest age over all partitions. `ends` may lack some partitions."""
+        """Return the total number of records and the highest age over all partitions. Some partitions may be missing
+        from `ends`.
+        """
         records, oldest = 0, wall_ms
         unseen: dict[Partition, int] = {}
         for state in states:
@@ -215,8 +214,8 @@ class PendingIntents:
     def age_s(self, states: Iterable[PartitionState], wall_ms: int) -> float:
         """Return the age in seconds, or 0 if no intent is pending.
 
-        The age of an intent that was found at the assignment counts from its writer's time. The age of any other intent
-        counts from the first call that sees it.
+        For an intent found at assignment, the age counts from its writer's time, otherwise from the first call that
+        sees it.
         """
         since: dict[tuple[Partition, int], int] = {}
         for state in states:

@@ -1,7 +1,7 @@
-"""Traces the worker's ranges. Each range has a span from its first action until it is complete, with a child span per
+"""Traces the worker's ranges. A range has a span from its first action until it is complete, with a child span per
 step.
 
-The steps of the insert threads (validate, insert, dead letters) are created by their own modules. The range's span is
+The modules of the insert threads create their steps' spans (validate, insert, dead letters). The range's span is
 current meanwhile (`RangeTraces.of`). Messages do not have spans. Instead, a range's span links to some of the messages
 whose senders were sampled.
 """
@@ -25,7 +25,7 @@ from auditlane.worker.protocol.partition_state import PartitionState, Range
 if TYPE_CHECKING:
     from opentelemetry.trace import Link, Span, Tracer
 
-LOOKED_AT: Final = 1_000  # messages per range whose headers are read
+LOOKED_AT: Final = 1_000  # number of messages per range whose headers are read
 MOST_LINKS: Final = 32
 
 
@@ -36,11 +36,10 @@ class _Looked:
 
 
 class LinkSelection:
-    """Selects the sampled messages to which the span of a range is linked. It performs no I/O.
+    """Selects the sampled messages to which a range's span links. Performs no I/O.
 
-    The bounds of a range are not known yet when its messages arrive. Therefore, the messages of a partition are
-    examined from the end of the previous range on. This stops once `LOOKED_AT` have been examined or `MOST_LINKS` have
-    been found.
+    A range's bounds are not known yet when its messages arrive. Therefore, a partition's messages are examined from the
+    end of the previous range on, until `LOOKED_AT` have been examined or `MOST_LINKS` have been found.
     """
 
     def __init__(self) -> None:
@@ -63,8 +62,8 @@ class LinkSelection:
                 return
 
     def take(self, partition: tuple[str, int], first: int, last: int) -> list[tuple[int, TraceContext]]:
-        """Return the spans to link for the range from `first` to `last`, with the offsets of their messages. The next
-        range then begins.
+        """Return the spans to link for the range from `first` to `last`, with their messages' offsets, and begin the
+        next range.
         """
         looked = self._partitions.get(partition)
         if looked is None:
@@ -82,7 +81,7 @@ class LinkSelection:
 @dataclass(slots=True)
 class _Open:
     span: Span
-    stored: bool = False  # only its commit is left
+    stored: bool = False  # whether only the commit is left
 
 
 class RangeTraces:
@@ -104,9 +103,7 @@ class RangeTraces:
         self._wanting |= {at.number for at in partitions}
 
     def saw(self, messages: Sequence[Message]) -> None:
-        """Look for messages to link. Most batches are skipped at once, since their ranges have already been
-        examined.
-        """
+        """Look for messages to link. Most batches are skipped, since their ranges have been examined already."""
         if self._tracer is None or not self._wanting:
             return
         numbers = list(map(Message.partition, messages))
@@ -133,7 +130,7 @@ class RangeTraces:
         links = [_link(*found) for found in self._links.take(partition, range_.first, range_.last)]
         span = self._tracer.start_span(
             f"process {partition.topic}",
-            context=Context(),  # a trace of its own, whatever this thread is doing
+            context=Context(),  # a separate trace, whatever this thread is doing
             kind=SpanKind.CONSUMER,
             attributes={
                 "messaging.system": "kafka",
@@ -165,10 +162,10 @@ class RangeTraces:
             found.stored = True
 
     def committed(self, commit: Commit, errors: Mapping[Partition, str], began_ns: int) -> None:
-        """Record a commit as a child of each range that it announces or completes, and end the spans of the ranges that
-        it completes.
+        """Record a commit in each range that it announces or completes, as a child span, and end the spans of completed
+        ranges.
 
-        `began_ns` is the time when the commit began, in nanoseconds since 1970.
+        `began_ns` is when the commit began, in nanoseconds since 1970.
         """
         if self._tracer is None:
             return

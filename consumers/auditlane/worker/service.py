@@ -1,4 +1,6 @@
-"""One worker process. It builds its components, consumes until it is stopped, and ends even if its shutdown hangs."""
+"""One worker process. It builds its components and consumes until it is stopped. It exits even if its shutdown
+hangs.
+"""
 
 from __future__ import annotations
 
@@ -54,7 +56,7 @@ SOFT = 0.8  # fraction of shutdown_timeout_s for storing buffered messages; the 
 READY_S = 2.0  # how long a positive readiness check is cached
 HARD_EXIT = 70
 PROTOCOLS = {"auto": ("consumer", "classic"), "consumer": ("consumer",), "classic": ("classic",)}
-_TRIM_THRESHOLD: Final = -1, 256 << 20  # return memory to the system when this much is free at the heap's end
+_TRIM_THRESHOLD: Final = -1, 256 << 20  # return memory to the system once this much is free at the heap's end
 _MMAP_THRESHOLD: Final = -3, 32 << 20  # glibc's maximum; smaller buffers reuse pages that are already mapped
 _ARENA_MAX: Final = -8, 1
 T = TypeVar("T")
@@ -154,7 +156,7 @@ class Service:
                 traces=traces,
             )
             stack.callback(pool.close)
-            stack.callback(self._stop.set)  # start the watchdog, however this ends
+            stack.callback(self._stop.set)  # start the watchdog, whatever the reason for ending
             admin_client = admin(settings)
             brokers = Brokers(partial(admin, settings), self._stored)
             membership = Membership(admin_client, settings.consumer_group)
@@ -186,7 +188,7 @@ class Service:
         except Unsupported:
             raise
         except BaseException:
-            self._stop.set()  # leaving the group may block as well
+            self._stop.set()  # leaving the group may also block
             runner.close()
             raise
         runner.close()
@@ -209,8 +211,8 @@ class Service:
                     break
 
     def _watch(self) -> None:
-        """Exit the process `shutdown_timeout_s` seconds after `stop`, since a commit may wait for its broker
-        forever.
+        """Exit the process `shutdown_timeout_s` seconds after `stop`, since a commit may wait forever for its
+        broker.
         """
         self._stop.wait()
         if not self._ended.wait(self._settings.shutdown_timeout_s):
@@ -250,7 +252,7 @@ class Service:
         return None
 
     def _loop_age_s(self) -> float:
-        """Return the seconds since the consuming loop last turned, or 0 while it does not run."""
+        """Return the seconds since the consuming loop's last turn, or 0 while it does not run."""
         return self._runner.age_s(now_ms()) if self._runner else 0.0
 
     def _store_version(self, client: Client) -> int:
@@ -262,7 +264,7 @@ class Service:
             return 0
 
     def _missing(self) -> dict[str, str]:
-        """Return the reasons why the worker is not ready, by component. The mapping is empty if it is ready."""
+        """Return the reasons why the worker is not ready, by component; empty if it is ready."""
         at, missing = self._checked
         if time.monotonic() - at < READY_S and not missing:
             return missing
@@ -280,7 +282,7 @@ class Service:
 
 
 def _after_a_wait(error: NotMigrated, waited_s: float) -> NotMigrated:
-    """Return the error that ends the worker. It contains the time for which the worker has waited."""
+    """Return the error that ends the worker, with the time that the worker has waited."""
     if not waited_s:
         return error
     return NotMigrated(
@@ -290,9 +292,9 @@ def _after_a_wait(error: NotMigrated, waited_s: float) -> NotMigrated:
 
 
 def _use_shared_arena() -> None:
-    """Let Python, Arrow and librdkafka share one heap. Call before threads are started.
+    """Let Python, Arrow and librdkafka share one heap. Call this before threads are started.
 
-    Each of them keeps freed buffers of some ten megabytes for reuse, and glibc gives each thread its own heap.
+    Each of them keeps freed buffers of some ten megabytes for reuse, and glibc gives each thread a separate heap.
     Together, they held twice the memory in use. Without glibc, only Arrow's allocator is set.
     """
     pa.set_memory_pool(pa.system_memory_pool())
@@ -308,14 +310,12 @@ def _freeze_heap() -> None:
 
 
 def parts_per_second(settings: Settings) -> float:
-    """Return the maximum number of parts per second that one worker makes, including late months."""
+    """Return the maximum number of parts per second that one worker creates, including late months."""
     return settings.insert_parts_per_second + LateBudget(settings.late_parts_per_second).most_per_second(WINDOW_SECONDS)
 
 
 def policy(settings: Settings) -> Policy:
-    """Derive the protocol's settings. They allow one range per insert thread and one range in validation, with memory
-    for one more.
-    """
+    """Derive the protocol's settings: one range per insert thread and one in validation, with memory for one more."""
     flights = settings.insert_threads + 1
     return Policy(
         range_rows=settings.range_rows,

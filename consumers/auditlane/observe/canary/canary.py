@@ -31,7 +31,7 @@ from auditlane.trail.lifecycle import instance_name
 _TURN_S: Final = 0.2  # interval at which a wait for Kafka checks for the end
 _GRACE_S: Final = 5.0  # time for librdkafka to report that an event has timed out
 _IDLE_S: Final = 1.0
-_STOP_S: Final = 7.0  # a read in progress ends within this time
+_STOP_S: Final = 7.0  # time within which a read in progress ends
 
 
 def check(settings: Settings) -> None:
@@ -47,7 +47,7 @@ def check(settings: Settings) -> None:
 
 
 def canary_event(at: datetime, instance: str) -> AuditEvent:
-    """Return an event for the log of `_auditlane`. `instance` names the process that sends it."""
+    """Return an event for the log of `_auditlane`. `instance` names the sending process."""
     record = AuditRecord(
         action=Action.canary_sent, actor_id=NAME, actor_type="system", resource=NAME, resource_id=instance
     )
@@ -60,8 +60,7 @@ class Canary:
     def __init__(self, settings: Settings, sight: Sight, metrics: CanaryMetrics | None = None) -> None:
         """Prepare the canary without connecting.
 
-        Without `metrics`, failures are neither counted nor logged. Raises ConfigError, which names the missing
-        settings.
+        Without `metrics`, failures are neither counted nor logged. Raises ConfigError, naming the missing settings.
         """
         check(settings)
         self.limits = Limits.of(settings)
@@ -80,7 +79,7 @@ class Canary:
         return self._status
 
     def complaint(self) -> str:
-        """Return the reason why the installation is not healthy, or an empty string. See `trip.complaint`."""
+        """Return why the installation is not healthy, or an empty string. See `trip.complaint`."""
         status = self._status
         return trips.complaint(status, monotonic(), self.limits) if status else ""
 
@@ -90,7 +89,7 @@ class Canary:
             self._metrics.measure(self._status, monotonic(), self.limits)
 
     def run(self, stop: threading.Event, active: Callable[[], bool] = lambda: True) -> None:
-        """Send events until `stop` is set, as long as `active` returns True."""
+        """Send events until `stop` is set, while `active` returns True."""
         while not stop.is_set():
             if not active():
                 self._status = None
@@ -101,7 +100,7 @@ class Canary:
             stop.wait(trips.rest_s(sent_s, monotonic(), self.limits))
 
     def trip(self, stop: threading.Event) -> Outcome | None:
-        """Send one event and wait for it. Returns None if stopped before its outcome is known."""
+        """Send one event and wait for it. Returns None if stopped before the outcome is known."""
         event = canary_event(datetime.now(UTC), self._instance)
         sent_s = monotonic()
         status = self._status or Status(sent_s)
@@ -204,7 +203,7 @@ class CanaryThread:
         return self._thread.is_alive()
 
     def stop(self) -> None:
-        """End the thread, which closes the connections. Waits for a few seconds at most."""
+        """End the thread, which closes the connections. Waits for at most a few seconds."""
         self._stop.set()
         if self._thread.is_alive():
             self._thread.join(_STOP_S)
@@ -219,4 +218,4 @@ class CanaryThread:
 
 
 def _ignore(_error: AuditlaneError, _event_id: str | None) -> None:
-    """Ignore the client's errors, because an error about an event is reported as that event's result."""
+    """Ignore the client's errors, since an error about an event is reported as that event's result."""

@@ -11,7 +11,7 @@ _BUCKETS: Final = (0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 15.0, 30.0, 60.0, 
 
 
 class CanaryMetrics:
-    """Counts outcomes, and measures the status before a scrape."""
+    """Counts outcomes, and sets gauges from the status before a scrape."""
 
     def __init__(self, made: Instruments) -> None:
         self._results = made.counter("auditlane_canary_results_total")

@@ -24,9 +24,9 @@ Through = Literal["api", "store"]
 
 
 def sight_of(settings: Settings, through: Through | None = None) -> Sight:
-    """Return the `Sight` for the settings. It reads the query API if its URL is set, and otherwise the store.
+    """Return the `Sight` for the settings: the query API if its URL is set, otherwise the store.
 
-    Raises ConfigError, which names the missing setting.
+    Raises ConfigError, naming the missing setting.
     """
     if (through or ("api" if settings.serve_url else "store")) == "store":
         if not settings.clickhouse_url:
@@ -40,7 +40,7 @@ def sight_of(settings: Settings, through: Through | None = None) -> Sight:
 
 
 def once(settings: Settings, sight: Sight, stop: threading.Event) -> Outcome | None:
-    """Send one event and return its outcome. Returns None if stopped before there is an outcome. Raises ConfigError."""
+    """Send one event and return its outcome, or None if stopped before. Raises ConfigError."""
     with closing(Canary(settings, sight)) as canary:
         return canary.trip(stop)
 
@@ -48,7 +48,7 @@ def once(settings: Settings, sight: Sight, stop: threading.Event) -> Outcome | N
 def run(
     settings: Settings, sight: Sight, host: str, port: int, *, stop: threading.Event, on_ready: Callable[[str], None]
 ) -> None:
-    """Send events until `stop` is set. `on_ready` is called with the URL. Every part may be unavailable at any time.
+    """Send events until `stop` is set. `on_ready` is called with the URL. Any component may be unavailable at any time.
 
     Raises PortInUse and ConfigError.
     """

@@ -1,6 +1,4 @@
-"""Looks for a canary event where readers would see it. It reads the query API, or the store in the same way as the API
-does.
-"""
+"""Looks for a canary event where readers would see it: in the query API, or in the store, read as the API does."""
 
 from __future__ import annotations
 
@@ -18,10 +16,10 @@ from auditlane.query.reader import Reader
 from auditlane.runtime.settings import Settings
 from auditlane.sdk.reader import AuditReader
 
-NAME: Final = "canary"  # the actor of its events and of its reads
+NAME: Final = "canary"  # the actor of the canary's events and reads
 _TIMEOUT_S: Final = 5.0
 _AT: Final = timedelta(microseconds=1)  # the precision of an event's time
-_FEW: Final = 10  # limit: events of one microsecond
+_FEW: Final = 10  # maximum number of events within one microsecond
 _TOKEN_LIFE: Final = timedelta(hours=1)
 
 
@@ -29,7 +27,7 @@ class Sight(Protocol):
     """Reads the log of `_auditlane`. Use it from one thread."""
 
     def sees(self, event_id: str, at: datetime) -> bool:
-        """Return whether the event that occurred at this time is visible. Raises AuditlaneError."""
+        """Return whether the event with this id and time is visible. Raises AuditlaneError."""
         ...
 
     def close(self) -> None:

@@ -1,5 +1,5 @@
-"""Decides the outcome of a canary event, when to look for it again, and whether the installation is healthy. This
-module performs no I/O.
+"""Decides a canary event's outcome, when to look for it again, and whether the installation is healthy. Performs no
+I/O.
 
 Times are seconds of a monotonic clock.
 """
@@ -16,14 +16,12 @@ Result = Literal["visible", "late", "lost", "refused"]
 RESULTS: Final[tuple[Result, ...]] = get_args(Result)
 _SOONEST_S: Final = 0.05
 _LATEST_S: Final = 2.0
-_OF_THE_WAIT: Final = 0.1  # fraction of the time waited so far; it bounds the measurement error
+_OF_THE_WAIT: Final = 0.1  # fraction of the time waited so far, which bounds the measurement error
 
 
 @dataclass(frozen=True, slots=True)
 class Limits:
-    """The limits of a canary, in seconds: the interval between two events, and the times after which an event is late
-    or lost.
-    """
+    """A canary's limits in seconds: the interval between events, and the times after which an event is late or lost."""
 
     every_s: float
     late_s: float
@@ -48,10 +46,10 @@ class Trip:
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """The outcome of an event.
+    """An event's outcome.
 
-    `acknowledged_s` and `visible_s` are seconds since the event was sent, or None if that did not happen. If the event
-    was refused, `error` is the reason.
+    `acknowledged_s` and `visible_s` are seconds since the event was sent, or None if that did not happen. `error` is
+    the reason for a refusal.
     """
 
     result: Result
@@ -64,8 +62,8 @@ class Outcome:
 
 @dataclass(frozen=True, slots=True)
 class Status:
-    """The state of a canary. It contains the event in flight, the last outcome, and the time when an event was last
-    visible in time (initially the start time).
+    """A canary's state: the event in flight, the last outcome, and when an event was last visible in time (initially
+    the start time).
     """
 
     success_s: float
@@ -84,14 +82,12 @@ def given_up(waited_s: float, limits: Limits) -> bool:
 
 
 def look_again_s(waited_s: float) -> float:
-    """Return the pause before looking for an event again. It is a tenth of the time that the event has taken, within
-    bounds.
-    """
+    """Return the pause before looking for an event again: a tenth of its time so far, within bounds."""
     return min(_LATEST_S, max(_SOONEST_S, waited_s * _OF_THE_WAIT))
 
 
 def rest_s(sent_s: float, now_s: float, limits: Limits) -> float:
-    """Return the pause before the next event. There is at most one event in flight, and at most one in an interval."""
+    """Return the pause before the next event. At most one event is in flight, and at most one is sent per interval."""
     return max(0.0, sent_s + limits.every_s - now_s)
 
 
@@ -101,9 +97,9 @@ def overdue(trip: Trip | None, now_s: float, limits: Limits) -> bool:
 
 
 def complaint(status: Status, now_s: float, limits: Limits) -> str:
-    """Return a sentence about why the installation is not healthy, or an empty string if it is.
+    """Return a sentence on why the installation is not healthy, or an empty string if it is.
 
-    It is healthy if the last event was visible in time, and the event in flight, if there is one, still can be.
+    It is healthy if the last event was visible in time, and an event in flight can still be.
     """
     trip, last = status.trip, status.last
     if trip is not None and overdue(trip, now_s, limits):

@@ -1,5 +1,5 @@
-"""The list of all checks, in the order in which they are made. Checks that do not need another part come first. The
-docs include this list.
+"""All checks in the order in which they are made. Checks that need no other component come first. The docs include this
+list.
 """
 
 from __future__ import annotations

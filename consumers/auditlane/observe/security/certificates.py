@@ -1,4 +1,4 @@
-"""Gather the certificates of the TLS endpoints and files that the settings name."""
+"""Gathers the certificates of the TLS endpoints and files named in the settings."""
 
 from __future__ import annotations
 
@@ -19,12 +19,12 @@ from auditlane.runtime.settings import Settings, variable
 _TIMEOUT_S: Final = 5.0
 _SYSTEM: Final = "probe"  # librdkafka's name for the system's authorities
 _EXPIRED: Final = 10  # OpenSSL's X509_V_ERR_CERT_HAS_EXPIRED
-_OWN_BUNDLE: Final = 3  # a larger bundle is a system's collection, in which some certificates have always expired
+_OWN_BUNDLE: Final = 3  # larger bundles are system collections, which always contain expired certificates
 
 
 @dataclass(frozen=True, slots=True)
 class Endpoint:
-    """A TLS server, with the files that its client uses. If `ca` is None, the system's authorities are used."""
+    """A TLS server and its client's files. Without `ca`, the system's authorities are used."""
 
     name: str
     host: str
@@ -62,7 +62,7 @@ def endpoints(settings: Settings) -> Iterator[Endpoint]:
 
 
 def of_endpoint(endpoint: Endpoint) -> Certificate | Gap:
-    """Connect, and return the certificate that the endpoint's clients see. Returns a Gap if there is no TLS server."""
+    """Connect, and return the certificate that clients see, or a Gap if there is no TLS server."""
     where = f"{endpoint.name} at {endpoint.host}:{endpoint.port}"
     try:
         context = ssl.create_default_context(cafile=endpoint.ca)
@@ -85,7 +85,7 @@ def of_endpoint(endpoint: Endpoint) -> Certificate | Gap:
 
 
 def _expiry_unverified(endpoint: Endpoint) -> datetime:
-    """Return the expiry time of a certificate that cannot be verified."""
+    """Return the expiry of a certificate that cannot be verified."""
     from cryptography import x509
 
     pem = ssl.get_server_certificate((endpoint.host, endpoint.port), timeout=_TIMEOUT_S)
@@ -93,7 +93,7 @@ def _expiry_unverified(endpoint: Endpoint) -> datetime:
 
 
 def files(settings: Settings) -> Iterator[tuple[str, Path]]:
-    """Yield the settings that name a file of certificates, with the file."""
+    """Yield the settings that name a certificate file, with the file."""
     for field in ("clickhouse_ca", "registry_ca", "oidc_ca"):
         if path := getattr(settings, field):
             yield variable(field), path

@@ -1,6 +1,4 @@
-"""The definition of a check. It has a stable name, a subject, requirements, and the rules whose findings it
-may report.
-"""
+"""Defines a check: a stable name, a subject, requirements, and the rules whose findings it may report."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Findings about ClickHouse's accounts, grants, row policies and replication. This module performs no I/O."""
+"""Findings about ClickHouse's accounts, grants, row policies and replication. Performs no I/O."""
 
 from __future__ import annotations
 
@@ -86,7 +86,7 @@ ONE_COPY: Final = Rule(
 
 @dataclass(frozen=True, slots=True)
 class RowPolicy:
-    """A row policy, with its table and its filter. It applies to `accounts`, or to all accounts except `exempt`."""
+    """A row policy's table and filter. It applies to `accounts`, or to all accounts except `exempt`."""
 
     name: str
     table: str
@@ -96,7 +96,7 @@ class RowPolicy:
     exempt: frozenset[str] = frozenset()
 
     def applies_to(self, account: str) -> bool:
-        """Return whether the policy filters the rows that this user or role sees."""
+        """Return whether the policy filters this user's or role's rows."""
         return account not in self.exempt if self.to_all else account in self.accounts
 
 
@@ -104,7 +104,7 @@ class RowPolicy:
 class Access:
     """Who may access the database: users without a password, the privileges of every user and role, and row policies.
 
-    The privileges of a user do not include those of its roles. `roles` maps each user to its roles.
+    A user's privileges do not include those of its roles. `roles` maps each user to its roles.
     """
 
     without_password: tuple[str, ...] = ()
@@ -115,7 +115,7 @@ class Access:
 
 @dataclass(frozen=True, slots=True)
 class Replica:
-    """A replicated table on this server. It is `late_s` seconds behind."""
+    """A replicated table on this server, which is `late_s` seconds behind."""
 
     table: str
     read_only: bool
@@ -126,7 +126,7 @@ class Replica:
 
 @dataclass(frozen=True, slots=True)
 class Tables:
-    """The engines of the database's tables, the number of servers in its largest cluster, and its replicated tables."""
+    """The engines of the database's tables, the size of its largest cluster, and its replicated tables."""
 
     engines: Mapping[str, str]
     servers: int
@@ -150,8 +150,8 @@ def no_password(access: Access) -> Iterator[Finding]:
 def role_grants(access: Access, *, database: str, user: str, groups: Mapping[str, str]) -> Iterator[Finding]:
     """Yield a finding for each of auditlane's accounts that has more privileges than `store.roles` grants to its role.
 
-    On a cluster, these are the roles `auditlane_…` and their users. In the embedded ClickHouse, they are the users who
-    are named like a role. `user` is the account in the settings, which is left to `own_grants`.
+    On a cluster, these are the roles `auditlane_…` and their users; in the embedded ClickHouse, the users named like a
+    role. `user` is the account in the settings, which is left to `own_grants`.
     """
     own = {name: [role] for role in ROLES for name in (PREFIX + role, role)}
     of_users = {name: _our_roles(roles) for name, roles in access.roles.items()}
@@ -169,7 +169,7 @@ def role_grants(access: Access, *, database: str, user: str, groups: Mapping[str
 
 
 def _our_roles(roles: Iterable[str]) -> list[str]:
-    """Return the roles of a user that are defined in `store.roles`."""
+    """Return a user's roles that are defined in `store.roles`."""
     return [role for role in ROLES if PREFIX + role in set(roles)]
 
 

@@ -1,4 +1,4 @@
-"""Gather facts from ClickHouse with the account in the settings. Every request has a timeout."""
+"""Gathers facts from ClickHouse with the account in the settings. Every request has a timeout."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ _REFUSED_CODES: Final = ("192", "193", "194", "516")  # ClickHouse's error codes
 
 
 class StoreFacts:
-    """Gathers facts over one connection. Each method raises StoreUnavailable, or StoreRefused if the account lacks the
+    """Gathers facts over one connection. Methods raise StoreUnavailable, or StoreRefused if the account lacks the
     privilege.
     """
 
@@ -34,7 +34,7 @@ class StoreFacts:
         self._client.close()
 
     def groups(self) -> dict[str, str]:
-        """Return the group of each privilege, or "" for a privilege without a group."""
+        """Return each privilege's group, or "" for a privilege without one."""
         return {
             str(name): str(group or "")
             for name, group in self._rows("SELECT toString(privilege), toString(parent_group) FROM system.privileges")
@@ -45,7 +45,7 @@ class StoreFacts:
         return [privilege for (line,) in self._rows("SHOW GRANTS FINAL") for privilege in parse(str(line))]
 
     def access(self) -> Access:
-        """Return the users, privileges and row policies of the server."""
+        """Return the server's users, privileges and row policies."""
         open_users = self._rows(
             "SELECT name FROM system.users WHERE has(arrayMap(x -> toString(x), flatten([auth_type])), 'no_password')"
         )
@@ -68,7 +68,7 @@ class StoreFacts:
         )
 
     def tables(self) -> Tables:
-        """Return the engines and replicas of the tables, and the size of the largest cluster."""
+        """Return the tables' engines and replicas, and the size of the largest cluster."""
         engines = self._rows("SELECT name, engine_full FROM system.tables WHERE database = {database:String}")
         clusters = self._rows(
             "SELECT cluster, uniqExact(host_name, port) FROM system.clusters"

@@ -1,4 +1,4 @@
-"""Findings about authentication, passwords, links and limits, from the settings alone. This module performs no I/O."""
+"""Findings about authentication, passwords, links and limits, from the settings alone. Performs no I/O."""
 
 from __future__ import annotations
 
@@ -94,7 +94,7 @@ TOKEN_LIFETIME: Final = Rule(
 
 
 def authentication(settings: Settings) -> Iterator[Finding]:
-    """Yield a finding for each configured service whose credential is missing from the settings."""
+    """Yield a finding for each configured service without a credential in the settings."""
     extra = settings.kafka_extra
     protocol = str(extra.get("security.protocol", "plaintext")).upper()
     with_certificate = any(extra.get(f"ssl.{kind}") for kind in ("certificate.location", "keystore.location"))
@@ -150,7 +150,7 @@ def links(settings: Settings) -> Iterator[Finding]:
 
 
 def limits(settings: Settings) -> Iterator[Finding]:
-    """Yield findings about limits that are switched off or set too high."""
+    """Yield findings about limits that are off or too high."""
     for entry in validators.listed(settings.trusted_proxies):
         if "/" in entry and ipaddress.ip_network(entry).prefixlen == 0:
             yield PROXIES.found(f"AUDITLANE_TRUSTED_PROXIES contains {entry}, which is every address.")

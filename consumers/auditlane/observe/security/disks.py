@@ -50,7 +50,7 @@ def judge(disks: Iterable[Disk]) -> Iterator[Finding]:
 
 
 def local(settings: Settings) -> list[Disk]:
-    """Return the disks of the folders in the settings that exist, each once."""
+    """Return the distinct disks of those folders in the settings that exist."""
     found: dict[int, Disk] = {}
     for _, path in paths(settings):
         folder = path if path.is_dir() else path.parent

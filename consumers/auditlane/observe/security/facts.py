@@ -1,4 +1,4 @@
-"""The facts that the checks examine. Each fact is gathered when a check first needs it, and only once."""
+"""Facts that the checks examine. Each is gathered only once, when a check first needs it."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ class Once(Generic[T]):
 
     @property
     def value(self) -> T | None:
-        """The result, or None if there is none yet."""
+        """The result, or None until there is one."""
         return self._outcome[0] if isinstance(self._outcome, tuple) else None
 
     def __call__(self) -> T:
@@ -57,8 +57,8 @@ class Facts:
     """The settings, the time, and functions that gather facts. Each function raises the errors of the component that it
     queries.
 
-    `role` is the role of the ClickHouse account in the settings (`store.roles`), and `user` and `user_groups` are the
-    ids of the user of this process and of its groups.
+    `role` is the role of the ClickHouse account in the settings (`store.roles`). `user` and `user_groups` are the ids
+    of this process's user and its groups.
     """
 
     settings: Settings

@@ -1,4 +1,4 @@
-"""The modes and owners of files with secrets or events, and the findings about them."""
+"""Modes and owners of files with secrets or events, and findings about them."""
 
 from __future__ import annotations
 
@@ -38,8 +38,8 @@ REPLACEABLE: Final = Rule(
 
 @dataclass(frozen=True, slots=True)
 class FileState:
-    """The state of a file or folder. `mode` is its `st_mode`, `owner` is a user id, `group` is a group id, and
-    `folder_mode` is the mode of the parent folder.
+    """A file's or folder's state. `mode` is its `st_mode`, `owner` a user id, `group` a group id, and `folder_mode` the
+    parent folder's mode.
     """
 
     what: str
@@ -77,7 +77,7 @@ def gather(settings: Settings) -> Iterator[FileState | Gap]:
     """Yield the state of each existing file, or a Gap if its state cannot be determined."""
     for what, path in paths(settings):
         try:
-            found = path.stat()  # follows links: a mounted secret is a symbolic link
+            found = path.stat()  # follows links, since mounted secrets are symbolic links
             folder = path.resolve().parent.stat()
         except FileNotFoundError:
             continue
@@ -90,8 +90,7 @@ def gather(settings: Settings) -> Iterator[FileState | Gap]:
 def judge(states: Iterable[FileState], *, user: int, groups: Set[int]) -> Iterator[Finding]:
     """Yield findings about files that users other than `user` and root can read or replace.
 
-    `user` is a user id. `groups` are the ids of the groups to which that user belongs, whose members may read the
-    files.
+    `user` is a user id. `groups` are the ids of that user's groups, whose members may read the files.
     """
     for state in states:
         shown = f"The {state.what} {state.path}"

@@ -1,6 +1,4 @@
-"""The result of the security check. It contains findings by severity, and the checks that were not made. This module
-performs no I/O.
-"""
+"""The security check's result: findings by severity, and checks that were not made. Performs no I/O."""
 
 from __future__ import annotations
 
@@ -21,15 +19,13 @@ class Severity(StrEnum):
 
     @property
     def rank(self) -> int:
-        """The position of the severity, which is 0 for the worst."""
+        """The severity's position, 0 for the worst."""
         return list(Severity).index(self)
 
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """A weakness of the installation. It states what was found, why it matters, and the fix, which is in the
-    imperative.
-    """
+    """A weakness of the installation: what was found, why it matters, and the fix, as an imperative."""
 
     code: str
     severity: Severity
@@ -48,14 +44,14 @@ class Rule:
     fix: str
 
     def found(self, what: str, fix: str = "") -> Finding:
-        """Return a finding under this rule. If `fix` is given, it replaces the rule's less specific fix."""
+        """Return a finding under this rule. `fix` replaces the rule's more general fix."""
         return Finding(self.code, self.severity, what, self.why, fix or self.fix)
 
 
 @dataclass(frozen=True, slots=True)
 class Gap:
-    """A question that a check could not answer, and the `reason`. `needs` is the missing requirement, or "" for those
-    of the check.
+    """A question that a check could not answer, and the `reason`. `needs` is the missing requirement, or "" for the
+    check's.
     """
 
     reason: str
@@ -64,7 +60,7 @@ class Gap:
 
 @dataclass(frozen=True, slots=True)
 class NotMade:
-    """A check that was not made, or not completed. `needs` states the requirements of the check."""
+    """A check that was not made or not completed. `needs` states its requirements."""
 
     check: str
     reason: str
@@ -73,7 +69,7 @@ class NotMade:
 
 @dataclass(frozen=True, slots=True)
 class Report:
-    """The findings, worst first, and the checks that were not made. `checks` are the names of all checks."""
+    """The findings, worst first, and the checks that were not made. `checks` contains the names of all checks."""
 
     checks: tuple[str, ...]
     findings: tuple[Finding, ...]
@@ -81,22 +77,22 @@ class Report:
 
     @classmethod
     def of(cls, checks: Sequence[str], findings: Sequence[Finding], not_made: Sequence[NotMade]) -> Report:
-        """Rank the findings by severity. Findings of the same severity keep the order of their checks."""
+        """Rank the findings by severity. Within a severity, they keep the order of their checks."""
         ranked = sorted(dict.fromkeys(findings), key=lambda finding: finding.severity.rank)
         return cls(tuple(checks), tuple(ranked), tuple(dict.fromkeys(not_made)))
 
     def at_least(self, severity: Severity) -> list[Finding]:
-        """Return the findings of this severity or a worse one."""
+        """Return the findings of at least this severity."""
         return [finding for finding in self.findings if finding.severity.rank <= severity.rank]
 
     @property
     def worst(self) -> Severity | None:
-        """The severity of the worst finding, or None if there is none."""
+        """The worst finding's severity, or None without findings."""
         return self.findings[0].severity if self.findings else None
 
     @property
     def codes(self) -> tuple[str, ...]:
-        """The distinct codes of the findings, worst first."""
+        """The findings' distinct codes, worst first."""
         return tuple(dict.fromkeys(finding.code for finding in self.findings))
 
     def document(self) -> dict[str, Any]:

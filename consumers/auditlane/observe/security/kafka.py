@@ -1,5 +1,5 @@
-"""Finds weaknesses in Kafka's access control, and settings with which acknowledged events may be lost. This module
-performs no I/O.
+"""Findings about Kafka's access control, and about settings with which acknowledged events may be lost. Performs no
+I/O.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from auditlane.runtime.settings import Settings
 
 EVERYONE: Final = "User:*"
 _ENOUGH_BROKERS: Final = 3
-_SHOWN: Final = 5  # topics listed in one finding
+_SHOWN: Final = 5  # maximum number of topics listed in a finding
 _HOUR_MS: Final = 3_600_000
 
 NO_AUTHORIZER: Final = Rule(
@@ -147,7 +147,7 @@ class Acl:
 
 @dataclass(frozen=True, slots=True)
 class Topic:
-    """A topic and its options. `replicas` is the lowest number of replicas of any partition."""
+    """A topic and its options. `replicas` is the lowest number of replicas among its partitions."""
 
     name: str
     replicas: int
@@ -161,8 +161,7 @@ def authorizer(acls: Sequence[Acl] | None) -> Iterator[Finding]:
 
 
 def broker(options: Mapping[str, str]) -> Iterator[Finding]:
-    """Yield findings about a broker's own configuration. They concern its listeners, and topics that it creates by
-    itself.
+    """Yield findings about a broker's own configuration: its listeners, and topics created automatically.
 
     Listeners on a loopback address need no TLS.
     """
@@ -225,9 +224,7 @@ def principals(acls: Iterable[Acl], kind: str, name: str, operation: str) -> set
 
 
 def durability(topics: Iterable[Topic], *, brokers: int) -> Iterator[Finding]:
-    """Yield findings about settings with which the loss of one broker could lose acknowledged events. `brokers` is the
-    number of brokers.
-    """
+    """Yield findings about settings with which losing one of the `brokers` could lose acknowledged events."""
     for topic in topics:
         if topic.replicas < 2:
             of = f" of {brokers}" if brokers >= _ENOUGH_BROKERS else ""

@@ -1,4 +1,4 @@
-"""Gather options, ACLs and topics from Kafka's brokers. Every request has a timeout."""
+"""Gathers options, ACLs and topics from Kafka's brokers. Every request has a timeout."""
 
 from __future__ import annotations
 
@@ -34,9 +34,7 @@ _REFUSED: Final = (
 
 @dataclass(frozen=True, slots=True)
 class Cluster:
-    """The number of brokers, the topics with events, and the dead-letter topic. The latter is None if it is not
-    visible.
-    """
+    """The number of brokers, the topics with events, and the dead-letter topic, or None if it is not visible."""
 
     brokers: int
     topics: tuple[Topic, ...]
@@ -44,8 +42,8 @@ class Cluster:
 
 
 class KafkaFacts:
-    """Gathers facts over one connection. Each method raises KafkaUnavailable, ConfigError, or Forbidden if this user
-    lacks the permission.
+    """Gathers facts over one connection. Methods raise KafkaUnavailable, ConfigError, or Forbidden if this user lacks
+    the permission.
     """
 
     def __init__(self, settings: Settings) -> None:
@@ -61,14 +59,14 @@ class KafkaFacts:
             raise _translated(error) from error
 
     def broker(self) -> dict[str, str]:
-        """Return one broker's options, except options that Kafka does not reveal, such as `super.users`."""
+        """Return one broker's options, except those that Kafka does not reveal, such as `super.users`."""
         number = min(self._metadata.brokers, default=0)
         found = self._configs([ConfigResource(ResourceType.BROKER, str(number))])
         return next(iter(found.values()))
 
     def acls(self) -> list[Acl] | None:
         """Return all ACLs, or None if the brokers have no authorizer."""
-        # librdkafka returns an empty list also if the brokers refuse to list ACLs, or have no authorizer.
+        # librdkafka also returns an empty list if the brokers refuse to list ACLs, or have no authorizer.
         if AclOperation.DESCRIBE not in self._own_operations():
             raise Forbidden("The Kafka user may not list ACLs.")
         if not self.broker().get("authorizer.class.name"):
@@ -100,9 +98,7 @@ class KafkaFacts:
         ]
 
     def _own_operations(self) -> set[AclOperation]:
-        """Return the operations that this user may perform on the cluster. If there is no authorizer, return all
-        operations.
-        """
+        """Return the operations that this user may perform on the cluster, or all operations without an authorizer."""
         try:
             described = self._admin.describe_cluster(
                 include_authorized_operations=True, request_timeout=_TIMEOUT_S
@@ -112,7 +108,7 @@ class KafkaFacts:
         return set(described.authorized_operations or ())
 
     def cluster(self) -> Cluster:
-        """Return the topics of the settings, including dedicated topics."""
+        """Return the topics named in the settings, including dedicated topics."""
         shared, letters = self._settings.topic, self._settings.dead_letter_topic
         visible = self._metadata.topics
         names = [name for name in sorted(visible) if name == shared or name.startswith(f"{shared}.")]

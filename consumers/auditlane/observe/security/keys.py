@@ -1,4 +1,4 @@
-"""Findings about the age and the randomness of keys. Pure, except for `gather`."""
+"""Findings about the age and randomness of keys. Pure, except for `gather`."""
 
 from __future__ import annotations
 
@@ -17,8 +17,9 @@ from auditlane.runtime.errors import ConfigError
 from auditlane.runtime.settings import Settings, variable
 
 T = TypeVar("T")
-_LISTED: Final = 5  # client ids in one finding
-_LEAST_SYMBOLS: Final = 16  # distinct characters; 43 random characters of base64url almost always have more than 20
+_LISTED: Final = 5  # maximum number of client ids in a finding
+# minimum number of distinct characters; 43 random base64url characters almost always have more than 20
+_LEAST_SYMBOLS: Final = 16
 
 OLD_CLIENT: Final = Rule(
     "client-key-old",
@@ -54,9 +55,7 @@ GUESSABLE: Final = Rule(
 
 @dataclass(frozen=True, slots=True)
 class KeyFacts:
-    """The clients, and the contents of the files of signing keys and provenance keys. Each is None if it is not
-    available.
-    """
+    """The clients, and the contents of the files with signing keys and provenance keys. Each is None if unavailable."""
 
     clients: tuple[Client, ...] | None
     signing: SigningKeysContent | None
@@ -64,7 +63,7 @@ class KeyFacts:
 
 
 def judge(facts: KeyFacts, *, now: datetime, settings: Settings) -> Iterator[Finding]:
-    """Yield findings about keys older than the settings allow, and about secrets that are not random."""
+    """Yield findings about keys older than the settings allow, and secrets that are not random."""
     active = [client for client in facts.clients or () if client.state(now) == "active"]
     days = settings.security_client_key_days
     old = [client.client_id for client in active if now - _newest(client) > timedelta(days=days)]
@@ -103,7 +102,7 @@ def _names(found: list[str]) -> str:
 
 
 def gather(settings: Settings) -> tuple[KeyFacts, list[Gap]]:
-    """Read the keys files. Return a Gap for each file that is not configured, missing or invalid."""
+    """Read the key files. Returns a Gap for each file that is not configured, missing or invalid."""
     gaps: list[Gap] = []
 
     def read(field: str, path: Path | None, opened: Callable[[Path], T]) -> T | None:

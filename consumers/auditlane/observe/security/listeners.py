@@ -1,4 +1,4 @@
-"""The addresses on which auditlane's processes listen, and findings about addresses that other machines can reach."""
+"""Addresses on which auditlane's processes listen, and findings about those that other machines can reach."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ _RULES: Final = {"worker": WORKER, "serve": SERVE}
 
 @dataclass(frozen=True, slots=True)
 class Listener:
-    """An address on which a component listens. The component is kafka, registry, clickhouse, worker or serve."""
+    """An address on which a component listens: kafka, registry, clickhouse, worker or serve."""
 
     part: str
     host: str
@@ -68,7 +68,7 @@ def configured(settings: Settings) -> list[Listener]:
 
 
 def part_of(command: Sequence[str]) -> str:
-    """Return the component that a command line starts, or "" if it does not start one of auditlane's."""
+    """Return the component that a command line starts, or "" if it is not one of auditlane's."""
     words = [Path(word).name if word.startswith("/") else word for word in command]
     if "kafka.Kafka" in words and any(word.startswith("-Dauditlane.log=") for word in words):
         return "kafka"
@@ -115,9 +115,7 @@ def _sockets(proc: Path) -> Iterator[tuple[str, tuple[str, int]]]:
 
 
 def _address(text: str) -> tuple[str, int]:
-    """Parse an address of /proc/net/tcp, which consists of hexadecimal words in the machine's byte order,
-    and the port.
-    """
+    """Parse an address in /proc/net/tcp: hexadecimal words in the machine's byte order, and the port."""
     host, _, port = text.partition(":")
     words = struct.pack(f"={len(host) // 8}I", *(int(host[at : at + 8], 16) for at in range(0, len(host), 8)))
     family = socket.AF_INET if len(words) == 4 else socket.AF_INET6

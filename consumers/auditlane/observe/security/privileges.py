@@ -1,4 +1,4 @@
-"""Compare an account's ClickHouse grants with the grants that its role needs. This module performs no I/O."""
+"""Compares an account's ClickHouse grants with those that its role needs. Performs no I/O."""
 
 from __future__ import annotations
 
@@ -13,15 +13,15 @@ _GRANT_STATEMENT: Final = re.compile(
     r"GRANT (?P<privileges>.+?) ON (?P<place>.+?)(?: TO (?P<grantee>.+?))?(?P<option> WITH GRANT OPTION)?"
 )
 _ROLE_STATEMENT: Final = re.compile(r"GRANT (?P<roles>.+?) TO (?P<grantee>.+?)(?: WITH ADMIN OPTION)?")
-_COMMAS: Final = re.compile(r",\s*(?![^(]*\))")  # not those between the columns of one privilege
-# Creating tables requires these on servers that check engines and disks, and they give no access to data.
+_COMMAS: Final = re.compile(r",\s*(?![^(]*\))")  # except between the columns of one privilege
+# Creating tables requires these on servers that check engines and disks. They give no access to data.
 _HARMLESS: Final = frozenset({"TABLE ENGINE"})
 _BACKUP_PLACE: Final = "DISK"
 
 
 @dataclass(frozen=True, slots=True)
 class Privilege:
-    """A privilege such as INSERT at a place such as `audit.events`, `audit.*` or `*.*`, without quotes."""
+    """A privilege such as INSERT on an unquoted target such as `audit.events`, `audit.*` or `*.*`."""
 
     name: str
     place: str
@@ -32,7 +32,7 @@ class Privilege:
 
 
 def parse(statement: str) -> Iterator[Privilege]:
-    """Yield the privileges of a GRANT statement, or of its text after GRANT. Other statements yield none.
+    """Yield the privileges in a GRANT statement, or in its text after GRANT. Other statements yield none.
 
     Columns are ignored: a privilege for some columns counts as a privilege for the whole table.
     """
@@ -46,7 +46,7 @@ def parse(statement: str) -> Iterator[Privilege]:
 
 
 def by_account(statements: Iterable[str]) -> dict[str, list[Privilege]]:
-    """Return the privileges of each user and role, from statements of the form GRANT … TO account."""
+    """Return each user's and role's privileges, from statements of the form GRANT … TO account."""
     found: dict[str, list[Privilege]] = {}
     for statement in statements:
         grant = _GRANT_STATEMENT.fullmatch(statement)
@@ -56,7 +56,7 @@ def by_account(statements: Iterable[str]) -> dict[str, list[Privilege]]:
 
 
 def roles_by_user(statements: Iterable[str]) -> dict[str, frozenset[str]]:
-    """Return the roles of each user or role that has any, from statements of the form GRANT role TO account."""
+    """Return the roles of users and roles that have any, from statements of the form GRANT role TO account."""
     found: dict[str, frozenset[str]] = {}
     for statement in statements:
         grant = _ROLE_STATEMENT.fullmatch(statement)

@@ -1,4 +1,4 @@
-"""Make all checks of an installation, within a time limit."""
+"""Makes all checks of an installation, within a time limit."""
 
 from __future__ import annotations
 
@@ -19,10 +19,10 @@ LIMIT_S: Final = 120.0
 
 
 def examine(settings: Settings, *, now: datetime, role: str, limit_s: float = LIMIT_S) -> Report:
-    """Return the report on the installation that the settings describe.
+    """Return the report on the installation described by the settings.
 
-    `role` is the role of its ClickHouse account, `query` or `init`. Once `limit_s` has passed, no further check is
-    started, and the remaining checks are reported as not made.
+    `role` is the ClickHouse account's role, `query` or `init`. Once `limit_s` has passed, no further check is started,
+    and the remaining checks are reported as not made.
     """
     deadline = time.monotonic() + limit_s
     with gathered(settings, now=now, role=role) as facts:
@@ -30,7 +30,7 @@ def examine(settings: Settings, *, now: datetime, role: str, limit_s: float = LI
 
 
 def judge(facts: Facts, *, checks: Sequence[Check] = CHECKS, is_over: Callable[[], bool] = lambda: False) -> Report:
-    """Make the checks. A check that fails in any way is reported as not made, and the others are still made."""
+    """Make the checks. A check that fails is reported as not made, and the others are still made."""
     findings: list[Finding] = []
     not_made: list[NotMade] = []
     for check in checks:

@@ -1,10 +1,10 @@
-"""Repeat the security check within `serve`. It is made once per installation and time slot, regardless of the number of
+"""Repeats the security check within `serve`, once per installation and time slot, regardless of the number of
 processes.
 
 Time is divided into slots of AUDITLANE_SECURITY_CHECK_EVERY_H hours since 1970. In each slot, every process claims the
-check in ClickHouse, and the one that succeeds makes it. It then claims the result, which is the event
-`security.checked` of auditlane's own audit trail. If the first process has not claimed the result within TAKEOVER_S,
-because it ended or failed, another process claims it and makes the check again.
+check in ClickHouse, and the one that succeeds makes it. That process then claims the result, which is the event
+`security.checked` in auditlane's own audit trail. If it has not done so within TAKEOVER_S, because it ended or failed,
+another process claims the result and makes the check again.
 """
 
 from __future__ import annotations
@@ -23,10 +23,10 @@ from auditlane.runtime.errors import AuditlaneError
 from auditlane.runtime.log import auditlane_version, get
 from auditlane.runtime.settings import Settings
 
-ROLE: Final = "query"  # the role of the ClickHouse account of `serve`
-_DELAY_S: Final = 60.0  # before the first check, so that it does not delay a start
-_RETRY_S: Final = 60.0  # while ClickHouse cannot decide a claim
-TAKEOVER_S: Final = 600.0  # several times as long as a check may take
+ROLE: Final = "query"  # the role of `serve`'s ClickHouse account
+_DELAY_S: Final = 60.0  # delay before the first check, so that it does not slow down the start
+_RETRY_S: Final = 60.0  # delay between tries while ClickHouse cannot decide a claim
+TAKEOVER_S: Final = 600.0  # several times the duration of a check
 _CLOSE_S: Final = 1.0
 _SEVERITIES: Final[dict[Severity, SeverityName]] = {
     Severity.critical: "Critical",
@@ -71,7 +71,7 @@ class Slot:
 
 
 class SecuritySchedule:
-    """Makes the check in a separate thread. Errors do not end the thread, and `close` does not wait for it."""
+    """Makes the check in a separate thread. Errors do not end the thread. `close` does not wait for it."""
 
     def __init__(
         self,
@@ -115,7 +115,9 @@ class SecuritySchedule:
                 wait_s = _RETRY_S
 
     def make_if_due(self) -> float:
-        """Claim the current slot's check, and make it if the claim succeeds. Returns the seconds until the next try."""
+        """Claim the current slot's check, and make it if the claim succeeds. Returns the number of seconds until the
+        next try.
+        """
         now = self._clock()
         slot = Slot.at(now, self._every)
         takes_over = slot == self._watched
@@ -135,9 +137,7 @@ class SecuritySchedule:
         return min(left_s, TAKEOVER_S) if self._watched else left_s
 
     def _claims_result(self, slot: Slot) -> bool:
-        """Return whether this process may record the result. It may unless another process took over in the
-        meantime.
-        """
+        """Return whether this process may record the result, which is false if another process has taken over."""
         try:
             return self._claims.claim(slot.result, until=slot.end, now=self._clock())
         except AuditlaneError as error:  # two results are better than none
@@ -146,9 +146,9 @@ class SecuritySchedule:
 
 
 def record_of(report: Report, *, installation: str) -> AuditRecord:
-    """Return the audit record of a report, with the severity of its worst finding.
+    """Return a report's audit record, with the severity of the worst finding.
 
-    The outcome is `failure` if a finding has the severity high or critical.
+    The outcome is `failure` if any finding is of severity high or critical.
     """
     metadata = {
         "findings": str(len(report.findings)),

@@ -1,6 +1,4 @@
-"""Findings about unencrypted connections, TLS verification that is switched off, and certificates. This module performs
-no I/O.
-"""
+"""Findings about unencrypted connections, disabled TLS verification, and certificates. Performs no I/O."""
 
 from __future__ import annotations
 
@@ -68,7 +66,7 @@ UNTRUSTED: Final = Rule(
 
 @dataclass(frozen=True, slots=True)
 class Certificate:
-    """The certificate found at `where`. It has an expiry, or a `problem` because of which it was not accepted."""
+    """The certificate found at `where`. It has an expiry, or the `problem` because of which it was not accepted."""
 
     where: str
     expires: datetime | None = None
@@ -82,7 +80,7 @@ def brokers(bootstrap: str) -> list[tuple[str, int]]:
 
 
 def encryption(settings: Settings) -> Iterator[Finding]:
-    """Yield a finding for each connection over a network without TLS, and for verification that is switched off.
+    """Yield findings about network connections without TLS and about disabled verification.
 
     Connections to the loopback address need no TLS.
     """
@@ -106,7 +104,7 @@ def encryption(settings: Settings) -> Iterator[Finding]:
 
 
 def certificates(found: Iterable[Certificate], *, now: datetime, days: int) -> Iterator[Finding]:
-    """Yield a finding for each certificate that does not verify, has expired, or expires within `days`."""
+    """Yield a finding for each certificate that fails verification, has expired, or expires within `days`."""
     for certificate in found:
         if certificate.problem:
             yield UNTRUSTED.found(f"The certificate of {certificate.where} does not verify: {certificate.problem}.")

@@ -1,6 +1,4 @@
-"""Decides what a replay would do with a dead letter. The result is the value to send, or the reason why it cannot be
-replayed.
-"""
+"""Decides what a replay would do with a dead letter: the value to send, or why the letter cannot be replayed."""
 
 from __future__ import annotations
 
@@ -18,7 +16,7 @@ from auditlane.worker.validation.validator import BatchValidator
 
 
 class NotReplayable(StrEnum):
-    """The reasons why a letter cannot be replayed, in addition to the reject codes."""
+    """Reasons why a letter cannot be replayed, besides the reject codes."""
 
     NOT_RESOLVED = "NOT_RESOLVED"  # the datum cannot be expressed in the tenant's latest contract
     TOPIC_GONE = "TOPIC_GONE"  # the original topic no longer exists
@@ -28,7 +26,7 @@ class NotReplayable(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Found:
-    """A letter, with the key and value of its record. These are those of the rejected message."""
+    """A letter, with its record's key and value, which are the rejected message's."""
 
     letter: Letter
     key: bytes | None
@@ -43,10 +41,10 @@ class Found:
 
 @dataclass(frozen=True, slots=True)
 class DryRunResult:
-    """The result of a dry run for one letter. A replay would send `value` with `signature`, or keep the letter because
-    of `code` and `reason`.
+    """The result of a dry run for one letter. A replay would send `value` with `signature`, or leave the letter open
+    because of `code` and `reason`.
 
-    `dropped` are the fields that have a value but do not exist in the latest contract.
+    `dropped` lists fields that have a value but do not exist in the latest contract.
     """
 
     found: Found
@@ -60,7 +58,7 @@ class DryRunResult:
 class DryRunner:
     """Validates as the worker does, against the current contracts. `topics` lists the existing topics.
 
-    With `keys`, a signed message whose value changes is signed again, to keep its provenance.
+    With `keys`, a signed message is signed again if its value changes, to keep its provenance.
     """
 
     def __init__(

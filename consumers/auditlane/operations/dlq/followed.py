@@ -1,5 +1,5 @@
-"""Follows the dead-letter topic. Each call continues where the previous one ended, so that every record is
-read once.
+"""Follows the dead-letter topic. Each call continues where the previous one ended, so that every record is read
+once.
 """
 
 from __future__ import annotations
@@ -25,10 +25,10 @@ class OpenLetters:
 
 
 def open_letters(counts: Iterable[Count]) -> OpenLetters:
-    """Sum the counts of open letters. Every reject code is present. Codes that only other releases know are counted as
+    """Sum the counts of open letters. Every reject code is present. Unknown codes, from other releases, count as
     `other`.
 
-    This function has no side effects.
+    Pure.
     """
     by_code = Counter({code.value: 0 for code in RejectCode})
     oldest: list[int] = []
@@ -39,7 +39,7 @@ def open_letters(counts: Iterable[Count]) -> OpenLetters:
 
 
 class FollowedLetters:
-    """An index of the dead letters that grows with each call. Not thread-safe."""
+    """A growing index of the dead letters, to which each call adds. Not thread-safe."""
 
     def __init__(self, settings: Settings) -> None:
         self.index = Index()
@@ -57,7 +57,7 @@ class FollowedLetters:
             return topic.follow(self.index, self._positions, seconds=seconds)
 
     def open(self, seconds: float) -> OpenLetters | None:
-        """Continue reading like `follow`, and return the open letters. Returns None until all records have been read
+        """Continue reading like `follow`, and return the open letters, or None until all records have been read
         once.
         """
         progress = self.follow(seconds)

@@ -1,9 +1,9 @@
 """Indexes a topic's dead letters. Each identity appears once, and is open until a resolution with the same identity is
 found.
 
-The headers' fields go into a temporary SQLite database on disk, so that millions of letters can be listed, counted and
-sorted with a few megabytes of memory. Bodies stay in Kafka. The order of records does not matter. A letter that a
-worker publishes again after its resolution stays resolved.
+The header fields go into a temporary SQLite database on disk, so that millions of letters can be listed, counted and
+sorted in a few megabytes of memory. Bodies stay in Kafka. The order of records does not matter: a letter that a worker
+publishes again after its resolution stays resolved.
 """
 
 from __future__ import annotations
@@ -48,11 +48,11 @@ class Selection:
     since_ms: int | None = None
     until_ms: int | None = None
     names: tuple[str, ...] = ()
-    resolved: bool = False  # include resolved letters
+    resolved: bool = False  # whether to include resolved letters
 
     @property
     def narrows(self) -> bool:
-        """Whether any condition is given, not counting `resolved`."""
+        """Whether any condition other than `resolved` is set."""
         return bool(self.tenants or self.codes or self.names) or not (self.since_ms is None is self.until_ms)
 
     def where(self) -> tuple[str, list[Any]]:
@@ -80,9 +80,7 @@ class Selection:
 
 @dataclass(frozen=True, slots=True)
 class Count:
-    """The number of letters with one code, tenant and state, and the times when the first and the last of them were
-    received.
-    """
+    """The number of letters with one code, tenant and state, and when the first and the last of them were received."""
 
     code: str
     tenant: str | None
@@ -98,7 +96,7 @@ class Index:
     def __init__(self) -> None:
         self._database = sqlite3.connect("", check_same_thread=False)  # a temporary file, deleted with the connection
         self._database.executescript(f"{_PRAGMAS} {_SCHEMA}")
-        self.foreign = 0  # records that are neither letters nor resolutions
+        self.foreign = 0  # number of records that are neither letters nor resolutions
 
     def close(self) -> None:
         self._database.close()
@@ -132,7 +130,7 @@ class Index:
         return self._letters(selection, _IN_TOPIC, limit)
 
     def counts(self, selection: Selection) -> list[Count]:
-        """Count the selected letters by code, tenant and state. The highest count comes first."""
+        """Count the selected letters by code, tenant and state, highest counts first."""
         where, parameters = selection.where()
         rows = self._database.execute(
             "SELECT code, tenant, state, count(*), min(received_ms), max(received_ms) FROM folded"  # noqa: S608 - ours

@@ -25,7 +25,7 @@ _REFUSED: Final = frozenset({KafkaError.MSG_SIZE_TOO_LARGE, KafkaError.INVALID_M
 
 
 class ReplayProducer:
-    """Sends replayed events and resolutions, with these librdkafka `options`. Its methods raise KafkaUnavailable."""
+    """Sends replayed events and resolutions with these librdkafka `options`. Methods raise KafkaUnavailable."""
 
     def __init__(self, options: dict[str, Any], dead_letter_topic: str, failpoints: Failpoints) -> None:
         self._failpoints = failpoints

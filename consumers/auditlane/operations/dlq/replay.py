@@ -1,5 +1,5 @@
-"""Replays letters in chunks of bounded size. A chunk is read, validated, sent and closed. A later run continues where
-an interrupted run stopped.
+"""Replays letters in chunks of bounded size. Each chunk is read, validated, sent and closed. After an interruption, the
+next run continues where it stopped.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from auditlane.operations.dlq.dry_run import DryRunner, DryRunResult, Found
 from auditlane.operations.dlq.producer import ReplayProducer
 from auditlane.operations.dlq.topic import LetterTopic
 
-CHUNK_LETTERS: Final = 500  # at most this many events are sent again after a crash
+CHUNK_LETTERS: Final = 500  # maximum number of events that are sent again after a crash
 CHUNK_BYTES: Final = 16 << 20
 _KEPT: Final = 1_000
 
@@ -26,9 +26,9 @@ _KEPT: Final = 1_000
 class Report:
     """The result of a replay.
 
-    `tenants` counts the replayed letters by tenant, which is None if the letter does not name one. `stays` counts the
-    letters that were not replayed, by code, and `remaining` lists the first of them. `dropped` counts the events that
-    lose a field, by field.
+    `tenants` counts replayed letters by tenant, or under None if a letter does not name one. `stays` counts letters
+    that were not replayed, by code, and `remaining` lists the first of them. `dropped` counts, by field, events that
+    lose the field.
     """
 
     replayed: int = 0
@@ -68,8 +68,8 @@ def replay(
 ) -> Report:
     """Replay the letters. Without a producer, only report what would happen.
 
-    Results are added to `report`. If the call is interrupted, `report` covers the finished chunks. Raises
-    KafkaUnavailable and RegistryUnavailable.
+    Results are added to `report`, which covers the finished chunks if the call is interrupted. Raises KafkaUnavailable
+    and RegistryUnavailable.
     """
     report = Report() if report is None else report
     for chunk in chunks(letters):
@@ -82,7 +82,7 @@ def replay(
 
 
 def chunks(letters: Iterable[Found], count: int = CHUNK_LETTERS, size: int = CHUNK_BYTES) -> Iterator[list[Found]]:
-    """Split the letters into lists of at most `count` letters and about `size` bytes."""
+    """Split the letters into lists of at most `count` letters and roughly `size` bytes."""
     chunk: list[Found] = []
     held = 0
     for found in letters:

@@ -18,25 +18,25 @@ from auditlane.runtime.errors import Conflict, KafkaUnavailable, NotFound
 from auditlane.runtime.settings import Settings
 
 ASK_S: Final = 20.0
-SILENCE_S: Final = 60.0  # seconds without a message or an end of partition after which the brokers count as unavailable
-BATCH: Final = 500  # messages, each of which may be as large as the topic allows
-NEAR: Final = 2_000  # up to this distance, offsets are read and skipped instead of seeking
+SILENCE_S: Final = 60.0  # time without a message or end of partition after which the brokers count as unavailable
+BATCH: Final = 500  # maximum number of messages, each of which may be as large as the topic allows
+NEAR: Final = 2_000  # distance up to which offsets are read and skipped instead of seeking
 OnProgress = Callable[[int, int], None]  # (records read, records in total)
 
 
 class Recreated(Conflict):
-    """The topic was deleted and created again since it was last read."""
+    """Raised if the topic was deleted and created again since it was last read."""
 
 
 class Progress(NamedTuple):
-    """The number of records that have been read, and the total number."""
+    """The number of records read, and the total number."""
 
     read: int
     records: int
 
 
 class Records(Protocol):
-    """Receives the parsed records of the topic."""
+    """Receives the topic's parsed records."""
 
     def add(self, records: Iterable[Letter | Resolution | None]) -> None: ...
 
@@ -75,7 +75,7 @@ class LetterTopic:
         return index
 
     def follow(self, index: Records, positions: dict[int, int], *, seconds: float) -> Progress:
-        """Add the records after `positions` to the index, and advance `positions`. Reading takes at most `seconds`.
+        """Index the records after `positions`, and advance `positions`. Reads for at most `seconds`.
 
         Partitions without a position are read from the start. Raises Recreated if the topic was recreated.
         """
@@ -126,7 +126,7 @@ class LetterTopic:
                 yield letter, message
 
     def _bounds(self, consumer: Consumer, *, ask_s: float = ASK_S) -> dict[int, tuple[int, int]]:
-        """Return the first offset of each partition, and one past its last offset."""
+        """Return each partition's first offset, and one past its last."""
         try:
             topic = consumer.list_topics(self.name, timeout=ask_s).topics[self.name]
             if topic.error is not None:
@@ -144,8 +144,8 @@ class LetterTopic:
     def _batches(
         self, consumer: Consumer, ends: dict[int, int], *, silence_s: float = SILENCE_S
     ) -> Iterator[Sequence[Message]]:
-        """Yield the messages of the assigned partitions up to the given ends, even if an end is a
-        transaction marker.
+        """Yield the messages of the assigned partitions up to the given ends, even if an end is a transaction
+        marker.
         """
         left = set(ends)
         heard = time.monotonic()

@@ -1,4 +1,4 @@
-"""Upgrades a rejected value to its tenant's latest contract, by Avro's schema resolution alone."""
+"""Upgrades a rejected value to its tenant's latest contract, only by Avro schema resolution."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ _FAILURES: Final = (
     TypeError,
     ValueError,
 )
-_CARRIED: Final = ("default", "aliases")  # attributes of a field that resolution needs besides the type
+_CARRIED: Final = ("default", "aliases")  # field attributes that resolution needs besides the type
 
 
 class NotResolved(Exception):
@@ -38,7 +38,7 @@ class Latest:
 
     subject: str
     schema_id: int
-    reader: dict[str, Any]  # types only, with the defaults and aliases that resolution needs
+    reader: dict[str, Any]  # only types, with the defaults and aliases that resolution needs
     parsed: Any
 
     @classmethod
@@ -53,17 +53,17 @@ class Latest:
 
 @dataclass(frozen=True, slots=True)
 class Upgraded:
-    """The value to send again. `dropped` lists the fields that have a value but do not exist in the latest contract."""
+    """The value to send again. `dropped` lists fields that have a value but do not exist in the latest contract."""
 
     value: bytes | None
     dropped: tuple[str, ...] = ()
 
 
 class SchemaUpgrader:
-    """Upgrades values, requesting each contract from the registry only once.
+    """Upgrades values. Each contract is requested from the registry only once.
 
     `known` returns the schema with an id, as in the worker. Methods raise RegistryUnavailable and RegistryRefused, like
-    the registry's client.
+    the registry client.
     """
 
     def __init__(self, registry: Registry, known: Callable[[int], CachedSchema | None], *, topic: str) -> None:
@@ -75,8 +75,8 @@ class SchemaUpgrader:
         self._writers: dict[int, Any] = {}
 
     def upgrade(self, key: bytes | None, value: bytes | None) -> Upgraded:
-        """Upgrade a value to the latest contract. A value that cannot be decoded is returned unchanged, since
-        validation will reject it.
+        """Upgrade a value to the latest contract. A value that cannot be decoded is returned unchanged, and validation
+        will reject it.
 
         Raises NotResolved if the value has no counterpart in the latest contract.
         """
@@ -99,8 +99,8 @@ class SchemaUpgrader:
         return Upgraded(frame(latest.schema_id, out.getvalue()), dropped)
 
     def writer(self, value: bytes | None) -> CachedSchema | None:
-        """Return the schema with which a value was written, or None if the value does not name a schema or the registry
-        lacks it.
+        """Return the schema with which a value was written, or None if the value names no schema or one that the
+        registry lacks.
         """
         try:
             schema_id = unframe(value or b"")[0]
@@ -138,7 +138,7 @@ class SchemaUpgrader:
 
 
 def plain(text: str) -> dict[str, Any]:
-    """Return a contract's reader schema. The record and its enums have uniform names, times are longs, and attributes
+    """Return a contract's reader schema: the record and its enums have uniform names, times are longs, and attributes
     are removed.
 
     Raises InvalidInput if the schema does not describe an event.
@@ -164,7 +164,7 @@ def _read(datum: bytes, writer: Any, reader: Any) -> dict[str, Any]:
 
 
 def _unresolvable(writer: dict[str, Any], values: dict[str, Any], reader: dict[str, Any]) -> str:
-    """Return the first field of the reader's schema that cannot be resolved on its own."""
+    """Return the first field of the reader's schema that cannot be resolved by itself."""
     written = {one["name"]: one for one in writer["fields"]}
     for field in reader["fields"]:
         source = next((written[name] for name in (field["name"], *field.get("aliases", ())) if name in written), None)

@@ -28,9 +28,9 @@ _FIELDS: Final[dict[str, str]] = {
 def view(
     found: Found, known: Callable[[bytes | None], CachedSchema | None], dry_run: DryRunResult | None
 ) -> dict[str, Any]:
-    """Return the document of `to_json` and the body.
+    """Return the document of `to_json`, extended by the body.
 
-    `event` contains the fields before the malformed field, and `replay` contains the result that a replay would have.
+    `event` contains the fields before the malformed one, and `replay` the result that a replay would have.
     """
     event, problem = decoded(found.value, known)
     field, (value, _) = _broken(found.letter, event, problem), split_guid(found.value)
@@ -50,9 +50,7 @@ def view(
 def decoded(
     value: bytes | None, known: Callable[[bytes | None], CachedSchema | None]
 ) -> tuple[dict[str, Any] | None, str]:
-    """Return the event's fields as far as they can be decoded, and the problem with the rest. The problem is "" if all
-    fields could be decoded.
-    """
+    """Return the event's fields as far as they can be decoded, and the problem with the rest, or "" if all could be."""
     if value is None:
         return None, "The message has no value."
     try:

@@ -1,4 +1,4 @@
-"""The progress of a replay. It is saved to a file, so that the same command continues after an interruption."""
+"""A replay's progress, saved to a file so that the same command continues after an interruption."""
 
 from __future__ import annotations
 
@@ -17,10 +17,10 @@ from auditlane.runtime.files import write_text
 
 @dataclass(slots=True)
 class Counts:
-    """The counts of messages by result.
+    """Numbers of messages by result.
 
-    `refused` counts messages by code that a worker would reject but that have no dead letter. `left_to_workers` counts
-    messages that the workers have not reached yet and will dead-letter themselves.
+    `refused` counts, by code, messages that a worker would reject but that have no dead letter. `left_to_workers`
+    counts messages that the workers have not reached yet and will dead-letter themselves.
     """
 
     read: int = 0
@@ -38,10 +38,10 @@ class Counts:
 
 @dataclass(slots=True)
 class Progress:
-    """The progress of a replay. `run` identifies the replay in its deduplication tokens.
+    """A replay's progress. `run` identifies the replay in its deduplication tokens.
 
-    `done` is one past the last finished offset of each partition. `pending` is a chunk (partition, first, end) that may
-    be partly stored. It is sent again with the same bounds.
+    `done` is one past each partition's last finished offset. `pending` is a chunk (partition, first, end) that may be
+    partly stored, and is sent again with the same bounds.
     """
 
     run: str = field(default_factory=lambda: uuid.uuid4().hex)
@@ -58,14 +58,12 @@ class Checkpoint:
 
     @classmethod
     def of(cls, folder: Path, request: object) -> Checkpoint:
-        """Return the checkpoint of a request. The request's JSON identifies the replay by source, target
-        and selection.
-        """
+        """Return a request's checkpoint. The request's JSON identifies the replay by source, target and selection."""
         text = json.dumps(request, sort_keys=True)
         return cls(folder / f"{hashlib.sha256(text.encode()).hexdigest()[:32]}.json")
 
     def load(self) -> Progress | None:
-        """Return the saved progress, or None if none can be read."""
+        """Return the saved progress, or None if it is missing or unreadable."""
         try:
             read = json.loads(self.path.read_text("utf-8"))
             pending = read["pending"]
@@ -79,7 +77,7 @@ class Checkpoint:
             return None
 
     def save(self, progress: Progress) -> None:
-        """Replace the file atomically. A process that is killed leaves either the old or the new file."""
+        """Replace the file atomically. If the process is killed, either the old or the new file is left."""
         self.path.parent.mkdir(parents=True, exist_ok=True)
         write_text(self.path, json.dumps(asdict(progress)))
 
@@ -92,7 +90,7 @@ class Checkpoint:
 def alone(folder: Path, target: str) -> Iterator[None]:
     """Lock a target against other replays of this user. Raises AlreadyRunning.
 
-    Two concurrent replays could both find the same offset missing, and both store it.
+    Two concurrent replays could find the same offset missing, and both store it.
     """
     folder.mkdir(parents=True, exist_ok=True)
     path = folder / f"{hashlib.sha256(target.encode()).hexdigest()[:32]}.lock"

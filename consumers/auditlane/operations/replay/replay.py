@@ -1,4 +1,4 @@
-"""Reads spans of a topic again, and passes them to a target chunk by chunk. It can be resumed after an interruption."""
+"""Reads spans of a topic again, and passes them to a target chunk by chunk. Resumes after an interruption."""
 
 from __future__ import annotations
 
@@ -31,9 +31,9 @@ class Target(Protocol):
 
 
 class Replay:
-    """One replay. `guarded` means that it writes to the workers' table, so it must stay below their committed offsets.
+    """One replay. A `guarded` replay writes to the workers' table, so it must stay below their committed offsets.
 
-    `left_out` contains the dead-lettered offsets of each span, which `auditlane dlq` replays.
+    `left_out` contains each span's dead-lettered offsets, which `auditlane dlq` replays.
     """
 
     def __init__(
@@ -57,13 +57,13 @@ class Replay:
         """Replay from the checkpoint to the end of the plan, and return the progress. Without a checkpoint, nothing is
         saved.
 
-        Raises Halted if Kafka deleted messages in the meantime, and the subclasses of Unavailable. Another run then
+        Raises Halted if Kafka deleted messages in the meantime, and subclasses of Unavailable. The next run then
         continues.
         """
         progress = (checkpoint and checkpoint.load()) or Progress()
         reader = SpanReader(self._settings)
         try:
-            # Start with the chunk that may be partly stored: no other may be announced until it is finished.
+            # The chunk that may be partly stored comes first: no other may be announced until it is finished.
             pending = progress.pending and progress.pending[0]
             for span in sorted(plan.spans, key=lambda one: one.partition.number != pending):
                 self._span(reader, span, progress, checkpoint, on_progress)
@@ -97,7 +97,7 @@ class Replay:
                 on_progress(span, chunk.end, progress.counts)
 
     def _check_completed(self, span: Span, end: int) -> None:
-        """Raise Halted if the workers' offset was reset below `end`. In that case, they write these messages again."""
+        """Raise Halted if the workers' offset was reset below `end`, since they will write these messages again."""
         committed = self._positions.committed([span.partition])[span.partition]
         if committed is None or committed < end:
             raise Halted(
@@ -123,9 +123,7 @@ class Replay:
 
 
 def resumed(span: Span, progress: Progress) -> list[tuple[Span, bool]]:
-    """Return the rest of a span in parts, and whether each part is an announced chunk. The bounds of an announced chunk
-    must not change.
-    """
+    """Return the rest of a span in parts, and whether each part is an announced chunk, whose bounds must not change."""
     number = span.partition.number
     first = min(span.end, max(span.first, progress.done.get(number, 0)))
     if progress.pending is None or progress.pending[0] != number:
@@ -141,7 +139,7 @@ def _part(span: Span, first: int, end: int) -> Span:
 
 
 def tenant(key: bytes | None) -> str | None:
-    """Return the tenant that a message key names, or None if there is none."""
+    """Return the tenant that a message key names, or None if it names none."""
     try:
         return tenant_of_key(key) if key else None
     except UnicodeDecodeError:

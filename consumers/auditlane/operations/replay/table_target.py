@@ -1,5 +1,5 @@
-"""Replays into a table. Messages that are not stored yet are validated. They are inserted with the guard, and with
-tokens that only the replay uses.
+"""Replays into a table. Messages not stored yet are validated and inserted with the guard, under tokens that only the
+replay uses.
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ OURS: Final = frozenset({"events", "link_claims", "log", "log_text", "migrations
 
 @dataclass(frozen=True, slots=True)
 class ReplayedRange:
-    """The messages of a chunk that are to be stored. Their offsets are `first` to `last`, inclusive."""
+    """The messages of a chunk that are to be stored, from offset `first` to `last`, inclusive."""
 
     partition: Partition
     topic_id: str
@@ -47,11 +47,11 @@ class ReplayedRange:
 
 
 def token(run: str, range_: ReplayedRange, month: int) -> str:
-    """Return the deduplication token of one insert.
+    """Return an insert's deduplication token.
 
-    It includes the run, because ClickHouse remembers the tokens of workers and earlier replays. If their rows were
-    deleted, it would not store these rows again. It also includes the missing offsets, so that the token of an attempt
-    that validated differently does not hide rows that only this attempt accepts.
+    It includes the run, because ClickHouse remembers the tokens of workers and earlier replays, and would not store
+    their rows again if these were deleted. It also includes the missing offsets, so that the token of an attempt with a
+    different validation result does not hide rows that only this attempt accepts.
     """
     span = f"{range_.topic_id}:{range_.partition.number}:{range_.first}-{range_.last}"
     return f"replay:{run}:{span}:{month}:{offsets_digest(range_.columns.offsets)}"
@@ -100,7 +100,7 @@ class TableTarget:
         columns = chunk.columns(missing)
         range_ = ReplayedRange(span.partition, span.topic_id, chunk.first, chunk.end - 1, columns)
         raw = RawRange.of(span.topic_id, span.partition, columns)
-        # The chunk has no dead letters, so the workers stored every message that they completed.
+        # The chunk has no dead letters, so the workers stored all messages that they completed.
         now, already_committed = time.time_ns() // 1_000_000, span.already_committed
         validation = self._validator.validate(raw, ingested_at_ms=now, already_committed=already_committed or 0)
         for rejection in validation.rejected:
@@ -149,7 +149,7 @@ def exists(client: Client, table: Table) -> bool:
 
 
 def other(client: Client, live: Table, name: str, *, create: bool) -> Table:
-    """Return the table `name`, which is next to the live table. With `create`, create it like the live table if it is
+    """Return the table `name` in the live table's database. With `create`, create it like the live table if it is
     missing.
 
     Raises ConfigError if the name is not allowed or the existing table differs.
@@ -172,9 +172,7 @@ def other(client: Client, live: Table, name: str, *, create: bool) -> Table:
 
 
 def _shape(client: Client, table: Table) -> tuple[object, ...]:
-    """Return the properties that both tables must share. These are the columns, the engine, the partitioning and the
-    sorting key.
-    """
+    """Return the properties that both tables must share: columns, engine, partitioning and sorting key."""
     names = {"database": table.database, "name": table.name}
     with store_errors():
         columns = client.query(

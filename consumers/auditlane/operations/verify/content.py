@@ -18,13 +18,13 @@ from auditlane.operations.selection import Span
 from auditlane.runtime._pyarrow import pa
 from auditlane.store.client import store_errors
 
-_WHOLE: Final = {"wait_end_of_query": 1}  # a failure halfway is an error, not a shorter result
+_WHOLE: Final = {"wait_end_of_query": 1}  # makes a failure halfway an error instead of a shorter result
 _HASH: Final = "content_hash"
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 
 
 def _address(given: Any) -> Any:
-    """Normalize an address to IPv6, the form in which it is stored."""
+    """Normalize an address to IPv6, its stored form."""
     if given is None:
         return None
     address = ipaddress.ip_address(given)
@@ -35,7 +35,7 @@ def _since_1970(unit: timedelta) -> Callable[[Any], int]:
     return lambda given: (given - _EPOCH) // unit
 
 
-# Name -> the SQL expression of the column; `_READ` converts its result to compare with the sent value.
+# Name -> the column's SQL expression; `_READ` converts its result for comparison with the sent value.
 _SHOWN: Final[dict[str, str]] = {
     **{name: f"`{name}`" for name in (*base_fields(), "fields", "schema_id")},
     **{name: f"toString(`{name}`)" for name in ("event_id", "outcome", "severity", "ip")},
@@ -54,7 +54,7 @@ _READ: Final[dict[str, Callable[[Any], Any]]] = {"ip": _address}
 
 
 class StoredContent:
-    """Compares the rows of one span in `table` with the rows that their messages produce. `table` is quoted."""
+    """Compares the rows of one span in `table`, which is quoted, with the rows that their messages produce."""
 
     def __init__(self, client: Client, table: str, span: Span) -> None:
         self._client = client
@@ -63,8 +63,8 @@ class StoredContent:
         self._hash: str | None = None
 
     def differing(self, sent: Sequence[pa.Table]) -> dict[int, str]:
-        """Return the offsets of the rows that differ from the expected rows (`sent`), with the names of the fields that
-        differ.
+        """Return the offsets of rows that differ from the expected rows (`sent`), with the names of the differing
+        fields.
 
         `sent` contains the columns of `event_columns.EVENTS`. Offsets without a stored row are ignored. Raises
         StoreUnavailable or StoreRefused.
@@ -73,7 +73,7 @@ class StoredContent:
         times = [values[_TIME] for values in expected.values()]
         found: dict[int, str] = {}
         seen: set[int] = set()
-        # The times let ClickHouse skip most of the table; a second query without them finds the remaining rows.
+        # The times let ClickHouse skip most of the table; a second query, without them, finds the remaining rows.
         for bounds in (_bounds(times), ""):
             left = expected.keys() - seen
             if not left:
@@ -104,7 +104,7 @@ class StoredContent:
         return zip(map(int, offsets), *read, hashed, strict=True)
 
     def _expression(self) -> str:
-        """Return the table's expression for the hash of a row's content."""
+        """Return the table's expression for a row's content hash."""
         if self._hash is None:
             with store_errors():
                 [(expression,)] = self._client.query(

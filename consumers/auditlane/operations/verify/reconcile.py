@@ -1,6 +1,4 @@
-"""Decides the status of each offset by comparing sorted arrays of messages, rows and dead letters. This module performs
-no I/O.
-"""
+"""Decides each offset's status by comparing sorted arrays of messages, rows and dead letters. Performs no I/O."""
 
 from __future__ import annotations
 
@@ -21,13 +19,12 @@ Codes = npt.NDArray[np.uint8]
 class OffsetStatus(IntEnum):
     """The status of an offset with a message or a row.
 
-    Offsets with neither, such as those of transaction markers and compacted messages, have no status, since nothing is
-    lost.
+    Offsets with neither, such as transaction markers and compacted messages, have no status, since nothing is lost.
     """
 
     stored = 0
     dead_lettered = 1
-    duplicate = 2  # the same event is stored from another message; a merge keeps the first
+    duplicate = 2  # another message already stored the same event; a merge keeps the first
     missing = 3
     extra = 4  # a row without a message
     differs = 5  # a row whose values differ from its message's; found only if contents are compared
@@ -38,7 +35,7 @@ WRONG: Final = frozenset({OffsetStatus.missing, OffsetStatus.extra, OffsetStatus
 
 @dataclass(frozen=True, slots=True)
 class Run:
-    """Adjacent offsets with the same status. `count` is lower than the distance if some offsets in between have no
+    """Adjacent offsets with the same status. `count` is lower than the distance if offsets in between have no
     message.
     """
 
@@ -51,7 +48,7 @@ class Run:
 
 @dataclass(frozen=True, slots=True)
 class Compared:
-    """Distinct ascending `offsets` with their `statuses`. `doubled` are the offsets that are stored more than once.
+    """Distinct ascending `offsets` with their `statuses`. `doubled` contains offsets that are stored more than once.
 
     A `missing` offset may turn out to be a duplicate later.
     """
@@ -61,12 +58,12 @@ class Compared:
     doubled: Offsets
 
     def of(self, status: OffsetStatus) -> Offsets:
-        """Return the offsets that have this status."""
+        """Return the offsets with this status."""
         found: Offsets = self.offsets[self.statuses == status]
         return found
 
     def with_status(self, offsets: Offsets, status: OffsetStatus) -> Compared:
-        """Return a copy in which these offsets have another status. All of the offsets must be in this object."""
+        """Return a copy with another status for these offsets, all of which must be in this object."""
         statuses = self.statuses.copy()
         statuses[np.searchsorted(self.offsets, offsets)] = status
         return Compared(self.offsets, statuses, self.doubled)
@@ -75,8 +72,8 @@ class Compared:
 def compare(messages: Offsets, stored: Offsets, letters: Offsets) -> Compared:
     """Compare ascending offsets of the same part of a partition. `stored` may contain duplicates.
 
-    An offset with a row and a dead letter counts as stored. It was validated twice with different results, and nothing
-    is lost.
+    An offset with both a row and a dead letter counts as stored: it was validated twice with different results, and
+    nothing is lost.
     """
     rows, counts = np.unique(stored, return_counts=True)
     offsets = np.union1d(messages, rows)
@@ -105,7 +102,7 @@ def runs(compared: Compared) -> Iterator[Run]:
 
 @dataclass(slots=True)
 class SpanSummary:
-    """The accumulated result of one span. Counts are exact, and lists are truncated to `limit` entries.
+    """One span's accumulated result. Counts are exact; lists are truncated to `limit` entries.
 
     `wrong` contains the runs that are missing, extra or different.
     """
@@ -119,7 +116,7 @@ class SpanSummary:
     _last: Run | None = None
 
     def add(self, compared: Compared, reasons: Mapping[int, str] | None = None) -> None:
-        """Add the next offsets. `reasons` states for an offset why it is missing, or which fields differ."""
+        """Add the next offsets. `reasons` states why an offset is missing, or which fields differ."""
         for status in OffsetStatus:
             self.counts[status] += int((compared.statuses == status).sum())
         self.doubled_count += len(compared.doubled)
@@ -151,7 +148,7 @@ def _by_reason(run: Run, compared: Compared, reasons: Mapping[int, str]) -> Iter
 
 @dataclass(frozen=True, slots=True)
 class Origin:
-    """A partition of a topic that rows name as their origin, and the number of these rows."""
+    """A topic's partition that rows name as their origin, and the number of these rows."""
 
     topic: str
     topic_id: str
@@ -162,11 +159,10 @@ class Origin:
 def orphaned_rows(
     origins: Iterable[Origin], topics: Mapping[str, tuple[str, int]], consumed: Callable[[str], bool]
 ) -> tuple[list[Origin], list[Origin]]:
-    """Return the extra rows, and the rows beyond retention, among those that do not belong to a partition of `topics`.
+    """Return extra rows, and rows beyond retention, among those outside the partitions of `topics`.
 
-    `topics` maps each name to the topic's id and its number of partitions. Rows of a topic that the workers read and
-    that was deleted, or deleted and created again, are beyond retention. The others cannot have been written by a
-    worker.
+    `topics` maps each name to the topic's id and its number of partitions. If the workers read a topic that was then
+    deleted, or deleted and created again, its rows are beyond retention. No worker can have written the others.
     """
     extra: list[Origin] = []
     beyond: list[Origin] = []

@@ -1,4 +1,4 @@
-"""Reads a topic again and determines the status of each offset. This is the shell around `reconcile`."""
+"""Reads a topic again and determines each offset's status. This is the shell around `reconcile`."""
 
 from __future__ import annotations
 
@@ -27,13 +27,13 @@ ROWS: Final = 50_000
 SIZE: Final = 32 << 20
 LISTED: Final = 1_000
 _NOT_STORED = "its event is not stored"
-_STRAYS = 2_000_000  # the most rows that are read above the end of a partition
+_STRAYS = 2_000_000  # maximum number of rows read above a partition's end
 
 
 class Verifier:
     """Verifies spans without writing anything. `table` is quoted.
 
-    `validator` determines the result for an unstored message and, with `content`, the expected values of every stored
+    `validator` determines the result for unstored messages and, with `content`, the expected values of every stored
     row.
     """
 
@@ -67,8 +67,8 @@ class Verifier:
     ) -> Report:
         """Verify the spans and return a report.
 
-        With `topics`, the report also covers rows that do not belong to any of their partitions. With `other_topics`,
-        it covers rows of any other topic. Raises Halted and the subclasses of Unavailable.
+        With `topics`, the report also covers rows outside all of their partitions, and with `other_topics`, rows of any
+        other topic. Raises Halted and subclasses of Unavailable.
         """
         results = self.verify(spans, on_progress)
         origins = self._events.origins(None if other_topics else topics) if topics else []
@@ -80,9 +80,9 @@ class Verifier:
         return Report(results, self._events.two_times(spans, self._listed), extra, beyond, conflicts)
 
     def verify(self, spans: Sequence[Span], on_progress: Callable[[Span, int], None]) -> list[Result]:
-        """Compare one span after another. `on_progress` is called with the offset that has been reached.
+        """Compare one span after another. `on_progress` is called with the offset reached.
 
-        Raises Halted and the subclasses of Unavailable.
+        Raises Halted and subclasses of Unavailable.
         """
         reader = SpanReader(self._settings)
         try:
@@ -115,7 +115,7 @@ class Verifier:
         return result
 
     def _without_dropped(self, compared: Compared, result: Result) -> Compared:
-        """Count rows as beyond retention instead of extra if Kafka deleted their messages after the plan was made."""
+        """Count rows whose messages Kafka has deleted since the plan was made as beyond retention, not as extra."""
         extra = compared.of(OffsetStatus.extra)
         if len(extra) == 0:
             return compared
@@ -126,7 +126,7 @@ class Verifier:
         return Compared(compared.offsets[keep], compared.statuses[keep], compared.doubled)
 
     def _explained(self, compared: Compared, result: Result, chunk: Chunk) -> tuple[Compared, Mapping[int, str]]:
-        """Split missing offsets into duplicates of stored events, and offsets that are missing for another reason."""
+        """Split missing offsets into duplicates of stored events and offsets missing for another reason."""
         missing = compared.of(OffsetStatus.missing)
         if len(missing) == 0:
             return compared, {}
@@ -141,7 +141,7 @@ class Verifier:
         return compared.with_status(np.array(sorted(duplicates), dtype=np.int64), OffsetStatus.duplicate), reasons
 
     def _with_differing(self, compared: Compared, result: Result, chunk: Chunk) -> tuple[Compared, Mapping[int, str]]:
-        """Mark stored rows whose values differ from their messages, with the fields that differ."""
+        """Mark stored rows whose values differ from their messages, with the differing fields."""
         stored = set(compared.of(OffsetStatus.stored).tolist())
         if not stored:
             return compared, {}
@@ -161,8 +161,8 @@ class Verifier:
         )
 
     def _above(self, stored: StoredOffsets, span: Span) -> list[int]:
-        """Return the stored offsets above the end of the log. The end is read last, so that it includes the messages of
-        rows that were read earlier.
+        """Return the stored offsets above the log's end. The end is read last, so that it includes the messages of rows
+        read earlier.
         """
         rows = stored.read(span.end + span.pending, limit=_STRAYS)
         if len(rows) == 0:

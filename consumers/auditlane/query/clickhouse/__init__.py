@@ -1,3 +1,3 @@
-"""Builds statements and runs them on ClickHouse. Queries have limits, also per tenant, can be cancelled, and return
-complete results.
+"""Builds statements and runs them on ClickHouse. Queries have limits, in total and per tenant, can be cancelled, and
+return complete results.
 """

@@ -43,9 +43,9 @@ class Limits:
     export_s: float = 3_600.0
     memory_bytes: int = 2 << 30
     threads: int = 4
-    # ClickHouse's setting: a query pauses for `PAUSE_MS` per block while a query with a smaller number runs.
+    # ClickHouse's `priority` setting: a query pauses for `PAUSE_MS` per block while one with a smaller number runs.
     priority: int = 1
-    rows_read: int = 0  # rows that a tenant's query may read; 0 means unlimited
+    rows_read: int = 0  # maximum number of rows that a tenant's query may read; 0 is unlimited
 
     @classmethod
     def of(cls, settings: Settings) -> Limits:
@@ -60,15 +60,15 @@ class Limits:
 QUERY_S: Final = 0.02  # the cost of any statement …
 BYTES_PER_S: Final = 500_000_000  # … plus the data that it reads, uncompressed
 
-_GRACE_S: Final = 1.0  # lets ClickHouse report its own time-out before the connection's
-PAUSE_MS: Final = 20  # per block, while a query of higher priority runs
+_GRACE_S: Final = 1.0  # time for ClickHouse to report its own time-out before the connection times out
+PAUSE_MS: Final = 20  # pause per block while a query with a higher priority runs
 
-# The pattern of the route for which the current statements run.
+# The route pattern for which the current statements run.
 ROUTE: Final[ContextVar[str]] = ContextVar("route", default="(background)")
-# (route, seconds, rows, bytes): the time until a response began, and what ClickHouse had read by then.
+# (route, seconds, rows, bytes): the time until the response began, and what ClickHouse had read by then.
 Observe = Callable[[str, float, int, int], None]
 
-# ClickHouse ends a query whose client has closed the connection. It only checks the connections of read-only queries.
+# ClickHouse ends a query when its client closes the connection, but only checks the connections of read-only queries.
 _CANCELLED: Final = {"readonly": 2, "cancel_http_readonly_queries_on_client_close": 1}
 
 
@@ -113,7 +113,7 @@ class Source(Protocol):
 
 
 class QueryExecutor:
-    """Runs statements under one set of limits. It connects with the first statement. Thread-safe.
+    """Runs statements under one set of limits. Connects with the first statement. Thread-safe.
 
     ClickHouse may be silent for `silence_s` seconds, and a statement may take `seconds`. `concurrency` limits each
     tenant's concurrent statements, and `observe` is called when a response begins.
@@ -153,8 +153,8 @@ class QueryExecutor:
         concurrency: TenantConcurrency | None = None,
         observe: Observe | None = None,
     ) -> QueryExecutor:
-        """Make an executor for statements for which people wait. Each takes at most `page_s` seconds, plus one second
-        if ClickHouse is silent.
+        """Make an executor for interactive statements. Each takes at most `page_s` seconds, plus one second if
+        ClickHouse does not respond.
         """
         limits = limits or Limits.of(settings)
         silence_s = limits.page_s + _GRACE_S
@@ -163,9 +163,9 @@ class QueryExecutor:
         )
 
     def open(self, statement: Statement, seconds: float | None = None) -> Source:
-        """Start a statement. The caller reads the body with `verified_batches`, and then closes it.
+        """Start a statement. The caller reads the body with `verified_batches` and then closes it.
 
-        `seconds` replaces the time limit of the executor.
+        `seconds` overrides the executor's time limit.
         """
         limits = {
             "max_execution_time": math.ceil(self._seconds if seconds is None else seconds),
@@ -174,7 +174,7 @@ class QueryExecutor:
             "priority": self._limits.priority,
             "low_priority_query_wait_time_ms": PAUSE_MS,
             "max_rows_to_read": _lower(statement.rows_read, 0 if statement.shared else self._limits.rows_read),
-            # Small blocks, since an export holds a few of them at a time.
+            # Small blocks, since an export buffers several at a time.
             "max_block_size": 4_096,
         }
         parameters = statement.parameters
@@ -193,7 +193,7 @@ class QueryExecutor:
         return source
 
     def event_table(self, database: str) -> str:
-        """Return the table with every stored copy of an event: that of all shards, or that of a single server.
+        """Return the table with every stored copy of an event: the distributed table in a cluster, or the local table.
 
         Raises the errors of `rows`.
         """
@@ -232,15 +232,15 @@ class QueryExecutor:
 
 
 def _lower(*limits: int) -> int:
-    """Return the lowest limit, where 0 means unlimited."""
+    """Return the lower limit, where 0 means unlimited."""
     return min(filter(None, limits), default=0)
 
 
 def _read(source: Source) -> tuple[int, int]:
-    """Return the numbers of rows and bytes that a statement had read when its response began. They are 0 if ClickHouse
-    did not report them.
+    """Return how many rows and bytes a statement had read when its response began, or 0 if ClickHouse did not report
+    it.
 
-    They do not depend on ClickHouse's load.
+    Unlike durations, these numbers do not depend on ClickHouse's load.
     """
     try:
         summary = json.loads(getattr(source, "headers", {}).get("X-ClickHouse-Summary", "{}"))
@@ -264,7 +264,7 @@ class TruncatedResult(StoreUnavailable):
 
 
 class _TailRecorder(io.RawIOBase):
-    """Passes a body to pyarrow, and keeps its last bytes."""
+    """Passes a body to pyarrow and keeps its last bytes."""
 
     def __init__(self, source: Source) -> None:
         self._source = source
@@ -281,7 +281,7 @@ class _TailRecorder(io.RawIOBase):
 
 
 def batches(source: Source) -> Iterator[pa.RecordBatch]:
-    """Yield the record batches of the body. Raises TruncatedResult unless it ends exactly with the end marker."""
+    """Yield the body's record batches. Raises TruncatedResult unless it ends exactly with the end marker."""
     recorder = _TailRecorder(source)
     with io.BufferedReader(recorder, 1 << 16) as body:
         try:
@@ -317,7 +317,7 @@ def _timed_out(cause: BaseException) -> bool:
 
 @contextmanager
 def errors() -> Iterator[None]:
-    """Turn the errors of ClickHouse calls into StoreUnavailable, StoreRefused or QueryTooLarge."""
+    """Convert errors of ClickHouse calls into StoreUnavailable, StoreRefused or QueryTooLarge."""
     try:
         with store_errors():
             yield

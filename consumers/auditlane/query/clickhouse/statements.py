@@ -1,7 +1,7 @@
 """Statements for ClickHouse, with their SQL, parameters and settings, and the columns of the view `log`.
 
 Values are sent as parameters, never in the SQL text. Columns are always written as `e.column`, because ClickHouse would
-take a bare name for an alias of the same name in the select list.
+resolve a bare name to an alias with that name in the select list.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ AS_TEXT: Final = {
     "ingested_at": "formatDateTime(e.ingested_at, '%Y-%m-%dT%H:%i:%S.%fZ', 'UTC')",
     "outcome": "toString(e.outcome)",
     "severity": "toString(e.severity)",
-    # ClickHouse holds IPv4 as an IPv6-mapped address.
+    # ClickHouse stores IPv4 addresses as IPv4-mapped IPv6 addresses.
     "ip": r"replaceRegexpOne(toString(e.ip), '^::ffff:([0-9]+[.])', '\\1')",
     "provenance": "toString(e.provenance)",
     "content_hash": "lower(hex(e.content_hash))",
@@ -37,10 +37,11 @@ AS_TEXT: Final = {
 JSON_LINE: Final = "formatRow('JSONEachRow', {})".format(
     ", ".join(f"{AS_TEXT.get(name, f'e.{name}')} AS {name}" for name in COLUMNS)
 )
-# The columns that two events in conflict share; with the content hash, a row's `Position` in a list by time.
+# The key that conflicting events share. With the content hash, it is a row's `Position` in a list by time.
 KEY: Final = "toUnixTimestamp64Micro(e.occurred_at) AS occurred_us, toString(e.event_id) AS id"
 PLACE: Final = f"{AS_TEXT['content_hash']} AS content, {KEY}"
-# The table with every stored copy of an event: of all shards, or of a single server. `QueryExecutor` adds its name.
+# Placeholder for the table with every stored copy of an event. `QueryExecutor` fills it in: a cluster has a distributed
+# table.
 EVENTS: Final = "{events:Identifier}"
 # Of the copies of an event, the one with the highest rank is the first that reached Kafka.
 RANK: Final = "e.first_wins AS rank"
@@ -48,10 +49,10 @@ RANK: Final = "e.first_wins AS rank"
 
 @dataclass(frozen=True, slots=True)
 class Statement:
-    """SQL with `{name:Type}` placeholders, their values, and the ClickHouse settings that its output depends on.
+    """SQL with `{name:Type}` placeholders, their values, and the ClickHouse settings on which the output depends.
 
-    `shared` means that the statement reads for all tenants at once, so the limit on rows read by a tenant's query does
-    not apply. `rows_read` is a limit of its own, 0 if it has none.
+    A `shared` statement serves all tenants at once, so the limit on rows read by a tenant's query does not apply.
+    `rows_read` is a limit of its own, or 0.
     """
 
     sql: str
@@ -82,7 +83,7 @@ class Parameters:
         self.values: dict[str, Any] = {"database": database}
 
     def add(self, kind: str, value: Any) -> str:
-        """Add a value of the ClickHouse type `kind`, and return its placeholder."""
+        """Add a value of ClickHouse type `kind`, and return its placeholder."""
         name = f"p{len(self.values)}"
         self.values[name] = value
         return f"{{{name}:{kind}}}"
@@ -92,11 +93,11 @@ class Parameters:
         return self.add("Array(String)", [value]) + "[1]"
 
     def hash(self, digits: str) -> str:
-        """Add a content hash of 32 hexadecimal digits, and return an expression for it."""
+        """Add a content hash (32 hexadecimal digits), and return an expression for it."""
         return f"toFixedString(unhex({self.text(digits)}), 16)"
 
     def time(self, value: datetime | int) -> str:
-        """Add a time, as a datetime or in microseconds, and return an expression for it."""
+        """Add a time (a datetime or microseconds), and return an expression for it."""
         micros = value if isinstance(value, int) else _micros(value)
         return f"fromUnixTimestamp64Micro({self.add('Int64', micros)}, 'UTC')"
 
@@ -110,7 +111,7 @@ def select(
     before: str = "",
     source: Literal["log", "events"] = "log",
 ) -> Statement:
-    """Build a SELECT over the view, or over the table, which may contain an event twice.
+    """Build a SELECT over the view `log`, or over the table, in which an event may occur twice.
 
     `conditions` start with the conditions of `sql.where`. `before` precedes the SELECT, and `tail` follows the WHERE.
     """
@@ -121,7 +122,7 @@ def select(
 
 
 def statement(sql: str, parameters: Parameters, *, shared: bool = False) -> Statement:
-    """Build a statement with the output settings that the code reading its result expects."""
+    """Build a statement with the output settings that the code that reads its result expects."""
     return Statement(sql, parameters.values, dict(_OUTPUT), shared)
 
 

@@ -1,6 +1,4 @@
-"""The columns of an export. They are those that the tenant's structure makes downloadable, or all columns for an
-operator.
-"""
+"""Columns of an export: those that the tenant's structure makes downloadable, or all columns for an operator."""
 
 from __future__ import annotations
 
@@ -13,7 +11,7 @@ from auditlane.runtime.errors import InvalidFilter
 from auditlane.store.presentation import DEFAULT_FIELDS, DisplayType, FieldView
 from auditlane.store.structure_cache import Structure
 
-# Columns that every event has, whatever the structure lists; they are exported only if named.
+# Columns that every event has, even if the structure does not list them. They are exported only if named.
 _IDENTITY: Final = {
     "event_id": "Event ID",
     "tenant_id": "Tenant",
@@ -41,22 +39,22 @@ class Column:
 
     @property
     def is_map(self) -> bool:
-        """Whether a cell contains keys and values."""
+        """Whether cells contain keys and values."""
         return not self.custom and self.name in _MAPS
 
     @property
     def metadata_key(self) -> str:
-        """The key of the metadata whose value a cell holds; empty for other columns."""
+        """The metadata key whose value a cell contains; empty for other columns."""
         return "" if self.custom or not self.name.startswith(_KEY) else self.name.removeprefix(_KEY)
 
     @property
     def is_time(self) -> bool:
-        """Whether a cell contains a time."""
+        """Whether cells contain a time."""
         return not self.custom and self.name in _TIMES
 
     @property
     def is_sentence(self) -> bool:
-        """Whether a cell contains the event as a sentence, which `query.export.sentences` makes."""
+        """Whether cells contain the event as a sentence, which `query.export.sentences` writes."""
         return not self.custom and self.name == "sentence"
 
     @property
@@ -65,7 +63,7 @@ class Column:
         return not self.custom and self.name == _CONFLICT
 
 
-# The columns that every OCSF event needs: its time, its class, and its identity.
+# The columns that every OCSF event needs for its time, class and identity.
 _OCSF: Final = ("event_id", "tenant_id", "occurred_at", "ingested_at", "action")
 _SENTENCE: Final = Column("sentence", "Sentence")  # exported only if named
 CONFLICT: Final = Column(_CONFLICT, "Conflict", in_table=True)  # not in the structure, so always downloadable
@@ -85,11 +83,10 @@ def of_operator(structure: Structure) -> list[Column]:
 
 
 def choose(structure: Structure, named: str | None, *, everything: bool = False) -> tuple[Column, ...]:
-    """Return the columns of an export. `named` lists columns in order, separated by commas. If it is None, return all
-    columns.
+    """Return the columns of an export. `named` lists columns in order, separated by commas. None means all columns.
 
-    A column has the name of its field in filters (`fields.total`), or the same name without the prefix (`total`).
-    Raises InvalidFilter for any other name.
+    A column is named like its field in filters (`fields.total`), with or without the prefix (`total`). Raises
+    InvalidFilter for any other name.
     """
     given = of_operator(structure) if everything else downloadable(structure)
     if named is None:
@@ -128,14 +125,14 @@ def withdrawn_of(columns: Sequence[Column], structure: Structure) -> list[Column
 
 
 def of_table(columns: Sequence[Column]) -> tuple[Column, ...]:
-    """Return the columns that the viewer's table shows. If it does not show any, return all columns."""
+    """Return the columns shown in the viewer's table, or all columns if it shows none of them."""
     return tuple(column for column in columns if column.in_table) or tuple(columns)
 
 
 def titled(columns: Sequence[Column], titles: Sequence[str] | None) -> tuple[Column, ...]:
-    """Return the columns with these titles, one for each column. The titles may be names in the reader's language.
+    """Return the columns with these titles, one per column, for example translated names.
 
-    Raises InvalidFilter if the numbers of columns and titles differ.
+    Raises InvalidFilter if the number of titles differs from the number of columns.
     """
     if titles is None:
         return tuple(columns)
@@ -149,7 +146,7 @@ def titled(columns: Sequence[Column], titles: Sequence[str] | None) -> tuple[Col
 
 
 def of_ocsf(columns: Sequence[Column], structure: Structure, *, everything: bool = False) -> tuple[Column, ...]:
-    """Return the columns, and the columns that every OCSF event needs. Raises InvalidFilter if one of these is not
+    """Return the columns, plus those that every OCSF event needs. Raises InvalidFilter if one of the latter is not
     downloadable.
     """
     given = of_operator(structure) if everything else downloadable(structure)
@@ -174,7 +171,7 @@ def _nameable(structure: Structure, given: list[Column], *, everything: bool) ->
 
 
 def _of_key(name: str, known: Mapping[str, Column]) -> Column | None:
-    """Return the column of a key of the metadata, if the metadata may be downloaded."""
+    """Return the column for a metadata key if the metadata may be downloaded, else None."""
     key = name.removeprefix(_KEY)
     return Column(name, key) if key not in ("", name) and "metadata" in known else None
 
@@ -185,7 +182,7 @@ def _column(field: FieldView) -> Column:
 
 
 def _distinct(columns: Sequence[Column]) -> tuple[Column, ...]:
-    """Return the columns with distinct titles, since readers of a file identify columns by title."""
+    """Return the columns with distinct titles, since readers of a file tell columns apart by title."""
     titles = [column.title for column in columns]
     return tuple(
         column if titles.count(column.title) == 1 else replace(column, title=f"{column.title} ({column.name})")

@@ -1,4 +1,4 @@
-"""The process that makes one document, which is a PDF or a workbook. It reads the rows from standard input, and writes
+"""The child process that creates one document, a PDF or a workbook. It reads the rows from standard input and writes
 the document to standard output.
 
 It imports as little as possible, since it is started for every document.
@@ -28,13 +28,13 @@ class _Document(Protocol):
 
 
 def main() -> int:
-    """Make the document. Returns the exit code."""
+    """Create the document. Returns the exit code."""
     request: dict[str, Any] = json.loads(sys.stdin.buffer.readline())
     import pyarrow as pa
 
     from auditlane.runtime.errors import ConfigError
 
-    make = (_workbook if request["format"] == "xlsx" else _pdf)()  # imports the library before memory is limited
+    make = (_workbook if request["format"] == "xlsx" else _pdf)()  # imports the library before the memory is limited
     _bound(request["memory_bytes"], request["seconds"])
     try:
         document = make(request)
@@ -46,7 +46,7 @@ def main() -> int:
             sys.stdout.buffer.write(piece)
         sys.stdout.buffer.flush()
     except (MemoryError, pa.ArrowMemoryError):
-        os._exit(NO_MEMORY)  # there is not enough memory for an orderly exit
+        os._exit(NO_MEMORY)  # too little memory for an orderly exit
     except ConfigError as error:
         print(error.message, file=sys.stderr)
         return WRONG_FONT
@@ -87,7 +87,7 @@ def _bound(memory_bytes: int, seconds: int) -> None:
     with contextlib.suppress(ImportError, OSError, ValueError):
         import resource
 
-        # Limits written memory, not address space, since libraries reserve more of it than they use.
+        # Limits written memory rather than address space, of which libraries reserve more than they use.
         resource.setrlimit(resource.RLIMIT_DATA, (memory_bytes, memory_bytes))
 
 

@@ -1,4 +1,4 @@
-"""Makes PDFs and workbooks in child processes. A document takes seconds of CPU time, which must not delay other
+"""Creates PDFs and workbooks in child processes. A document takes seconds of CPU time, which must not delay other
 requests.
 
 The parent sends the request as one line of JSON, and the rows as an Arrow stream. It then reads the finished document.
@@ -32,15 +32,15 @@ _FIX: Final = "Narrow the filter, choose fewer columns, or use csv, jsonl or par
 
 @dataclass(frozen=True, slots=True)
 class DocumentBounds:
-    """The limits for making one document."""
+    """Limits for creating one document."""
 
     memory_bytes: int = 1 << 30
     seconds: int = 300
 
 
 class DocumentProcess:
-    """An `Encoder` whose document is made by a child process. The child is started with the first rows, and `close`
-    ends it.
+    """An `Encoder` whose document a child process creates. The child is started with the first rows and ended by
+    `close`.
     """
 
     def __init__(
@@ -124,7 +124,7 @@ class DocumentProcess:
         return self._child
 
     def _failed(self) -> AuditlaneError:
-        """Return the error because of which the child ended without a document."""
+        """Return the error that explains why the child ended without a document."""
         assert self._child is not None
         child = self._child
         with contextlib.suppress(OSError, ValueError):
@@ -134,7 +134,7 @@ class DocumentProcess:
         self.close()
         if code == -signal.SIGALRM:
             return QueryTooLarge(f"Creating the {self._label} file exceeded the time limit.", field="format", fix=_FIX)
-        # Out of memory can also mean SIGKILL from the kernel or an abort in C++.
+        # SIGKILL from the kernel or an abort in C++ can also mean that memory ran out.
         if code in (document_child.NO_MEMORY, -signal.SIGKILL, -signal.SIGABRT) or "MemoryError" in output:
             problem = f"Creating the {self._label} file exceeded the memory limit."
             return QueryTooLarge(problem, field="format", fix=_FIX)

@@ -41,7 +41,7 @@ class Download(StreamingResponse):
     ) -> None:
         """Stream `export`. `place` is the slot from `downloads.begin`.
 
-        `on_complete`, which may block, is called after the last byte.
+        `on_complete` is called after the last byte, and may block.
         """
         self._downloads = downloads
         self._on_complete = on_complete
@@ -79,7 +79,7 @@ class Download(StreamingResponse):
 
 
 def headers_of(name: str, rows: int) -> dict[str, str]:
-    """Return the headers that every file has."""
+    """Return the headers for every file."""
     return {
         "Content-Disposition": f'attachment; filename="{name}"',
         ROWS_HEADER: str(rows),
@@ -89,5 +89,5 @@ def headers_of(name: str, rows: int) -> dict[str, str]:
 
 
 def file_name(tenant: str, format_: Format, now: datetime) -> str:
-    """Return a name such as `audit-acme-20260131T134500Z.csv`. A tenant id is safe in a header and in a file name."""
+    """Return a name such as `audit-acme-20260131T134500Z.csv`. A tenant id is safe in headers and file names."""
     return f"audit-{tenant}-{now.astimezone(UTC):%Y%m%dT%H%M%SZ}.{format_.extension}"

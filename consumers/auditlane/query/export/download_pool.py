@@ -1,4 +1,4 @@
-"""Limits concurrent exports, per tenant and in total. Exports run in threads that are separate from those for lists."""
+"""Limits concurrent exports, per tenant and in total. Exports run in threads separate from those for lists."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from auditlane.runtime.errors import Busy
 from auditlane.runtime.fair_share import current
 from auditlane.runtime.settings import Settings
 
-THREADS: Final = 16  # threads that run exports; an export does not hold one while its client reads slowly
+THREADS: Final = 16  # number of export threads; an export does not hold one while its client reads slowly
 T = TypeVar("T")
 
 
@@ -32,7 +32,7 @@ class DownloadPool:
 
     @classmethod
     def of(cls, settings: Settings) -> DownloadPool:
-        """Make a pool with the limits from the settings."""
+        """Make a pool with the settings' limits."""
         return cls(
             per_tenant=settings.export_downloads_per_tenant,
             pdfs=settings.export_pdfs,

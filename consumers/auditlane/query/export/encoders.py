@@ -1,4 +1,4 @@
-"""The encoder of each format, which turns rows into the bytes of a file."""
+"""Encoders, one per format, which turn rows into a file's bytes."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 
 class Lines:
-    """An `Encoder` for CSV and JSON Lines, which ClickHouse formats. Column 0 is a line including its line break."""
+    """An `Encoder` for CSV and JSON Lines, which ClickHouse formats. Column 0 is a line with its line break."""
 
     def __init__(self, header: bytes = b"") -> None:
         self._header = header
@@ -42,7 +42,7 @@ def encoder(
     more_font: Path | None = None,
     bounds: DocumentBounds | None = None,
 ) -> Encoder:
-    """Make the encoder for a form. The libraries of the rarer formats are imported only when they are needed."""
+    """Make the form's encoder. Libraries for the rarer formats are imported only when needed."""
     if form.format is Format.parquet:
         from auditlane.query.export.parquet import Parquet
 
@@ -59,7 +59,7 @@ def encoder(
 
 
 def completed(batches: Iterator[pa.RecordBatch], form: Form) -> Iterator[pa.RecordBatch]:
-    """Return the batches with the sentences that the form needs."""
+    """Return the batches with the sentences added that the form needs."""
     place = form.sentence_place
     if place is None:
         return batches
@@ -78,10 +78,10 @@ def _json_text(text: str) -> str:
 def _csv_header(form: Form) -> bytes:
     titles = [title if form.raw_formulas else neutral(title) for title in form.titles]
     line = form.separator.character.join('"' + title.replace('"', '""') + '"' for title in titles) + "\r\n"
-    # Excel takes a file without a BOM for one in the encoding of the user's region.
+    # Without a BOM, Excel assumes the encoding of the user's region.
     return line.encode("utf-8-sig" if form.dialect is Dialect.spreadsheet else "utf-8")
 
 
 def neutral(text: str) -> str:
-    """Return the text, prefixed with an apostrophe if a spreadsheet would run it as a formula."""
+    """Return the text, with an apostrophe in front if a spreadsheet would run it as a formula."""
     return f"'{text}" if text.startswith(FORMULA_STARTS) else text

@@ -34,7 +34,7 @@ from auditlane.runtime.errors import QueryTooLarge
 from auditlane.runtime.settings import Settings
 from auditlane.store.client import CONNECT_TIMEOUT_S
 
-_SILENCE_S: Final = 120.0  # a sort or a busy server may send nothing for a long time
+_SILENCE_S: Final = 120.0  # seconds without data: a sort or a busy server may send nothing for a long time
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,12 +46,12 @@ class Counted:
 
 
 class Export:
-    """A file with `rows` events that is being made. Each item of the iterator is the bytes of whole rows, and may be
+    """An export in progress, of `rows` events. Each item of the iterator contains the bytes of whole rows, and may be
     empty.
 
     Iterating raises StoreUnavailable or QueryTooLarge if the result is incomplete, and propagates the errors of
-    `check`, which is called before every batch of rows. In either case, the file is incomplete. `close` may be called
-    at any time, and ends the query. `written` and `position` are those after the newest chunk.
+    `check`, which is called before every batch of rows. In either case, the file is incomplete. `close` ends the query,
+    and may be called at any time. `written` and `position` describe the end of the latest chunk.
     """
 
     def __init__(
@@ -83,7 +83,7 @@ class Export:
                 self.written += batch.num_rows
                 self.position = Position.of(batch.slice(batch.num_rows - 1).to_pylist()[0])
                 yield piece
-        # There may be more rows, since another worker may still insert events up to the bound.
+        # More rows may exist, since another worker may still insert events up to the bound.
         if self.written < self.rows:
             raise TruncatedResult(f"it has {self.written} of {self.rows} rows")
         yield from self._encoder.end()
@@ -96,7 +96,7 @@ class Export:
 
 
 class Exporter:
-    """Makes exports. It connects with the first query. Thread-safe.
+    """Runs exports. Connects with the first query. Thread-safe.
 
     `require_standing` raises an error if the requester may not read the rest of an export, for example because its key
     was revoked.
@@ -111,10 +111,8 @@ class Exporter:
         concurrency: TenantConcurrency | None = None,
         observe: Observe | None = None,
     ) -> None:
-        """Create an exporter. `concurrency` limits a tenant's concurrent counts, together with the tenant's other
-        queries.
-        """
-        # An export reads as many rows as it exports. It runs on one thread and yields to lists, which users wait for.
+        """Create an exporter. `concurrency` limits a tenant's concurrent counts together with its other queries."""
+        # An export reads as many rows as it exports. It runs on one thread and yields to interactive lists.
         limits = limits or replace(Limits.of(settings), rows_read=0)
         self.database = settings.clickhouse_database
         self._font: Path | None = settings.export_font
@@ -141,7 +139,7 @@ class Exporter:
         return self.counted(compile_count(self.database, scope, filter_), scope, format_)
 
     def counted(self, statement: Statement, scope: TenantScope, format_: Format) -> Counted:
-        """Count like `count`, but with a given statement. Its single row contains `rows` and `bound`."""
+        """Count like `count`, but with a given statement, whose single row contains `rows` and `bound`."""
         found = self._counts.rows(statement, scope.tenant)[0]
         counted = Counted(int(found["rows"]), int(found["bound"]))
         if format_ is Format.pdf and counted.rows > PDF_ROWS:
@@ -162,11 +160,10 @@ class Exporter:
         after: Position | None = None,
         written: int = 0,
     ) -> Export:
-        """Start an export of the counted events, which are counted first if necessary. Most errors are raised here,
-        before the first byte.
+        """Start an export of the counted events, counting them first if necessary. Most errors are raised here, before
+        the first byte.
 
-        `after` and `written` resume an export after rows that were already written. Only line-based formats can be
-        resumed.
+        `after` and `written` resume an export after the rows already written. Only line-based formats can be resumed.
         """
         counted = counted or self.count(scope, filter_, form.format)
         statement = compile_export(
@@ -184,7 +181,9 @@ class Exporter:
         include_access: bool,
         written: int = 0,
     ) -> Export:
-        """Start an export like `export`, with a given statement, which must select the columns of `compile_export`."""
+        """Start an export like `export`, but with a given statement, which must select the columns of
+        `compile_export`.
+        """
         check = partial(self._require_standing, scope)
         check()
         made_at = f"{datetime.now(UTC):%Y-%m-%d %H:%M} UTC"
@@ -202,7 +201,7 @@ class Exporter:
 
     @property
     def executor(self) -> QueryExecutor:
-        """The executor for statements for which people wait."""
+        """The executor for interactive statements."""
         return self._counts
 
     def close(self) -> None:
@@ -212,7 +211,9 @@ class Exporter:
 
 
 def _primed(batches: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
-    """Read the first batch, and return an iterator of all batches. Most failures thus occur before the response."""
+    """Read the first batch, and return an iterator over all batches. This way, most failures occur before the response
+    starts.
+    """
     first = next(batches, None)
 
     def chained() -> Iterator[pa.RecordBatch]:

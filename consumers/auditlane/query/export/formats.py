@@ -1,4 +1,4 @@
-"""The formats of an export, and the interface of their encoders."""
+"""Formats of an export, and the interface of their encoders."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ PDF_ROWS: Final = 5_000
 
 
 class Format(StrEnum):
-    """The format of a file."""
+    """A file format."""
 
     csv = "csv"
     xlsx = "xlsx"
@@ -27,7 +27,7 @@ class Format(StrEnum):
 
     @property
     def media_type(self) -> str:
-        """The Content-Type of the file."""
+        """The file's Content-Type."""
         return _MEDIA_TYPES[self]
 
     @property
@@ -37,7 +37,7 @@ class Format(StrEnum):
 
     @property
     def extension(self) -> str:
-        """The extension of the file's name, without a dot."""
+        """The file name's extension, without a dot."""
         return "ocsf.jsonl" if self is Format.ocsf else self.value
 
     @property
@@ -77,8 +77,8 @@ class OcsfVersion(StrEnum):
 
 
 class Dialect(StrEnum):
-    """The kind of reader for which a CSV file is written. Spreadsheets need a byte order mark and times in their own
-    form.
+    """The kind of program for which a CSV file is written. Spreadsheets need a byte order mark and their own time
+    format.
     """
 
     raw = "raw"
@@ -86,7 +86,7 @@ class Dialect(StrEnum):
 
 
 class Separator(StrEnum):
-    """The separator of the cells of a CSV file."""
+    """The cell separator of a CSV file."""
 
     comma = "comma"
     semicolon = "semicolon"
@@ -94,7 +94,7 @@ class Separator(StrEnum):
 
     @property
     def character(self) -> str:
-        """The character between two cells."""
+        """The separator as a character."""
         return {"comma": ",", "semicolon": ";", "tab": "\t"}[self.value]
 
 
@@ -103,8 +103,8 @@ class Form:
     """A file's format and columns.
 
     With `raw_formulas`, CSV cells that a spreadsheet would run as formulas are left unchanged. `ocsf_version` applies
-    only to OCSF, and `dialect` and `separator` apply only to CSV. `zone` (IANA) applies to the times in files for
-    spreadsheets, and `sentences` to the column `sentence`.
+    only to OCSF, and `dialect` and `separator` only to CSV. `zone` (IANA) applies to times in files for spreadsheets,
+    and `sentences` to the column `sentence`.
     """
 
     format: Format
@@ -118,17 +118,17 @@ class Form:
 
     @property
     def sentence_place(self) -> int | None:
-        """The position of the column with the event as a sentence, or None if there is none."""
+        """The index of the sentence column, or None without one."""
         return next((place for place, column in enumerate(self.columns) if column.is_sentence), None)
 
     @property
     def local_times(self) -> bool:
-        """Whether times are local times of `zone`."""
+        """Whether times are local to `zone`."""
         return self.format is Format.xlsx or (self.format is Format.csv and self.dialect is Dialect.spreadsheet)
 
     @property
     def titles(self) -> list[str]:
-        """The titles of the columns. Those of local times name the zone, since the times themselves do not."""
+        """The column titles. Titles of local times name the zone, since the times themselves do not."""
         local = self.local_times
         return [
             f"{column.title} ({self.zone})" if local and column.is_time else column.title for column in self.columns
@@ -137,8 +137,8 @@ class Form:
 
 @dataclass(frozen=True, slots=True)
 class Heading:
-    """The heading of a file. It contains the tenant, the number of events, the time (UTC, as text), and whether events
-    about access to the log are included.
+    """A file's heading: the tenant, the number of events, the time (UTC, as text), and whether events about access to
+    the log are included.
     """
 
     tenant: str
@@ -157,11 +157,11 @@ class Encoder(Protocol):
         ...
 
     def add(self, batch: pa.RecordBatch) -> bytes:
-        """Return the bytes of further rows, which may be empty. `sql.compile_export` defines the columns."""
+        """Return the bytes for more rows, which may be empty. `sql.compile_export` defines the columns."""
         ...
 
     def end(self) -> Iterable[bytes]:
-        """Return the last bytes, in pieces."""
+        """Return the last bytes, in chunks."""
         ...
 
     def close(self) -> None:
@@ -169,5 +169,5 @@ class Encoder(Protocol):
         ...
 
 
-# A spreadsheet runs a cell with one of these prefixes as a formula; full-width forms count in some locales.
+# A spreadsheet runs a cell with one of these prefixes as a formula. Full-width forms count in some locales.
 FORMULA_STARTS: Final = ("=", "+", "-", "@", "\t", "\r", "\n", "＝", "＋", "－", "＠")

@@ -1,4 +1,4 @@
-"""The fonts of a PDF. They determine the width of each character, and the substitute for a missing character."""
+"""Fonts of a PDF: each character's width, and a substitute for characters that no font has."""
 
 from __future__ import annotations
 
@@ -17,13 +17,13 @@ from auditlane.runtime.errors import ConfigError
 
 OWN: Final = "own"  # DejaVu Sans, next to this module
 MORE: Final = "more"
-_FONTS: Final = (b"\x00\x01\x00\x00", b"OTTO", b"true", b"ttcf")  # the first bytes of a font file
+_FONTS: Final = (b"\x00\x01\x00\x00", b"OTTO", b"true", b"ttcf")  # the first bytes of font files
 _BREAKS: Final = {"\n": "↵", "\r": "", "\t": " "}
 logging.getLogger("fontTools").setLevel(logging.ERROR)
 
 
 class Glyphs:
-    """The fonts of one document. `more` is a font file for characters that DejaVu Sans lacks."""
+    """A document's fonts. `more` is a font file for characters that DejaVu Sans lacks."""
 
     def __init__(self, document: FPDF, more: Path | None = None) -> None:
         """Add the fonts to the document. Raises ConfigError if `more` is not a font."""
@@ -41,8 +41,8 @@ class Glyphs:
         weakref.finalize(self, _close, [font.ttfont for font in self._fonts.values()])
 
     def drawable(self, text: str) -> str:
-        """Replace characters that cannot be drawn: `⟨U+4E2D⟩` stands for a character that no font has, and `↵` for a
-        line break.
+        """Replace characters that cannot be drawn: a character missing from all fonts with its code, such as
+        `⟨U+4E2D⟩`, and a line break with `↵`.
         """
         if text.isascii() and text.isprintable():
             return text
@@ -55,7 +55,7 @@ class Glyphs:
     def wrap(self, text: str, max_width: float) -> list[str]:
         """Break the text, at spaces if possible, into lines of at most `max_width` thousandths of the font size.
 
-        A line with a single character may be wider.
+        A single character may be wider than that.
         """
         lines, start, space, used = [], 0, -1, 0.0
         for place, character in enumerate(text):

@@ -26,15 +26,15 @@ JOB_TTL: Final = timedelta(minutes=15)  # a download that has started continues;
 
 
 class RequireStanding(Protocol):
-    """Raises Unauthenticated or Forbidden if the requester of an export, or of a link to it, has lost access to it."""
+    """Raises Unauthenticated or Forbidden if the requester of an export or of a link has lost access."""
 
     def __call__(self, scope: TenantScope, behind: str = "link") -> None:
-        """Check the requester. `behind` is the subject of the error, which is a link or an export."""
+        """Check the requester. `behind` is the error's subject, a link or an export."""
         ...
 
 
 class Signer(Protocol):
-    """Signs and verifies claims, like the signing keys."""
+    """Signs and verifies claims, as the signing keys do."""
 
     def sign(self, purpose: str, claims: Mapping[str, Any], *, now: datetime, ttl: timedelta) -> str: ...
     def verify(self, purpose: str, token: str, *, now: datetime) -> dict[str, Any]: ...
@@ -42,9 +42,7 @@ class Signer(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class LinkTarget:
-    """The target of a code. It consists of the pairs of an export or the id of a job, and the scope for which the code
-    was signed.
-    """
+    """What a code leads to: an export (its pairs) or a job (its id), and the scope for which the code was signed."""
 
     scope: TenantScope
     actor_type: str
@@ -73,17 +71,17 @@ class DownloadLinks:
         self._url = url
 
     def base(self, request: Any) -> str:
-        """Return the base URL of links for this request. Raises InvalidInput if its Host is not this service."""
+        """Return the base URL for links in this request. Raises InvalidInput if its Host header does not name this
+        service.
+        """
         return base_of(request, self._url)
 
     def of_export(self, scope: TenantScope, auditor: RequestAuditor, pairs: list[tuple[str, str]], *, base: str) -> str:
-        """Return a link to the export that these pairs describe (format, columns, filter). It is valid for one
-        minute.
-        """
+        """Return a link, valid for one minute, to the export with these pairs (format, columns, filter)."""
         return self._link(scope, auditor, {"pairs": marked(scope, pairs)}, QUERY_TTL, base)
 
     def of_job(self, scope: TenantScope, auditor: RequestAuditor, job: str, *, base: str) -> str:
-        """Return a link to a job's file. It is valid for 15 minutes."""
+        """Return a link, valid for 15 minutes, to a job's file."""
         return self._link(scope, auditor, {"pairs": marked(scope, ()), "job": job}, JOB_TTL, base)
 
     def open(self, code: str) -> LinkTarget:

@@ -11,7 +11,7 @@ import pyarrow.parquet as pq
 
 from auditlane.query.export.columns import Column
 
-# A row group is closed at either limit. Larger groups compress a little better, but are held in memory.
+# A row group is closed at either limit. Larger groups compress slightly better but stay in memory.
 GROUP_ROWS: Final = 50_000
 GROUP_BYTES: Final = 16 << 20
 _TEXT_MAP: Final = pa.map_(pa.string(), pa.string())
@@ -23,7 +23,7 @@ _TYPES: Final[dict[str, pa.DataType]] = {
 
 
 def schema_of(columns: Sequence[Column]) -> pa.Schema:
-    """Return the schema. A column's display name is in its metadata, under `title`."""
+    """Return the schema. Each column's metadata contains its display name under `title`."""
     return pa.schema([pa.field(column.name, _type(column), metadata={"title": column.title}) for column in columns])
 
 

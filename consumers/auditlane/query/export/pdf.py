@@ -1,4 +1,6 @@
-"""PDF files, with a table on landscape pages. The number of rows is limited, since a document is built in memory."""
+"""Writes PDF files, with a table on landscape pages. The number of rows is limited, since a document is built in
+memory.
+"""
 
 from __future__ import annotations
 
@@ -23,7 +25,7 @@ _NARROWEST, _WIDEST = 10.0, 90.0  # mm
 
 
 class Pdf:
-    """An `Encoder` for text cells. The first rows determine the widths of the columns."""
+    """An `Encoder` for text cells. The first rows determine the column widths."""
 
     def __init__(self, columns: Sequence[Column], heading: Heading, more_font: Path | None = None) -> None:
         self._document = FPDF(orientation="landscape", format="A4", unit="mm")
@@ -55,9 +57,7 @@ class Pdf:
         return (bytes(self._document.output()),)
 
     def _fitting(self, rows: list[list[str]]) -> list[float]:
-        """Return the width of each column in mm. Narrow columns get the width that they need, and the others share the
-        rest.
-        """
+        """Return each column's width in mm. Narrow columns get the width that they need; the others share the rest."""
         needs = [
             min(max(self._mm(title), *(self._mm(row[place]) for row in rows), _NARROWEST) + 2 * _PADDING, _WIDEST)
             for place, title in enumerate(self._titles)
@@ -122,16 +122,14 @@ class Pdf:
 
 
 def shortened(text: str) -> str:
-    """Return the text, truncated if it is too long for a cell. A truncated text ends in a note about how much is
-    missing.
-    """
+    """Return the text. If it is too long for a cell, it is truncated and ends in a note about how much is missing."""
     if len(text) <= CELL_CHARS:
         return text
     return f"{text[:CELL_CHARS]}… ({len(text) - CELL_CHARS} more characters)"
 
 
 def shared(needs: Sequence[float], room: float) -> list[float]:
-    """Return widths that fill `room`. Narrow columns get the width that they need, and wide columns share the rest
+    """Return widths that fill `room`. Narrow columns get the width that they need; wide columns share the rest
     equally.
     """
     total = sum(needs)

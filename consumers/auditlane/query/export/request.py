@@ -1,4 +1,4 @@
-"""Parses a request for an export. It has a format and columns, and all other parameters are its filter."""
+"""Parses an export request: a format and columns; all other parameters form its filter."""
 
 from __future__ import annotations
 
@@ -129,7 +129,7 @@ class ExportSpec:
 
 
 def export_spec(pairs: Iterable[Pair], scope: TenantScope, structure_of: StructureOf) -> ExportSpec:
-    """Parse the pairs of an export. Raises InvalidFilter, which names the parameter."""
+    """Parse an export's pairs. Raises InvalidFilter, which names the parameter."""
     own, filter_ = split(pairs, OWN, from_structure(structure_of)(scope.tenant))
     format_ = Format(one_of("format", own.get("format"), tuple(Format)))
     formulas = one_of("formulas", own.get("formulas"), FORMULAS, FORMULAS[0])
@@ -141,7 +141,7 @@ def export_spec(pairs: Iterable[Pair], scope: TenantScope, structure_of: Structu
     structure = structure_of(scope.tenant)
     columns = titled(choose(structure, own.get("columns")), _titles(own.get("titles")))
     if format_ is Format.pdf and "columns" not in own:
-        columns = of_table(columns)  # a page is not wide enough for more
+        columns = of_table(columns)  # a page is too narrow for more
     if format_ is Format.ocsf:
         columns = of_ocsf(columns, structure)
     form = Form(
@@ -158,7 +158,7 @@ def export_spec(pairs: Iterable[Pair], scope: TenantScope, structure_of: Structu
 
 
 def sentences_of(columns: Iterable[Column], structure: Structure, language: str) -> Sentences:
-    """Return the settings for the column `sentence`. The sentences contain only fields that may be downloaded."""
+    """Return the settings for the column `sentence`. Sentences contain only downloadable fields."""
     if not any(column.is_sentence for column in columns):
         return DEFAULT
     readable = [(column.name, column.custom) for column in downloadable(structure)]
@@ -166,7 +166,7 @@ def sentences_of(columns: Iterable[Column], structure: Structure, language: str)
 
 
 def filter_of(pairs: Iterable[Pair], tenant: str, structure_of: StructureOf) -> Filter:
-    """Return the filter of a job's pairs, which were valid when the job was created."""
+    """Return the filter for a job's pairs, which were valid when the job was created."""
     return split(pairs, OWN, from_structure(structure_of)(tenant))[1]
 
 

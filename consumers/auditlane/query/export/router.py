@@ -1,4 +1,4 @@
-"""The routes that send a tenant's log as a file immediately, and that create links to it for browsers."""
+"""Routes that send a tenant's log as a file immediately, or create a link to such a file for browsers."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ FILE: Final = {
 
 
 class LastDownload(BaseModel):
-    """The caller's last complete download of a search. `events` is the number of events that it lacks."""
+    """The caller's last complete download of a search. `events` is the number of matching events stored since then."""
 
     at: datetime | None = Field(description="When that download began. Null before the first one.")
     events: int
@@ -54,12 +54,12 @@ class LinkAnswer(BaseModel):
 
 
 async def export_events(request: Request, scope: Scope, exports: Exports) -> Response:
-    """Download all events that match now, newest first. Their number is not limited."""
+    """Download all events that match now, newest first. There is no limit on their number."""
     return await _send(request, exports, scope, request.query_params.multi_items())
 
 
 def last_download(request: Request, scope: Scope, exports: Exports) -> LastDownload:
-    """Return the time when the caller last downloaded this search with `since`, and the number of newer events."""
+    """Return when the caller last downloaded this search with `since`, and the number of events stored since then."""
     auditor_of(request).recorded = True
     pairs = [("format", "csv"), ("since", "last"), *request.query_params.multi_items()]
     spec = export_spec(pairs, scope, exports.structure_of)
@@ -83,7 +83,7 @@ def export_link(request: Request, body: ExportRequest, scope: Scope, exports: Ex
 
 
 async def download(request: Request, exports: Exports, code: str | None = CODE) -> Response:
-    """Download the file that the link's code identifies. It is a new export, or the file of a job.
+    """Download the file for a link's code: a new export, or a job's file.
 
     HEAD returns only the headers.
     """

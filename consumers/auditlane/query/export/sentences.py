@@ -1,8 +1,8 @@
-"""The column `sentence` of an export, which describes each event in a sentence. The sentences are made here, not by
+"""The column `sentence` of an export, which describes each event in a sentence. Sentences are written here, not by
 ClickHouse.
 
-The statement returns the inputs of a sentence as JSON in the column INPUTS, and MARKER at the place for the sentence in
-a line.
+The statement returns a sentence's inputs as JSON in the column INPUTS, and puts MARKER where the sentence belongs in a
+line.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from auditlane.store.presentation import NamedAction
 
 NAME: Final = "sentence"
 INPUTS: Final = "sentence_inputs"
-MARKER: Final = uuid.uuid4().hex  # no value can contain it on purpose
+MARKER: Final = uuid.uuid4().hex  # random, so that no value can contain it on purpose
 FIELDS: Final = (
     "action",
     "outcome",
@@ -41,10 +41,9 @@ _ALWAYS: Final = ("action", "outcome")
 
 @dataclass(frozen=True, slots=True)
 class Sentences:
-    """The settings for sentences: the language, the environment's own actions, and the fields that sentences may
-    contain.
+    """Settings for sentences: the language, the environment's own actions, and the fields that sentences may contain.
 
-    `fields` names base fields, and `custom` names custom fields. None permits all fields.
+    `fields` contains names of base fields, and `custom` of custom fields. None allows all fields.
     """
 
     language: str = "en"
@@ -56,7 +55,7 @@ class Sentences:
     def of(cls, language: str, actions: Iterable[NamedAction], readable: Iterable[tuple[str, bool]]) -> Sentences:
         """Create the settings for a reader, whose sentences contain only the `readable` fields.
 
-        Each of these is a pair of the field's name and whether it is a custom field.
+        Each item of `readable` is a field's name and whether it is a custom field.
         """
         given = set(readable)
         fields = tuple(name for name in FIELDS if name in _ALWAYS or (name, False) in given)
@@ -69,7 +68,7 @@ DEFAULT: Final = Sentences()
 def with_sentences(
     batches: Iterator[pa.RecordBatch], sentences: Sentences, place: int, cell: Callable[[str], str] | None
 ) -> Iterator[pa.RecordBatch]:
-    """Yield the batches with their sentences, in place of INPUTS.
+    """Yield the batches with sentences in place of INPUTS.
 
     `place` is the sentence's column in formats with columns. `cell` quotes a sentence for a line, and is None in
     formats with columns.

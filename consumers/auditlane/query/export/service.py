@@ -1,4 +1,4 @@
-"""The exports of one `serve` process. They are made from the settings, started and closed here."""
+"""The exports of one `serve` process: creates the parts from the settings, starts and closes them."""
 
 from __future__ import annotations
 
@@ -32,11 +32,11 @@ from auditlane.store.client import LazyClient, connect
 
 
 class ExportService:
-    """The state behind the export routes. Call `start` before the first request and `close` after the last.
+    """State behind the export routes. Call `start` before the first request and `close` after the last.
 
-    A tenant has at most `max_jobs` jobs, each of which is kept for `keep` after it ended. `wake` starts a new job
-    without delay, and `count_rows(format, rows)` records an export that ended. `require_standing` raises an error when
-    a scope has lost access to its export.
+    A tenant has at most `max_jobs` jobs. A job is kept for `keep` after it ends. `wake` starts a new job without delay,
+    and `count_rows(format, rows)` records the rows of a finished export. `require_standing` raises an error if a scope
+    has lost access to its export.
     """
 
     exporter: Exporter
@@ -90,7 +90,7 @@ class ExportService:
 
     @property
     def job_figures(self) -> Mapping[State, JobFigures]:
-        """Return the figures of the jobs in each state, at the time of the last scan."""
+        """Return the figures for each job state, as of the last scan."""
         return self._runner.figures
 
     def wake(self) -> None:
@@ -98,13 +98,13 @@ class ExportService:
         self._runner.wake()
 
     def covered(self, scope: TenantScope, spec: ExportSpec) -> tuple[Filter, Extent]:
-        """Return the filter for an export with `since`, and the extent that the export covers."""
+        """Return the filter for an export with `since`, and the extent that it covers."""
         earlier = self.extents.last(scope, spec.filter)
         present = self.extents.present(scope, earlier)
         return narrowed(spec.filter, earlier if spec.since == "last" else None, present), present
 
     def note_download(self, scope: TenantScope, filter_: Filter, extent: Extent) -> None:
-        """Note that a download is complete. If the store is unavailable, the next download repeats its events."""
+        """Record that a download is complete. If the store is unavailable, the next download repeats its events."""
         try:
             self.extents.keep(scope, filter_, extent)
         except AuditlaneError as error:
@@ -122,7 +122,7 @@ class ExportService:
 
 
 async def exports_of(request: Request) -> ExportService:
-    """Return the exports of the app that handles this request."""
+    """Return the export service of the app that handles this request."""
     exports: ExportService = request.app.state.services.exports
     return exports
 

@@ -1,10 +1,10 @@
-"""Keeps the end of a person's last download of a search, so that the next one contains exactly the events stored since
-then.
+"""Records where a person's last download of a search ended, so that the next one contains exactly the events stored
+since then.
 
-The end is not a time, since a worker may store an event seconds after it received it, and an event may occur long
-before it is sent. It is the set of Kafka offsets that were stored, kept as the highest offset of each partition and the
-gaps below it. A download contains the offsets of the present set that the earlier set lacked, so every event is in
-exactly one download.
+A time would not do: a worker may store an event seconds after receiving it, and an event may be sent long after it
+occurred. Instead, the end is the set of stored Kafka offsets, kept as each partition's highest offset and the gaps
+below it. A download contains the offsets stored now that the earlier set lacked, so every event is in exactly one
+download.
 """
 
 from __future__ import annotations
@@ -28,9 +28,9 @@ from auditlane.query.live.seen_offsets import SeenOffsets, union, unseen
 from auditlane.query.sql import where
 from auditlane.store.leases import keep_state, load_state
 
-# No insert is expected to become visible later than this after its `ingested_at`; live streams assume the same.
+# Inserts are expected to become visible within this time after their `ingested_at`; live streams assume the same.
 _SETTLED_MS: Final = 3_600_000
-_MAX_GAPS: Final = 1_000  # per partition; the newest, since older ones are dead letters
+_MAX_GAPS: Final = 1_000  # per partition; the newest are kept, since older gaps are dead letters
 
 
 class Extent(BaseModel):
@@ -43,38 +43,39 @@ class Extent(BaseModel):
 
     @classmethod
     def of(cls, at: datetime, seen: Mapping[PartitionKey, SeenOffsets]) -> Extent:
-        """Create the extent of the offsets that are stored at a time."""
+        """Create an extent from the offsets stored at a time."""
         return cls(at=at, seen=tuple((*place, one.top, one.gaps) for place, one in sorted(seen.items())))
 
     def offsets(self) -> dict[PartitionKey, SeenOffsets]:
-        """Return the stored offsets of each partition."""
+        """Return each partition's stored offsets."""
         return {(topic, partition): SeenOffsets(top, gaps) for topic, partition, top, gaps in self.seen}
 
 
 class Extents:
-    """Reads and keeps the extents of downloads for each person, tenant and search. Thread-safe."""
+    """Stores the extents of downloads, per person, tenant and search. Thread-safe."""
 
     def __init__(self, client: Callable[[], Client], database: str, executor: QueryExecutor) -> None:
         self._client, self._database, self._executor = client, database, executor
 
     def last(self, scope: TenantScope, filter_: Filter) -> Extent | None:
-        """Return the extent of the person's last complete download of this search, or None if there is none."""
+        """Return the extent of the person's last complete download of this search, or None before the first."""
         found = load_state(self._client(), self._database, _name(scope, filter_))
         return Extent.model_validate_json(found) if found else None
 
     def keep(self, scope: TenantScope, filter_: Filter, extent: Extent) -> None:
-        """Record that a download is complete, unless a later one is. Raises the errors of the store."""
+        """Record that a download is complete, unless a later one already is. Raises the errors of the store."""
         began_us = (extent.at - datetime(1970, 1, 1, tzinfo=UTC)) // timedelta(microseconds=1)
         keep_state(self._client(), self._database, _name(scope, filter_), began_us, extent.model_dump_json())
 
     def present(self, scope: TenantScope, earlier: Extent | None) -> Extent:
-        """Return the extent of the offsets that are stored now. It includes the offsets of `earlier`, even if they seem
-        to be gaps.
+        """Return the extent of the offsets stored now. It includes the offsets of `earlier`, even if they appear to be
+        gaps.
         """
         now = datetime.now(UTC)
         rows = self._executor.rows(_compile_tops(self._database, scope), scope.tenant)
         tops = {_place(row): int(row["top"]) for row in rows}
-        # Read after the partitions, so that an event stored in between is either covered with its gaps or not at all.
+        # Read after the partitions, so that an event stored in between is either covered together with its gaps or not
+        # at all.
         newest = self._executor.rows(_compile_newest(self._database, [*tops], now), scope.tenant)
         seen = {place: SeenOffsets(top) for place, top in tops.items()}
         for row in newest:
@@ -85,14 +86,14 @@ class Extents:
 
 
 def narrowed(filter_: Filter, earlier: Extent | None, present: Extent) -> Filter:
-    """Return the filter for the events of `present` that `earlier` lacks."""
+    """Return the filter for the events that are in `present` but not in `earlier`."""
     before = earlier.offsets() if earlier else {}
     ranges = {place: unseen(before.get(place), seen) for place, seen in present.offsets().items()}
     return replace(filter_, offsets={place: found for place, found in ranges.items() if found})
 
 
 def places_of(filter_: Filter) -> tuple[tuple[str, int, tuple[OffsetRange, ...]], ...] | None:
-    """Return the offsets that the filter selects, in the form in which a job's record keeps them."""
+    """Return the filter's offsets in the form of a job's record."""
     if filter_.offsets is None:
         return None
     return tuple((*place, tuple(ranges)) for place, ranges in filter_.offsets.items())
@@ -104,7 +105,7 @@ def _name(scope: TenantScope, filter_: Filter) -> str:
 
 
 def _compile_tops(database: str, scope: TenantScope) -> Statement:
-    """Compile a query for the partitions with the tenant's events. Each row contains `topic`, `partition` and `top`,
+    """Compile a query for the partitions that contain the tenant's events. Each row has `topic`, `partition` and `top`,
     the tenant's highest offset.
     """
     parameters = Parameters(database)
@@ -113,7 +114,9 @@ def _compile_tops(database: str, scope: TenantScope) -> Statement:
 
 
 def _compile_newest(database: str, places: list[PartitionKey], now: datetime) -> Statement:
-    """Compile the newest offsets of these partitions, of all tenants. Rows: `topic`, `partition`, `top`, `gaps`."""
+    """Compile a query for the newest offsets of all tenants in these partitions. Each row has `topic`, `partition`,
+    `top` and `gaps`.
+    """
     parameters = Parameters(database)
     since_ms = int(now.timestamp() * 1000) - _SETTLED_MS
     pairs = " OR ".join(

@@ -1,7 +1,7 @@
-"""The statement of an export, whose conditions `query.sql.where` compiles from a filter.
+"""Compiles the statement of an export. `query.sql.where` compiles its filter's conditions.
 
-ClickHouse formats lines (CSV, JSON Lines and those that become OCSF) as `line`. Other formats have the columns `c0`,
-`c1`, …
+ClickHouse formats lines (CSV, JSON Lines, and the input for OCSF) as `line`. Other formats have the columns `c0`, `c1`,
+…
 """
 
 from __future__ import annotations
@@ -22,12 +22,12 @@ from auditlane.query.sort import NEWEST_FIRST, Position, beside
 from auditlane.query.sql import where
 
 _ESCAPES: Final = {"\t": "\\t", "\r": "\\r", "\n": "\\n", "-": "\\-"}
-# For use in a quoted SQL string, so backslashes are doubled.
+# For a quoted SQL string, so backslashes are doubled.
 FORMULA: Final = "^[{}]".format("".join(_ESCAPES.get(start, start) for start in FORMULA_STARTS)).replace("\\", "\\\\")
 _NUMBER: Final = "^[+-]?[0-9.]+([eE][+-]?[0-9]+)?$"
 # Cells are valid UTF-8; lines are read as bytes.
 CELLS: Final = {"output_format_arrow_string_as_string": 1}
-Conflict = Callable[[], str]  # compiles whether an event is in conflict
+Conflict = Callable[[], str]  # compiles the condition that an event is in conflict
 
 
 def compile_export(
@@ -41,8 +41,8 @@ def compile_export(
 ) -> Statement:
     """Compile the statement that selects the events ingested up to the bound, newest first.
 
-    With `after`, it selects only events older than that position. The last columns, `statements.PLACE`, are the row's
-    position.
+    With `after`, only events older than that position are selected. The last columns, `statements.PLACE`, give the
+    row's position.
     """
     parameters = Parameters(database)
     conflict = partial(in_conflict, parameters, scope, filter_)
@@ -71,9 +71,7 @@ def compile_export(
 
 
 def _json_line(parameters: Parameters, columns: tuple[Column, ...], conflict: Conflict) -> str:
-    """Compile the row as a JSON object in the form of the list API. `fields` contains only custom fields that have a
-    value.
-    """
+    """Compile the row as a JSON object, in the list API's form. `fields` contains only custom fields with a value."""
     base = [column for column in columns if not column.custom and not column.metadata_key]
     members = [f"{_value(parameters, column, conflict)} AS {column.name}" for column in base]
     keys = [column.metadata_key for column in columns if column.metadata_key]
@@ -107,7 +105,7 @@ def _csv_line(parameters: Parameters, form: Form, conflict: Conflict) -> str:
 
 
 def _typed(parameters: Parameters, column: Column, conflict: Conflict) -> str:
-    """Compile a Parquet cell. It is a time, a map, the conflict as a boolean, or else UTF-8 text or NULL."""
+    """Compile a Parquet cell: a time, a map, a boolean for the conflict, or else UTF-8 text or NULL."""
     if column.is_map:
         pair = "toValidUTF8(toString(name)), toValidUTF8(value)"
         return f"CAST(mapApply((name, value) -> ({pair}), e.{column.name}), 'Map(String, String)')"
@@ -119,14 +117,14 @@ def _typed(parameters: Parameters, column: Column, conflict: Conflict) -> str:
 
 
 def _text(parameters: Parameters, column: Column, conflict: Conflict) -> str:
-    """Compile a PDF cell, which is text or NULL. The conflict is `true` or empty."""
+    """Compile a PDF cell: text or NULL. A conflict is `true` or empty."""
     text = f"if({conflict()}, 'true', '')" if column.is_conflict else _value(parameters, column, conflict)
     text = f"toJSONString({text})" if column.is_map else text
     return f"CAST(toValidUTF8({text}), 'Nullable(String)')"
 
 
 def _sheet(zone: str, parameters: Parameters, column: Column, conflict: Conflict) -> str:
-    """Compile a cell of a workbook. It is a local time in days since 1899-12-30, a boolean, or else text or NULL."""
+    """Compile a workbook cell: a local time in days since 1899-12-30, a boolean, or else text or NULL."""
     if column.is_time:
         at = f"toTimeZone(e.{column.name}, {parameters.add('String', zone)})"
         return f"(toUnixTimestamp64Milli(toDateTime64({at}, 3)) / 1000 + timezoneOffset({at})) / 86400 + 25569"

@@ -1,4 +1,4 @@
-"""Excel workbooks, which are written row by row in constant memory. The library buffers rows in a folder."""
+"""Writes Excel workbooks row by row in constant memory. The library buffers rows in a folder."""
 
 from __future__ import annotations
 
@@ -13,13 +13,13 @@ import xlsxwriter
 from xlsxwriter.format import Format
 from xlsxwriter.worksheet import Worksheet
 
-SHEET_ROWS: Final = 1_048_576  # rows of a sheet, including its header
+SHEET_ROWS: Final = 1_048_576  # maximum number of rows in a sheet, including its header
 CELL_CHARS: Final = 32_767
-_EXACT_DIGITS: Final = 15  # significant digits that a numeric cell stores exactly
+_EXACT_DIGITS: Final = 15  # number of significant digits that a numeric cell stores exactly
 _NUMBER: Final = re.compile(r"[+-]?[0-9]+(?:\.[0-9]+)?")
 _PIECE: Final = 1 << 20
 _TIME_WIDTH, _TEXT_WIDTH = 23, 20
-# A link or formula would be made from text only by `Worksheet.write`, which is not used.
+# Only `Worksheet.write`, which is not used, would turn text into links or formulas.
 _OPTIONS: Final[dict[str, Any]] = {"constant_memory": True}
 
 
@@ -84,7 +84,7 @@ class Workbook:
 
 
 def number_of(text: str) -> float | None:
-    """Parse a number. Returns None if the text is not a number, or if a cell cannot represent it exactly."""
+    """Parse a number. Returns None if the text is not a number, or a cell cannot represent it exactly."""
     if not _NUMBER.fullmatch(text) or sum(map(str.isdigit, text)) > _EXACT_DIGITS:
         return None
     number = float(text)
@@ -94,7 +94,7 @@ def number_of(text: str) -> float | None:
 def shortened(text: str) -> str:
     """Return the text. If it does not fit in a cell, return its beginning and the number of omitted characters.
 
-    A cell counts UTF-16 code units.
+    Cells are limited in UTF-16 code units.
     """
     if len(text) <= CELL_CHARS // 2 or len(text.encode("utf-16-le")) // 2 <= CELL_CHARS:
         return text

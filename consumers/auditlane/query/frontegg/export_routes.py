@@ -1,4 +1,4 @@
-"""The export routes of Frontegg's clients. The result is a CSV or a PDF with the columns that the body names."""
+"""Export routes for Frontegg's clients: CSV or PDF, with the columns named in the body."""
 
 from __future__ import annotations
 
@@ -62,7 +62,7 @@ async def newer(request: Request, scope: Scope, exports: Exports, given: Propert
 
 
 def build(authorize: Authorize) -> APIRouter:
-    """Build the routes. `authorize(permission)` returns a dependency that finds the tenant in Frontegg's header."""
+    """Build the routes. `authorize(permission)` returns a dependency that reads the tenant from Frontegg's header."""
     router = APIRouter(include_in_schema=False, dependencies=[granted(authorize(Permission.export))])
     for path, handler in (
         ("/audits/export/csv", csv),
@@ -107,8 +107,8 @@ def _started(exporter: Exporter, scope: TenantScope, query: AuditQuery, form: Fo
 
 
 def columns_of(properties: list[Property], structure: Structure) -> tuple[Column, ...]:
-    """Return the requested columns, or else those of the table. Raises InvalidFilter for a column that may not be
-    downloaded.
+    """Return the requested columns, or else those of the table. Raises InvalidFilter for a column that is not
+    downloadable.
     """
     given = structure.downloadable()
     if not properties:
@@ -128,15 +128,13 @@ def columns_of(properties: list[Property], structure: Structure) -> tuple[Column
 
 
 def _field(name: str, structure: Structure) -> str:
-    """Return the field to which a column belongs. Any other name is a metadata key, for which `metadata` is
-    returned.
-    """
+    """Return a column's field. Names of no field are metadata keys, for which this is `metadata`."""
     field = "actor_name" if name in ACTORS else NAMES.get(name, name)
     return field if name in NAMES or structure.field(field) else "metadata"
 
 
 def _name(request: Request, scope: TenantScope, format_: Format) -> str:
-    """Return the requested file name if a header can contain it, or else the usual name."""
+    """Return the requested file name if it is valid in a header, or else the default name."""
     wanted = request.query_params.get("outputFileName", "").removesuffix(f".{format_}")
     return (
         f"{wanted}.{format_}" if _FILE_NAME.fullmatch(wanted) else file_name(scope.tenant, format_, datetime.now(UTC))

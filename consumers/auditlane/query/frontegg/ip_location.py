@@ -1,4 +1,4 @@
-"""Convert entries of a city or country file in MaxMind's format to locations in Frontegg's format."""
+"""Converts entries of MaxMind's city and country files to locations in Frontegg's format."""
 
 from __future__ import annotations
 
@@ -12,14 +12,14 @@ _FLAG_A: Final = ord("🇦")  # an emoji flag is the country's two letters in re
 
 
 class Flag(BaseModel):
-    """The flag that is shown next to a country. Only its emoji is known."""
+    """A flag shown next to a country. Only its emoji is set."""
 
     country_flag: None = None
     country_flag_emoji: str | None = None
 
 
 class IpLocation(BaseModel):
-    """A location with Frontegg's member names. Null means that a member is unknown."""
+    """A location with Frontegg's member names. Unknown members are null."""
 
     ip: str
     latitude: float | None = None
@@ -32,7 +32,7 @@ class IpLocation(BaseModel):
 
 
 def location(ip: str, entry: Any) -> IpLocation:
-    """Convert an entry. An unknown address has the entry None. Members of an unexpected type are omitted."""
+    """Convert an entry, or None for an unknown address. Members of an unexpected type are omitted."""
     code = country_code(entry)
     flag = "".join(chr(_FLAG_A + ord(letter) - ord("A")) for letter in code or "")
     return IpLocation(

@@ -1,7 +1,7 @@
 """Converts between Frontegg's description of the columns and the data structure. This module performs no I/O.
 
-A property describes the field to which its name maps. Properties without a field (keys of the metadata), the theme and
-every unknown member exist only in Frontegg's document, and are kept there.
+A property describes the field to which its name maps. Properties without a field (metadata keys), the theme and unknown
+members exist only in Frontegg's document, and are kept there.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ _OURS: Final = {**NAMES, **dict.fromkeys(ACTORS, "actor_name")}
 _THEIRS: Final = {ours: theirs for theirs, ours in NAMES.items()}
 _NEVER: Final = (False, None, "", "Never", "never")
 _BOOLS: Final = {"sortable": "sortable", "filterable": "filterable", "showInTable": "show_in_table"}
-# The keys of the metadata are columns, not the metadata itself; Frontegg has no provenance.
+# Frontegg has metadata keys as columns instead of the metadata itself, and no provenance.
 _NO_COLUMNS: Final = frozenset({"metadata", *PROVENANCE})
 _START: Final = datetime(1970, 1, 1, tzinfo=UTC)
 
@@ -30,16 +30,14 @@ _START: Final = datetime(1970, 1, 1, tzinfo=UTC)
 def shown(
     stored: Mapping[str, Any], fields: Iterable[FieldView], *, vendor: str, changed_at: datetime | None
 ) -> dict[str, Any]:
-    """Build the document for clients from the document that was last `stored` and the current presentation
-    of `fields`.
-    """
+    """Build the document for clients from the last `stored` document and the current presentation of `fields`."""
     properties = _properties(stored)
     by_field = _by_field(properties)
     fields = [field for field in fields if field.name not in _NO_COLUMNS]
     placed: list[tuple[int, dict[str, Any]]] = []
     for field in fields:
         saved = by_field.get(field.name)
-        # A saved document lists the columns; fields that were shown since then are added.
+        # A saved document lists the columns; fields that have become visible since are added.
         if not field.hidden and (saved is not None or not properties or field.show_in_table):
             placed.append((field.order, _property(field, saved)))
     placed_already = {id(by_field.get(field.name)) for field in fields}
@@ -58,13 +56,12 @@ def shown(
 
 
 def kept(document: Mapping[str, Any], stored: Mapping[str, Any]) -> dict[str, Any]:
-    """Return the document to store. If it has no `properties`, the stored properties are kept."""
+    """Return the document to store. Without `properties`, the stored properties are kept."""
     return {"properties": stored["properties"]} | dict(document) if "properties" in stored else dict(document)
 
 
 def stated(document: Mapping[str, Any], fields: Iterable[FieldView]) -> list[tuple[str, dict[str, Any]]] | None:
-    """Return every field with the attributes that the document states. Fields that the document does not list are
-    hidden.
+    """Return every field with the attributes stated in the document. Fields missing from the document are hidden.
 
     Returns None for a document without `properties`, which changes no field. Raises InvalidInput for an invalid one.
     """
@@ -107,7 +104,7 @@ def _by_field(properties: Sequence[dict[str, Any]]) -> dict[str, dict[str, Any]]
 
 
 def _view(property_: Mapping[str, Any]) -> dict[str, Any]:
-    """Return the attributes of a field that a property states."""
+    """Return the attributes that a property states for its field."""
     view: dict[str, Any] = {ours: bool(property_[theirs]) for theirs, ours in _BOOLS.items() if theirs in property_}
     label, kind = property_.get("displayName"), property_.get("type")
     if isinstance(label, str) and (name := "".join(char if one_line(char) else " " for char in label[:200])).strip():
@@ -120,7 +117,7 @@ def _view(property_: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _property(field: FieldView, saved: Mapping[str, Any] | None) -> dict[str, Any]:
-    """Describe a field as a property: the saved property, updated with the attributes that have changed since."""
+    """Describe a field as a property: the saved one, updated with attributes that have changed since."""
     now = {
         "displayName": field.display_name,
         "type": field.display_type.value,

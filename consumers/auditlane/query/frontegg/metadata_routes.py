@@ -1,7 +1,7 @@
 """Frontegg's metadata routes.
 
-`GET` and `POST /metadata` read and save the columns as Frontegg's clients describe them. They are kept as the
-environment's data structure. `GET /metadata/ip/{ip}` returns the location of an address.
+`GET` and `POST /metadata` read and save the columns in the form of Frontegg's clients. They are stored as the
+environment's data structure. `GET /metadata/ip/{ip}` returns an address's location.
 """
 
 from __future__ import annotations
@@ -48,7 +48,7 @@ class MetadataServices(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class MetadataReader:
-    """A client that may read the metadata of a tenant, or of the environment if `tenant` is None."""
+    """A client that may read a tenant's metadata, or the environment's if `tenant` is None."""
 
     client_id: str
     tenant: str | None
@@ -68,7 +68,7 @@ def read(reader: Reader, services: Services, entityName: str = metadata.ENTITY) 
 
 
 def save(request: Request, given: Annotated[Document, Body()], editor: Editor, services: Services) -> Document:
-    """Save the document, and present the environment's fields as it specifies."""
+    """Save the document, and change how the environment's fields are shown accordingly."""
     if given.get("entityName", metadata.ENTITY) != metadata.ENTITY:
         raise InvalidInput("'audits' is the only entity.", field="entityName", fix="Omit it.")
     _check(given)
@@ -98,8 +98,8 @@ def build(
 ) -> APIRouter:
     """Build the routes.
 
-    `client` and `configures` are dependencies that return a Principal. The Principal of `configures` may change the
-    environment. `named` reads the header that names a tenant.
+    `client` and `configures` are dependencies that return a Principal; that of `configures` may change the environment.
+    `named` reads the header that names a tenant.
     """
     router = APIRouter(include_in_schema=False)
     reads = [granted(_may_read(client, named))]

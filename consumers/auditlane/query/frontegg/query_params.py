@@ -1,7 +1,7 @@
 """Parses the query parameters of Frontegg's clients, which express a filter in five ways.
 
 The forms are `severity=High`, the same name several times or with `[]`, a JSON object or list as the value, and an
-object in brackets (`createdAt[$gt]=…`). PHP prepends a number, as in `0[severity]=High`.
+object in brackets (`createdAt[$gt]=…`). PHP clients prepend a number, as in `0[severity]=High`.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ MAX_COUNT: Final = 200
 MAX_OFFSET: Final = 10_000_000
 MAX_CONDITIONS: Final = 100
 MAX_CHARS: Final = 4_096
-# Operators after the name of a column, as in MongoDB; a plain value or a list means `in`.
+# Operators after a column's name, as in MongoDB. A plain value or a list means `in`.
 OPERATORS: Final = {
     "$eq": "in",
     "$in": "in",
@@ -45,8 +45,8 @@ _SORT_BY: Final = re.compile(r"[A-Za-z0-9_]+")
 
 @dataclass(frozen=True, slots=True)
 class Condition:
-    """A condition on a column, which has Frontegg's name. The operator is one of the values of OPERATORS, and the
-    alternative values are text.
+    """A condition on a column, under Frontegg's name for it. The operator is one of OPERATORS' values; the alternative
+    values are text.
     """
 
     name: str
@@ -58,8 +58,8 @@ class Condition:
 class AuditQuery:
     """A parsed request.
 
-    `tenants` may only repeat the request's tenant, and never selects another one. Unless `include_access`, auditlane's
-    own events about access to the log do not match.
+    `tenants` may only repeat the request's tenant, never select another. Without `include_access`, auditlane's own
+    events about access to the log do not match.
     """
 
     conditions: tuple[Condition, ...] = ()
@@ -122,7 +122,7 @@ def _names_access(condition: Condition) -> bool:
 
 
 def newer_parameters(pairs: Iterable[tuple[str, str]]) -> list[tuple[str, str]]:
-    """Translate parameters of the second version to those of the first version."""
+    """Translate the second version's parameters to the first version's."""
     names = {"created_from": "createdAt[$gte]", "created_to": "createdAt[$lte]", "users": "user", "users[]": "user"}
     given = [(names.get(name, name), value) for name, value in pairs]
     tenants = [value for name, value in given if name in ("tenant_ids", "tenant_ids[]")]
@@ -152,7 +152,7 @@ def _take(given: _Given, name: str, value: str) -> None:
     column, keys = (found[1], re.findall(r"\[([^\[\]]*)\]", found[2])) if found else ("", [])
     if column.isdecimal() and keys and not keys[0].startswith("$") and keys[0]:
         column, *keys = keys  # the number that PHP prepends
-    keys = [key for key in keys if key and not key.isdecimal()]  # [] and [0] are positions in a list
+    keys = [key for key in keys if key and not key.isdecimal()]  # [] and [0] are list positions
     if not column or len(keys) > 1:
         raise InvalidFilter(
             f"{name[:100]!r} does not name a column.", field=name[:100], fix="Write column or column[$gt]."
@@ -179,7 +179,7 @@ def _operator(text: str, name: str) -> str:
 
 
 def _json(value: str) -> Any:
-    """Parse the value as a JSON object or list, or return None for any other value."""
+    """Parse the value if it is a JSON object or list, else return None."""
     if value[:1] not in "{[":
         return None
     try:

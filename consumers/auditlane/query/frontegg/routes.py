@@ -1,4 +1,4 @@
-"""The routes with which Frontegg's clients read: `GET /audits`, its second version, and the figures of a log."""
+"""Read routes for Frontegg's clients: `GET /audits`, its second version, and a log's figures."""
 
 from __future__ import annotations
 
@@ -75,7 +75,7 @@ def metrics(
 
 
 def build(authorize: Authorize) -> APIRouter:
-    """Build the routes. `authorize(permission)` returns a dependency that finds the tenant in Frontegg's header."""
+    """Build the routes. `authorize(permission)` returns a dependency that reads the tenant from Frontegg's header."""
     router = APIRouter(include_in_schema=False, dependencies=[granted(authorize(Permission.read))])
     for path, handler in (("/audits", audits), (NEWER, newer), ("/audits/stats", stats), (METRICS, metrics)):
         router.add_api_route(path, handler, methods=["GET"])
@@ -110,8 +110,6 @@ def check_tenants(scope: TenantScope, named: tuple[str, ...]) -> None:
 
 
 def vendor_of(request: Request) -> str:
-    """Return the client that sent the request, or that vouched for its viewer. It takes the place of Frontegg's vendor
-    id.
-    """
+    """Return the client that sent the request or vouched for its viewer. It stands in for Frontegg's vendor id."""
     auditor = auditor_of(request)
     return auditor.client_id or auditor.actor_id

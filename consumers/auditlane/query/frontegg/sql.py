@@ -1,4 +1,4 @@
-"""Compiles an `AuditQuery` to SQL. The value of a column is the value that a row has under Frontegg's name for the
+"""Compiles an `AuditQuery` to SQL. A column's value is the value that a row has under Frontegg's name for the
 column.
 """
 
@@ -50,8 +50,8 @@ def compile_page(database: str, scope: TenantScope, query: AuditQuery) -> Statem
 
 
 def compile_count(database: str, scope: TenantScope, query: AuditQuery) -> Statement:
-    """Compile a query that counts matching events. Its single row contains `rows`, and `bound`, the newest
-    `ingested_at` in milliseconds.
+    """Compile a query that counts matching events. Its single row contains `rows` and `bound`, the newest `ingested_at`
+    in milliseconds.
     """
     parameters = Parameters(database)
     columns = "count() AS rows, toUnixTimestamp64Milli(max(e.ingested_at)) AS bound"
@@ -60,7 +60,7 @@ def compile_count(database: str, scope: TenantScope, query: AuditQuery) -> State
 
 def compile_export(database: str, scope: TenantScope, query: AuditQuery, form: Form, *, bound_ms: int) -> Statement:
     """Compile a query for the events up to the bound, in the query's order, with the columns that `Exporter.started`
-    reads.
+    needs.
     """
     parameters = Parameters(database)
     conditions = _where(parameters, scope, query)
@@ -76,8 +76,8 @@ def compile_export(database: str, scope: TenantScope, query: AuditQuery, form: F
 
 
 def compile_stats(database: str, scope: TenantScope, query: AuditQuery, now: datetime) -> Statement:
-    """Compile a query that counts events twice. Its single row contains `today`, the events since midnight (UTC), and
-    `severe`, the SEVERE events of the last seven days.
+    """Compile a query for two counts. Its single row contains `today`, the events since midnight (UTC), and `severe`,
+    the SEVERE events of the last seven days.
     """
     parameters = Parameters(database)
     midnight = parameters.time(now.replace(hour=0, minute=0, second=0, microsecond=0))
@@ -164,7 +164,7 @@ def _any_of(parameters: Parameters, column: str, condition: Condition) -> str:
 
 
 def _in_list(parameters: Parameters, name: str, text: str, values: str) -> str:
-    """Compile the condition that a row has a list, stored as marked JSON, that contains one of the values."""
+    """Compile the condition that a list, stored as marked JSON, contains one of the values."""
     marked = f"JSONExtract(e.metadata[{parameters.text(MARK)}], 'Array(String)')"
     members = f"JSONExtract({text}, 'Array(String)')"
     is_list = f"startsWith({text}, '[') AND has({marked}, {parameters.text(name)})"
@@ -188,7 +188,7 @@ def _compared(parameters: Parameters, column: str, condition: Condition, value: 
 
 
 def _timed(parameters: Parameters, column: str, condition: Condition) -> str:
-    """Compile a comparison of times.
+    """Compile a time comparison.
 
     A value in whole milliseconds stands for that entire millisecond, since times are shown in milliseconds.
     """
@@ -212,7 +212,7 @@ def _timed(parameters: Parameters, column: str, condition: Condition) -> str:
 
 
 def _text(parameters: Parameters, name: str) -> str:
-    """Compile the text that a row has under this name. It is empty if the row has none."""
+    """Compile a row's text under this name, which is empty if it has none."""
     if column := NAMES.get(name):
         return f"ifNull({AS_TEXT.get(column, f'e.{column}')}, '')"
     key = parameters.text(name)
@@ -221,8 +221,8 @@ def _text(parameters: Parameters, name: str) -> str:
 
 
 def _cell(parameters: Parameters, name: str) -> str:
-    """Compile the same as `_text`, including values that the column could not store. Do not use it in filters, since it
-    reads all metadata.
+    """Compile the text like `_text`, including values that the column could not store. Not for filters, since it reads
+    all metadata.
     """
     text = _text(parameters, name)
     if name in OURS or name not in NAMES:
@@ -245,7 +245,7 @@ def _address(value: str) -> str | None:
     return str(address) if address else None
 
 
-# Typed columns: expression, type, and how a value is parsed (None: the column cannot hold it).
+# Typed columns: expression, type, and a function that parses a value and returns None if the column cannot hold it.
 _TYPED: Final[dict[str, tuple[str, str, Callable[[str], str | None]]]] = {
     "event_id": ("e.event_id", "UUID", _uuid),
     "ip": ("e.ip", "IPv6", _address),

@@ -3,7 +3,7 @@
     query    action:login* -ip:10.0.0.0/8 (outcome:failure OR severity:>=High) "free text"
     term     name:value, name:>value, name:from..to, name:*, a word, a "quoted phrase"
 
-A backslash makes the character after it literal.
+A backslash makes the next character literal.
 """
 
 from __future__ import annotations
@@ -61,7 +61,7 @@ class Value:
 
     @property
     def ends(self) -> tuple[str, str] | None:
-        """The two ends of a range `a..b`, one of which may be empty, or None for any other value."""
+        """The ends of a range `a..b`, either of which may be empty, or None if the value is not a range."""
         low, dots, high = self.raw.partition("..")
         found = bool(dots) and not self.quoted and len(self.pieces) == 1 and "\\" not in self.raw
         return (low, high) if found and (low or high) else None
@@ -96,7 +96,7 @@ Shape: TypeAlias = FieldTerm | Value | Negated | BoolGroup
 
 
 def shape_of(text: str) -> Shape | None:
-    """Return the shape of a query, or None for an empty query. Raises InvalidFilter with the column of the mistake."""
+    """Return a query's shape, or None for an empty query. Raises InvalidFilter with the error's column."""
     try:
         counted: _Counted | None = _parser().parse(text)
     except UnexpectedInput as error:
@@ -105,7 +105,7 @@ def shape_of(text: str) -> Shape | None:
 
 
 def refuse(reason: str, message: str, column: int, *, fix: str = FIX, **arguments: str) -> NoReturn:
-    """Raise InvalidFilter for the mistake at `column` of the query."""
+    """Raise InvalidFilter for an error at `column` of the query."""
     detail = f"query, column {column}: {message}."
     raise InvalidFilter(detail, field="query", fix=fix, column=column, reason=reason, arguments=arguments)
 

@@ -40,9 +40,9 @@ _INT64: Final = 1 << 63
 
 
 def parse(text: str, custom: Mapping[str, Kind]) -> Node | None:
-    """Return the tree of a query, or None for an empty query. `custom` contains the tenant's custom fields.
+    """Return a query's tree, or None for an empty query. `custom` contains the tenant's custom fields.
 
-    Raises InvalidFilter with the column of the mistake.
+    Raises InvalidFilter with the error's column.
     """
     shape = grammar.shape_of(text)
     return None if shape is None else _node(shape, custom)
@@ -64,7 +64,7 @@ def _node(shape: Shape, custom: Mapping[str, Kind]) -> Node:
 
 def _word(value: Value) -> Node:
     pieces = value.pieces
-    if len(pieces) > 1:  # a word matches anywhere in a value, so a wildcard at its ends is redundant
+    if len(pieces) > 1:  # a word matches anywhere in a value, so wildcards at its ends are redundant
         pieces = pieces[not pieces[0] : len(pieces) - (not pieces[-1])]
     if len(pieces) > 1:
         fix = 'Write field:a*b, or quote the word: "a*b".'
@@ -153,7 +153,7 @@ def _network(field: Field, text: str) -> str:
 
 
 def _numeric(operator: str, value: Value) -> bool:
-    """Return whether a term about a field of unknown type compares numbers."""
+    """Return whether a term compares numbers although its field's type is unknown."""
     return bool(operator) or (value.ends is not None and all(_NUMBER.fullmatch(end) for end in value.ends if end))
 
 
@@ -239,7 +239,7 @@ def _time(field: Field, operator: str, value: Value) -> Span:
 
 
 def _covered(field: Field, text: str) -> tuple[datetime, datetime]:
-    """Return the interval that a time covers. This is the whole day (UTC) for a date, and one microsecond otherwise."""
+    """Return the interval that a time covers: the whole day (UTC) for a date, else one microsecond."""
     begin = parse_time(field.path, text)
     return begin, begin + (timedelta(days=1) if _DATE.fullmatch(text.strip()) else _TICK)
 

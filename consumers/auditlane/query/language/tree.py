@@ -1,7 +1,7 @@
-"""The tree of a query, which consists of frozen values, and its canonical text. `parser.parse` creates trees.
+"""A query's tree, which consists of immutable values, and its canonical text. `parser.parse` creates trees.
 
-A tree is in normal form. An And never directly contains an And, nor an Or an Or, nor a Not a Not, and each And and Or
-has at least two items.
+Trees are in normal form: an And never directly contains an And, an Or never an Or, and a Not never a Not. Each And and
+Or has at least two items.
 """
 
 from __future__ import annotations
@@ -18,10 +18,10 @@ Number = int | float
 
 
 class Kind(Enum):
-    """The way in which a field's values are compared."""
+    """How a field's values are compared."""
 
     text = auto()
-    untyped = auto()  # a string of an unknown type; a number in it may be compared as a number
+    untyped = auto()  # a string of unknown type, compared as a number if both sides are numbers
     choice = auto()
     ordinal = auto()  # ordered choices: severity
     ip = auto()
@@ -69,8 +69,8 @@ class Match:
 
 @dataclass(frozen=True, slots=True)
 class Like:
-    """Matches if the field's text consists of these parts with any text between them. `("log", "")` matches text that
-    starts with log.
+    """Matches if the field's text consists of these parts with any text in between. `("log", "")` matches text that
+    starts with "log".
     """
 
     field: Field
@@ -162,7 +162,7 @@ _DAY: Final = timedelta(days=1)
 
 
 def text_of(node: Node) -> str:
-    """Format a tree as the shortest query that parses to the same tree."""
+    """Format a tree as the shortest query that parses to it."""
     match node:
         case Or(items):
             return " OR ".join(map(text_of, items))

@@ -16,14 +16,14 @@ from auditlane.query.live.resume_token import StreamPosition
 from auditlane.query.live.seen_offsets import SeenOffsets, seen_through, union, unseen
 
 PAGE: Final = 500
-HOUR_MS: Final = 3_600_000  # events inserted more than this long after their ingestion are not streamed
+HOUR_MS: Final = 3_600_000  # events inserted later than this after their ingestion are not streamed
 
 
 @dataclass(slots=True)
 class StreamedEvent:
     """An event as JSON, with its conflict flag, its position in Kafka, and the stream's position after it.
 
-    `text` caches the text that is sent, which is the same for all streams of a channel.
+    `text` caches the text to send, which is the same for all of a channel's streams.
     """
 
     line: str
@@ -36,7 +36,7 @@ class StreamedEvent:
 
 @dataclass(frozen=True, slots=True)
 class EventSlice:
-    """Some events in order, with the position after them, and whether that position is the goal."""
+    """Consecutive events, the position after them, and whether it is the goal."""
 
     events: list[StreamedEvent]
     position: StreamPosition
@@ -52,7 +52,7 @@ class Follower:
         self._conflicts = Conflicts(executor, database)
 
     def partitions_of(self, scope: TenantScope, *, at_ms: int) -> list[PartitionKey]:
-        """Return the partitions that contain events of the tenant ingested in the preceding hour."""
+        """Return the partitions with events of the tenant that were ingested in the preceding hour."""
         rows = self._executor.rows(sql.compile_partitions(self._database, scope, since_ms=at_ms - HOUR_MS))
         return [(_text(row["topic"]), int(row["partition"])) for row in rows]
 
@@ -66,11 +66,11 @@ class Follower:
         occurred: tuple[int, int] | None = None,
         everywhere: bool = False,
     ) -> EventSlice:
-        """Return the next events before `goal`. `occurred` is the range of their times, if known.
+        """Return the next events before `goal`. `occurred` is the range of the events' times, if known.
 
-        With `everywhere`, partitions that the goal lacks are included. The tenant had no recent events in them.
+        With `everywhere`, partitions missing from the goal are included. The tenant had no recent events in them.
         """
-        # Another process may have sent more than this one has seen.
+        # Another process may have sent more events than this one has seen.
         seen = {partition: union(start.seen.get(partition), offsets) for partition, offsets in goal.seen.items()}
         goal = StreamPosition(max(start.at_ms, goal.at_ms), {**start.seen, **seen} if everywhere else seen)
         quiet = start.seen.keys() - seen.keys() if everywhere else set()
@@ -122,7 +122,7 @@ def _slice_of(
 
 
 def _seen_after(seen: SeenOffsets | None, goal: SeenOffsets | None, offset: int) -> SeenOffsets:
-    """Return the offsets of a partition that count as seen once the event at `offset` has been sent.
+    """Return a partition's offsets that count as seen once the event at `offset` has been sent.
 
     Without a goal, the tenant had no recent events, so no insert can still fill a gap.
     """

@@ -1,4 +1,4 @@
-"""Serves all live streams of a process with one poll of the store.
+"""Serves all of a process's live streams with one poll of the store.
 
 Streams with the same tenant, base filter and filter share a channel. The poll reads narrow columns of all tenants. A
 channel reads its events only when the poll has found some for its tenant.
@@ -27,7 +27,7 @@ from auditlane.runtime.settings import Settings
 
 
 class StreamHub:
-    """Connects streams to one polling thread, which runs as long as there are streams. Thread-safe."""
+    """Connects streams to one polling thread, which runs while there are streams. Thread-safe."""
 
     def __init__(
         self, executor: QueryExecutor, database: str, *, poll_s: float, per_tenant: int, per_user: int | None = None
@@ -43,11 +43,11 @@ class StreamHub:
         self._thread: threading.Thread | None = None
         self._closed = False
         self._poller = Poller(executor, database)
-        self._failure: AuditlaneError | None = None  # the last poll's error, if it failed
+        self._failure: AuditlaneError | None = None  # the last poll's error, or None if it succeeded
 
     @classmethod
     def of(cls, settings: Settings, executor: QueryExecutor) -> StreamHub:
-        """Make a process's hub, with the limits from the settings."""
+        """Make a process's hub, with the settings' limits."""
         return cls(
             executor,
             settings.clickhouse_database,
@@ -63,9 +63,7 @@ class StreamHub:
             return self._held.total()
 
     def join(self, scope: TenantScope, filter_: Filter) -> Channel:
-        """Join the channel of this filter. `leave` must follow. Raises RateLimited at the limit of the tenant or
-        user.
-        """
+        """Join the channel for this filter. `leave` must follow. Raises RateLimited at the tenant's or user's limit."""
         with self._changed:
             channels = [channel for channel in self._channels.values() if channel.scope.tenant == scope.tenant]
             held = sum(channel.followers for channel in channels)
@@ -92,7 +90,7 @@ class StreamHub:
         return channel
 
     def leave(self, channel: Channel, subscription: Subscription, scope: TenantScope | None = None) -> None:
-        """Leave the channel when the stream ends. `scope` is the scope that joined, by default that of the channel."""
+        """Leave the channel when the stream ends. `scope` is the scope that joined, and defaults to the channel's."""
         user = (scope or channel.scope).tenant, (scope or channel.scope).actor
         with self._changed:
             self._held[user] -= 1
@@ -108,7 +106,7 @@ class StreamHub:
     def begin(self, channel: Channel, subscription: Subscription, timeout_s: float) -> StreamPosition:
         """Follow the channel from now on, and return the current position.
 
-        If polls fail, raises their error. A permanent error is raised immediately, and any other after `timeout_s`.
+        If polls fail, raises their error: immediately if it is permanent, otherwise after `timeout_s`.
         """
         with self._changed:
             position = self._begun(channel, timeout_s)
@@ -137,8 +135,8 @@ class StreamHub:
         with self._changed:
             caught_up = subscription.goal is not None or channel.position is goal
             if subscription.goal is None:
-                # The channel has advanced in the meantime. New events are queued from here, so only a short gap remains
-                # to be read.
+                # The channel has advanced in the meantime. New events are queued from here, so only a short gap is left
+                # to read.
                 subscription.goal = channel.position
                 self._attach(channel, subscription)
         if caught_up:
@@ -163,7 +161,7 @@ class StreamHub:
             thread.join()
 
     def _begun(self, channel: Channel, timeout_s: float) -> StreamPosition | None:
-        """Wait for the channel's position, and return it. Returns None after the timeout.
+        """Wait for the channel's first position. Returns None after the timeout.
 
         Raises the error of a poll that failed permanently.
         """
@@ -203,14 +201,14 @@ class StreamHub:
                     self._changed.wait_for(partial(self._is_due, channels), self._poll_s)
 
     def _is_due(self, polled: list[Channel]) -> bool:
-        """Return whether to stop waiting before the interval has passed, because of a new channel or a stop."""
+        """Return whether to poll before the interval has passed, because of a new channel or a stop."""
         known = set(map(id, polled))
         return (
             self._closed or not self._channels or any(id(channel) not in known for channel in self._channels.values())
         )
 
     def _try_poll(self, channels: list[Channel], *, quiet: bool) -> tuple[bool, bool]:
-        """Poll once. Returns whether more is available already, and whether the poll failed."""
+        """Poll once. Returns whether more rows are available, and whether the poll failed."""
         failure: AuditlaneError | None = None
         try:
             return self._poll(channels), False
@@ -228,7 +226,7 @@ class StreamHub:
         return False, True
 
     def _poll(self, channels: list[Channel]) -> bool:
-        """Poll once, and advance every channel. Returns whether more is available already."""
+        """Poll once, and advance every channel. Returns whether more rows are available."""
         result = self._poller.poll(sorted({channel.scope.tenant for channel in channels}))
         for channel in channels:
             channel.note(result)
@@ -244,9 +242,9 @@ class StreamHub:
         return more
 
     def _try_advance(self, channel: Channel, at_ms: int, states: dict[PartitionKey, SeenOffsets]) -> bool:
-        """Advance a channel. Returns whether more is available already.
+        """Advance a channel. Returns whether more rows are available.
 
-        A permanent error in the channel's query ends only the streams of this channel. Raises Unavailable.
+        A permanent error in the channel's query ends only this channel's streams. Raises Unavailable.
         """
         try:
             more = self._advance(channel, at_ms, states)
@@ -265,8 +263,8 @@ class StreamHub:
             return False
 
     def _advance(self, channel: Channel, at_ms: int, states: dict[PartitionKey, SeenOffsets]) -> bool:
-        """Push new events to the channel's streams, but only some of them, so that other channels get their turn.
-        Returns whether there are more. After a failure, the next poll retries.
+        """Push new events to the channel's streams, in limited portions so that other channels get their turn. Returns
+        whether there are more. After a failure, the next poll retries.
         """
         if channel.position is None:
             home = set(self._follower.partitions_of(channel.scope, at_ms=at_ms))
@@ -302,14 +300,14 @@ def _part(at_ms: int, states: dict[PartitionKey, SeenOffsets], partitions: set[P
 
 @dataclass(slots=True, eq=False)
 class Channel:
-    """The streams of one tenant, base filter and filter, and their position."""
+    """The streams for one tenant, base filter and filter, and their position."""
 
     scope: TenantScope
     filter: Filter
-    position: StreamPosition | None = None  # None until its first poll
-    failure: AuditlaneError | None = None  # the latest permanent error of its query
+    position: StreamPosition | None = None  # None before the channel's first poll
+    failure: AuditlaneError | None = None  # the latest permanent error of the channel's query
     subscriptions: list[Subscription] = field(default_factory=list)
-    followers: int = 0  # subscriptions, including those that are catching up
+    followers: int = 0  # number of subscriptions, including those that are catching up
     pending: set[PartitionKey] = field(default_factory=set)  # partitions with unread events of the tenant
     occurred: tuple[int, int] | None = None
 

@@ -1,5 +1,5 @@
-"""Polls the store for all tenants, with one statement per interval. It selects the rows that became visible since the
-previous poll.
+"""Polls the store for all tenants, with one statement per interval. The statement selects rows that became visible
+since the previous poll.
 """
 
 from __future__ import annotations
@@ -17,16 +17,15 @@ from auditlane.query.live.follow import HOUR_MS
 from auditlane.query.live.seen_offsets import PartitionTracker, SeenOffsets
 from auditlane.runtime.errors import QueryTooLarge, StoreUnavailable
 
-SKEW_MS: Final = 120_000  # a poll finds events even if the worker's clock or the insert is this far behind
-SWEEP_S: Final = 30.0  # interval of polls that look back one hour, for delayed inserts
+SKEW_MS: Final = 120_000  # how far the worker's clock or the insert may lag without a poll missing events
+SWEEP_S: Final = 30.0  # interval of polls that look back one hour for delayed inserts
 MARGIN_MS: Final = 300_000
 ROWS: Final = 50_000
 
 
 @dataclass(frozen=True, slots=True)
 class PollResult:
-    """The result of a poll at `at_ms`. It contains the state of every partition after the poll, and the new events of
-    each tenant.
+    """The result of a poll at `at_ms`: every partition's state after the poll, and each tenant's new events.
 
     `more` is true if further rows are already visible. `by_tenant` contains the partitions with new events, and the
     earliest and latest time at which these occurred, in microseconds.
@@ -45,18 +44,18 @@ class Poller:
         self._executor = executor
         self._database = database
         self._trackers: dict[PartitionKey, PartitionTracker] = {}
-        self._polled_ms = 0  # when the latest successful poll started
+        self._polled_ms = 0  # start time of the latest successful poll
         self._swept = 0.0
 
     def forget(self) -> None:
-        """Discard all state, as before the first poll."""
+        """Discard all state, as if no poll had run."""
         self._trackers = {}
         self._polled_ms = 0
 
     def poll(self, tenants: Sequence[str]) -> PollResult:
-        """Read the rows that became visible, and return the new events of these tenants.
+        """Read rows that became visible, and return these tenants' new events.
 
-        Raises the same errors as `QueryExecutor.rows`, except QueryTooLarge, which no tenant could correct.
+        Raises the errors of `QueryExecutor.rows`, except QueryTooLarge, which no tenant could correct.
         """
         now, now_ms = time.monotonic(), time.time_ns() // 1_000_000
         since_ms = self._since(now, now_ms)
@@ -67,7 +66,7 @@ class Poller:
                 f"Polling for new events failed: {error.message}", fix="Try again in a moment."
             ) from error
         self._take(rows, now)
-        if len(rows) < ROWS:  # else the rest of this window remains to be read
+        if len(rows) < ROWS:  # otherwise, the rest of this window remains to be read
             self._polled_ms = now_ms
             self._swept = now if since_ms <= now_ms - HOUR_MS else self._swept
         states = {place: tracker.seen for place, tracker in self._trackers.items()}

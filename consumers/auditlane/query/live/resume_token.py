@@ -1,8 +1,7 @@
-"""Resume tokens. A token is an encrypted stream position, sent as an event id, with which a client resumes without loss
-or duplicates.
+"""Resume tokens: encrypted stream positions, sent as event ids, with which clients resume without loss or duplicates.
 
 Offsets reveal how many events all tenants have, so a token is encrypted as well as signed. The keystream is derived
-from the signing key and the signature. As in SIV, the signature of the content is also the nonce.
+from the signing key and the signature; as in SIV, the content's signature is also the nonce.
 """
 
 from __future__ import annotations
@@ -28,10 +27,9 @@ _VERSION: Final = 1
 
 @dataclass(frozen=True, slots=True)
 class StreamPosition:
-    """The offsets that a client has seen, for each partition with events of its tenant.
+    """The offsets that a client has seen, in each partition with events of its tenant.
 
-    `at_ms` is the time of the position. In other partitions, the tenant had no events that were ingested in the hour
-    before.
+    `at_ms` is the position's time. In other partitions, the tenant had no events ingested in the hour before it.
     """
 
     at_ms: int
@@ -45,13 +43,13 @@ class ResumeTokens:
         self._mac = mac
 
     def seal(self, scope: TenantScope, filter_: Filter, position: StreamPosition) -> str:
-        """Return the token of a position, for this tenant and filter. It is one line of text."""
+        """Return a position's token for this tenant and filter, as one line of text."""
         payload = _packed(position)
         signature = self._signature(scope, filter_, payload)
         return base64.urlsafe_b64encode(signature + self._masked(signature, payload)).rstrip(b"=").decode()
 
     def open(self, scope: TenantScope, filter_: Filter, text: str) -> StreamPosition:
-        """Return the position of a token. Raises InvalidCursor unless it was sealed for the same tenant and filter."""
+        """Return a token's position. Raises InvalidCursor unless it was sealed for the same tenant and filter."""
         try:
             if len(text) > _LONGEST:
                 raise ValueError("too long")

@@ -1,4 +1,4 @@
-"""The live stream over HTTP. It consists of server-sent events with ids from which a client can resume."""
+"""The live stream over HTTP: server-sent events with ids from which a client can resume."""
 
 from __future__ import annotations
 
@@ -34,9 +34,9 @@ T = TypeVar("T")
 HEARTBEAT_S: Final = 15.0
 CHECK_S: Final = 3.0  # interval at which the credential and the connection are checked
 RETRY_MS: Final = 2_000
-PIECE: Final = 50  # events serialized in one step of the event loop
-_THREADS: Final = 8  # threads for streams that start or catch up; pages have their own
-_PER_TENANT: Final = 2  # how many of these threads one tenant may use
+PIECE: Final = 50  # number of events serialized in one step of the event loop
+_THREADS: Final = 8  # number of threads for streams that start or catch up; pages have their own
+_PER_TENANT: Final = 2  # maximum number of these threads for one tenant
 
 _STREAM: Final = openapi_parameters(
     cursor={"type": "string", "description": "The id of the last event received; like `Last-Event-ID`."}
@@ -50,7 +50,7 @@ _ANSWER: Final[dict[int | str, dict[str, Any]]] = {
 
 
 class StreamThreads:
-    """The threads in which streams start and catch up. A single tenant can use only some of them at a time."""
+    """Threads in which streams start and catch up. One tenant can use only some of them at a time."""
 
     def __init__(self) -> None:
         self._limiter = CapacityLimiter(_THREADS)
@@ -166,7 +166,7 @@ class _Stream:
         self._waiting = waiting
         self._seal = seal
         self._geoip = geoip
-        self._caught_up = False  # whether the client has received the events that it had missed
+        self._caught_up = False  # whether the client has received the events that it missed
 
     async def body(
         self,
@@ -176,7 +176,7 @@ class _Stream:
         check: Callable[[], Awaitable[None]],
         disconnected: Callable[[], Awaitable[bool]],
     ) -> AsyncIterator[str]:
-        """Yield the stream's text until the credential expires, the client is gone or too slow, or the service
+        """Yield the stream's text until the credential expires, the client disconnects or is too slow, or the service
         stops.
         """
         yield f"retry: {RETRY_MS}\n\n"
@@ -184,7 +184,7 @@ class _Stream:
             if start is not None:
                 async for text in self._catch_up(start, timeout_s, threads, check, disconnected):
                     yield text
-                if self._subscription.ended and not self._caught_up:  # queued events would leave a gap
+                if self._subscription.ended and not self._caught_up:  # sending the queued events would leave a gap
                     yield _ended(self._subscription)
                     return
             async for text in self._following(check, disconnected):
@@ -228,7 +228,7 @@ class _Stream:
                 yield _ended(subscription)
                 return
             if not events and time.monotonic() - sent_at >= HEARTBEAT_S:
-                # An id without data advances the client's position even if nothing matched.
+                # An id without data advances the client's position even if no events matched.
                 yield ": alive\n" + (f"id: {self._seal(position)}\n\n" if position else "\n")
                 sent_at = time.monotonic()
             elif events:
@@ -239,8 +239,8 @@ class _Stream:
                 continue
 
     async def _texts(self, events: Sequence[StreamedEvent], check: Callable[[], Awaitable[None]]) -> AsyncIterator[str]:
-        """Yield the events in chunks. Other work may run for a long time between chunks, so the credential is checked
-        before each one.
+        """Yield the events in chunks. The credential is checked before each chunk, since other work may run for a long
+        time in between.
         """
         share = current()
         for first in range(0, len(events), PIECE):
@@ -257,7 +257,7 @@ class _Stream:
         return event.text
 
     def _json(self, event: StreamedEvent) -> str:
-        """Serialize the event on one line, in the same form as the list API."""
+        """Serialize the event on one line, in the list API's form."""
         stored = Event.model_validate_json(event.line).model_copy(update={"conflict": event.conflict})
         [located] = self._geoip.located([stored])
         return located.model_dump_json()

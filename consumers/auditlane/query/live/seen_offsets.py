@@ -1,8 +1,8 @@
 """Tracks which offsets of a partition have been seen, so that no event is skipped or sent twice.
 
-A worker stores a partition range by range, but each range month by month, and a replica may show a later insert before
-an earlier insert. The state is therefore not a single offset, but the highest offset and the gaps below it. Most gaps
-never close, since they are dead letters. Only the newest gaps are kept and read again.
+A worker stores a partition's ranges in order, but each range as one insert per month, and a replica may show a later
+insert before an earlier one. The state is therefore not a single offset, but the highest offset and the gaps below it.
+Most gaps never close, since they are dead letters. Only the newest gaps are kept and read again.
 """
 
 from __future__ import annotations
@@ -15,15 +15,13 @@ from typing import Final
 from auditlane.query.filters import OffsetRange
 
 MAX_GAPS: Final = 64  # maximum number of gaps kept per partition
-SETTLED_S: Final = 10.0  # a gap this old may be dropped to make room for a newer one
+SETTLED_S: Final = 10.0  # age at which a gap may be dropped to make room for a newer one
 _NO_END: Final = (1 << 64) - 1
 
 
 @dataclass(frozen=True, slots=True)
 class SeenOffsets:
-    """The seen offsets of a partition. These are all offsets up to `top`, except the gaps, which are disjoint and in
-    order.
-    """
+    """A partition's seen offsets: all up to `top`, except the gaps, which are disjoint and sorted."""
 
     top: int = -1
     gaps: tuple[OffsetRange, ...] = ()
@@ -32,7 +30,7 @@ class SeenOffsets:
         return offset <= self.top and not any(first <= offset <= last for first, last in self.gaps)
 
     def with_offsets(self, offsets: Iterable[int]) -> SeenOffsets:
-        """Return the seen offsets, with these offsets added."""
+        """Return the seen offsets plus these."""
         found = sorted(set(offsets))
         inside = [offset for offset in found if offset <= self.top]
         gaps = [piece for gap in self.gaps for piece in _without(gap, inside)]
@@ -62,7 +60,7 @@ def unseen(seen: SeenOffsets | None, new: SeenOffsets | None) -> list[OffsetRang
 
 
 def union(one: SeenOffsets | None, other: SeenOffsets | None) -> SeenOffsets:
-    """Return the offsets that are seen in at least one of the two."""
+    """Return the offsets seen in at least one of the two."""
     if one is None or other is None:
         return one or other or SeenOffsets()
     top = max(one.top, other.top)
@@ -72,7 +70,7 @@ def union(one: SeenOffsets | None, other: SeenOffsets | None) -> SeenOffsets:
 
 
 def seen_through(seen: SeenOffsets | None, new: SeenOffsets, offset: int) -> SeenOffsets:
-    """Return the offsets of `new` up to `offset`, and the offsets of `seen` above it."""
+    """Return the offsets of `new` up to `offset`, and those of `seen` above it."""
     old = seen or SeenOffsets()
     if offset >= old.top:
         return new.clipped(offset)
@@ -81,7 +79,7 @@ def seen_through(seen: SeenOffsets | None, new: SeenOffsets, offset: int) -> See
 
 @dataclass(slots=True)
 class PartitionTracker:
-    """Tracks the visible offsets of one partition."""
+    """Tracks one partition's visible offsets."""
 
     seen: SeenOffsets = field(default_factory=SeenOffsets)
     # When each gap was first seen, including gaps above `seen.top`.
@@ -90,8 +88,8 @@ class PartitionTracker:
     def observe(self, offsets: list[int], now: float) -> None:
         """Record that these offsets became visible.
 
-        Offsets beyond `MAX_GAPS` young gaps are not seen yet. Polls return them again until the gaps close or are
-        `SETTLED_S` old, since an insert of the missing months may be in progress.
+        With more than `MAX_GAPS` young gaps, offsets beyond them are not counted as seen yet. Polls return them again
+        until the gaps close or are `SETTLED_S` old, since an insert of the missing months may be in progress.
         """
         whole = self.seen.with_offsets(offsets)
         self._first_seen = [(gap, self._first_seen_at(gap, now)) for gap in whole.gaps]
@@ -105,7 +103,7 @@ class PartitionTracker:
         self.seen = SeenOffsets(top, tuple(gap for gap, _ in kept[:most]))
 
     def _first_seen_at(self, gap: OffsetRange, now: float) -> float:
-        """Return the time when the gap, or the larger gap to which it belonged, was first seen."""
+        """Return when the gap, or the larger gap that contained it, was first seen."""
         at = bisect_right(self._first_seen, gap[0], key=lambda entry: entry[0][0]) - 1
         return self._first_seen[at][1] if at >= 0 and gap[1] <= self._first_seen[at][0][1] else now
 

@@ -1,6 +1,4 @@
-"""The statements of live streams. They select rows that became visible for any tenant, and a tenant's events at given
-offsets.
-"""
+"""Statements of live streams: rows that became visible for any tenant, and a tenant's events at given offsets."""
 
 from __future__ import annotations
 
@@ -24,7 +22,7 @@ def compile_poll(
     since_ms: int,
     limit: int,
 ) -> Statement:
-    """Compile a query for the unseen offsets of all tenants that were ingested since `since_ms`, lowest first.
+    """Compile a query for all tenants' unseen offsets ingested since `since_ms`, lowest first.
 
     Each row contains `topic`, `partition`, `place_offset`, `tenant` (its index in `tenants`, counted from 1, or 0) and
     `occurred_us`.
@@ -35,7 +33,7 @@ def compile_poll(
     nexts = parameters.add("Array(UInt64)", [offsets.top + 1 for offsets in seen.values()])
     firsts = parameters.add("Array(Array(UInt64))", [[first for first, _ in offsets.gaps] for offsets in seen.values()])
     lasts = parameters.add("Array(Array(UInt64))", [[last for _, last in offsets.gaps] for offsets in seen.values()])
-    # Element 0 of an array is its type's default: in a partition not seen yet, every offset is new.
+    # An array's element 0 is its type's default, so in a partition not seen yet, every offset is new.
     known = f"arrayFirstIndex((t, p) -> t = kafka_topic_id AND p = kafka_partition, {topics}, {partitions})"
     sql = f"""SELECT {_PLACE.format(e="")},
     indexOf({parameters.add("Array(String)", list(tenants))}, toString(tenant_id)) AS tenant,
@@ -49,8 +47,8 @@ ORDER BY kafka_offset LIMIT {parameters.add("UInt32", limit)}"""  # noqa: S608 -
 
 
 def compile_partitions(database: str, scope: TenantScope, *, since_ms: int) -> Statement:
-    """Compile a query for the partitions with events of the tenant that were ingested since `since_ms`. Each row
-    contains `topic` and `partition`.
+    """Compile a query for the partitions with events of the tenant ingested since `since_ms`. Each row contains `topic`
+    and `partition`.
     """
     parameters = Parameters(database)
     conditions = [*where(parameters, scope, Filter()), _ingested(parameters, since_ms)]
@@ -69,11 +67,11 @@ def compile_events_at(
     elsewhere_until_ms: int | None,
     limit: int,
 ) -> Statement:
-    """Compile a query for the tenant's matching events at these offsets that were ingested since `since_ms`.
+    """Compile a query for the tenant's matching events at these offsets, ingested since `since_ms`.
 
     With `elsewhere_until_ms`, the query also selects the events of every other partition that were ingested until then.
     `occurred` is the earliest and latest time at which the events can have occurred, in microseconds. Each row contains
-    `line`, `statements.KEY`, `topic`, `partition` and `place_offset`. Rows are in the order of the last three.
+    `line`, `statements.KEY`, `topic`, `partition` and `place_offset`; rows are sorted by the last three.
     """
     parameters = Parameters(database)
     conditions = [*where(parameters, scope, filter_), _ingested(parameters, since_ms)]

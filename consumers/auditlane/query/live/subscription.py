@@ -14,12 +14,12 @@ from auditlane.runtime.errors import AuditlaneError
 
 Ending: TypeAlias = Literal["", "slow", "stopping", "failed"]
 BUFFER: Final = 2_000  # events
-LAG_MS: Final = 60_000  # one process, or replica, may be behind another by up to this
+LAG_MS: Final = 60_000  # how far one process or replica may be behind another
 
 
 class Subscription:
-    """One client's stream. `wake` is called when there are events to `drain` or the stream has ended. The call may come
-    from any thread.
+    """One client's stream. `wake` is called, from any thread, when there are events to `drain` or the stream has
+    ended.
     """
 
     def __init__(self, wake: Callable[[], None], buffer: int = BUFFER) -> None:
@@ -29,30 +29,30 @@ class Subscription:
         self._lock = threading.Lock()
         self._before: StreamPosition | None = None
         self._position: StreamPosition | None = None
-        self.goal: StreamPosition | None = None  # the position to catch up with before draining
+        self.goal: StreamPosition | None = None  # position to catch up with before draining
         self.ended: Ending = ""  # why the stream has ended
         self.failure: AuditlaneError | None = None  # why the stream has `failed`
 
     @property
     def position(self) -> StreamPosition | None:
-        """The position of the stream when its queue is empty."""
+        """The stream's position once its queue is empty."""
         with self._lock:
             return self._position and _with(self._position, self._before)
 
     def follow(self, position: StreamPosition) -> None:
-        """Set the position from which events are pushed."""
+        """Set the position after which events are pushed."""
         with self._lock:
             self._position = position
 
     def has(self, before: StreamPosition) -> None:
-        """Set the position that the client has reached, possibly through another process that had seen more than this
+        """Set the client's position, which it may have reached through another process that had seen more than this
         one.
         """
         with self._lock:
             self._before = before
 
     def drain(self) -> list[StreamedEvent]:
-        """Return the events since the previous call, in order. Events that the client already has are left out."""
+        """Return the events since the previous call, in order, without events that the client already has."""
         with self._lock:
             taken, self._waiting = self._waiting, []
             before = self._before
@@ -67,7 +67,9 @@ class Subscription:
         ]
 
     def push(self, event_slice: EventSlice) -> None:
-        """Queue new events. If the queue is full, the stream ends after the queued events. Their ids can resume it."""
+        """Queue new events. If the queue is full, the stream ends after the queued events, and the client can resume
+        with their ids.
+        """
         with self._lock:
             if self.ended:
                 return

@@ -1,3 +1,1 @@
-"""Saved views of a log. A view is a search, a time range, an order and columns under a name, for one person or a whole
-tenant.
-"""
+"""Saved views of a log: named searches with a time range, an order and columns, for one person or a whole tenant."""

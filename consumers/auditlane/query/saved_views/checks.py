@@ -1,4 +1,4 @@
-"""Check the content of a view against the data structure of the tenant."""
+"""Checks a view's content against the tenant's data structure."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from auditlane.query.summary.router import grouping
 from auditlane.runtime.errors import InvalidInput
 from auditlane.store.structure_cache import Structure
 
-SENTENCE: Final = "sentence"  # the viewer's column that is not a field
+SENTENCE: Final = "sentence"  # a viewer column that is not a field
 _METADATA: Final = "metadata."
 
 

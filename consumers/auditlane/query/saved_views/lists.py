@@ -17,7 +17,7 @@ def parsed(document: dict[str, Any]) -> Views:
 
 
 def document_of(views: Sequence[StoredView]) -> dict[str, Any]:
-    """Return the document in which the views are stored."""
+    """Return the document that stores the views."""
     return {"views": [view.model_dump(mode="json", by_alias=True) for view in views]}
 
 

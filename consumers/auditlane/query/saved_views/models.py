@@ -1,4 +1,4 @@
-"""The JSON representation of a saved view: requests and responses of the API, and the stored form."""
+"""A saved view in JSON: the API's requests and responses, and the stored form."""
 
 from __future__ import annotations
 
@@ -32,9 +32,7 @@ ColumnName = Annotated[str, Field(min_length=1, max_length=MAX_COLUMN)]
 
 
 class ViewContent(BaseModel):
-    """The content of a view. The time range is either `range`, which moves with the clock, or `from` and `to`, or all
-    time.
-    """
+    """A view's content. The time range is `range`, which moves with the clock, or `from` and `to`, or all time."""
 
     model_config = ConfigDict(populate_by_name=True)
 
@@ -74,7 +72,7 @@ class ViewContent(BaseModel):
 
 
 class ViewRequest(ViewContent):
-    """A view to save. An omitted member has its default."""
+    """A view to save. Omitted members get their defaults."""
 
     model_config = ConfigDict(extra="forbid")
 
@@ -86,9 +84,7 @@ class ViewRequest(ViewContent):
 
 
 class StoredView(ViewContent):
-    """A view as stored. `revision` counts its changes, starting at 1. Members that a newer version added are
-    ignored.
-    """
+    """A view as stored. `revision` counts its changes from 1. Members added by newer versions are ignored."""
 
     model_config = ConfigDict(frozen=True, extra="ignore")
 
@@ -107,11 +103,11 @@ class SavedView(StoredView):
 
     @property
     def etag(self) -> str:
-        """The entity tag. Every change of the view changes it."""
+        """The entity tag, which every change to the view changes."""
         return f'"{self.revision}"'
 
 
 class SavedViewList(BaseModel):
-    """The views that the caller can use. Those of the tenant come before the caller's own, and new views come last."""
+    """The views that the caller can use: first the tenant's, then the caller's own, new views last."""
 
     data: list[SavedView]

@@ -1,4 +1,4 @@
-"""The routes that list, save, change, share and delete saved views."""
+"""Routes that list, save, change, share and delete saved views."""
 
 from __future__ import annotations
 
@@ -46,12 +46,12 @@ Caller = Annotated[Owner, Depends(owner_of)]
 
 
 def list_views(caller: Caller, services: Services) -> SavedViewList:
-    """List the views that the caller can use. Those of the tenant come before the caller's own."""
+    """List the views that the caller can use, the tenant's before the caller's own."""
     return SavedViewList(data=services.saved_views.all(caller))
 
 
 def get_view(response: Response, view_id: str, caller: Caller, services: Services) -> SavedView:
-    """Return one of these views. A view that belongs to another person results in a 404."""
+    """Return one of these views. Another person's view results in a 404."""
     return _with_etag(response, services.saved_views.find(caller, view_id))
 
 
@@ -104,7 +104,7 @@ def delete(request: Request, view_id: str, scope: Scope, caller: Caller, service
 def build(authorize: Authorize, *, only: Callable[..., Any]) -> APIRouter:
     """Build the routes under `/v1/views`.
 
-    `authorize` takes permissions and returns a dependency that provides the TenantScope of the request. `only()` is a
+    `authorize` takes permissions and returns a dependency that provides the request's TenantScope. `only()` is a
     dependency that rejects query parameters.
     """
     reads = granted(authorize(Permission.read))
@@ -135,7 +135,7 @@ def _require_configure(scope: TenantScope) -> None:
 
 
 def _record(request: Request, action: Action, view: SavedView) -> None:
-    """Record a change. The event contains neither the search of the view nor the name of a person's own view."""
+    """Record a change. The event contains neither the view's search nor, for a person's own view, its name."""
     name = view.name if view.shared else None
     auditor_of(request).record(
         action, resource="saved_view", resource_id=view.id, shared=view.shared, name=name, revision=view.revision

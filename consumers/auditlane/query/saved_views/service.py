@@ -1,4 +1,4 @@
-"""Store saved views. Each tenant has one document for its shared views, and each person has one for their own."""
+"""Stores saved views. Each tenant has one document for its shared views, and each person has one for their own."""
 
 from __future__ import annotations
 
@@ -25,8 +25,8 @@ from auditlane.store.documents import change_document, load_documents
 class Owner:
     """A person in a tenant. `kind` distinguishes users, clients and operators, whose ids may be equal.
 
-    For each base filter, a person has separate views. They cannot use the views of the tenant, since a search could
-    name anything in the log. `base_filter` is the digest of the filter, or empty.
+    Under a base filter, a person has separate views and cannot use the tenant's, since a search could name anything in
+    the log. `base_filter` is the filter's digest, or empty.
     """
 
     tenant: str
@@ -35,7 +35,7 @@ class Owner:
     base_filter: bytes = b""
 
     def document(self, *, shared: bool) -> str:
-        """Return the name of the document that contains the views of the tenant, or those of the person."""
+        """Return the name of the document with the tenant's views, or with the person's."""
         if shared:
             return f"views:{self.tenant}"
         key = json.dumps([self.kind, self.user]).encode() + self.base_filter
@@ -45,8 +45,7 @@ class Owner:
 class SavedViews:
     """Reads and changes saved views. Thread-safe.
 
-    The parameter `etags` contains the ETags that the caller read, or is None to accept any revision. Methods raise the
-    errors of the store.
+    `etags` are those that the caller read, or None to accept any revision. Methods raise the errors of the store.
     """
 
     def __init__(
@@ -60,7 +59,7 @@ class SavedViews:
         self._client, self._database, self._settings, self._now = client, database, settings, now
 
     def all(self, owner: Owner) -> list[SavedView]:
-        """Return the views that a person can use. Those of the tenant come before their own."""
+        """Return the views that a person can use, the tenant's before their own."""
         shared, own = self._lists(owner)
         return [_answer(view, shared=True) for view in shared] + [_answer(view, shared=False) for view in own]
 
@@ -86,7 +85,7 @@ class SavedViews:
         return _answer(view, shared=shared)
 
     def replace(self, owner: Owner, before: SavedView, content: ViewRequest, etags: Sequence[str]) -> SavedView:
-        """Replace the content of a view, and share it or stop sharing it.
+        """Replace a view's content, and share it or stop sharing it.
 
         Raises NotFound, PreconditionFailed if the view was changed meanwhile, and the errors of `create`.
         """
@@ -94,7 +93,7 @@ class SavedViews:
         if shared == before.shared:
             return self._replaced(owner, before, content, etags)
         lists.require_unchanged(before, etags)
-        # Added before it is removed, so that an interruption loses nothing: a view in both lists is a shared one.
+        # Added before it is removed, so that an interruption loses nothing. A view in both lists is a shared one.
         view = self._changed(owner, before, content)
         self._put(owner, view, shared=shared)
         try:

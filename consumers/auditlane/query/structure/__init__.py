@@ -1,1 +1,1 @@
-"""The data structure over HTTP. It describes the fields that events have, and which of them a tenant's viewers see."""
+"""The data structure over HTTP: which fields events have, and which of them a tenant's viewers see."""

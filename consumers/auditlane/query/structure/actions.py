@@ -1,6 +1,4 @@
-"""The catalogue of actions. It consists of the built-in actions, and of the texts that an environment adds. All
-functions are pure.
-"""
+"""The action catalogue: built-in actions, and the texts that an environment adds. Pure functions."""
 
 from __future__ import annotations
 
@@ -31,7 +29,7 @@ BUILT_IN: Final = {name: _built_in(name) for name in sorted(LABELS)}
 
 
 def catalogue(own: Iterable[NamedAction]) -> list[tuple[NamedAction, bool]]:
-    """Return every action in order of name. The result also states whether the environment defines the action.
+    """Return every action, sorted by name, and whether the environment defines it.
 
     The environment's label replaces a built-in label. Its sentence replaces the built-in sentences for both outcomes.
     """
@@ -40,7 +38,7 @@ def catalogue(own: Iterable[NamedAction]) -> list[tuple[NamedAction, bool]]:
 
 
 def templates_of(own: Iterable[NamedAction], language: str) -> dict[str, Templates]:
-    """Return the texts of the known actions in a language, by name, in the form for `contract.sentence`."""
+    """Return the known actions' texts in a language, by name, in the form for `contract.sentence`."""
     return {action.name: _templates(action, language) for action, _ in catalogue(own)}
 
 
@@ -88,7 +86,7 @@ def without_action(own: Sequence[NamedAction], name: str) -> tuple[NamedAction, 
 
 
 def changes(before: Iterable[NamedAction], after: Iterable[NamedAction]) -> list[dict[str, Any]]:
-    """Return the changes in the form of the history. There is one for each action, in order of name.
+    """Return the changes in the history's form, one per action, sorted by name.
 
     The values of a label are keyed by language, and those of templates by `sentence.<language>` and
     `attempted.<language>`.

@@ -1,4 +1,4 @@
-"""Records changes to the structure in the service's own audit log, in events of limited size."""
+"""Records changes to the structure in the service's own audit log, as events of limited size."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from auditlane.runtime.digest import digested, digested_list, json_text
 from auditlane.runtime.errors import AuditlaneError
 
 RESOURCE: Final = "structure"
-_MAX_BYTES: Final = 12_288  # bytes of the changes or the contract in an event; larger ones are summarized
+_MAX_BYTES: Final = 12_288  # maximum size of the changes or the contract in an event; larger ones are summarized
 
 
 def audit_events(
@@ -21,8 +21,7 @@ def audit_events(
 ) -> Iterator[tuple[Action, dict[str, Any]]]:
     """Yield the action and facts of each event about a change.
 
-    There is one event for the switch, one for everything else, and one for each contract version that the change
-    registered.
+    There is one event for the switch, one for everything else, and one per contract version that the change registered.
 
     `field_change` is the requested change to a field's contract.
     """
@@ -44,7 +43,7 @@ def audit_events(
 
 
 def schema_events(registered: Registrations) -> Iterator[tuple[Action, dict[str, Any]]]:
-    """Yield the action and facts for each registered version. `tenant` is the tenant to which the contract belongs."""
+    """Yield the action and facts for each registered version. `tenant` is the contract's tenant."""
     for done in registered:
         facts = {"resource": "schema", "resource_id": done.subject, "version": str(done.version)}
         tenant = {"tenant": done.tenant} if done.tenant else {}
@@ -52,14 +51,14 @@ def schema_events(registered: Registrations) -> Iterator[tuple[Action, dict[str,
 
 
 def changes_text(changes: Sequence[Mapping[str, Any]]) -> str:
-    """Return the changes in a revision as text, in full if they fit."""
+    """Return a revision's changes as text, in full if they fit."""
     return json_text(digested_list(changes, _MAX_BYTES, name="field"))
 
 
 def unfinished(name: str, field_change: FieldChange | None, error: BaseException) -> tuple[Action, dict[str, Any]]:
-    """Return the action and facts for a failed change that may nevertheless have changed the contract.
+    """Return the action and facts for a failed change that may have changed the contract anyway.
 
-    `field_change` is None for the removal of a field.
+    `field_change` is None if a field was removed.
     """
     code = error.code if isinstance(error, AuditlaneError) else AuditlaneError.code
     contract = {"name": name} if field_change is None else _contract(field_change)

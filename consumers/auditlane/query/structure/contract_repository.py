@@ -1,8 +1,8 @@
-"""Changes fields in the registry. An environment field is in the base subject and in every tenant's subject. A tenant's
-own field is only in that tenant's subject.
+"""Changes fields in the registry. Environment fields are in the base subject and in every tenant's subject; a tenant's
+own fields are only in that tenant's subject.
 
 Repeating an interrupted operation completes it, since a field that exists is not added again. A tenant's contract never
-blocks a change to the environment's contract. The tenant's own field of the same name stays unchanged.
+blocks a change to the environment's; the tenant's own field with the same name stays unchanged.
 """
 
 from __future__ import annotations
@@ -27,15 +27,15 @@ from auditlane.runtime.errors import FieldConflict, InvalidInput, RegistryUnavai
 from auditlane.runtime.log import get
 from auditlane.runtime.settings import ContractSettings, Settings
 
-_AT_ONCE: Final = 4  # subjects changed concurrently; the client keeps as many connections
-_NAMED: Final = 5  # tenants named in a log entry
+_AT_ONCE: Final = 4  # number of subjects changed concurrently; the client keeps as many connections
+_NAMED: Final = 5  # maximum number of tenants named in a log entry
 
 
 @dataclass(frozen=True, slots=True)
 class Registration:
     """A registered version of a tenant's contract, or of the environment's contract if `tenant` is None.
 
-    `previous` is the version from which this version was made, or 0 if there was none.
+    `previous` is the version on which this one is based, or 0 for the first.
     """
 
     tenant: str | None
@@ -67,9 +67,7 @@ class ContractRepository:
             raise SchemaNotFound(error.message, fix="Run `auditlane init`, or check AUDITLANE_REGISTRY_URL.") from error
 
     def of(self, tenant: str | None) -> Registered:
-        """Return the contract of the tenant's events. It is the tenant's own contract, or else that of the base
-        event.
-        """
+        """Return the contract for the tenant's events: its own, or else the base event's."""
         if tenant is not None:
             try:
                 return self._client.latest(tenant_subject(self._topic, tenant))
@@ -96,7 +94,7 @@ class ContractRepository:
         return self._amend(tenant, change, seed=lambda: base | {"exclusive": False}, most_versions=most)
 
     def release(self, tenant: str | None, name: str) -> Registrations:
-        """Remove the rules of a field. Returns the registered versions."""
+        """Remove a field's rules. Returns the registered versions."""
         was = own_field(schema_of(self.environment()), name)
         if tenant is not None:
             own = self._own(tenant)
@@ -109,7 +107,7 @@ class ContractRepository:
         def stripped(schema: Schema) -> Schema:
             return without_rules(schema, name) if same(own_field(schema, name), was) else schema
 
-        # The base comes last, since until it has changed, a repeated call knows which tenants remain.
+        # The base comes last: until it has changed, a repeated call knows which tenants remain.
         return self._in_every_tenants(stripped) + self._amend(None, stripped)
 
     def _add_environments(self, tenant: str, theirs: Schema, avro: Schema) -> Registrations:
@@ -139,7 +137,7 @@ class ContractRepository:
         check(self._client, self._base, base, to_base(base))
         self._check_tenants(avro, change)
         # A new field goes to the base first, so that a tenant's contract created in the meantime has it. A changed
-        # field goes to the base last, so that until then, a repeated call knows which tenants remain.
+        # field goes to the base last: until then, a repeated call knows which tenants remain.
         first = self._in_every_tenants(change) if was is not None else ()
         base_versions = self._amend(None, to_base, most_versions=self._limits.contract_versions)
         return first + base_versions + self._in_every_tenants(change)
@@ -147,7 +145,7 @@ class ContractRepository:
     def _check_tenants(self, avro: Schema, change: Callable[[Schema], Schema]) -> None:
         """Raise FieldConflict, naming the tenant, if the registry would reject its changed contract.
 
-        A tenant's field of this name with another type stays unchanged, and is logged.
+        A tenant's field with this name but another type stays unchanged and is logged.
         """
 
         def differs_in(tenant: str) -> bool:
@@ -174,9 +172,7 @@ class ContractRepository:
             get("structure").warning("structure.field_kept", field=avro["name"], tenants=keep[:_NAMED], count=len(keep))
 
     def _in_every_tenants(self, change: Callable[[Schema], Schema]) -> Registrations:
-        """Change the contract of every tenant. Schemas in the tenants' subjects that are not contracts are left
-        unchanged.
-        """
+        """Change every tenant's contract. Schemas in tenants' subjects that are not contracts stay unchanged."""
 
         def changed(tenant: str) -> Registrations:
             own = self._own(tenant)
@@ -186,7 +182,7 @@ class ContractRepository:
             return tuple(chain.from_iterable(pool.map(changed, self._tenants())))
 
     def _tenants(self) -> list[str]:
-        """Return the tenants that have their own contract."""
+        """Return the tenants with a contract of their own."""
         found = (tenant_of_subject(self._topic, subject) for subject in self._client.subjects())
         return sorted(tenant for tenant in found if tenant is not None)
 
@@ -208,8 +204,8 @@ class ContractRepository:
         return (Registration(tenant, subject, done.previous, done.version),) if done.changed else ()
 
     def _within(self, change: Callable[[Schema], Schema], base: Schema | None = None) -> Callable[[Schema], Schema]:
-        """Return the change, extended by a check of the budgets. The fields of `base`, the environment's, do not
-        count.
+        """Return the change, followed by a check of the budgets. Fields of `base`, the environment's, are not
+        counted.
         """
         environments = {avro["name"] for avro in own_fields(base)} if base else frozenset[str]()
 
@@ -242,7 +238,7 @@ def contract_repository_of(settings: Settings, observe: Observe | None = None) -
 def _adding(
     avro: Schema, *, replace: bool, exclusive: bool | None = None, keep: bool = False
 ) -> Callable[[Schema], Schema]:
-    """Return the change that adds a field. With `keep`, an existing field with this name stays unchanged."""
+    """Return a change that adds a field. With `keep`, an existing field with this name stays unchanged."""
 
     def change(schema: Schema) -> Schema:
         here = own_field(schema, avro["name"])

@@ -1,4 +1,4 @@
-"""Templates of links from an event's resource to the application's own pages, by the resource's type."""
+"""Link templates from an event's resource to the application's own pages, by resource type."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import re
 from typing import Final
 from urllib.parse import urlsplit
 
-FIELD: Final = "resource"  # the field whose presentation has the templates
+FIELD: Final = "resource"  # the field whose presentation contains the templates
 MAX_LINKS: Final = 100
 PLACEHOLDERS: Final = ("resource_id", "resource", "tenant_id")
 _PLACEHOLDER: Final = re.compile(r"\{([^{}]*)\}")
@@ -14,7 +14,7 @@ _ALLOWED: Final = ", ".join(f"{{{name}}}" for name in PLACEHOLDERS)
 
 
 def link_problem(template: str) -> str | None:
-    """Return the problem with the template of a link, or None if it is valid.
+    """Return what is wrong with a link template, or None if it is valid.
 
     A valid template is an https address whose path, query or fragment contains `{resource_id}`. The viewer
     percent-encodes the values.

@@ -1,4 +1,4 @@
-"""The requests and responses of the API about the data structure, in JSON."""
+"""The data structure API's requests and responses in JSON."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ class _Request(BaseModel):
 
 
 class FieldPresentation(_Answer):
-    """The presentation of a field."""
+    """How a field is shown."""
 
     display_name: str = Field(examples=["Order"])
     display_type: DisplayType
@@ -70,8 +70,8 @@ class StructureField(FieldPresentation):
 
 
 class DataStructure(_Answer):
-    """A data structure. `enabled` is this scope's own switch, or null if it is inherited. `effectiveEnabled` is the
-    switch in effect, and `inheritedEnabled` is the switch that a null inherits.
+    """A data structure. `enabled` is this scope's own switch, or null if inherited. `effectiveEnabled` is the switch in
+    effect, and `inheritedEnabled` applies while the scope's own is null.
     """
 
     tenant: str | None = Field(description="Null for the environment.")
@@ -88,7 +88,7 @@ class DataStructure(_Answer):
 
 
 class Rules(_Request):
-    """The rules for a field's values. They are checked when an event is emitted and when it is stored."""
+    """Rules for a field's values, checked when an event is emitted and when it is stored."""
 
     model_config = ConfigDict(strict=True)
 
@@ -106,7 +106,7 @@ class Rules(_Request):
     )
 
     def stated(self) -> dict[str, Any]:
-        """Return the rules that are set, by the names of the contract's attributes."""
+        """Return the rules that are set, by the contract's attribute names."""
         return self.model_dump(by_alias=True, exclude_none=True)
 
 
@@ -122,7 +122,7 @@ class _Toggles(_Request):
     @field_validator("display_name")
     @classmethod
     def _one_line(cls, value: str | None) -> str | None:
-        """Reject control characters, since the name becomes a heading of tables and files."""
+        """Reject control characters, since the name becomes a heading in tables and files."""
         if value is not None and not one_line(value):
             raise ValueError("must have no line break or other control character")
         return value
@@ -139,7 +139,7 @@ def _link(value: str) -> str:
 
 
 class StructureFieldUpdate(_Toggles):
-    """The presentation of a field. Omitted attributes stay unchanged."""
+    """How a field is shown. Omitted attributes stay unchanged."""
 
     name: str
     display_type: DisplayType | None = None
@@ -155,7 +155,7 @@ class StructureFieldUpdate(_Toggles):
 
     @model_validator(mode="after")
     def _links_of_resource(self) -> Self:
-        """Reject links for any field other than the resource."""
+        """Reject links on any field other than the resource."""
         if self.links and self.name != LINKED_FIELD:
             raise ValueError(f"links belong to the field {LINKED_FIELD}, not to {self.name}")
         return self
@@ -219,7 +219,7 @@ class ContractField(_Answer):
 
 
 class Contract(_Answer):
-    """The contract with which events are written from now on."""
+    """The contract for events from now on."""
 
     subject: str = Field(examples=["audit.events.acme-value"])
     version: int
@@ -229,7 +229,7 @@ class Contract(_Answer):
 
 
 class Change(_Answer):
-    """One change in a revision. It concerns a field, the label of an action, or whether the log is enabled."""
+    """One change in a revision: to a field, an action's label, or whether the log is enabled."""
 
     kind: str = Field(description="added, changed, removed, restored, reset (inherited again) or switched")
     field: str | None = Field(description="Null for an action and for the switch.")
@@ -238,7 +238,7 @@ class Change(_Answer):
 
 
 class RevisionChanges(_Answer):
-    """A saved revision. If it has no changes, only the contract has changed, for example a rule or a default."""
+    """A saved revision. Without changes, only the contract has changed, for example a rule or a default."""
 
     revision: int
     changed_by: str
@@ -278,7 +278,7 @@ ActionName = Annotated[
 
 
 class Labels(_Request):
-    """The label of an action in each language of the interface."""
+    """An action's label in each interface language."""
 
     en: Label = Field(description="English.", examples=["Document deleted"])
     de: Label = Field(description="German.", examples=["Dokument gelöscht"])
@@ -294,15 +294,15 @@ Template = Annotated[str, Field(min_length=1, max_length=300), AfterValidator(_o
 
 
 class Templates(_Request):
-    """A sentence with placeholders in each language of the interface."""
+    """A sentence with placeholders in each interface language."""
 
     en: Template = Field(description="English.", examples=["{actor} deleted document {resource_id}"])
     de: Template = Field(description="German.", examples=["{actor} hat Dokument {resource_id} gelöscht"])
 
 
 class LabelledAction(_Request):
-    """An action to name. A built-in action gets another label. An omitted template stays unchanged, and null removes a
-    template.
+    """An action to label. A built-in action gets another label. An omitted template stays unchanged; null removes
+    it.
     """
 
     name: ActionName = Field(description="The `action` of events.", examples=["document.deleted"])
@@ -329,7 +329,7 @@ class LabelledActions(_Request):
 
 
 class CatalogueLabel(_Answer):
-    """The label of an action in each language of the interface."""
+    """An action's label in each interface language."""
 
     en: str
     de: str
@@ -349,7 +349,7 @@ class CatalogueAction(_Answer):
 
 
 class LanguageGrammar(_Answer):
-    """The default sentences of one language. Templates are pairs of (done, attempted)."""
+    """One language's default sentences. Templates are pairs of (done, attempted)."""
 
     neutral: tuple[str, str]
     verbs: dict[str, tuple[str, str]] = Field(description="By the last part of an action's name.")
@@ -361,7 +361,7 @@ class LanguageGrammar(_Answer):
 
 
 class Catalogue(_Answer):
-    """The known actions by name. Events may have any other action too."""
+    """The known actions by name. Events may also have any other action."""
 
     actions: list[CatalogueAction]
     grammar: dict[str, LanguageGrammar] = Field(description="The default sentences by language (`en`, `de`).")

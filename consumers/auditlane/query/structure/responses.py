@@ -69,7 +69,7 @@ def _label(text: ActionLabel | None) -> CatalogueLabel | None:
 
 
 def contract(registered: Registered, state: ScopeState) -> Contract:
-    """Describe the contract with which events are written."""
+    """Describe the contract for events."""
     views = state.fields
     return Contract(
         subject=registered.subject,

@@ -1,6 +1,4 @@
-"""The permissions that a change to a field requires. Its presentation requires `configure`, and its rules require
-`contract`.
-"""
+"""Permissions for a change to a field: `configure` for its presentation, `contract` for its rules."""
 
 from __future__ import annotations
 

@@ -1,6 +1,4 @@
-"""The routes for the data structure. The environment's is under `/v1/structure`, and a tenant's is under its own
-path.
-"""
+"""Routes for the data structure: the environment's under `/v1/structure`, a tenant's under its own path."""
 
 from __future__ import annotations
 
@@ -87,9 +85,7 @@ def replace(
 
 
 def contract(request: Request, caller: Caller, service: Service) -> Contract:
-    """List the fields that the base event lacks, each with its type, default and rules. Requires the schema
-    registry.
-    """
+    """List the fields beyond the base event's, with type, default and rules. Requires the schema registry."""
     _not_audited(request)
     tenant = _tenant(caller)
     with public_errors():
@@ -116,7 +112,7 @@ def add(request: Request, response: Response, body: NewField, caller: Caller, se
 def change(
     request: Request, response: Response, name: str, body: ChangedField, caller: Caller, service: Service
 ) -> DataStructure:
-    """Change the given attributes of a field. Events stored before remain readable.
+    """Change the given attributes of a field. Events stored earlier remain readable.
 
     `type`, `default`, `rules` and `exclusive` require `audits:contract`. All other attributes require
     `audits:configure`.
@@ -135,7 +131,9 @@ def change(
 
 
 def remove(request: Request, response: Response, name: str, caller: Caller, service: Service) -> None:
-    """Remove a field. Readers no longer see it, and events need not have it. Its data is kept, and POST restores it."""
+    """Remove a field. Readers no longer see it, and events no longer need it. Its data is kept, and POST restores
+    it.
+    """
     with public_errors():
         change = service.remove(
             _tenant(caller),
@@ -165,9 +163,7 @@ def history(
 
 
 def catalogue(request: Request, response: Response, caller: Caller, service: Service) -> Catalogue:
-    """List the known actions with their labels. These are the built-in actions, and actions that the environment
-    added.
-    """
+    """List the known actions with their labels: the built-in ones and those that the environment added."""
     _not_audited(request)
     state = service.state(_tenant(caller))
     response.headers["ETag"] = ScopeState(state.environment, state.environment).etag
@@ -204,8 +200,8 @@ def build(
 ) -> APIRouter:
     """Build the routes for the environment and for a tenant.
 
-    `authorize` and `environment` take permissions, any one of which suffices, and return a dependency. That of
-    `authorize` returns the TenantScope of the path's tenant, and that of `environment` an environment-wide Principal.
+    `authorize` and `environment` take permissions, of which any one suffices, and return a dependency: for `authorize`,
+    one that returns the TenantScope for the path's tenant, and for `environment`, an environment-wide Principal.
     `only(*names)` is a dependency that rejects any other query parameter.
     """
     router = APIRouter(prefix=prefix, tags=["structure"], include_in_schema=documented)
@@ -264,7 +260,7 @@ def _mount(router: APIRouter, path: str, authorize: Authorize, to_read: Permissi
 
 
 def _mount_actions(router: APIRouter, environment: Authorize, plain: Any) -> None:
-    """Mount the routes that change the catalogue of actions, which all tenants share."""
+    """Mount the routes that change the action catalogue, which all tenants share."""
     configures = granted(environment(Permission.configure))
     router.post(
         "/structure/actions",
@@ -308,7 +304,7 @@ def _recorded_answer(
 
 
 def _unfinished_recorder(request: Request, field_change: FieldChange | None, name: str = "") -> Unfinished:
-    """Return a function that records a failed change which may have changed the contract."""
+    """Return a function that records a failed change that may have changed the contract anyway."""
 
     def note(error: BaseException, registered: Registrations) -> None:
         failed = unfinished(field_change.name if field_change else name, field_change, error)
@@ -319,15 +315,13 @@ def _unfinished_recorder(request: Request, field_change: FieldChange | None, nam
 
 
 def _not_audited(request: Request) -> None:
-    """Keep a read of the structure out of the audit log, since it does not reveal the log's content."""
+    """Keep a read of the structure out of the audit log, since it reveals none of the log's content."""
     auditor_of(request).recorded = True
 
 
 @contextmanager
 def public_errors() -> Iterator[None]:
-    """Remove the names of hosts and settings from RegistryUnavailable and RegistryRefused. This includes
-    SchemaNotFound.
-    """
+    """Remove the names of hosts and settings from RegistryUnavailable and RegistryRefused, including SchemaNotFound."""
     try:
         yield
     except (RegistryUnavailable, RegistryRefused) as error:

@@ -1,6 +1,6 @@
 """The operations on data structures, for the HTTP API and the command line.
 
-The contract is changed before its presentation. A call may be repeated to complete a change that was interrupted.
+The contract is changed before its presentation. Repeating a call completes an interrupted change.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ _DISPLAYED_AS: Final = {FieldType.Integer: DisplayType.Number, FieldType.Enum: D
 
 @dataclass(frozen=True, slots=True)
 class FieldChange:
-    """The caller's definition of a field. An attribute of None stays unchanged.
+    """A caller's definition of a field. Attributes that are None stay unchanged.
 
     `view` contains the presentation attributes, and `without_default` removes the default.
     """
@@ -51,14 +51,14 @@ class FieldChange:
 
     @property
     def of_contract(self) -> bool:
-        """Whether the change concerns the contract, as opposed to the field's presentation."""
+        """Whether the change concerns the contract, rather than only the field's presentation."""
         stated = (self.type, self.default, self.rules, self.exclusive)
         return self.without_default or any(attribute is not None for attribute in stated)
 
 
 @dataclass(frozen=True, slots=True)
 class StructureChange:
-    """A change, with the states before and after it. The states have the same revision if there was nothing to change.
+    """A change, with the states before and after it. Both have the same revision if there was nothing to change.
 
     `registered` contains the contract versions that the change registered.
     """
@@ -69,12 +69,12 @@ class StructureChange:
 
     @property
     def changes(self) -> list[dict[str, Any]]:
-        """The changes, in the form of the history."""
+        """The changes in the history's form."""
         return views.changes(self.before, self.after)
 
     @property
     def sequence(self) -> tuple[list[str], list[str]] | None:
-        """The old and the new order of the fields, in the form of the history."""
+        """The old and the new order of the fields, in the history's form."""
         return views.sequence(self.before, self.after)
 
 
@@ -89,7 +89,7 @@ def _ignore(_: BaseException, __: Registrations) -> None:
 
 @dataclass(slots=True)
 class _Contract:
-    """The contract versions that a call has registered, or None while they are unknown."""
+    """The contract versions registered by a call, or None while unknown."""
 
     registered: Registrations | None = None
 
@@ -114,8 +114,8 @@ class StructureService:
         registered: Callable[[str | None], None] = lambda tenant: None,
         now: Callable[[], datetime] = lambda: datetime.now(UTC),
     ) -> None:
-        """Store the dependencies. `registered(tenant)` is called when a contract may have been registered for the
-        tenant. None means all tenants.
+        """Store the dependencies. `registered(tenant)` is called when the tenant's contract may have been registered,
+        with None for all tenants.
         """
         self._client = client
         self._database = database
@@ -125,7 +125,7 @@ class StructureService:
         self._now = now
 
     def state(self, tenant: str | None) -> ScopeState:
-        """Return the newest state of the scope."""
+        """Return the scope's newest state."""
         scope = _scope(tenant)
         found = presentation.load_many(self._client(), self._database, {ENVIRONMENT, scope})
         return ScopeState(found[ENVIRONMENT], found[scope])
@@ -139,7 +139,7 @@ class StructureService:
         etags: Sequence[str],
         who: str,
     ) -> StructureChange:
-        """Set how fields are shown, and the switch. None leaves them unchanged."""
+        """Set how fields are shown, and the switch. None leaves either unchanged."""
 
         def new(state: ScopeState) -> Revision:
             own = state.own.fields if fields is None else views.replaced(state, fields)
@@ -194,8 +194,8 @@ class StructureService:
         who: str,
         unfinished: Unfinished = _ignore,
     ) -> StructureChange:
-        """Change the contract and presentation of a field. Omitted attributes stay unchanged. Raises NotFound if there
-        is no such field.
+        """Change a field's contract and presentation. Omitted attributes stay unchanged. Raises NotFound if there is no
+        such field.
         """
         state = self._state_as_seen(tenant, etags)
         here = state.fields.get(field_change.name)
@@ -252,7 +252,7 @@ class StructureService:
         """Add actions to the environment's catalogue, or give them other texts. Raises InvalidInput if there are too
         many.
 
-        `given` is called with the environment's present actions, and returns the actions to store.
+        `given` is called with the environment's current actions, and returns the actions to store.
         """
 
         def new(state: ScopeState) -> Revision:
@@ -262,7 +262,7 @@ class StructureService:
         return self._save(None, new, etags)
 
     def forget_action(self, name: str, *, etags: Sequence[str] | None, who: str) -> StructureChange:
-        """Remove an action from the environment's own actions. Raises NotFound if there is no such action."""
+        """Remove one of the environment's own actions. Raises NotFound if there is no such action."""
 
         def new(state: ScopeState) -> Revision:
             own = actions.without_action(state.own.actions, name)
@@ -296,7 +296,7 @@ class StructureService:
             if contract.registered or (contract.registered is None and not refused):
                 unfinished(error, contract.registered or ())
             raise
-        finally:  # a failed call may also have registered a contract
+        finally:  # also after a failure, since the call may have registered a contract
             self._registered(tenant)
 
     def _state_as_seen(self, tenant: str | None, etags: Sequence[str] | None) -> ScopeState:
@@ -351,8 +351,8 @@ def _content(revision: Revision) -> tuple[object, ...]:
 
 
 def _view(state: ScopeState, field_change: FieldChange) -> FieldView:
-    """Return the presentation of the field. An attribute is the one that was stated, or else the current one, or else
-    the default.
+    """Return the field's presentation. Each attribute is the stated one, or else the current one, or else the
+    default.
     """
     here, stated = state.fields.get(field_change.name), dict(field_change.view or {})
     if field_change.type is not None and "display_type" not in stated:

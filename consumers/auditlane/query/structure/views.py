@@ -1,7 +1,6 @@
-"""Computes the fields that a scope's readers see, and the changes to them. All functions are pure functions of
-revisions.
+"""Computes the fields that a scope's readers see, and changes to them, as pure functions of revisions.
 
-A scope stores only its differences from the scopes below it, which are the defaults and, for a tenant, the environment.
+A scope stores only its differences from the scopes below it: the defaults and, for a tenant, the environment.
 Everything else follows later changes in those scopes.
 """
 
@@ -21,9 +20,7 @@ _EMPTY = Revision(scope="")
 
 @dataclass(frozen=True, slots=True)
 class ScopeState:
-    """The state of a scope. `own` is its newest revision. `environment` is that of the environment, and may be the
-    same.
-    """
+    """A scope's state. `own` is its newest revision. `environment` is the environment's, and may be the same."""
 
     environment: Revision
     own: Revision
@@ -52,7 +49,7 @@ class ScopeState:
 
     @property
     def etag(self) -> str:
-        """The entity tag, which changes whenever the scope or its inherited settings change."""
+        """The entity tag, which changes with the scope and its inherited settings."""
         if self.own.scope == ENVIRONMENT:
             return f'"{self.own.revision}"'
         return f'"{self.environment.revision}.{self.own.revision}"'
@@ -65,10 +62,10 @@ class ScopeState:
 
 
 def replaced(state: ScopeState, given: Iterable[tuple[str, Mapping[str, Any]]]) -> tuple[FieldView, ...]:
-    """Return the scope's own fields after applying `given`, which contains (name, stated attributes).
+    """Return the scope's own fields after applying `given`, a list of (name, stated attributes).
 
-    Omitted attributes stay unchanged. An omitted inherited field is reset to its inherited state, and an omitted field
-    of the scope's own stays. Raises InvalidInput for an unknown or removed field.
+    Omitted attributes stay unchanged. An omitted inherited field is reset to its inherited state; an omitted field of
+    the scope's own stays. Raises InvalidInput for an unknown or removed field.
     """
     present, below = state.fields, state.below
     own = {view.name: view for view in state.own.fields if view.hidden is not None or view.name not in below}
@@ -115,17 +112,16 @@ def without_view(state: ScopeState, name: str) -> tuple[FieldView, ...]:
 
 
 def next_order(state: ScopeState) -> int:
-    """Return the display order of a new field, which comes after the last field."""
+    """Return a new field's display order, after the last field."""
     return max((view.order for view in state.fields.values()), default=-1) + 1
 
 
 def changes(before: ScopeState, after: ScopeState) -> list[dict[str, Any]]:
-    """Return the changes in a revision. There is one for each field or action, and one for the switch. Members have
-    their names in JSON.
+    """Return a revision's changes, one per field or action and one for the switch. Members are named as in JSON.
 
-    A value is a pair (old, new) of the values in effect, including inherited values. For an action, it contains only
-    the action's own labels. `kind` is added (a new field or action), removed, restored, changed, reset (inherited
-    again) or switched.
+    A value is a pair (old, new) of the values in effect, including inherited values. For an action, they are only its
+    own labels. `kind` is added (a new field or action), removed, restored, changed, reset (inherited again) or
+    switched.
     """
     found: list[dict[str, Any]] = []
     if before.own.enabled != after.own.enabled:
@@ -144,7 +140,7 @@ def changes(before: ScopeState, after: ScopeState) -> list[dict[str, Any]]:
 
 
 def sequence(before: ScopeState, after: ScopeState) -> tuple[list[str], list[str]] | None:
-    """Return the names of the shown fields in the old and in the new order, or None if no field moved."""
+    """Return the names of the shown fields in their old and new order, or None if no field moved."""
     was, now = _shown_names(before), _shown_names(after)
     if [name for name in was if name in now] == [name for name in now if name in was]:
         return None
@@ -170,6 +166,6 @@ def _attributes(view: FieldView | None) -> dict[str, Any]:
 
 
 def _kept(own: Mapping[str, FieldView], below: Mapping[str, FieldView]) -> tuple[FieldView, ...]:
-    """Return only the fields that differ from the inherited fields, in order."""
+    """Return only the fields that differ from the inherited ones, sorted."""
     differing = [view for view in own.values() if view != below.get(view.name)]
     return tuple(sorted(differing, key=lambda view: (view.order, view.name)))

@@ -1,1 +1,1 @@
-"""Summarizes a tenant's events in facets, a histogram over time, and the figures of a dashboard."""
+"""Summarizes a tenant's events: facets, a histogram over time, and a dashboard's figures."""

@@ -1,4 +1,4 @@
-"""Chooses the buckets of a histogram. They have a suitable width, and edges at round times of the time zone."""
+"""Chooses a histogram's buckets: a suitable width, with edges at round times in the time zone."""
 
 from __future__ import annotations
 
@@ -14,9 +14,7 @@ _MONDAY: Final = datetime(1900, 1, 1)  # noqa: DTZ001 - local time
 
 @dataclass(frozen=True, slots=True)
 class Width:
-    """The width of a bucket. `name` is an ISO 8601 duration. Widths of up to an hour are elapsed time, and longer
-    widths are local time.
-    """
+    """A bucket width. `name` is an ISO 8601 duration. Widths up to an hour are elapsed time, longer ones local time."""
 
     name: str
     count: int
@@ -41,7 +39,7 @@ WIDTHS: Final = (
 
 
 def fitting(since: datetime, until: datetime, max_buckets: int) -> Width:
-    """Return the narrowest width with which about `max_buckets` buckets cover the time from `since` to `until`."""
+    """Return the narrowest width at which about `max_buckets` buckets cover `since` to `until`."""
     span = (until - since).total_seconds()
     return next((width for width in WIDTHS if span <= width.seconds * max_buckets), WIDTHS[-1])
 
@@ -57,7 +55,7 @@ def edges(since: datetime, until: datetime, width: Width, zone: ZoneInfo) -> lis
     found = []
     while not found or found[-1] < until or len(found) < 2:
         edge = wall.replace(tzinfo=zone).astimezone(UTC)
-        if not found or edge > found[-1]:  # an hour that a clock change skips has no bucket
+        if not found or edge > found[-1]:  # an hour skipped by a clock change has no bucket
             found.append(edge)
         wall = _next(wall, width)
     return found

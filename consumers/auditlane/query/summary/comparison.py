@@ -1,4 +1,4 @@
-"""The period before a counted period. Both have the same length."""
+"""The period of equal length before a counted period."""
 
 from __future__ import annotations
 

@@ -1,6 +1,4 @@
-"""Group events by the values of a field. This module builds the query that finds a group, and the response from counted
-rows.
-"""
+"""Groups events by a field's values: builds the query that finds a group, and the response from counted rows."""
 
 from __future__ import annotations
 
@@ -17,15 +15,15 @@ from auditlane.query.language.tree import Field, Has, Match, Node, Or, all_of, a
 
 _NAME, _ID = (Field(name, BASE[name]) for name in ("actor_name", "actor_id"))
 _ACTION, _SOURCE = (Field(name, BASE[name]) for name in ("action", "source"))
-OTHERS: Final = 0  # the place of a row with any other value; the values have the places from 1
-NONE: Final = 1  # the place of a row without a value
+OTHERS: Final = 0  # place of a row with any other value; the values have the places from 1
+NONE: Final = 1  # place of a row without a value
 
 
 class Counted:
     """The number of events by place and bucket, from the rows of `sql.compile_groups`."""
 
     def __init__(self, rows: Iterable[Mapping[str, Any]], starts: Sequence[int], *, compared: bool) -> None:
-        """Collect the rows. `starts` contains the start of each bucket in microseconds."""
+        """Collect the rows. `starts` contains each bucket's start in microseconds."""
         self._starts = starts
         self._compared = compared
         self._events: defaultdict[int, dict[int, int]] = defaultdict(dict)
@@ -42,15 +40,15 @@ class Counted:
         return Group(events=sum(counts), before=before, counts=counts, query=_text(query))
 
     def before(self) -> int:
-        """Return the number of events in the period before."""
+        """Return the number of events in the preceding period."""
         return sum(self._before.values())
 
 
 def value_query(field: Field, value: str, row: Mapping[str, Any], filter_: Filter) -> Node:
-    """Return the query that finds the events with this value. `row` is the row of the value in `sql.compile_ranking`.
+    """Return the query for the events with this value. `row` is the value's row in `sql.compile_ranking`.
 
-    A filter that names auditlane as the source, or an action of access to the log, would include events about access.
-    They are excluded here unless the filter of the request includes them.
+    A query that names auditlane as the source, or an action of access to the log, would include events about access.
+    They are excluded here unless the request's filter includes them.
     """
     if field.path == "actor":
         return _actor(value, row)
@@ -63,23 +61,21 @@ def value_query(field: Field, value: str, row: Mapping[str, Any], filter_: Filte
 
 
 def none_query(field: Field) -> Node:
-    """Return the query that finds the events without a value."""
-    if field.path == "actor":  # an event without a name has the id as its actor
+    """Return the query for the events without a value."""
+    if field.path == "actor":  # for an event without a name, `actor` matches the id
         return all_of([none_of(Has(_NAME)), none_of(Has(_ID))])
     return none_of(Has(field))
 
 
 def others_query(field: Field, queries: Sequence[Node]) -> Node:
-    """Return the query that finds the events with any value that these queries do not find."""
+    """Return the query for the events with any value that these queries do not find."""
     if not queries:
         return Has(field)
     return all_of([Has(field), none_of(any_of(queries))])
 
 
 def _actor(value: str, row: Mapping[str, Any]) -> Node:
-    """Return the query that finds the events of an actor's name. If some events contain only the same id, it finds
-    those too.
-    """
+    """Return the query for the events with an actor's name, including events that have only the same id."""
     named, unnamed = Match(_NAME, value), all_of([Match(_ID, value), none_of(Has(_NAME))])
     if not row["unnamed"]:
         return named

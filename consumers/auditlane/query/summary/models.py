@@ -1,4 +1,4 @@
-"""The responses of the summaries."""
+"""Responses of the summaries."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ class Count(BaseModel):
 
 
 class Facet(BaseModel):
-    """The most frequent values of a field, the most frequent first."""
+    """A field's most frequent values, in descending order."""
 
     field: str
     data: list[Count]
@@ -30,7 +30,7 @@ class Bucket(BaseModel):
 
 
 class Histogram(BaseModel):
-    """Every bucket of the requested time, including empty buckets."""
+    """Every bucket of the requested time, including empty ones."""
 
     interval: str = Field(description="The width of a bucket as an ISO 8601 duration.", examples=["PT1H"])
     tz: str = Field(description="The time zone of the buckets' edges.")
@@ -39,14 +39,14 @@ class Histogram(BaseModel):
 
 
 class StatsBefore(Span):
-    """The figures of the period directly before the counted one. Both have the same length."""
+    """The figures of the period of equal length directly before the counted one."""
 
     events: int
     severe: int
 
 
 class Stats(BaseModel):
-    """The figures of a dashboard, between `from` and `to`. Without both, they cover the last seven days."""
+    """A dashboard's figures between `from` and `to`, or for the last seven days without them."""
 
     tz: str
     today: int = Field(description="Those of the events that occurred since midnight.")

@@ -1,4 +1,4 @@
-"""The routes for facets, a histogram and the figures of a dashboard."""
+"""Routes for facets, a histogram and a dashboard's figures."""
 
 from __future__ import annotations
 
@@ -84,7 +84,7 @@ Services = Annotated[SummaryServices, Depends(services_of)]
 
 
 def facets(request: Request, scope: Scope, services: Services) -> Facet:
-    """Return the most frequent values of a field among the events that match the filters."""
+    """Return a field's most frequent values among the events that match the filters."""
     custom = from_structure(services.structures.of)(scope.tenant)
     own, filter_ = split(request.query_params.multi_items(), ("field", "limit"), custom)
     field = grouping(own.get("field"), custom)
@@ -104,7 +104,7 @@ def stats(request: Request, scope: Scope, services: Services) -> Stats:
     """Count events, today's events and severe events, and the most frequent actions and actors. The default period is
     seven days.
 
-    With `compare`, also count the events of the period before.
+    With `compare`, also count the events of the preceding period.
     """
     custom = from_structure(services.structures.of)(scope.tenant)
     own, filter_ = split(request.query_params.multi_items(), ("tz", COMPARE), custom)
@@ -113,11 +113,10 @@ def stats(request: Request, scope: Scope, services: Services) -> Stats:
 
 
 def groups(request: Request, scope: Scope, services: Services) -> EventGroups:
-    """Count the events that match the filters by the most frequent values of a field. Each value is also counted over
-    time.
+    """Count the events that match the filters by a field's most frequent values, each value also over time.
 
-    With `compare`, the events of the period before are also counted. The result contains values that are new, which
-    have no events in it, and values that vanished, which only have events in it.
+    With `compare`, the events of the preceding period are also counted. The result then marks values that are new
+    (without events in it) and values that vanished (with events only in it).
     """
     custom = from_structure(services.structures.of)(scope.tenant)
     own, filter_ = split(request.query_params.multi_items(), ("field", "limit", "tz", "buckets", COMPARE), custom)

@@ -1,4 +1,4 @@
-"""The statements of summaries, with the conditions that `query.sql.where` compiles from a filter."""
+"""Statements of summaries. `query.sql.where` compiles their filters' conditions."""
 
 from __future__ import annotations
 
@@ -14,13 +14,13 @@ from auditlane.query.language.tree import Field
 from auditlane.query.sql import where
 
 SEVERE: Final = (Severity.High, Severity.Critical, Severity.Error)
-# A value that a filter on `actor` matches: the name, or the id if there is no name.
+# The value that a filter on `actor` matches: the name, or the id if there is no name.
 _ACTOR: Final = "if(ifNull(e.actor_name, '') = '', e.actor_id, assumeNotNull(e.actor_name))"
 
 
 def compile_facet(database: str, scope: TenantScope, filter_: Filter, field: Field, limit: int) -> Statement:
-    """Compile a query for the most frequent values of a field. Each row contains `value`, which is empty for events
-    without a value, and `events`.
+    """Compile a query for a field's most frequent values. Each row contains `value`, which is empty for events without
+    a value, and `events`.
     """
     parameters = Parameters(database)
     conditions = where(parameters, scope, filter_)
@@ -29,8 +29,8 @@ def compile_facet(database: str, scope: TenantScope, filter_: Filter, field: Fie
 
 
 def compile_extent(database: str, scope: TenantScope, filter_: Filter) -> Statement:
-    """Compile a query for the time range of matching events. Its single row contains `events`, and `first` and `last`
-    in microseconds.
+    """Compile a query for the matching events' time range. Its single row contains `events`, and `first` and `last` in
+    microseconds.
     """
     parameters = Parameters(database)
     micros = "toUnixTimestamp64Micro({}(e.occurred_at))"
@@ -73,11 +73,11 @@ def compile_numbers(
 def compile_ranking(
     database: str, scope: TenantScope, filter_: Filter, field: Field, before: datetime | None, limit: int
 ) -> Statement:
-    """Compile the query for the values with the most events, in the period of the filter or the one before it. The
-    latter begins at `before`.
+    """Compile a query for the values with the most events, in the filter's period or the preceding one, which begins at
+    `before`.
 
-    Each row contains a `value`, and the totals of all values: `values`, `new` (only in the period of the filter) and
-    `vanished` (only in the period before). For the field `actor`, it also contains the numbers of events with and
+    Each row contains a `value`, and the totals of all values: `values`, `new` (only in the filter's period) and
+    `vanished` (only in the preceding one). For the field `actor`, it also contains the numbers of events with and
     without a name (`named`, `unnamed`).
     """
     parameters = Parameters(database)
@@ -102,11 +102,11 @@ def compile_groups(
     before: datetime | None,
     edges: list[int],
 ) -> Statement:
-    """Compile the query that counts groups over time.
+    """Compile a query that counts groups over time.
 
     Each row contains a `place`, an `edge`, `events` and `before`. The place is the position of the value in `values`,
-    starting at 1, or 0 for any other value. The edge is the start of a bucket in microseconds. `before` is the number
-    of events in the period that begins at `before`, and is in the first bucket.
+    starting at 1, or 0 for any other value. The edge is a bucket's start in microseconds. The column `before`, set in
+    the first bucket only, is the number of events in the preceding period, which begins at the parameter `before`.
     """
     parameters = Parameters(database)
     conditions = where(parameters, scope, replace(filter_, since=before or filter_.since))
@@ -118,12 +118,12 @@ def compile_groups(
 
 
 def _during(parameters: Parameters, since: datetime | None) -> str:
-    """Compile the condition that an event is in the period of the filter and not in the one before."""
+    """Compile the condition that an event is in the filter's period, not in the preceding one."""
     return f"e.occurred_at >= {parameters.time(since)}" if since else "true"
 
 
 def compile_actor_counts(database: str, scope: TenantScope, filter_: Filter, actors: list[str]) -> Statement:
-    """Compile a query for the number of events that a filter on `actor` finds for each of these actors. Each row
+    """Compile a query for the number of events that a filter on `actor` finds, for each of these actors. Each row
     contains `value` and `events`.
     """
     parameters = Parameters(database)

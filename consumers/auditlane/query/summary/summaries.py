@@ -24,7 +24,7 @@ from auditlane.query.summary.models import Bucket, Count, Facet, Histogram, Stat
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 _TICK: Final = timedelta(microseconds=1)
 WEEK: Final = timedelta(days=7)
-TOP: Final = 10  # number of actions and actors in the statistics
+TOP: Final = 10  # number of actions and of actors in the statistics
 
 
 class Summaries:
@@ -42,7 +42,7 @@ class Summaries:
     def histogram(self, scope: TenantScope, filter_: Filter, *, zone: ZoneInfo, max_buckets: int) -> Histogram:
         """Count events in about `max_buckets` buckets.
 
-        An open end of the filter's time range extends to the first or last event.
+        If the filter's time range is open, it extends to the first or last event.
         """
         ends = self._ends(scope, filter_)
         if ends is None:
@@ -70,11 +70,11 @@ class Summaries:
         compare: bool,
         now: datetime,
     ) -> EventGroups:
-        """Count events by at most `limit` values of the field. Also count each value over time, in about `max_buckets`
+        """Count events by at most `limit` values of the field, each value also over time in about `max_buckets`
         buckets.
 
         An open start of the time range extends to the first event. An open end extends to the last event or `now`. With
-        `compare`, the period before is also counted. Raises InvalidFilter if there is none.
+        `compare`, the preceding period is also counted. Raises InvalidFilter if there is none.
         """
         before = start_before(filter_.since, filter_.until, now) if compare else None
         ranking = sql.compile_ranking(self._database, scope, filter_, field, before, limit)
@@ -113,10 +113,10 @@ class Summaries:
     def stats(
         self, scope: TenantScope, filter_: Filter, *, zone: ZoneInfo, now: datetime, compare: bool = False
     ) -> Stats:
-        """Return the figures of the filter's time range. Without one, they cover the seven days before `now`.
+        """Return the figures for the filter's time range, by default the seven days before `now`.
 
-        The day starts at midnight in the zone. With `compare`, also those of the period before. Raises InvalidFilter if
-        there is none.
+        The day starts at midnight in the zone. With `compare`, the preceding period's figures are included. Raises
+        InvalidFilter if there is no such period.
         """
         today = now.astimezone(zone).replace(hour=0, minute=0, second=0, microsecond=0).astimezone(UTC)
         bounded = filter_.since is not None or filter_.until is not None
@@ -143,8 +143,8 @@ class Summaries:
         )
 
     def _ends(self, scope: TenantScope, filter_: Filter) -> tuple[datetime, datetime] | None:
-        """Return the start and end of the time range, or None if there are no events. An open end extends to the first
-        or last event.
+        """Return the start and end of the time range, or None without events. An open end extends to the first or last
+        event.
         """
         since, until = filter_.since, filter_.until
         if since is not None and until is not None:
@@ -156,8 +156,8 @@ class Summaries:
         return since or first, until or last + _TICK
 
     def _as_filtered(self, scope: TenantScope, filter_: Filter, actors: list[Count]) -> list[Count]:
-        """Count the events that the filter `actor` finds for each actor, since an id also occurs in events that have a
-        name.
+        """Count the events that a filter on `actor` finds for each actor, since events that have a name may also
+        contain the id.
         """
         wanted = [actor.value for actor in actors if actor.value]
         rows = self._rows(scope, sql.compile_actor_counts(self._database, scope, filter_, wanted)) if wanted else []

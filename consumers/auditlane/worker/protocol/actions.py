@@ -1,4 +1,4 @@
-"""The actions that the core returns from `step`. The caller executes them, and reports each result back."""
+"""Actions that the core returns from `step`. The caller executes them and reports each result."""
 
 from __future__ import annotations
 
@@ -24,9 +24,7 @@ class Resume:
 
 @dataclass(frozen=True, slots=True)
 class Seek:
-    """Deliver this partition again from `offset`, because the messages received since then were discarded without being
-    written.
-    """
+    """Deliver this partition again from `offset`, because messages received since then were discarded unwritten."""
 
     partition: Partition
     offset: int
@@ -36,8 +34,8 @@ class Seek:
 class Commit:
     """Commit these offsets in one synchronous call, before the next poll. Report the result with `committed`.
 
-    Partitions in `intents` announce a range. Partitions in `notes` repeat an announced range with the reason why it is
-    not stored yet. Other partitions complete a range.
+    Commits for `intents` announce a range. Commits for `notes` announce it again, with the reason why it is not stored
+    yet. All others complete a range.
     """
 
     offsets: dict[Partition, tuple[int, str]]  # offset, metadata

@@ -52,9 +52,7 @@ class Core:
     # Events from Kafka.
 
     def assigned(self, found: AssignmentFacts) -> StartDecision:
-        """Take over a partition, and return the offset to start from. The caller assigns the partition at this
-        offset.
-        """
+        """Take over a partition, and return the offset at which the caller must assign it."""
         begin = decide_start(found)
         self._epochs += 1
         self.partitions[found.partition] = PartitionState(
@@ -70,7 +68,7 @@ class Core:
         return begin
 
     def revoked(self, partitions: Iterable[Partition]) -> list[Partition]:
-        """Drop partitions that were revoked or lost. The committed intent hands over the range in flight.
+        """Drop revoked or lost partitions. The committed intent hands over the range in flight.
 
         Returns the paused partitions, which the caller has to resume, since librdkafka keeps a pause across
         assignments.
@@ -79,7 +77,7 @@ class Core:
         return [state.partition for state in states if state.paused]
 
     def received(self, partition: Partition, columns: Columns, now: int) -> int:
-        """Buffer messages in order of offset. Returns the number of offsets that Kafka skipped (mostly control
+        """Buffer messages, in order of offset. Returns the number of offsets that Kafka skipped (mostly control
         records).
 
         Messages below the position are duplicates. Messages for a halted or revoked partition are ignored.
@@ -114,7 +112,7 @@ class Core:
     # Events: results of actions.
 
     def committed(self, commit: Commit, errors: Mapping[Partition, str], now: int) -> None:
-        """Handle the result of a commit. The commit of partitions in `errors` is repeated after the next poll."""
+        """Handle a commit's result. For partitions in `errors`, the commit is repeated after the next poll."""
         for partition in commit.offsets:
             state = self.partitions.get(partition)
             if state is not None and partition in commit.notes and partition not in errors:
@@ -135,7 +133,7 @@ class Core:
     def written(self, range_: Range, *, parts: int, rejected: int, took_ms: int) -> None:
         """Record that every month of the range is stored and `rejected` messages remain to be published.
 
-        `parts` and `took_ms` cover only its current months, since late months have a separate budget.
+        `parts` and `took_ms` cover only current months, since late months have their own budget.
         """
         self.budget.spend(max(0, parts - 1))  # the first part was charged when the range was sealed
         self.budget.stored(took_ms)
@@ -146,22 +144,24 @@ class Core:
             flight.next(Step.PUBLISH if rejected else Step.COMPLETE)
 
     def later(self, range_: Range, wait_ms: int, now: int) -> None:
-        """Record that the range's current months are stored. Its late months must wait `wait_ms` for their budget."""
+        """Record that the range's current months are stored. Its late months have to wait `wait_ms` for their
+        budget.
+        """
         flight = self._flight(range_)
         if flight is not None:
             self.partitions[range_.partition].succeeds()
             flight.busy, flight.attempts, flight.aside, flight.not_before = False, 0, True, now + wait_ms
 
     def published(self, range_: Range) -> None:
-        """Record that every dead letter of the range is acknowledged."""
+        """Record that all of the range's dead letters are acknowledged."""
         flight = self._flight(range_)
         if flight is not None:
             self.partitions[range_.partition].succeeds()
             flight.next(Step.COMPLETE)
 
     def failed(self, range_: Range, failure: Failure, now: int) -> None:
-        """Record that the range's step failed. The step is retried or the partition halts. The range is
-        never dropped.
+        """Record that the range's step failed. The step is retried, or the partition halts; the range is never
+        dropped.
         """
         flight = self._flight(range_)
         if failure.remedy is Remedy.retry_slower and self._overloaded(flight):
@@ -180,10 +180,10 @@ class Core:
             self.partitions[range_.partition].halt_at(range_, circuit)
 
     def drain(self) -> None:
-        """Stop accepting messages. Seal and finish the buffered messages."""
+        """Stop accepting messages. Buffered messages are sealed and written."""
         self.draining = True
         for state in self.partitions.values():
-            if state.rebuild is not None:  # its intent stays committed: the next owner rebuilds it
+            if state.rebuild is not None:  # its intent stays committed, and the next owner rebuilds it
                 state.rebuild, state.parked_until, state.held = None, None, Columns()
 
     @property
@@ -195,7 +195,7 @@ class Core:
 
     @property
     def must_wait(self) -> bool:
-        """Whether polling is suspended until the insert threads free memory. `step` decides this."""
+        """Whether polling is suspended until the insert threads free memory, as decided by `step`."""
         return self._memory.should_skip_poll
 
     @property
@@ -250,21 +250,24 @@ class Core:
         return state.flight if state is not None and state.assignment_epoch == range_.assignment_epoch else None
 
     def _overloaded(self, flight: InFlightRange | None) -> bool:
-        """Return whether ClickHouse is overloaded, given that it refused a range for lack of capacity.
+        """Return whether ClickHouse is overloaded, rather than the range too large, given that it lacked capacity for
+        the range.
 
-        The alternative is that the range itself needs too much memory, while other ranges are stored.
+        If other ranges are being stored meanwhile, the range itself needs too much memory.
         """
         return flight is None or not flight.attempts or self._stored == flight.stored_before
 
     def _notes(self, state: PartitionState, flight: InFlightRange, now: int) -> bool:
-        """Return whether to commit a note that the announced range is failing, for readers of the group's offsets."""
+        """Return whether to commit a note that the announced range is failing, for tools that read the group's
+        offsets.
+        """
         if state.failing_since is None or flight.step not in (Step.WRITE, Step.PUBLISH) or state.halted:
             return False
         return now - (state.failing_since if state.noted is None else state.noted) >= self.policy.failing_ms
 
     def _rebuild(self, state: PartitionState, intent: Intent, now: int) -> None:
-        """Restore a pending range once all of its messages have been received. If the digest differs, the partition
-        halts.
+        """Restore a pending range once all of its messages have been received. The partition halts if the digest
+        differs.
         """
         assert intent.last is not None
         if state.position <= intent.last:
@@ -314,7 +317,7 @@ class Core:
     def _flow(self, now: int) -> list[Action]:
         """Pause and resume partitions.
 
-        A range that is being rebuilt is read even above the limit, since only its completion frees memory.
+        A range being rebuilt is read even above the limit, since only completing it frees memory.
         """
         actions: list[Action] = [*self._make_room(now)]
         states = self.partitions.values()
@@ -347,8 +350,7 @@ class Core:
         return sum(state.held_bytes for state in self.partitions.values())
 
     def _make_room(self, now: int) -> list[Seek]:
-        """Free memory of partitions that make no progress. Their unsealed messages are discarded first, and then failed
-        ranges.
+        """Free memory held by partitions that make no progress: first their unsealed messages, then failed ranges.
 
         Nothing is discarded unless another partition could use the memory.
         """

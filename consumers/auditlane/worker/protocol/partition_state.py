@@ -1,6 +1,4 @@
-"""The state that the core keeps for each partition. It consists of the buffered messages and the sealed range in
-flight.
-"""
+"""The core's state for each partition: the buffered messages and the sealed range in flight."""
 
 from __future__ import annotations
 
@@ -14,35 +12,35 @@ from auditlane.contract.intent import Intent, OpenCircuit
 from auditlane.contract.message_columns import Columns
 from auditlane.contract.partition import Partition
 
-FAILING_MS = 60_000  # a range that has failed for this long is reported to operators
-HALT_NOTE_MS = 5_000  # delay before the commit that notes a halt is repeated
-SLOW_MS = 2_000  # a step that takes longer frees its slot for another partition
+FAILING_MS = 60_000  # time after which a failing range is reported to operators
+HALT_NOTE_MS = 5_000  # delay before a failed commit of a halt note is repeated
+SLOW_MS = 2_000  # time after which a slow step frees its slot for another partition
 BACKOFF_MS = (100, 200, 500, 1_000, 2_000, 5_000)
-WAIT_MS = BACKOFF_MS[:4]  # delays of a retry while another insert must finish first
+WAIT_MS = BACKOFF_MS[:4]  # retry delays while another insert must finish first
 
 
 @dataclass(frozen=True, slots=True)
 class Policy:
-    """The settings of the protocol. They determine when a range is sealed, how many ranges are in flight, and how many
-    bytes are buffered.
+    """The protocol's settings: when a range is sealed, how many ranges are in flight, and how many bytes are
+    buffered.
     """
 
     range_rows: int = 50_000
     range_bytes: int = 32 << 20
     range_age_ms: int = 1_000
     parts_per_second: float = 4.0
-    flights: int = 2  # sealed ranges that are not stored: one for each insert thread, and one being validated
+    flights: int = 2  # maximum number of sealed ranges not stored yet: one per insert thread, and one being validated
     buffer_bytes: int = 96 << 20
     failing_ms: int = FAILING_MS
-    park_ms: int = 15_000  # how long a failing range, discarded to free memory, waits before it is read again
+    park_ms: int = 15_000  # delay before a failing range that was discarded to free memory is read again
 
 
 @dataclass(frozen=True, slots=True, eq=False, weakref_slot=True)
 class Range:
-    """One sealed, contiguous range of a partition. It is announced by one intent, and written by one insert per month.
+    """One sealed, contiguous range of a partition, announced by one intent and written by one insert per month.
 
     `first` and `last` are offsets, both inclusive. Kafka's control records leave gaps between them. Results for a range
-    from an earlier `assignment_epoch` are ignored. `redo` is true if some of its rows may be stored already, because it
+    from an earlier `assignment_epoch` are ignored. `redo` is true if some of its rows may already be stored, because it
     was rebuilt from an intent, or because the group's offset was reset or lost.
     """
 
@@ -60,11 +58,11 @@ class Range:
 
 
 def digest(columns: Columns) -> str:
-    """Return the xxh64 of all data that determines the rows: offsets, timestamps, keys, values and signatures.
+    """Return the xxh64 digest of everything that determines the rows: offsets, timestamps, keys, values and signatures.
 
-    Each byte string is hashed with its length. Signatures are included only if the range has any. Offsets are included
-    because a compacted or truncated log can have the same boundaries with fewer messages. Keys and timestamps are
-    included because the tenant and the accepted times depend on them.
+    Each byte string is hashed with its length. Signatures are included only if the range has any, and offsets because a
+    compacted or truncated log can have the same boundaries with fewer messages. Keys and timestamps determine the
+    tenant and the accepted times.
     """
     hashed = xxhash.xxh64()
     parts: list[bytes | array[int]] = [columns.offsets, columns.timestamps_ms]
@@ -87,10 +85,10 @@ class Step(Enum):
 
 @dataclass(slots=True)
 class InFlightRange:
-    """The sealed range of a partition. It is `busy` while its step runs, and is not retried before `not_before`.
+    """A partition's sealed range. It is `busy` while its step runs, and is not retried before `not_before`.
 
-    `aside` is true if the range is failing, slow or waiting for its late months. It does not count towards
-    `Policy.flights` then.
+    `aside` is true if the range is failing, slow or waiting for its late months. It then does not count towards
+    `Policy.flights`.
     """
 
     range: Range
@@ -100,7 +98,7 @@ class InFlightRange:
     not_before: int = 0
     aside: bool = False
     busy_since: int = 0
-    stored_before: int = 0  # how many ranges, over all partitions, had been stored when this one last failed
+    stored_before: int = 0  # number of ranges, over all partitions, that had been stored when this one last failed
 
     def begin(self, now: int) -> None:
         """Mark the range's step as running."""
@@ -111,9 +109,7 @@ class InFlightRange:
         self.step, self.busy, self.attempts, self.not_before = step, False, 0, 0
 
     def wait(self, now: int) -> None:
-        """Retry the step soon. The range still counts as in flight, so that further ranges do not queue up behind
-        it.
-        """
+        """Retry the step soon. The range still counts as in flight, so that no further ranges queue up behind it."""
         self.busy = False
         self.not_before = now + WAIT_MS[min(self.attempts, len(WAIT_MS) - 1)]
         self.attempts += 1
@@ -127,9 +123,7 @@ class InFlightRange:
 
 @dataclass(slots=True)
 class PartitionState:
-    """The state of one partition under one assignment. The next range starts at `begin`, and reading continues at
-    `position`.
-    """
+    """One partition's state under one assignment. The next range starts at `begin`; reading continues at `position`."""
 
     partition: Partition
     topic_id: str
@@ -141,25 +135,25 @@ class PartitionState:
     since: int = 0
     flight: InFlightRange | None = None
     halted: str = ""
-    circuit_open: bool = False  # whether the circuit breaker halted it
-    oldest_ms: int = 0  # Kafka's timestamp of the message at `begin`; 0 if unknown
+    circuit_open: bool = False  # whether the circuit breaker halted the partition
+    oldest_ms: int = 0  # Kafka timestamp of the message at `begin`; 0 if unknown
     halt_reported: bool = False
     paused: bool = False
-    recheck_below: int = 0  # ranges that start below this offset may have been attempted before
-    slow: bool = False  # whether its last range was slow
-    failing_since: int | None = None  # time of the first failure since a step last succeeded; `error` is the latest
+    recheck_below: int = 0  # offset below which a range may have been attempted before
+    slow: bool = False  # whether the partition's last range was slow
+    # time of the first failure since a step last succeeded; `error` is the latest failure
+    failing_since: int | None = None
     error: str = ""
-    noted: int | None = None  # when the failure was last committed as a note
-    halt_note: Intent | None = None  # the halted range with the reason, until that is committed as a note
-    parked_until: int | None = None  # its range was discarded to free memory and is not read again before this time
+    noted: int | None = None  # time when the failure was last committed as a note
+    halt_note: Intent | None = None  # the halted range with the reason, until it is committed as a note
+    # time before which the partition's range, discarded to free memory, is not read again
+    parked_until: int | None = None
     parked_attempts: int = 0
-    gave_up: bool = False  # buffered messages were discarded, so nothing is read until its range is complete
+    gave_up: bool = False  # whether buffered messages were discarded; nothing is then read until the range is complete
 
     @property
     def free(self) -> bool:
-        """Whether a range may be sealed. It may if no range is in flight, or if the range in flight only has to be
-        committed.
-        """
+        """Whether a range may be sealed: no range is in flight, or it only has to be committed."""
         return self.flight is None or self.flight.step is Step.COMPLETE
 
     @property
@@ -178,8 +172,8 @@ class PartitionState:
         self.failing_since, self.error = None, ""
 
     def trouble(self, now: int) -> tuple[int, str] | None:
-        """Return the time when the partition's range began to fail, or its step began to run, and the reason. Returns
-        None if there is no problem.
+        """Return when the partition's range began to fail or its step began to run, and the reason, or None without a
+        problem.
         """
         if self.halted:
             return None
@@ -194,7 +188,7 @@ class PartitionState:
         self.held, self.position, self.gave_up = Columns(), self.begin, True
 
     def park(self, until: int) -> None:
-        """Discard the range in flight as well. Its intent stays committed, so the range is rebuilt later as after a
+        """Discard the range in flight as well. Its intent stays committed, so the range is rebuilt later, as after a
         restart.
         """
         assert self.flight is not None
@@ -205,7 +199,7 @@ class PartitionState:
         self.shed()
 
     def halt(self, reason: str) -> None:
-        """Stop the partition. The first reason is kept, since operators must act on that one."""
+        """Stop the partition. The first reason is kept, since operators must act on it."""
         self.halted = self.halted or reason
 
     @property
@@ -213,7 +207,7 @@ class PartitionState:
         return self.held.size + (self.flight.range.columns.size if self.flight else 0)
 
     def intent(self, range_: Range, wall_ms: int) -> str:
-        """Return the metadata of the commit that announces a range."""
+        """Return the metadata for the commit that announces a range."""
         return self.announced(range_, wall_ms).encode()
 
     def halt_at(self, range_: Range, circuit: OpenCircuit | None) -> None:
@@ -224,13 +218,12 @@ class PartitionState:
         self.halt(self.error)
         self.circuit_open, self.noted = circuit is not None, None
         self.halt_note = replace(self.announced(range_, 0), error=self.error, circuit=circuit)
-        self.begin, self.oldest_ms = range_.first, range_.columns.timestamps_ms[0]  # lag counts from here
+        self.begin, self.oldest_ms = range_.first, range_.columns.timestamps_ms[0]  # the lag is measured from here
         self.flight = None
         self.held = Columns()
 
     def announced(self, range_: Range, wall_ms: int, *, failing_ms: int = 0) -> Intent:
-        """Build the intent of a range. With `failing_ms`, it includes the time when the failure started, and the
-        reason.
+        """Build a range's intent. With `failing_ms`, it includes when the failure began, and the reason.
 
         Times are wall-clock milliseconds.
         """
@@ -240,7 +233,7 @@ class PartitionState:
         )
 
     def done(self, range_: Range, wall_ms: int) -> str:
-        """Return the metadata of the commit that completes a range."""
+        """Return the metadata for the commit that completes a range."""
         return Intent(range_.topic_id, at_ms=wall_ms, recheck_below=self._recheck_below(range_.last + 1)).encode()
 
     def _recheck_below(self, offset: int) -> int:

@@ -1,5 +1,5 @@
-"""Decides when a partition's buffered messages are sealed into a range, the order in which partitions are sealed, and
-when polling stops.
+"""Decides when a partition's buffered messages are sealed into a range, in which order partitions are sealed, and when
+polling stops.
 
 Backpressure has two stages. A short wait, for an insert that is about to end, only skips polling. Pausing keeps the
 group membership regardless of its duration, but discards prefetched messages, which Kafka then sends again.
@@ -13,8 +13,8 @@ from typing import Final
 
 from auditlane.worker.protocol.partition_state import PartitionState, Policy
 
-PATIENCE_MS: Final = 1_000  # how long polling may be skipped before partitions are paused instead
-OVERDUE: Final = 5  # multiples of `range_age_ms` after which a range precedes larger ones
+PATIENCE_MS: Final = 1_000  # time for which polling may be skipped before partitions are paused instead
+OVERDUE: Final = 5  # multiple of `range_age_ms` after which a range takes precedence over larger ones
 
 
 @dataclass(slots=True)
@@ -28,12 +28,12 @@ class MemoryGate:
 
     @property
     def should_skip_poll(self) -> bool:
-        """Return whether polling is suspended, but partitions are not paused yet."""
+        """Return whether polling is suspended but partitions are not paused yet."""
         return self.over_limit and not self.paused
 
     def update(self, held: int, now: int, *, urgent: bool) -> None:
-        """Update the state for `held` bytes. `urgent` is true if some partition must be read in any case. The others
-        pause immediately then.
+        """Update the state for `held` bytes. If `urgent`, some partition must be read in any case, so the others pause
+        immediately.
 
         Paused partitions resume once at most half of the limit is held.
         """
@@ -44,7 +44,7 @@ class MemoryGate:
         self.paused = over_limit and (self.paused or urgent or now - self.since >= PATIENCE_MS)
 
     def fair_share(self, partitions: int) -> int:
-        """Return the number of bytes that each of `partitions` may hold while its range makes no progress."""
+        """Return how many bytes each of `partitions` may hold while its range makes no progress."""
         return self.limit // (2 * max(1, partitions))
 
     def holds_fair_share(self, held: int, partitions: int) -> bool:
@@ -55,11 +55,10 @@ class MemoryGate:
 def next_ranges(
     states: Collection[PartitionState], policy: Policy, memory: MemoryGate, now: int, *, draining: bool
 ) -> list[PartitionState]:
-    """Return the partitions whose messages to seal, in order. Overdue partitions come first, then full partitions, and
-    then the oldest.
+    """Return the partitions whose messages to seal: overdue ones first, then full ones, then by age, oldest first.
 
-    Under memory pressure the largest come first. Overdue partitions precede them, so that a quiet partition is not
-    starved during a backlog.
+    Under memory pressure, the largest come first, except that overdue partitions precede them, so that a quiet
+    partition is not starved during a backlog.
 
     A range waits until it is full or old enough. A partition that holds its fair share of the memory does not wait
     while polling is suspended or nothing is being stored.

@@ -1,10 +1,10 @@
-"""The circuit breaker. It halts a partition when most of its recent messages are rejected.
+"""A circuit breaker that halts a partition when most of its recent messages are rejected.
 
-After a bad deploy, every message would become a dead letter. The circuit breaker checks the result of a range's
-validation before anything is written. If it opens, the range stays pending, and the next assignment validates it again.
+After a bad deploy, every message would become a dead letter. The circuit breaker checks a range's validation result
+before anything is written. If it opens, the range stays pending, and the next assignment validates it again.
 
-A partition is shared by many tenants, so it halts only for a failure that affects many of them. The messages of a
-single tenant never halt a partition that others use. Its rejected messages become dead letters.
+Many tenants share a partition, so it halts only for a failure that affects many of them. A single tenant's messages
+never halt a partition that others use; its rejected messages become dead letters.
 """
 
 from __future__ import annotations
@@ -19,11 +19,11 @@ from auditlane.contract.partition import Partition
 from auditlane.worker.protocol.partition_state import Range
 
 DAY_MS: Final = 86_400_000
-REMEMBERED: Final = 1_000  # tenants remembered per partition; the least recent are forgotten
+REMEMBERED: Final = 1_000  # maximum number of tenants remembered per partition; the least recent are forgotten
 
 
 class Traffic(NamedTuple):
-    """The number of a tenant's messages in a range or window, and how many of them were rejected."""
+    """The number of a tenant's messages in a range or window, and of those rejected."""
 
     messages: int
     rejected: int
@@ -44,8 +44,7 @@ class BreakerPolicy:
     """The policy of a circuit breaker. It opens when more than `ratio` of the recent messages are rejected. A ratio of
     1 disables it.
 
-    The recent messages are at least the last `window` messages, all of which were validated within the last
-    `within_ms`.
+    Recent messages are the last `window` messages or more, all validated within the last `within_ms`.
 
     At least `tenants` tenants must be failing, or every tenant known to use the partition. A tenant is failing when
     more than `ratio` of its own messages are rejected. Messages whose key does not name a tenant count as one tenant. A
@@ -65,23 +64,21 @@ class BreakerPolicy:
 
 @dataclass(slots=True)
 class PartitionBreaker:
-    """The breaker of one partition under one assignment. Times are monotonic milliseconds.
+    """One partition's breaker under one assignment. Times are monotonic milliseconds.
 
-    It keeps a count for each tenant and range of the window, for at most `REMEMBERED` names.
+    It keeps counts per tenant for each range in the window, for at most `REMEMBERED` tenants.
     """
 
     policy: BreakerPolicy
     _ranges: deque[tuple[int, ByTenant]] = field(default_factory=deque)  # (time of validation, traffic)
     _tenants: dict[str, Traffic] = field(default_factory=dict)  # traffic in the window, by tenant
     _all: Traffic = _NONE
-    # Tenants with an accepted message within a day: a flood from one tenant pushes the others out of the window, but a
+    # Tenants with an accepted message within a day. A flood from one tenant pushes the others out of the window, but a
     # halt would still affect them.
     _served: OrderedDict[str, int] = field(default_factory=OrderedDict)
 
     def record(self, traffic: ByTenant, now: int) -> str:
-        """Count a range. Returns the reason why the partition must halt, or an empty string if the range may be
-        written.
-        """
+        """Count a range. Returns why the partition must halt, or an empty string if the range may be written."""
         self.count(traffic, now)
         return self.reason_to_open()
 
@@ -96,7 +93,7 @@ class PartitionBreaker:
         self.add_known_tenants({tenant for tenant, one in traffic.items() if one.rejected < one.messages}, now)
 
     def reason_to_open(self) -> str:
-        """Return the reason why the counted traffic must halt the partition, or an empty string if it need not."""
+        """Return why the counted traffic must halt the partition, or an empty string if it need not."""
         if self._all.messages < self.policy.window or not self._all.exceeds(self.policy.ratio):
             return ""
         failing = {tenant for tenant, one in self._tenants.items() if one.exceeds(self.policy.ratio)}
@@ -145,8 +142,8 @@ def _tenants(count: int) -> str:
 class _Assigned:
     """The breaker of one assignment.
 
-    `counted` is the first offset of the newest range. With it, a range that is validated again because the store did
-    not respond counts only once.
+    `counted` is the newest range's first offset, so that a range that is validated again, because the store did not
+    respond, counts only once.
     """
 
     assignment_epoch: int
@@ -159,8 +156,8 @@ class CircuitBreaker:
     """The breakers of all partitions. A new assignment starts with empty counts. Several threads may use it, one per
     partition.
 
-    `served` returns the tenants with rows among the newest messages of a partition. It is called before the first halt
-    of an assignment, so that the first tenant that is seen is not mistaken for the only one. Its exceptions propagate.
+    `served` returns the tenants with rows among a partition's newest messages. It is called before an assignment's
+    first halt, so that the first tenant seen is not mistaken for the only one. Its exceptions propagate.
     """
 
     def __init__(self, policy: BreakerPolicy, *, served: Callable[[Range], Iterable[str]] = lambda _: ()) -> None:
@@ -170,9 +167,7 @@ class CircuitBreaker:
         self._lock = Lock()
 
     def record(self, range_: Range, traffic: ByTenant, now: int) -> str:
-        """Count a range in its partition's breaker. Returns the reason why the partition must halt, or an empty
-        string.
-        """
+        """Count a range in its partition's breaker. Returns why the partition must halt, or an empty string."""
         assigned = self._of(range_)
         breaker = assigned.breaker
         if assigned.counted != range_.first:

@@ -38,19 +38,21 @@ _STAGES: Final = {
     RejectCode.AVRO_MALFORMED: "VALUE_CONVERTER",
     RejectCode.TOO_LARGE: "VALUE_CONVERTER",
 }
-_LONGEST_MESSAGE: Final = 2_000  # characters: the reason may quote a schema, and the dead letter must fit its topic
-_LONGEST_SIGNATURE: Final = 1_024  # bytes; auditlane's own take about 200
+# maximum length in characters: the reason may quote a schema, and the dead letter must fit its topic
+_LONGEST_MESSAGE: Final = 2_000
+_LONGEST_SIGNATURE: Final = 1_024  # maximum length in bytes; auditlane's own signatures take about 200
 _EXCEPTION: Final = "auditlane.worker.validation.batch.Rejection"
 _TOO_LARGE: Final = frozenset(
     {KafkaError.MSG_SIZE_TOO_LARGE, KafkaError.INVALID_MSG_SIZE, KafkaError.RECORD_LIST_TOO_LARGE}
 )
-# Bytes of the value to keep in each attempt to send a dead letter alone, after a batch was too large; None keeps all.
+# How many bytes of the value are kept in each attempt to send a dead letter alone, after its batch was too large. None
+# keeps all.
 _KEPT: Final = (None, 65_536, 0)
-_KEPT_OF_KEY: Final = 1_024  # bytes kept of a truncated dead letter's key
+_KEPT_OF_KEY: Final = 1_024  # number of bytes kept of a truncated dead letter's key
 
 
 class DlqPublishFailed(Exception):
-    """Raised when a dead letter was not acknowledged. `failure` is the consequence for the range."""
+    """Raised when a dead letter was not acknowledged. `failure` is what this means for the range."""
 
     def __init__(self, failure: Failure) -> None:
         super().__init__(failure.message)
@@ -58,8 +60,8 @@ class DlqPublishFailed(Exception):
 
 
 def headers(range_: Range, rejection: Rejection, *, task: str) -> list[tuple[str, str | bytes | None]]:
-    """Return the headers of one dead letter. They are texts about its origin and reason, and two of the message's own
-    headers, unchanged.
+    """Return a dead letter's headers: texts about its origin and reason, and two of the message's own headers,
+    unchanged.
 
     Those two, the signature and the schema's GUID, are needed to validate the value again.
     """
@@ -89,10 +91,8 @@ def headers(range_: Range, rejection: Rejection, *, task: str) -> list[tuple[str
 
 
 def truncated(key: bytes | None, value: bytes | None, kept: int) -> tuple[bytes | None, bytes | None, RawHeaders]:
-    """Return the start of a message's key and the start of its value. Also return headers that contain the size and
-    digest of the whole value.
-
-    This function has no side effects.
+    """Return the start of a message's key and of its value, and headers with the whole value's size and digest.
+    Pure.
     """
     whole = value or b""
     original = [(CUT_BYTES, str(len(whole)).encode()), (CUT_SHA256, hashlib.sha256(whole).hexdigest().encode())]
@@ -123,8 +123,7 @@ class DeadLetters:
     def _publish_alone(self, range_: Range, rejection: Rejection) -> None:
         """Send a dead letter that was too large on its own.
 
-        It is first sent complete, since only its batch may have been too large, and then with less and less of its
-        value.
+        It is first sent complete, since perhaps only its batch was too large, and then with less and less of its value.
         """
         for kept in _KEPT:
             [error] = self._produced(range_, [rejection], kept, time.monotonic() + self._timeout_s)
@@ -143,7 +142,7 @@ class DeadLetters:
     def _produced(
         self, range_: Range, rejections: Sequence[Rejection], kept: int | None, deadline: float
     ) -> list[KafkaError | None]:
-        """Return Kafka's error for each message, or None if Kafka acknowledged it.
+        """Return Kafka's error for each message, or None for acknowledged messages.
 
         Raises DlqPublishFailed if a response is late.
         """

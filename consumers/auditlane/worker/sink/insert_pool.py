@@ -1,7 +1,7 @@
 """The insert threads. They validate and insert a range, publish its dead letters, and report the result.
 
-The result of validation is kept until the range is complete or its partition is revoked, so that a retried step uses
-the same result. The core decides whether and when a failed step is retried. A month that is stored is not sent again.
+The validation result is kept until the range is complete or its partition is revoked, so that a retried step uses the
+same result. The core decides whether and when a failed step is retried. Stored months are not sent again.
 """
 
 from __future__ import annotations
@@ -33,15 +33,15 @@ from auditlane.worker.sink.late_budget import LateBudget, late_before
 from auditlane.worker.validation.batch import RawRange, Rejection, ValidationResult
 from auditlane.worker.validation.validator import BatchValidator
 
-# one insert is invisible if its token was used before for rows that were then deleted manually
+# one insert can be invisible because its token was used before, for rows that were then deleted manually
 MAX_INVISIBLE: Final = 3
 SLICE_MS: Final = 200  # time slice for inserting late months, since other partitions may be waiting
-LATE_WAIT_MS: Final = 250  # delay before a retry of late months for which no budget was left
+LATE_WAIT_MS: Final = 250  # delay before late months are retried for lack of budget
 MOST_THREADS: Final = 64
 
 
 class Store(Protocol):
-    """The methods of `event_insert.Writer` that are used here."""
+    """The methods of `event_insert.Writer` that the pool uses."""
 
     def insert(
         self, range_: Range, month: int, rows: EncodedBatch, *, seen: Collection[int] | None = None, again: int = 0
@@ -51,11 +51,11 @@ class Store(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Done:
-    """The result of a step. `failure` is None if the step succeeded. The counts then cover the whole range.
+    """A step's result. `failure` is None if the step succeeded; the counts then cover the whole range.
 
-    `late` counts those `parts` that belong to late months. `took_ms` covers the other parts, or the publication of dead
-    letters. With `later_ms`, the step must be repeated after that time for the remaining late months, and the counts
-    are not set.
+    `late` counts the `parts` of late months. `took_ms` covers the other parts, or the publication of dead letters. If
+    `later_ms` is set, the step must be repeated after that time for the remaining late months, and the counts are not
+    set.
     """
 
     work: Write | Publish
@@ -69,13 +69,13 @@ class Done:
 
 
 class InsertNotVisible(Exception):
-    """Raised when the store does not return rows that it acknowledged. Retrying would add parts endlessly."""
+    """Raised when the store acknowledged rows but does not return them. Retrying would add parts endlessly."""
 
 
 class CircuitOpen(Exception):
     """Raised when too many messages are rejected. Nothing of the range is written. The message contains the numbers.
 
-    `code` is the most frequent reject code of the range, and `rejected` is the number of its rejected messages.
+    `code` is the range's most frequent reject code, and `rejected` its number of rejected messages.
     """
 
     def __init__(self, message: str, code: str, rejected: int) -> None:
@@ -87,13 +87,13 @@ class CircuitOpen(Exception):
 @dataclass(slots=True)
 class _Progress:
     rejected: list[Rejection]
-    rows: dict[int, EncodedBatch]  # months still to store
-    late: dict[int, frozenset[str]]  # late months of the range, each with its tenants
+    rows: dict[int, EncodedBatch]  # months left to store
+    late: dict[int, frozenset[str]]  # the range's late months, each with its tenants
     stored_rows: int = 0
     parts: int = 0
     late_parts: int = 0
     took_ms: int = 0
-    outcome_unknown: bool = False  # an insert may have succeeded, so the store is read first, as with `redo`
+    outcome_unknown: bool = False  # whether an insert may have succeeded; the store is then read first, as with `redo`
 
     def ended(self, month: int) -> None:
         """Record that all rows of the month are stored."""
@@ -119,10 +119,10 @@ def _lacks(seen: Mapping[int, set[int]], month: int, rows: EncodedBatch) -> bool
 
 
 class InsertPool:
-    """A `consumer_loop.Stage` that executes `Write` and `Publish`. At most `threads` inserts run at once.
+    """A `consumer_loop.Stage` that executes `Write` and `Publish`. At most `threads` inserts run concurrently.
 
     Threads are added up to one per range in flight, so that a range with slow validation does not delay the others.
-    `late` is the budget of late months.
+    `late` is the budget for late months.
     """
 
     def __init__(
@@ -152,7 +152,7 @@ class InsertPool:
         self._closed = False
         self._inserting = threading.BoundedSemaphore(threads)
         self._threads: list[threading.Thread] = []
-        for _ in range(threads + 1):  # one more than the inserts: it validates the next range in the meantime
+        for _ in range(threads + 1):  # one more than the inserts, to validate the next range in the meantime
             self._start_thread()
 
     def _start_thread(self) -> None:
@@ -192,7 +192,7 @@ class InsertPool:
     def _loop(self) -> None:
         while (work := self._work.get()) is not None:
             try:
-                if not self._closed:  # work still queued when the worker leaves belongs to its successor
+                if not self._closed:  # work still queued when the worker leaves belongs to the partition's next owner
                     self._run(work)
             finally:
                 with self._idle:
@@ -212,9 +212,7 @@ class InsertPool:
             done = Done(work, Failure(Remedy.retry, str(error), type(error).__name__))
         except (ClickHouseError, HTTPError, OSError) as error:
             done = Done(work, self._classified(work.range, error))
-        except (
-            BaseException
-        ) as error:  # including a Rust panic: work without a result would stop its partition silently
+        except BaseException as error:  # including Rust panics: work without a result would stop its partition silently
             cause = type(error).__name__
             done = Done(work, Failure(Remedy.halt, f"{cause}: {error}", cause))
         self._done.put(done)
@@ -252,9 +250,9 @@ class InsertPool:
         )
 
     def _insert(self, range_: Range, progress: _Progress, month: int) -> None:
-        """Store a month of a first attempt, which expects none of its rows to be stored.
+        """Store a month in a first attempt, when none of its rows should be stored yet.
 
-        If fewer rows are added, the attempt was a repetition or was overtaken. The range is then handled as a redo.
+        If fewer rows are added, the attempt was repeated or overtaken, and the range is then handled as a redo.
         """
         rows = progress.rows[month]
         if self._store.insert(range_, month, rows, seen=()) < len(rows):
@@ -269,7 +267,7 @@ class InsertPool:
     def _write_late(self, range_: Range, progress: _Progress) -> int | None:
         """Insert late months within their budget for `SLICE_MS`.
 
-        Returns the time that the rest must wait, or None if nothing is left.
+        Returns how long the rest must wait, or None if nothing is left.
         """
         began = _now_ms()
         for month in sorted(progress.rows, reverse=True):
@@ -288,11 +286,11 @@ class InsertPool:
                 self._late.owe(progress.late[month], _now_ms())
 
     def _reconcile_attempt(self, range_: Range, progress: _Progress) -> None:
-        """Store the missing rows of a range that may have been attempted before, until the store returns all of them.
+        """Store the missing rows of a range that may have been attempted before, until the store returns all rows.
 
-        The earlier attempt may have validated differently, because a schema was registered since then, or because a
-        contract became exclusive. Rows that it stored stay, and do not get a dead letter. Rows that only this
-        validation accepts are added.
+        The earlier attempt may have had a different validation result, because a schema was registered since then, or a
+        contract became exclusive. Rows that it stored stay, without a dead letter. Rows that only this validation
+        accepts are added.
         """
         seen, again = self._store.stored(range_), 0
         while missing := [month for month in sorted(progress.rows) if _lacks(seen, month, progress.rows[month])]:

@@ -1,5 +1,4 @@
-"""The budget of parts that late months may create. It is per tenant, and separate from the insert rate of current
-months.
+"""Limits the parts that late months may create, per tenant, and separately from the insert rate of current months.
 
 An insert creates a part for each month in its range. Current events span one month, or two at the turn of a month.
 Backdated events can span any number of months. If these were charged to the common insert rate, they would delay every
@@ -18,13 +17,11 @@ import numpy as np
 
 MINUTE_S: Final = 60.0
 OF_ALL: Final = 2  # the budget of all tenants together, as a multiple of one tenant's
-REMEMBERED: Final = 10_000  # tenants remembered; a forgotten one starts with a full budget
+REMEMBERED: Final = 10_000  # maximum number of tenants remembered; a forgotten one starts with a full budget
 
 
 def late_before(newest_ms: int) -> int:
-    """Return the first month (yyyymm, UTC) that is not late. It is the month before that of the range's newest
-    message.
-    """
+    """Return the first month (yyyymm, UTC) that is not late: the month before that of the range's newest message."""
     before = int(np.datetime64(newest_ms, "ms").astype("datetime64[M]").astype(int)) - 1
     return (1970 + before // 12) * 100 + before % 12 + 1
 
@@ -47,8 +44,8 @@ class Bucket:
 class LateBudget:
     """Allows `rate` parts per second and tenant, and saves up to a minute's worth. Thread-safe.
 
-    A part contains events of several tenants. It may be created if one of them has budget left, and is charged to all
-    of them. So a tenant with few late events does not wait for a tenant with many.
+    A part contains several tenants' events. It may be created if any of them has budget left, and is charged to all of
+    them, so that a tenant with few late events does not wait for one with many.
     """
 
     rate: float
@@ -57,7 +54,7 @@ class LateBudget:
     _lock: Lock = field(default_factory=Lock)
 
     def take(self, tenants: Collection[str], now: int) -> bool:
-        """Charge a part to its tenants. If the part has to wait, charge nothing and return False.
+        """Charge a part to its tenants, or return False without charging if the part has to wait.
 
         `now` is in milliseconds.
         """
@@ -75,9 +72,8 @@ class LateBudget:
             self._charge([self._whole(now), *(self._of(tenant, now) for tenant in tenants)])
 
     def most_per_second(self, seconds: float) -> float:
-        """Return the maximum number of parts per second for all tenants together, averaged over `seconds`.
-
-        The total includes saved parts.
+        """Return the maximum number of parts per second for all tenants together, averaged over `seconds` and including
+        saved parts.
         """
         return OF_ALL * (self.rate + self._burst / seconds)
 

@@ -1,11 +1,11 @@
 """Reads Avro's binary encoding where the fast decoder does not check it.
 
-`read` decodes one datum strictly. Since it is slow, two functions that process many datums at once select the few that
-it has to read. `find_malformed` walks over the datums' lengths and tags, and `encoded_lengths` computes the length of
-the datums from decoded columns.
+`read` decodes one datum strictly. Since it is slow, two functions that process many datums together select the few that
+it has to read: `find_malformed` walks over the datums' lengths and tags, and `encoded_lengths` computes the datums'
+lengths from decoded columns.
 
-It is strict where general readers are lenient. It requires indexes in range, booleans of 0 or 1, and UTF-8 text, and it
-rejects duplicate map keys and trailing bytes. Source: "Binary encoding" in the Avro 1.12 specification.
+It is strict where general readers are lenient: indexes must be in range, booleans 0 or 1, and text UTF-8, and duplicate
+map keys and trailing bytes are rejected. Source: "Binary encoding" in the Avro 1.12 specification.
 """
 
 from __future__ import annotations
@@ -25,9 +25,9 @@ _DOUBLE: Final = struct.Struct("<d")
 _VARINT_BYTES: Final = 10
 _WIDTH: Final = {"boolean": 1, "float": 4, "double": 8}
 Rows = npt.NDArray[np.int64]
-_MOST_ENTRIES: Final = 256  # a larger map counts as malformed, because each entry costs a pass over the rows
+_MOST_ENTRIES: Final = 256  # larger maps count as malformed, because each entry costs a pass over the rows
 Lengths = npt.NDArray[np.int64]
-ONE_BYTE: Final = 64  # numbers below this take one byte
+ONE_BYTE: Final = 64  # numbers below this are encoded in one byte
 
 
 class Malformed(ValueError):
@@ -46,9 +46,7 @@ def read(fields: Iterable[Field], datum: bytes) -> dict[str, Any]:
 
 
 def read_partly(fields: Iterable[Field], datum: bytes) -> tuple[dict[str, Any], str]:
-    """Return the values of the fields before the first malformed field, and the problem with that field. The problem is
-    "" if every field is valid.
-    """
+    """Return the values before the first malformed field, and that field's problem, or "" if every field is valid."""
     reader = _Reader(datum)
     values: dict[str, Any] = {}
     for field in fields:
@@ -131,7 +129,7 @@ class _Reader:
     def pairs(self) -> list[tuple[str, str]]:
         pairs: dict[str, str] = {}
         while count := self.long():
-            if count < 0:  # the block's size in bytes follows, for readers that skip
+            if count < 0:  # the block's size in bytes follows, for readers that skip the block
                 self.long()
             for _ in range(abs(count)):
                 key = self.text()
@@ -142,9 +140,9 @@ class _Reader:
 
 
 def find_malformed(fields: Sequence[Field], datums: Sequence[bytes]) -> npt.NDArray[np.bool_]:
-    """Return a mask of the datums that are too short or too long, or have a tag that their schema lacks.
+    """Return a mask of datums that are too short or too long, or have a tag that their schema lacks.
 
-    The mask is only a hint about the datums to read strictly. It may miss a bad datum or mark a good one.
+    The mask only suggests which datums to read strictly. It may miss a bad datum or mark a good one.
     """
     walk = _Walk(datums)
     for field in fields:
@@ -160,8 +158,8 @@ def find_malformed(fields: Sequence[Field], datums: Sequence[bytes]) -> npt.NDAr
 
 
 class _Walk:
-    """Walks through all datums at once, which are joined in one buffer. `at` is the position in each datum. Rows marked
-    `bad` no longer advance.
+    """Walks through all datums in parallel, joined in one buffer. `at` is the position in each datum. Rows marked `bad`
+    no longer advance.
     """
 
     def __init__(self, datums: Sequence[bytes]) -> None:
@@ -181,7 +179,7 @@ class _Walk:
         self.bad[rows] = True
 
     def longs(self, rows: Rows) -> Rows:
-        """Read a varint from each row. A row without a valid varint becomes bad and yields 0."""
+        """Read a varint in each row. A row without a valid varint becomes bad and yields 0."""
         numbers = np.zeros(len(rows), dtype=np.uint64)
         more = np.arange(len(rows))
         for shift in range(0, 70, 7):
@@ -239,8 +237,8 @@ class _Walk:
 def encoded_lengths(fields: Sequence[Field], columns: Sequence[Column], rows: int) -> Lengths:
     """Return the length in bytes of each row's fields in canonical encoding, without the tags of unions.
 
-    `columns` are in the order of `fields`. The canonical encoding is the shortest one, with the shortest varints, and a
-    map in one block with a positive count. A datum of this length has therefore been read to its end.
+    `columns` are in the order of `fields`. The canonical encoding is the shortest one: minimal varints, and each map in
+    one block with a positive count. A datum of this length has therefore been read to its end.
     """
     total = np.zeros(rows, dtype=np.int64)
     texts = []
@@ -250,7 +248,7 @@ def encoded_lengths(fields: Sequence[Field], columns: Sequence[Column], rows: in
         if field.kind == "string":
             texts.append(_offsets(column))
             if column.null_count:
-                total -= ~_is_set(column)  # a null has no length
+                total -= ~_is_set(column)  # a null value takes no bytes
             continue
         length = _column_lengths(field, column)
         total += np.where(_is_set(column), length, 0) if column.null_count else length
@@ -272,7 +270,7 @@ def _column_lengths(field: Field, column: Column) -> Lengths | int:
 
 
 def varint_lengths(numbers: npt.NDArray[np.int64]) -> Lengths | int:
-    """Return the length of each number as a zigzag varint, or a single int if all have the same length."""
+    """Return each number's length as a zigzag varint, or a single int if all lengths are equal."""
     if len(numbers) == 0:
         return 0
     zigzag = (numbers.astype(np.uint64) << np.uint64(1)) ^ (numbers >> np.int64(63)).astype(np.uint64)
@@ -286,7 +284,7 @@ def varint_lengths(numbers: npt.NDArray[np.int64]) -> Lengths | int:
 
 
 def _text_lengths(offsets: npt.NDArray[np.int32]) -> Lengths:
-    """Return the encoded length of each string. Offsets run along the last axis, so several columns fit in one call."""
+    """Return each string's encoded length. Offsets run along the last axis, so one call can handle several columns."""
     sizes = np.diff(offsets).astype(np.int64)
     longest = int(sizes.max()) if sizes.size else 0
     lengths = sizes + 1
@@ -302,7 +300,7 @@ def _map_lengths(column: Column) -> Lengths:
     counts = np.diff(offsets).astype(np.int64)
     entries = np.zeros(len(column.keys) + 1, dtype=np.int64)
     np.cumsum(_text_lengths(_offsets(column.keys)) + _text_lengths(_offsets(column.items)), out=entries[1:])
-    # A map consists of a count, the entries, and the zero that ends the blocks; an empty map is only the zero.
+    # A map is a count, the entries, and the zero that ends the blocks; an empty map is only the zero.
     return np.asarray(entries[offsets[1:]] - entries[offsets[:-1]] + np.where(counts, 1 + varint_lengths(counts), 1))
 
 

@@ -1,6 +1,4 @@
-"""A range of messages during validation. It has columns of frames, keys, tenants and signatures, and the rejections so
-far.
-"""
+"""A range of messages during validation: columns of frames, keys, tenants and signatures, and the rejections so far."""
 
 from __future__ import annotations
 
@@ -26,10 +24,10 @@ from auditlane.runtime._pyarrow import Column, pa
 from auditlane.worker.validation import checks
 
 Indexes = npt.NDArray[np.int64]
-_LONGEST_CACHED: Final = 256  # bytes of a key whose tenant is cached
+_LONGEST_CACHED: Final = 256  # maximum size in bytes of a key whose tenant is cached
 NO_ID: Final = (1 << 32) - 1  # an id that no registry assigns
-UNKNOWN_GUIDS: Final = 32  # unknown GUIDs per tenant and range, after which lookups stop
-_CHUNK: Final = 4_096  # values copied at a time
+UNKNOWN_GUIDS: Final = 32  # number of unknown GUIDs per tenant and range after which lookups stop
+_CHUNK: Final = 4_096  # number of values copied at a time
 Codes = npt.NDArray[np.int32]
 _FRAME: Final = np.dtype([("magic", "u1"), ("id", ">u4")])
 
@@ -49,7 +47,7 @@ class RawRange:
 
     @classmethod
     def of(cls, topic_id: str, partition: Partition, columns: Columns) -> RawRange:
-        """Build a range from messages of a partition."""
+        """Build a range from a partition's messages."""
         return cls(
             partition.topic,
             topic_id,
@@ -64,9 +62,7 @@ class RawRange:
 
 @dataclass(frozen=True, slots=True)
 class Rejection:
-    """The rejection of the message at `index`, and its reason. `tenant` and `schema_id` are None if they cannot be
-    read.
-    """
+    """The rejection of the message at `index`. `tenant` and `schema_id` are None if they cannot be read."""
 
     index: int
     code: RejectCode
@@ -77,10 +73,9 @@ class Rejection:
 
 @dataclass(frozen=True, slots=True)
 class Vouched:
-    """The verified signatures of a range.
+    """A range's verified signatures.
 
-    `codes` contains a number for each message. It is 0 if the message is unsigned, and otherwise 1 plus the index of
-    its claim in `claims`.
+    `codes` has a number for each message: 0 if it is unsigned, else 1 plus its claim's index in `claims`.
     """
 
     codes: Codes
@@ -88,7 +83,7 @@ class Vouched:
 
     @property
     def trail(self) -> checks.Mask:
-        """A mask of the messages from auditlane's own audit trail."""
+        """A mask of the messages in auditlane's own audit trail."""
         ours = np.array([False, *(claim.client_id == TRAIL for claim in self.claims)])
         return np.asarray(ours[self.codes])
 
@@ -99,25 +94,25 @@ class ValidationBatch:
 
     raw: RawRange
     values: ByteColumn
-    lengths: Indexes  # length of each value in bytes
+    lengths: Indexes  # size of each value in bytes
     framed: checks.Mask
     schema_ids: npt.NDArray[np.uint32]
     timestamps_ms: Indexes
-    already_committed: checks.Mask  # messages below the group's offset without a dead letter
+    already_committed: checks.Mask  # messages below the group's committed offset, without a dead letter
     unique_keys: list[bytes | None]
-    key_codes: Indexes  # per message, an index into unique_keys
-    tenants: list[str | None]  # per unique key; None if its tenant id is invalid
+    key_codes: Indexes  # index into unique_keys, per message
+    tenants: list[str | None]  # tenant per unique key; None if the key does not contain a valid tenant id
     refused: checks.Mask
     vouched: Vouched
     rejected: dict[int, Rejection] = field(default_factory=dict)
-    broken: dict[int, str] = field(default_factory=dict)  # index -> the rule that its custom fields break
-    nameless: Mapping[int, UUID] = field(default_factory=dict)  # index -> a GUID that the registry does not know
+    broken: dict[int, str] = field(default_factory=dict)  # index -> the rule that the message's custom fields break
+    nameless: Mapping[int, UUID] = field(default_factory=dict)  # index -> a GUID unknown to the registry
 
     @classmethod
     def open(
         cls, raw: RawRange, already_committed: int = 0, secrets: Mapping[str, bytes] | None = None
     ) -> ValidationBatch:
-        """Read frames, keys, tenants and signatures. `secrets` are the provenance keys' secrets by key id."""
+        """Parse frames, keys, tenants and signatures. `secrets` maps key ids to the provenance keys' secrets."""
         values = ByteColumn.of(raw.values)
         lengths = values.sizes()
         header = values.prefixes(HEADER_BYTES).view(_FRAME)[:, 0]
@@ -148,7 +143,7 @@ class ValidationBatch:
         return key[:120] if key else key
 
     def by_tenant(self) -> dict[str, tuple[int, int]]:
-        """Count the messages and the rejected messages by tenant. Keys without a valid tenant id count under the empty
+        """Count the messages and the rejected ones by tenant. Keys without a valid tenant id count under the empty
         name.
         """
         keys = len(self.unique_keys)
@@ -157,7 +152,7 @@ class ValidationBatch:
         counts: dict[str, tuple[int, int]] = {}
         for tenant, of, bad in zip(
             self.tenants, messages, refused, strict=True
-        ):  # a tenant has several keys if sharded
+        ):  # with sharding, a tenant has several keys
             before = counts.get(tenant or "", (0, 0))
             counts[tenant or ""] = before[0] + of, before[1] + bad
         return counts
@@ -167,7 +162,7 @@ class ValidationBatch:
         return np.flatnonzero(which[self.key_codes]) if which.any() else np.zeros(0, dtype=np.int64)
 
     def refuse(self, code: RejectCode, indexes: Indexes, why: Callable[[int], str]) -> None:
-        """Reject those messages at `indexes` that are not rejected yet. `why` returns the reason for an index."""
+        """Reject the messages at `indexes`, except those already rejected. `why` returns the reason for an index."""
         for index in indexes[~self.refused[indexes]].tolist():
             named = self.framed[index] and index not in self.nameless
             schema_id = int(self.schema_ids[index]) if named else None
@@ -189,10 +184,10 @@ def _binary(blobs: ByteColumn) -> Column:
 
 
 def tenant_of_bytes(key: bytes | None) -> str | None:
-    """Return the tenant that a message key names, or None if the key does not name a valid tenant."""
+    """Return the tenant that a message key names, or None if the key is not a valid tenant id."""
     if key is None:
         return None
-    # A key may be as large as a message, so only keys of a sane length are cached.
+    # A key may be as large as a message, so only keys of reasonable size are cached.
     return _tenant_of(key) if len(key) <= _LONGEST_CACHED else _tenant_of.__wrapped__(key)
 
 
@@ -231,7 +226,7 @@ def _ids(
 ) -> dict[UUID, int | None]:
     """Look up each GUID once.
 
-    Lookups for a tenant stop after many unknown GUIDs, so that the tenant does not delay others.
+    After many unknown GUIDs, lookups for a tenant stop, so that it does not delay others.
     """
     ids: dict[UUID, int | None] = {}
     unknown: Counter[str] = Counter()
@@ -250,7 +245,7 @@ def _ids(
 def vouched(
     signatures: Sequence[bytes | None], keys: Sequence[bytes | None], values: ByteColumn, secrets: Mapping[str, bytes]
 ) -> Vouched:
-    """Verify the signed messages. Unsigned messages are skipped quickly. The three columns cover all messages."""
+    """Verify the signed messages, skipping unsigned ones quickly. The three columns cover all messages."""
     codes = np.zeros(len(values), dtype=np.int32)
     headers = ByteColumn.of(signatures)
     if not headers.size or not secrets:
@@ -269,8 +264,7 @@ def vouched(
 
 @dataclass(frozen=True, slots=True)
 class ValidationResult:
-    """The result of validating a range. Each message is a row of `rows` or one of `rejected`, which is ordered by
-    index.
+    """A range's validation result. Each message is a row in `rows` or an item of `rejected`, which is ordered by index.
 
     `rows` are grouped by month (yyyymm), in the columns of `event_columns.EVENTS`, and ordered by schema and offset.
     `by_tenant` counts messages and rejected messages. Keys without a valid tenant id count under the empty name.

@@ -1,6 +1,4 @@
-"""The checks of the base fields and of a contract's rules, by column. Each check returns a mask of the rows that
-fail.
-"""
+"""Checks the base fields and a contract's rules, column by column. Each check returns a mask of the failing rows."""
 
 from __future__ import annotations
 
@@ -22,23 +20,23 @@ from auditlane.runtime._pyarrow import Column, pa, pc
 
 Mask = npt.NDArray[np.bool_]
 
-# The range that all the column types involved share: 1970 to 2262, the limit of 64-bit nanoseconds.
+# The range that all column types involved can represent: 1970 to 2262, the limit of 64-bit nanoseconds.
 _FIRST_US: Final = 0
 _LAST_US: Final = 9_214_646_400_000_000
 
-_LONGEST_IP: Final = 64  # characters; every valid address is shorter
+_LONGEST_IP: Final = 64  # maximum length in characters; every valid address is shorter
 _UUID: Final = r"\A[0-9a-fA-F]{8}-[0-9a-fA-F]{4}-[0-9a-fA-F]{4}-[0-9a-fA-F]{4}-[0-9a-fA-F]{12}\z"
 _OCTET: Final = r"(?:25[0-5]|2[0-4][0-9]|1[0-9][0-9]|[1-9]?[0-9])"
 _IPV4: Final = rf"\A{_OCTET}\.{_OCTET}\.{_OCTET}\.{_OCTET}\z"
 
 
 def mask(array: Column, *, null: bool = False) -> Mask:
-    """Convert a boolean Arrow column to NumPy. Nulls become the value of `null`."""
+    """Convert a boolean Arrow column to NumPy. Nulls become `null`."""
     return np.asarray(pc.fill_null(array, null).to_numpy(zero_copy_only=False), dtype=bool)
 
 
 def bad_event_ids(column: Column) -> Mask:
-    """Return the rows whose event_id is not a UUID of 36 characters in upper or lower case."""
+    """Return the rows whose event_id is not a UUID of 36 characters, in upper or lower case."""
     return ~mask(pc.match_substring_regex(column, _UUID))
 
 
@@ -58,11 +56,11 @@ def reserved_sources(column: Column) -> Mask:
 
 
 def bad_ips(column: Column) -> Mask:
-    """Return the rows whose ip is neither null nor empty nor an address."""
+    """Return the rows whose ip is neither empty nor null nor an address."""
     bad = ~mask(pc.match_substring_regex(column, _IPV4), null=True) & ~mask(pc.equal(column, ""))
     rows = np.flatnonzero(bad)
     for row, text in zip(rows.tolist(), column.take(pa.array(rows)).to_pylist(), strict=True):
-        bad[row] = len(text) > _LONGEST_IP or not _is_ip(text)  # the cache must not keep long values
+        bad[row] = len(text) > _LONGEST_IP or not _is_ip(text)  # long values must not fill the cache
     return bad
 
 
@@ -72,7 +70,7 @@ def _is_ip(text: str) -> bool:
 
 
 def unmatchable(fields: Iterable[Field]) -> str:
-    """Return the reason why Arrow's RE2 cannot use a field's pattern, or an empty string if it can use all patterns."""
+    """Return why Arrow's RE2 cannot use a field's pattern, or an empty string if it can use all patterns."""
     for field in fields:
         if field.rules.pattern is not None:
             try:
@@ -83,8 +81,7 @@ def unmatchable(fields: Iterable[Field]) -> str:
 
 
 def broken_rules(columns: Iterable[tuple[Field, Column]]) -> dict[int, tuple[Field, str]]:
-    """Return the first field whose rules a row breaks, in the given order, and the first such rule. The result is keyed
-    by row.
+    """Return the first field, in the given order, whose rules each row breaks, and the first such rule, keyed by row.
 
     A time outside the calendar's years breaks the rule `time`.
     """
@@ -157,7 +154,7 @@ def _beyond(column: Column, bound: float, *, below: bool) -> Mask:
 
 
 def _wide(column: Column) -> Column:
-    """Widen 32-bit floats to 64 bits, as Python does before it compares them."""
+    """Widen 32-bit floats to 64 bits, as Python does before comparing them."""
     return column.cast(pa.float64()) if pa.types.is_floating(column.type) else column
 
 

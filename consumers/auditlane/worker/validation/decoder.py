@@ -4,10 +4,10 @@ then decoded strictly.
 `read` decodes the messages of one schema. `DecodedBatch` joins the messages of all schemas, since an operation on a
 column costs the same few microseconds for ten rows as for thousands.
 
-The fast decoder (pyruhvro) rejects a batch as a whole, and silently accepts some bytes that are not a datum. So
-`avro_binary.find_malformed` finds the suspicious datums of a rejected batch, and `without_malformed` finds those of an
-accepted batch. These are datums that are longer than their values need, and values that the fast decoder does not check
-(UTF-8, the 32-bit range, duplicate map keys). `avro_binary.read` then decides on each of them.
+The fast decoder (pyruhvro) rejects batches as a whole, and silently accepts some bytes that are not a datum.
+`avro_binary.find_malformed` finds the suspicious datums in a rejected batch, and `without_malformed` those in an
+accepted batch: datums longer than their values need, and values that the fast decoder does not check (UTF-8, the 32-bit
+range, duplicate map keys). `avro_binary.read` then decides on each of them.
 """
 
 from __future__ import annotations
@@ -29,9 +29,9 @@ from auditlane.worker.validation.avro_binary import ONE_BYTE, Lengths, encoded_l
 from auditlane.worker.validation.batch import Indexes, ValidationBatch
 from auditlane.worker.validation.checks import Mask
 
-CHUNK_ROWS: Final = 4_096  # rows that fit in the CPU cache while they are decoded
+CHUNK_ROWS: Final = 4_096  # number of rows that fit in the CPU cache during decoding
 
-_FEW: Final = 8  # the keys of a map with at most this many are compared pair by pair
+_FEW: Final = 8  # maps with at most this many keys are compared pair by pair
 _SLICE: Final = 1_024
 
 _ARROW: Final[dict[str, DataType]] = {
@@ -48,12 +48,12 @@ _ARROW: Final[dict[str, DataType]] = {
 
 
 def arrow_type(field: Field) -> DataType:
-    """Return the type of a field's decoded column. Ints and times are int64, and enums are strings."""
+    """Return the Arrow type of a field's decoded column. Ints and times are int64, and enums are strings."""
     return _ARROW[field.kind]
 
 
 class Decoder:
-    """Decodes the datums of one contract into columns in the order of its fields."""
+    """Decodes one contract's datums into columns, in the order of its fields."""
 
     def __init__(self, contract: TenantContract) -> None:
         self.fields = contract.fields
@@ -61,8 +61,8 @@ class Decoder:
         self.own = contract.own
         self.own_at = [self.at[one.name] for one in self.own]
         self.ruled = tuple(one for one in contract.fields if one.rules or (one.kind == "timestamp" and one in self.own))
-        self.tags = sum(one.union for one in contract.fields)  # bytes: each union starts with a tag
-        # Whether the base event's fields have the same encoded length as under the base schema.
+        self.tags = sum(one.union for one in contract.fields)  # number of bytes for tags: each union starts with one
+        # Whether the base event's fields have the same encoded length as in the base schema.
         self.regular = all(
             field.name in self.at and len(self.fields[self.at[field.name]].symbols) <= ONE_BYTE
             for field in base_fields().values()
@@ -72,9 +72,9 @@ class Decoder:
         self._maps = [index for index, one in enumerate(contract.fields) if one.kind == "map"]
 
     def read(self, datums: list[bytes]) -> tuple[list[Column], dict[int, str]]:
-        """Return columns of the valid datums in order, and the reason for each malformed datum, by index.
+        """Return the valid datums as columns, in order, and the reason for each malformed datum, by index.
 
-        Never raises for a datum.
+        Never raises an error because of a datum.
         """
         columns = self._fast(datums)
         if columns is not None:
@@ -87,7 +87,7 @@ class Decoder:
         return columns, malformed | {valid[index]: why for index, why in more.items()}
 
     def malformed(self, datums: Sequence[bytes], indexes: Sequence[int]) -> dict[int, str]:
-        """Read the datums at `indexes` strictly. Returns the reason for each malformed datum, by index."""
+        """Read the datums at `indexes` strictly. Returns the reason for each malformed one, by index."""
         malformed: dict[int, str] = {}
         for index in indexes:
             try:
@@ -125,8 +125,8 @@ _DEFAULTS: Final = {one["name"]: one.get("default") for one in base_schema()["fi
 
 @dataclass(frozen=True, slots=True)
 class DecodedGroup:
-    """The decoded rows of one schema, in chunks of columns in the order of its fields. `members` contains the indexes
-    of the rows.
+    """One schema's decoded rows, in chunks of columns in the order of its fields. `members` contains the rows'
+    indexes.
     """
 
     schema_id: int
@@ -135,7 +135,7 @@ class DecodedGroup:
     chunks: Sequence[Sequence[Column]]
 
     def base(self, name: str) -> list[Column]:
-        """Return a base field in chunks. A field that the contract lacks has its default."""
+        """Return a base field in chunks. If the contract lacks the field, its default is used."""
         at = self.decoder.at.get(name)
         if at is not None:
             return [chunk[at] for chunk in self.chunks]
@@ -145,18 +145,18 @@ class DecodedGroup:
 
 @dataclass(frozen=True, slots=True)
 class SchemaSlice:
-    """The rows of one schema in a `DecodedBatch`. `own` contains the columns of the tenant's custom fields."""
+    """One schema's rows in a `DecodedBatch`. `own` contains the columns of the tenant's custom fields."""
 
     schema_id: int
     decoder: Decoder
-    span: slice  # positions of the rows in the batch
+    span: slice  # the rows' positions in the batch
     own: list[Column]
 
 
 @dataclass(frozen=True, slots=True)
 class DecodedBatch:
-    """The decoded rows, schema by schema. `base` contains their values in the columns of `BASE`, and `rows` contains
-    their indexes in the range.
+    """Decoded rows, schema by schema. `base` contains their values in the columns of `BASE`, and `rows` their indexes
+    in the range.
     """
 
     base: RecordBatch
@@ -181,7 +181,7 @@ class DecodedBatch:
         )
 
     def columns(self, group: SchemaSlice, wanted: Sequence[Field]) -> Iterator[tuple[Field, Column]]:
-        """Yield the wanted fields of a contract with their columns."""
+        """Yield the wanted fields of a contract, with their columns."""
         own = dict(zip((one.name for one in group.decoder.own), group.own, strict=True))
         for field in wanted:
             yield field, own[field.name] if field.name in own else self.base.column(field.name)[group.span]
@@ -211,9 +211,7 @@ def read(batch: ValidationBatch, schema_id: int, decoder: Decoder, members: Inde
 
 
 def _suspects(decoded: DecodedBatch, lengths: Lengths) -> Mask:
-    """Return a mask of the rows that the fast decoder may have misread. `lengths` are the lengths of the datums in
-    bytes.
-    """
+    """Return a mask of rows that the fast decoder may have misread. `lengths` are the datums' sizes in bytes."""
     doubts = np.zeros(len(lengths), dtype=bool)
     base = list(base_fields().values())
     _mark(doubts, base, decoded.base.columns)
@@ -242,7 +240,7 @@ def _mark(doubts: Mask, fields: Sequence[Field], columns: Sequence[Column]) -> N
 
 
 def _invalid(column: Column) -> Iterator[slice]:
-    """Yield the slices that contain an invalid value. Usually there are none."""
+    """Yield the slices that contain an invalid value, of which there are usually none."""
     if _valid(column):
         return
     for first in range(0, len(column), _SLICE):
@@ -264,7 +262,7 @@ def _beyond_int32(column: Column) -> Mask:
 
 
 def _repeats_key(column: Column) -> Mask:
-    """Return a mask of the rows of a map column in which a key occurs more than once."""
+    """Return a mask of rows whose map contains a key more than once."""
     repeats = np.zeros(len(column), dtype=bool)
     offsets = column.offsets.to_numpy()
     counts = np.diff(offsets)
@@ -288,7 +286,7 @@ def _repeats_key(column: Column) -> Mask:
 
 
 def _not_utf8(column: Column) -> Mask:
-    """Return a mask of the rows with a string that is not valid UTF-8."""
+    """Return a mask of rows with a string that is not valid UTF-8."""
     if pa.types.is_map(column.type):
         return np.array([any(map(_is_bad, _texts(one))) for one in column.cast(_BYTES).to_pylist()], dtype=bool)
     if not pa.types.is_string(column.type):

@@ -1,5 +1,5 @@
-"""Converts decoded columns to the columns of `audit.events`. This adds defaults and provenance, converts custom fields
-to text, and splits rows by month.
+"""Converts decoded columns to the columns of `audit.events`: adds defaults and provenance, converts custom fields to
+text, and splits rows by month.
 """
 
 from __future__ import annotations
@@ -17,13 +17,13 @@ from auditlane.runtime._pyarrow import Column, pa, pc
 from auditlane.worker.validation.batch import Codes, Vouched
 from auditlane.worker.validation.decoder import BASE, DecodedBatch, arrow_type
 
-# For each group of `DecodedBatch`, by field: the rows in which the default means "not set".
+# For each group of a `DecodedBatch`, by field: the rows in which the default means "not set".
 Standing = Sequence[Mapping[str, npt.NDArray[np.bool_]]]
 TEXTS: Final = pa.map_(pa.string(), pa.string())
 _MS: Final = pa.timestamp("ms", "UTC")
 _US: Final = pa.timestamp("us", "UTC")
 
-# In the table's order, with types that ClickHouse converts to the table's types without guessing.
+# In the table's order, with types that ClickHouse converts unambiguously.
 EVENTS: Final = pa.schema(
     [
         *(pa.field(one.name, _US if one.kind == "timestamp" else arrow_type(one)) for one in base_fields().values()),
@@ -43,7 +43,7 @@ EVENTS: Final = pa.schema(
 
 
 def custom_fields_map(decoded: DecodedBatch) -> Column:
-    """Return the custom fields as a map of strings, without the keys of null fields."""
+    """Return the custom fields as a map of strings, without null fields."""
     rows = len(decoded.rows)
     counts = np.zeros(rows, dtype=np.int64)
     names: list[str] = []
@@ -53,7 +53,7 @@ def custom_fields_map(decoded: DecodedBatch) -> Column:
         fields, size = group.decoder.own, group.span.stop - group.span.start
         if not fields or not size:
             continue
-        # `texts` has all values of the first field, then of the second, …; this reads them row by row.
+        # `texts` contains all values of the first field, then of the second, and so on; this reads them row by row.
         orders.append((np.arange(len(fields) * size).reshape(len(fields), size).T + before).ravel())
         keys.append(np.tile(np.arange(len(names), len(names) + len(fields)), size))
         counts[group.span] = len(fields)
@@ -76,7 +76,7 @@ def custom_fields_map(decoded: DecodedBatch) -> Column:
 
 
 def _text(field: Field, column: Column) -> Column:
-    """Convert a column to text. Numbers have the shortest form that parses back exactly, and times are RFC 3339 with
+    """Convert a column to text. Numbers are in the shortest form that parses back exactly, times in RFC 3339 with
     microseconds.
     """
     if field.kind == "timestamp":
@@ -98,8 +98,8 @@ def event_rows(
 ) -> Table:
     """Build the rows of `audit.events`, in the columns of `EVENTS`.
 
-    Ids become lower case, an empty `ip` or `user_agent` becomes null, and custom fields become text. `offsets` and
-    `timestamps_ms` are those of the range.
+    Ids are converted to lower case, an empty `ip` or `user_agent` to null, and custom fields to text. `offsets` and
+    `timestamps_ms` are the range's.
     """
     rows = len(decoded.rows)
     columns = {name: decoded.base.column(name) for name in BASE.names}
@@ -127,9 +127,7 @@ def event_rows(
 
 
 def _provenance(vouched: Vouched, codes: Codes, topic: str) -> dict[str, Column]:
-    """Return the provenance columns. They contain the gateway's client for signed messages, and the topic for
-    others.
-    """
+    """Return the provenance columns: the gateway's client for signed messages, the topic for others."""
     if not vouched.claims:
         return {"provenance": pa.repeat("kafka", len(codes)), "provenance_id": pa.repeat(topic, len(codes))}
     names = pa.array([topic, *(claim.client_id for claim in vouched.claims)])
@@ -140,10 +138,10 @@ def _provenance(vouched: Vouched, codes: Codes, topic: str) -> dict[str, Column]
 
 
 def defaulted(decoded: DecodedBatch, vouched: Vouched, standing: Standing) -> Column:
-    """Return, for each row, the fields that its producer did not set.
+    """Return, for each row, the fields that its producer did not set: those that the gateway filled in, and custom
+    fields with the default that means "not set".
 
-    These are fields that the gateway filled in, and custom fields with the default that means "not set". Every event
-    that is older than the field has this default.
+    Events older than a field have this default.
     """
     found: list[tuple[str, npt.NDArray[np.int64]]] = []
     codes = vouched.codes[decoded.rows]
@@ -173,7 +171,7 @@ def _equal(column: Column, default: object) -> npt.NDArray[np.bool_]:
 
 
 def by_month(table: Table) -> dict[int, Table]:
-    """Split the rows by the month (yyyymm, UTC) of occurred_at, keeping their order."""
+    """Split the rows by occurred_at's month (yyyymm, UTC), keeping their order."""
     if table.num_rows == 0:
         return {}
     months = (

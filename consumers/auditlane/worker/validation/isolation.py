@@ -1,7 +1,7 @@
-"""Isolates messages that make validation itself fail. Only they are rejected, and not the whole range.
+"""Isolates messages that make validation itself fail, so that only they are rejected, not the whole range.
 
 No message is known to do this, but a bug in auditlane could cause it. Without isolation, one such message would stop
-its partition for every tenant in it, on every worker that takes the partition over.
+its partition for all of its tenants, on every worker that takes the partition over.
 """
 
 from __future__ import annotations
@@ -18,15 +18,16 @@ from auditlane.runtime._pyarrow import pa
 from auditlane.runtime.errors import Unavailable
 from auditlane.worker.validation.batch import RawRange, Rejection, ValidationBatch, ValidationResult
 
-TRIES: Final = 64  # failures per tenant and schema in a range; after that, failing parts are rejected as a whole
+# number of failures per tenant and schema in a range after which failing parts are rejected as a whole
+TRIES: Final = 64
 TRIES_OF_ALL: Final = 512
-Kind = tuple[str | None, int]  # tenant and schema id
+Kind = tuple[str | None, int]  # (tenant, schema id)
 
 
 def isolated(raw: RawRange, validate: Callable[[RawRange], ValidationResult]) -> ValidationResult:
     """Return the result of `validate`. Messages that make it raise an error are rejected as NOT_JUDGED.
 
-    The subclasses of Unavailable propagate. In that case no message is at fault, so the range is retried later.
+    Subclasses of Unavailable propagate: no message is at fault then, so the range is retried later.
     """
     try:
         return validate(raw)
@@ -58,7 +59,7 @@ class _Search:
     _found: list[ValidationResult] = field(default_factory=list)
 
     def result(self) -> ValidationResult:
-        """Validate ever smaller parts until each succeeds or is rejected, and merge the results."""
+        """Validate ever smaller parts until each either succeeds or is rejected, and merge the results."""
         self._kinds = _kinds(self.raw)
         indexes = sorted(range(len(self.raw.offsets)), key=lambda index: (str(self._kinds[index]), index))
         pending: list[Sequence[int]] = [indexes]
@@ -73,7 +74,7 @@ class _Search:
         return _merged(self._found)
 
     def _halves(self, part: Sequence[int], error: Exception) -> list[Sequence[int]]:
-        """Return the parts to validate in place of a failed part, or none if all of it was rejected."""
+        """Return the parts to validate instead of a failed part, or none if all of it was rejected."""
         kinds = sorted({self._kinds[index] for index in part}, key=str)
         self._all += 1
         if len(kinds) == 1:
@@ -82,7 +83,7 @@ class _Search:
             self._refuse(part, error)
             return []
         middle = len(part) // 2
-        if len(kinds) > 1:  # split between two kinds, so that a kind that always fails is soon isolated
+        if len(kinds) > 1:  # split between two kinds, so that a kind that always fails is isolated quickly
             second = set(kinds[len(kinds) // 2 :])
             middle = next(at for at, index in enumerate(part) if self._kinds[index] in second)
         return [part[:middle], part[middle:]]
@@ -100,10 +101,10 @@ class _Search:
 
 
 def _kinds(raw: RawRange) -> list[Kind]:
-    """Return the tenant and schema id of each message. The id is -1 if there is no frame or it cannot be read."""
+    """Return each message's tenant and schema id. The id is -1 if there is no frame or it cannot be read."""
     try:
         batch = ValidationBatch.open(raw)
-    except Exception:  # bisected without kinds
+    except Exception:  # bisected without regard to kinds
         return [(None, -1)] * len(raw.offsets)
     return [
         (batch.tenant(index), int(batch.schema_ids[index]) if batch.framed[index] else -1)
@@ -112,7 +113,7 @@ def _kinds(raw: RawRange) -> list[Kind]:
 
 
 def _part(raw: RawRange, indexes: Sequence[int]) -> RawRange:
-    """Return the part of a range with the messages at `indexes`, in order of offset."""
+    """Return the part of a range that consists of the messages at `indexes`, in order of offset."""
     of = sorted(indexes)
     return replace(
         raw,
@@ -125,7 +126,7 @@ def _part(raw: RawRange, indexes: Sequence[int]) -> RawRange:
 
 
 def _placed(result: ValidationResult, indexes: Sequence[int]) -> ValidationResult:
-    """Return the result of a part. The indexes of its rejections are converted to indexes in the whole range."""
+    """Return a part's result with its rejections' indexes converted to indexes in the whole range."""
     of = sorted(indexes)
     return replace(result, rejected=[replace(one, index=of[one.index]) for one in result.rejected])
 

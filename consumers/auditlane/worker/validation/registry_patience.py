@@ -2,7 +2,7 @@
 requests.
 
 Most failures are final, because the id does not exist or the content is not a schema. An internal error or a permission
-error may be temporary, so the worker retries, but not for long, since the messages behind it wait as well. After
+error may be temporary, so the worker retries, but not for long, since later messages have to wait too. After
 unsuccessful retries, the same request is not retried again soon. Further requests of the same tenants get only a few
 tries, since a producer that can name one such schema can name many. Requests of other tenants keep their full time.
 """
@@ -17,11 +17,12 @@ from typing import Final
 from auditlane.runtime.errors import RegistryRefused, RegistryUnavailable
 
 PATIENCE_S: Final = 60.0
-IMPATIENT_S: Final = 3_600.0  # how long an unsuccessful retry shortens later ones
-FEW_TRIES: Final = 3  # tries of another request from a tenant with unsuccessful retries
+IMPATIENT_S: Final = 3_600.0  # time for which unsuccessful retries shorten later ones
+FEW_TRIES: Final = 3  # number of tries for other requests of a tenant with unsuccessful retries
 TRIED_S: Final = 3.0  # minimum time over which these tries are spread
-MOST_TRIED: Final = 8  # requests per tenant that get these tries within `IMPATIENT_S`; others are not retried
-MOST_KEPT: Final = 10_000  # requests and tenants remembered; the oldest is dropped first
+# maximum number of requests per tenant that get these tries within `IMPATIENT_S`; others are not retried
+MOST_TRIED: Final = 8
+MOST_KEPT: Final = 10_000  # maximum number of requests and tenants remembered; the oldest is dropped first
 _RIGHTS: Final = frozenset({0, 401, 403})  # 0: the status is unknown
 
 About = tuple[str, object]
@@ -37,15 +38,15 @@ class _Failing:
 
 @dataclass(slots=True)
 class Patience:
-    """Counts failed requests. Times are seconds of one monotonic clock. Thread-safe."""
+    """Counts failed requests. Times are in seconds of one monotonic clock. Thread-safe."""
 
     _open: dict[About, _Failing] = field(default_factory=dict)
-    # Requests retried without success, and their tenants -> (time until which this counts, number of requests).
+    # Requests retried without success, and their tenants, mapped to (time until which this counts, number of requests).
     _vain: dict[Hashable, tuple[float, int]] = field(default_factory=dict)
     _lock: Lock = field(default_factory=Lock)
 
     def waits(self, about: About, tenants: Collection[str], error: Exception, now: float) -> bool:
-        """Return whether to retry the request later. Otherwise, the request counts as completed without a result.
+        """Return whether to retry the request later. If not, it counts as completed without a result.
 
         `tenants` are the tenants whose messages need the response. If one of them has no unsuccessful retries, the
         request is retried for the full time.

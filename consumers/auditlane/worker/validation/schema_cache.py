@@ -1,9 +1,8 @@
-"""Caches the registry. The cache contains a schema's contract by id, the tenants that may write with it, and their
-first defaults.
+"""Caches the registry's contracts by schema id, the tenants that may write with each schema, and first defaults.
 
 A message is never rejected because of cached data alone. The registry is queried again first, so that a contract
-registered a moment ago counts. Negative results are cached briefly, to bound the requests that a flood of bad messages
-can cause.
+registered a moment ago counts. Negative results are cached briefly, to bound the number of requests that a flood of bad
+messages can cause.
 
 While the registry is unavailable, validation waits for it. A registry that fails for only one schema must not stop a
 partition, so that schema counts as unknown (`registry_patience`).
@@ -29,39 +28,37 @@ from auditlane.worker.validation.checks import unmatchable
 from auditlane.worker.validation.registry_patience import Patience
 
 REFUSAL_S: Final = 2.0
-KEPT_CHARACTERS: Final = 16 << 20  # characters of cached schema text: some 5,000 base schemas
-LARGEST_ID: Final = (1 << 31) - 1  # registries use signed 32-bit integers; the frame has room for more
-MOST_KEPT: Final = 10_000  # responses cached of each kind; the oldest is dropped first
+KEPT_CHARACTERS: Final = 16 << 20  # maximum number of characters of cached schema text: some 5,000 base schemas
+LARGEST_ID: Final = (1 << 31) - 1  # registries use signed 32-bit integers, although the frame has room for more
+MOST_KEPT: Final = 10_000  # maximum number of cached responses of each kind; the oldest is dropped first
 K = TypeVar("K")
 T = TypeVar("T")
 
 
 @dataclass(frozen=True, slots=True)
 class CachedSchema:
-    """A schema by its id. `contract` is None if the schema does not describe an event, and `problem` then states
-    why.
-    """
+    """A schema by its id. If it does not describe an event, `contract` is None and `problem` states why."""
 
     schema_id: int
     contract: TenantContract | None
     problem: str = ""
-    size: int = 0  # length of its text in characters
+    size: int = 0  # length of the schema's text in characters
 
 
 @dataclass(frozen=True, slots=True)
 class FirstDefaults:
-    """The first default of each field of a subject, by name, in versions up to `read`.
+    """The first default of each field in a subject's versions up to `read`, by name.
 
     A first default means "not set". An event that omits a field equals an event with the default, since events may be
-    older than the field. If later defaults counted too, two events that set different values could both equal a third
-    event, and so each other. An event whose value is a later default therefore counts as setting the field.
+    older than the field. If later defaults counted too, two events with different values could both equal a third event
+    without a value. An event whose value is a later default therefore counts as setting the field.
     """
 
     read: int = 0
     defaults: dict[str, Any] = field(default_factory=dict)
 
     def through(self, registry: Versions[Version], subject: str, names: Collection[str]) -> FirstDefaults:
-        """Read further versions until all names are found or no version is left. Raises the registry's errors."""
+        """Read further versions until all names are found or no versions are left. Raises the registry's errors."""
         read, defaults = self.read, dict(self.defaults)
         numbers = iter(registry.versions(subject) if not defaults.keys() >= set(names) else ())
         while not defaults.keys() >= set(names) and (number := next(numbers, None)) is not None:
@@ -76,8 +73,8 @@ class SchemaCache:
     """A cache of the registry. Thread-safe. The lock is not held during a request to the registry.
 
     `refresh_s` is the maximum age of a positive result, and `clock` counts seconds. Every method raises
-    RegistryUnavailable when the registry is unreachable, rejects the credentials or lacks the base subject, since none
-    of these is the fault of a message.
+    RegistryUnavailable when the registry is unreachable, rejects the credentials or lacks the base subject, since a
+    message cannot cause any of these.
     """
 
     def __init__(
@@ -90,14 +87,14 @@ class SchemaCache:
         self._lock = threading.Lock()
         self._patience = Patience()
         self._known: LruCache[int, CachedSchema] = LruCache(KEPT_CHARACTERS, weight=lambda known: known.size)
-        self._unknown: dict[int, float] = {}  # schema id -> when the registry lacked it
-        self._ids: dict[UUID, tuple[float, int]] = {}  # GUID of a schema -> its id, which may change
+        self._unknown: dict[int, float] = {}  # schema id -> when the registry last lacked it
+        self._ids: dict[UUID, tuple[float, int]] = {}  # schema's GUID -> its id, which may change
         self._unknown_guids: dict[UUID, float] = {}
         self._with_contract: tuple[float, frozenset[str]] | None = None  # tenants with their own subject
         self._subjects: dict[int, tuple[float, frozenset[str]]] = {}  # schema id -> its subjects
         self._exclusive: dict[str, tuple[float, bool]] = {}
         self._refused: dict[tuple[int, str], float] = {}
-        self._first_defaults: dict[str, FirstDefaults] = {}  # subject -> the first defaults of its fields
+        self._first_defaults: dict[str, FirstDefaults] = {}  # subject -> its fields' first defaults
         self._standing: dict[tuple[int, str], frozenset[str]] = {}
 
     def learnt(self, schema_id: int) -> bool:
@@ -148,7 +145,7 @@ class SchemaCache:
     def tenants_allowed(self, schema_id: int, tenants: Collection[str]) -> frozenset[str]:
         """Return the tenants that may write with a known schema.
 
-        A tenant may if the id is registered under its own subject or, unless its contract is exclusive, under the base
+        The id must be registered under the tenant's own subject or, unless its contract is exclusive, under the base
         subject.
         """
         now = self._clock()
@@ -172,7 +169,7 @@ class SchemaCache:
     def standing(self, schema_id: int, tenant: str, fields: Collection[Field]) -> frozenset[str]:
         """Return the custom fields whose default means "not set" in the tenant's events (see `FirstDefaults`).
 
-        Returns an empty set if the registry does not return the subjects.
+        Returns an empty set if the registry does not list the schema's subjects.
         """
         known = self._standing.get((schema_id, tenant))
         if known is not None:
@@ -250,7 +247,7 @@ class SchemaCache:
             latest = self._ask(("latest", subject), lambda: self._registry.latest(subject), [tenant], now)
         except SchemaNotFound:  # deleted since the subjects were listed
             return False
-        # Without a readable contract there is nothing to enforce.
+        # Without a readable contract, there is nothing to enforce.
         contract = None if latest is None else _read(0, latest.schema).contract
         return contract is not None and contract.exclusive
 
@@ -267,7 +264,7 @@ class SchemaCache:
         except SchemaNotFound:
             raise
         except Exception as error:
-            self._tenants(since=self._clock())  # raises if the registry is unavailable altogether
+            self._tenants(since=self._clock())  # raises if the whole registry is unavailable
             if self._patience.waits(about, tenants, error, now):
                 raise RegistryUnavailable(str(error)) from error
             log.get("worker").warning("registry.unanswered", about=f"{about[0]} {about[1]}", error=repr(error)[:500])
@@ -293,13 +290,13 @@ class SchemaCache:
 
 
 def _read(schema_id: int, text: str) -> CachedSchema:
-    """Parse the text of a schema, even if it is not valid."""
+    """Parse a schema's text, even if it is not valid."""
     try:
         contract = TenantContract.parse(text)
         problem = unmatchable(contract.fields)
     except InvalidInput as error:
         return CachedSchema(schema_id, None, error.message, len(text))
-    except Exception as error:  # nested too deeply, for example
+    except Exception as error:  # for example nested too deeply
         return CachedSchema(schema_id, None, f"The schema cannot be read ({type(error).__name__}).", len(text))
     return CachedSchema(schema_id, None if problem else contract, problem, len(text))
 
@@ -316,9 +313,7 @@ def _asked(question: Callable[[], T]) -> T:
 
 
 def standing(fields: Collection[Field], chains: Collection[FirstDefaults]) -> frozenset[str]:
-    """Return the fields whose default is the first default in every subject that has the field. This function has no
-    side effects.
-    """
+    """Return the fields whose default is the first default in every subject that has the field. Pure."""
     return frozenset(
         one.name
         for one in fields

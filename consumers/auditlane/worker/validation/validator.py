@@ -1,8 +1,8 @@
-"""Validates a range of Kafka messages by column. The result is rows to store and messages to reject.
+"""Validates a range of Kafka messages column by column. The result is rows to store and messages to reject.
 
-The result follows from the messages, their Kafka timestamps and the schemas, so validating again gives the same result.
-Rules that may have changed since then (who may write with a schema, how large an event may be) are not applied to
-messages that are already committed. A message that breaks several rules gets the first code in the order of `ORDER`.
+The result depends only on the messages, their Kafka timestamps and the schemas, so validating again gives the same
+result. Rules that may have changed since (who may write with a schema, how large an event may be) are not applied to
+committed messages. A message that breaks several rules gets the first code in the order of `ORDER`.
 """
 
 from __future__ import annotations
@@ -45,7 +45,7 @@ ORDER: Final = (
     RejectCode.SOURCE_RESERVED,
     RejectCode.FIELD_RULE,
 )
-UNKNOWN_IDS: Final = 32  # unknown schema ids per tenant and range, after which lookups stop
+UNKNOWN_IDS: Final = 32  # number of unknown schema ids per tenant and range after which lookups stop
 
 
 class BatchValidator:
@@ -70,7 +70,7 @@ class BatchValidator:
         self._decoders: LruCache[int, Decoder] = LruCache(KEPT_CHARACTERS, weight=lambda decoder: decoder.size)
 
     def validate(self, raw: RawRange, *, ingested_at_ms: int, already_committed: int = 0) -> ValidationResult:
-        """Decide for each message whether it becomes a row or a rejection.
+        """Decide whether each message becomes a row or a rejection.
 
         Offsets below `already_committed` were completed by the workers without a dead letter, so they were valid under
         the rules in force at the time. Messages that make validation itself fail are rejected as NOT_JUDGED, without
@@ -151,7 +151,7 @@ class BatchValidator:
             )
 
     def _decode(self, batch: ValidationBatch) -> DecodedBatch:
-        """Decode the messages that are events of their schema, reject the others, and record which rules events
+        """Decode the messages that are events of their schema, reject the others, and record which rules the events
         break.
         """
         decoded_groups: list[DecodedGroup] = []
@@ -179,7 +179,7 @@ class BatchValidator:
     ) -> CachedSchema | None:
         """Return the schema of these messages, or None if it is unknown.
 
-        Lookups for a tenant stop after many unknown ids, so that the tenant does not delay others.
+        After many unknown ids, lookups for a tenant stop, so that it does not delay others.
         """
         if self._schemas.learnt(schema_id):
             return self._schemas.known(schema_id)
@@ -211,8 +211,8 @@ class BatchValidator:
     def _from_gateway(self, batch: ValidationBatch, known: CachedSchema, members: Indexes) -> checks.Mask:
         """Return a mask of the gateway's base events that are accepted regardless of the tenant's contract.
 
-        These are events of auditlane's own trail, and events that a gateway accepted before it learnt that the contract
-        is exclusive.
+        These are events of auditlane's own trail, and events that a gateway accepted before it learned that the
+        contract is exclusive.
         """
         signed = batch.vouched.codes[members] > 0
         return signed & self._schemas.is_base(known.schema_id) if signed.any() else signed

@@ -1,6 +1,4 @@
-"""Limits the disk space of export jobs. There is a limit per tenant, and an amount of space that must remain free on
-the disk.
-"""
+"""Limits the disk space of export jobs, per tenant and by the space that must stay free on the disk."""
 
 from __future__ import annotations
 
@@ -11,7 +9,7 @@ from auditlane.runtime.settings import Settings, variable
 
 
 class DiskQuota:
-    """The limits of the jobs' folder, whose disk may also contain the keys and ClickHouse's data."""
+    """Limits for the jobs' folder. Its disk may also contain the keys and ClickHouse's data."""
 
     def __init__(self, jobs: JobStore, *, per_tenant: int, free: int) -> None:
         """Limit a tenant's files to `per_tenant` bytes, and keep `free` bytes of the disk free."""
@@ -21,13 +19,13 @@ class DiskQuota:
 
     @classmethod
     def of(cls, settings: Settings, jobs: JobStore) -> DiskQuota:
-        """Make a quota with the limits from the settings."""
+        """Make a quota with the settings' limits."""
         return cls(jobs, per_tenant=settings.export_bytes_per_tenant, free=settings.export_disk_free_bytes)
 
     def require_space(self, scope: TenantScope) -> None:
         """Check that another file may be written for this tenant.
 
-        Raises TooManyExports if the tenant's files are too large, and Unavailable if the disk is too full.
+        Raises TooManyExports if the tenant's files are too large in total, and Unavailable if the disk is too full.
         """
         held = self._jobs.bytes_of(scope.tenant)
         if held >= self._per_tenant:

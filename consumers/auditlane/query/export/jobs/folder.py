@@ -27,11 +27,11 @@ from auditlane.runtime.files import write_text
 
 _ID: Final = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 _ATTEMPT: Final = re.compile(r"run\.([0-9]{1,9})\.json")
-_UNFINISHED: Final = timedelta(hours=1)  # a folder without a record is being created, or its creator died
+_UNFINISHED: Final = timedelta(hours=1)  # a folder without a record is still being created, or its creator died
 
 
 class JobFolder:
-    """The files of one job. Reading a job that is being removed raises NotFound."""
+    """One job's files. Reading a job that is being removed raises NotFound."""
 
     def __init__(self, path: Path) -> None:
         self.path = path
@@ -45,7 +45,7 @@ class JobFolder:
         return self.path.parent.name
 
     def output(self, epoch: int) -> Path:
-        """Return the file to which this epoch's owner writes."""
+        """Return the output file for this epoch's owner."""
         return self.path / f"output.{epoch}"
 
     def status(self) -> JobStatus:
@@ -59,7 +59,7 @@ class JobFolder:
             raise _not_found(self.id) from error
 
     def make(self, record: JobRecord) -> None:
-        """Write the record, which turns the folder into a job."""
+        """Write the record, which makes the folder a job."""
         self.path.mkdir(parents=True)
         write_text(self.path / "job.json", record.model_dump_json())
 
@@ -80,22 +80,22 @@ class JobFolder:
         return not (self._attempt(epoch + 1).exists() or self._marker.exists()) and self._attempt(epoch).exists()
 
     def save(self, attempt: JobAttempt) -> None:
-        """Replace the record of this epoch's attempt."""
+        """Replace this epoch's record of its attempt."""
         write_text(self._attempt(attempt.epoch), attempt.model_dump_json())
 
     def cancel(self) -> None:
-        """Mark the job as cancelled. Its worker notices this at the next heartbeat."""
+        """Mark the job as cancelled. Its worker notices at the next heartbeat."""
         self._marker.touch()
         self.drop_outputs()
 
     def drop_outputs(self, keep: int = 0) -> None:
-        """Remove every output except the one from epoch `keep`."""
+        """Remove every output except that of epoch `keep`."""
         for path in self.path.glob("output.*"):
             if path != self.output(keep):
                 path.unlink(missing_ok=True)
 
     def remove(self) -> None:
-        """Remove the job. Its record is removed first, so that a partly removed folder does not count as a job."""
+        """Remove the job. Its record is removed first, so that a partly removed folder is not taken for a job."""
         (self.path / "job.json").unlink(missing_ok=True)
         shutil.rmtree(self.path, ignore_errors=True)
 
@@ -131,7 +131,7 @@ class JobStore:
         return folder
 
     def find(self, scope: TenantScope, id_: str) -> tuple[JobFolder, JobStatus]:
-        """Return a job that the scope may see. Raises NotFound if there is none, or if the job belongs to another
+        """Return a job that the scope may see. Raises NotFound if there is no such job or it belongs to another
         tenant.
         """
         if not _ID.fullmatch(id_):
@@ -153,7 +153,7 @@ class JobStore:
         return sorted(found, key=lambda status: status.record.id, reverse=True)
 
     def bytes_of(self, tenant: str) -> int:
-        """Return the size of the tenant's files in bytes."""
+        """Return the total size of the tenant's files in bytes."""
         total = 0
         for folder in _folders(self._of(tenant)):
             for path in folder.path.glob("output.*"):
@@ -162,16 +162,16 @@ class JobStore:
         return total
 
     def free(self) -> int:
-        """Return the free bytes on the disk. Raises OSError."""
+        """Return the number of free bytes on the disk. Raises OSError."""
         self._root.mkdir(parents=True, exist_ok=True)
         return shutil.disk_usage(self._root).free
 
     def _of(self, tenant: str) -> Path:
-        """Return a tenant's folder. It is checked that the tenant's id is a safe file name."""
+        """Return a tenant's folder, after checking that the tenant's id is a safe file name."""
         return self._root / check_tenant(tenant, ours=True)
 
     def all(self) -> Iterator[JobFolder]:
-        """Yield the jobs of every tenant. The oldest job of a tenant comes first."""
+        """Yield every tenant's jobs, each tenant's oldest job first."""
         with contextlib.suppress(FileNotFoundError):
             for tenant in sorted(self._root.iterdir()):
                 yield from _folders(tenant)
@@ -197,8 +197,8 @@ def _folders(tenant: Path) -> Iterator[JobFolder]:
 
 
 def is_visible(scope: TenantScope, record: JobRecord) -> bool:
-    """Return whether a job belongs to the tenant of the scope and was created with the same base filter, if the scope
-    has one.
+    """Return whether a job belongs to the scope's tenant and was created under the scope's base filter, if it has
+    one.
     """
     return record.tenant == scope.tenant and scope.base_filter in ((), record.base_filter)
 

@@ -1,5 +1,5 @@
-"""Leases on jobs. Heartbeats keep a lease. It is lost when another process takes the job, or when the job
-is cancelled.
+"""Leases on jobs. Heartbeats keep a lease alive. It is lost when another process takes the job or the job is
+cancelled.
 """
 
 from __future__ import annotations
@@ -18,9 +18,7 @@ class LeaseLost(Exception):
 
 
 class Lease:
-    """The lease on one epoch of a job. Thread-safe, since a worker saves progress while another thread sends
-    heartbeats.
-    """
+    """The lease on one epoch of a job. Thread-safe, since one thread saves progress while another sends heartbeats."""
 
     def __init__(self, folder: JobFolder, attempt: JobAttempt) -> None:
         self.folder = folder
@@ -50,7 +48,7 @@ class Lease:
 
 
 class LeaseMonitor:
-    """Detects lapsed leases. A lease has lapsed after `lease_s` seconds without a heartbeat, by this process's clock.
+    """Detects lapsed leases. A lease lapses after `lease_s` seconds without a heartbeat, by this process's clock.
 
     Clocks of different machines are never compared.
     """

@@ -13,14 +13,14 @@ from starlette.types import Message, Receive, Scope, Send
 from auditlane.runtime.errors import AuditlaneError, RangeNotSatisfiable
 from auditlane.runtime.log import get
 
-CHECK_BYTES: Final = 1 << 20  # bytes sent between two checks
+CHECK_BYTES: Final = 1 << 20  # number of bytes sent between two checks
 _RANGE: Final = re.compile(r"([0-9]{1,18})-([0-9]{0,18})|-([0-9]{1,18})")
 
 
 class RangedFile(FileResponse):
-    """Sends the file at `path`, or only its headers for HEAD. The names in `request_headers` are in lower case.
+    """Sends the file at `path`, or only its headers for HEAD. Header names in `request_headers` are in lower case.
 
-    `check` is called for every MiB. If it raises an error, the body is cut off, which every client notices. Raises
+    `check` is called for every MiB. If it raises an error, the body is cut off, so every client notices. Raises
     FileNotFoundError, and RangeNotSatisfiable if the requested ranges are outside the file.
     """
 
@@ -61,10 +61,10 @@ class RangedFile(FileResponse):
 
 
 def satisfiable(header: str, size: int) -> str | None:
-    """Return the part of a `Range` header that lies within `size` bytes. Raises RangeNotSatisfiable if there is no such
-    part.
+    """Return the part of a `Range` header that lies within `size` bytes, or None if the header must be ignored because
+    it is invalid or its unit is not bytes.
 
-    Returns None for a header that must be ignored because it is invalid or its unit is not bytes.
+    Raises RangeNotSatisfiable if all ranges lie outside the file.
     """
     unit, _, listed = header.partition("=")
     specs = [_RANGE.fullmatch(spec.strip(" \t")) for spec in listed.split(",") if spec.strip(" \t")]

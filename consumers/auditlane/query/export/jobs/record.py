@@ -1,6 +1,4 @@
-"""The stored records of a job. The request is written once, and each epoch's attempt is written by the owner of the
-lease.
-"""
+"""A job's stored records. The request is written once; each attempt is written by its epoch's lease owner."""
 
 from __future__ import annotations
 
@@ -25,7 +23,7 @@ State = Literal["queued", "running", "done", "failed", "cancelled"]
 
 
 class JobRecord(BaseModel):
-    """The request for a job. The file contains the `rows` events that were ingested up to `bound_ms`."""
+    """A request for a job. The file contains the `rows` events ingested up to `bound_ms`."""
 
     model_config = ConfigDict(frozen=True)
 
@@ -34,7 +32,7 @@ class JobRecord(BaseModel):
     actor: str
     actor_type: str
     client_id: str = ""  # the client that vouches for the requester, or "" for an operator
-    pairs: tuple[tuple[str, str], ...]  # of the request, with those of its base filter marked
+    pairs: tuple[tuple[str, str], ...]  # the request's pairs, with those of its base filter marked
     format: Format
     columns: tuple[Column, ...]
     raw_formulas: bool
@@ -42,17 +40,19 @@ class JobRecord(BaseModel):
     dialect: Dialect = Dialect.raw
     separator: Separator = Separator.comma
     zone: str = "UTC"
-    include_access: bool = True  # events about access to the log; records of earlier releases do not state it
+    # whether to include events about access to the log; records of earlier releases lack it
+    include_access: bool = True
     sentences: Sentences = DEFAULT
-    extent: Extent | None = None  # what the file covers, if the download is to be noted
-    offsets: tuple[tuple[str, int, tuple[OffsetRange, ...]], ...] | None = None  # of `extent`, those in the file
+    extent: Extent | None = None  # what the file covers, if the download is to be recorded for `since`
+    # the offsets in the file, if `extent` is set
+    offsets: tuple[tuple[str, int, tuple[OffsetRange, ...]], ...] | None = None
     rows: int
     bound_ms: int
     created_at: AwareDatetime
 
     @property
     def form(self) -> Form:
-        """The form of the file. Later changes to the tenant's structure do not affect it."""
+        """The file's form. Later changes to the tenant's structure do not affect it."""
         return Form(
             self.format,
             self.columns,
@@ -66,17 +66,17 @@ class JobRecord(BaseModel):
 
     @property
     def places(self) -> dict[PartitionKey, tuple[OffsetRange, ...]]:
-        """The offsets of the events in the file, if they are limited."""
+        """The offsets of the file's events, if they are limited."""
         return {(topic, partition): ranges for topic, partition, ranges in self.offsets or ()}
 
     @property
     def base_filter(self) -> BaseFilter:
-        """The base filter of the request."""
+        """The request's base filter."""
         return unmarked(self.pairs)[0]
 
     @property
     def scope(self) -> TenantScope:
-        """The tenant, the requester on whose behalf the file is made, and the base filter."""
+        """The tenant, the requester for whom the file is created, and the base filter."""
         return TenantScope.authorized_before(
             self.tenant, self.actor, Permission.export, self.client_id, self.base_filter
         )
@@ -88,7 +88,7 @@ class JobRecord(BaseModel):
 
 
 class Failure(BaseModel):
-    """The reason why a job failed, as an error's message and fix."""
+    """Why a job failed: an error's message and fix."""
 
     model_config = ConfigDict(frozen=True)
 
@@ -102,9 +102,9 @@ class Failure(BaseModel):
 
 
 class JobAttempt(BaseModel):
-    """The progress of one epoch's owner. The first `size` bytes of the output of epoch `file` contain `rows` events.
+    """One epoch's progress. The first `size` bytes of epoch `file`'s output contain `rows` events.
 
-    `beat` counts the owner's heartbeats. An empty `owner` means that the job was released.
+    `beat` counts the owner's heartbeats. `owner` is empty once the job is released.
     """
 
     model_config = ConfigDict(frozen=True)
@@ -116,17 +116,17 @@ class JobAttempt(BaseModel):
     file: int = 0
     size: int = 0
     rows: int = 0
-    position: tuple[int, str, str] | None = None  # the last of these events: microseconds, id, content hash
+    position: tuple[int, str, str] | None = None  # position of the last of these events: microseconds, id, content hash
     failure: Failure | None = None
     changed_at: AwareDatetime
 
     @property
     def after(self) -> Position | None:
-        """The position from which the next attempt resumes."""
+        """The position after which the next attempt resumes."""
         return Position(*self.position) if self.position else None
 
     def next(self, owner: str, now: datetime) -> JobAttempt:
-        """Return the first state of the next epoch."""
+        """Return the next epoch's initial state."""
         return self.model_copy(update={"epoch": self.epoch + 1, "owner": owner, "beat": 0, "changed_at": now})
 
 

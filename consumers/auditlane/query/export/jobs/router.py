@@ -1,6 +1,4 @@
-"""The routes for export jobs. A client can create a job, follow its progress, download its file in ranges, and cancel
-it.
-"""
+"""Routes for export jobs: create a job, follow its progress, download its file in ranges, and cancel it."""
 
 from __future__ import annotations
 
@@ -81,7 +79,7 @@ def create(request: Request, response: Response, body: ExportRequest, scope: Sco
 
 def list_jobs(request: Request, scope: Scope, exports: Exports) -> JobList:
     """List the tenant's jobs that have not expired, newest first."""
-    auditor_of(request).recorded = True  # reading a job's progress exports nothing
+    auditor_of(request).recorded = True  # reading a job's progress exports nothing, so it is not recorded
     return JobList(data=[job_of(exports, request, scope, status) for status in _visible(exports, scope)])
 
 
@@ -131,7 +129,7 @@ def build(authenticator: Authenticator) -> APIRouter:
 def create_job(exports: ExportService, request: Request, scope: TenantScope, body: ExportRequest) -> Job:
     """Count the events that match now, and queue a job to export them.
 
-    Raises InvalidFilter, TooManyExports if the tenant has reached its limit of jobs or bytes, or ConfigError if the
+    Raises InvalidFilter, TooManyExports if the tenant has reached its limit of jobs or bytes, and ConfigError if the
     folder is not writable.
     """
     pairs = body.pairs()
@@ -195,7 +193,7 @@ def job_of(exports: ExportService, request: Request, scope: TenantScope, status:
     url = None
     if status.state == "done":
         links = exports.links
-        with suppress(InvalidInput):  # the request's Host does not name this service
+        with suppress(InvalidInput):  # the request's Host header does not name this service
             url = links.of_job(scope, auditor_of(request), record.id, base=links.base(request))
     return Job(
         id=record.id,

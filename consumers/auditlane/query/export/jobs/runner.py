@@ -25,16 +25,14 @@ _STOP_S: Final = 10.0
 
 @dataclass(frozen=True, slots=True)
 class JobFigures:
-    """The number of jobs in one state, and the time when the oldest of them was created."""
+    """The number of jobs in one state, and the oldest one's creation time."""
 
     jobs: int
     oldest: datetime
 
 
 def figures(jobs: Iterable[tuple[State, datetime]]) -> dict[State, JobFigures]:
-    """Summarize jobs, which are given as (state, time of creation). States without a job are absent. This function has
-    no side effects.
-    """
+    """Summarize jobs, given as (state, creation time). States without jobs are omitted. Pure."""
     found: dict[State, JobFigures] = {}
     for state, created_at in jobs:
         before = found.get(state, JobFigures(0, created_at))
@@ -45,7 +43,7 @@ def figures(jobs: Iterable[tuple[State, datetime]]) -> dict[State, JobFigures]:
 class Runner:
     """Runs jobs.
 
-    Call `start` and `close` once each, and `wake` after creating a job. Several processes may share jobs.
+    Call `start` and `close` once each, and `wake` after creating a job. Several processes may share the jobs.
     """
 
     def __init__(
@@ -55,15 +53,15 @@ class Runner:
         self._worker = worker
         self._concurrency = concurrency
         self._per_tenant = per_tenant
-        self._served: dict[str, int] = {}  # tenant -> turn in which its latest job was started
+        self._served: dict[str, int] = {}  # tenant -> turn in which its latest job started
         self._turn = 0
         self._lease_s = lease_s
         self._keep = keep
         self._owner = f"{socket.gethostname()}-{uuid.uuid4().hex[:8]}"
         self._monitor = LeaseMonitor(lease_s, time.monotonic)
         self._working: dict[str, tuple[Lease, threading.Thread, str]] = {}  # job id -> lease, thread, tenant
-        self._ended: set[str] = set()  # ended jobs, which need no further scan
-        self._known: dict[str, tuple[State, datetime]] = {}  # job id -> its state at the last scan, time of creation
+        self._ended: set[str] = set()  # jobs that have ended and need no further scan
+        self._known: dict[str, tuple[State, datetime]] = {}  # job id -> state and creation time, as of the last scan
         self.figures: Mapping[State, JobFigures] = {}  # as of the last scan
         self._wake = threading.Event()
         self._stopping = False
@@ -117,7 +115,7 @@ class Runner:
                     self._worker.abandon(lease.folder.id)
 
     def _scan(self) -> None:
-        """Take free jobs up to the limits. The tenants that have waited longest are served first."""
+        """Take free jobs up to the limits. Tenants that have waited longest are served first."""
         folders = list(self._jobs.all())
         for folder in sorted(folders, key=lambda folder: self._served.get(folder.tenant, 0)):
             if self._stopping or folder.id in self._working or folder.id in self._ended:

@@ -1,4 +1,4 @@
-"""Makes a job's file and saves checkpoints. After an interruption, it resumes from the last checkpoint."""
+"""Creates a job's file and saves checkpoints. After an interruption, it resumes from the last checkpoint."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from auditlane.runtime.log import get
 
 _CHECKPOINT_BYTES: Final = 16 << 20
 _CHECKPOINT_S: Final = 2.0
-_ATTEMPTS: Final = 6  # consecutive attempts without progress after which a job fails
+_ATTEMPTS: Final = 6  # number of consecutive attempts without progress after which a job fails
 _MAX_BACKOFF_S: Final = 15.0
 _COPY: Final = 1 << 20
 
@@ -29,7 +29,7 @@ FilterOf = Callable[[JobRecord], Filter]
 
 
 class WorkerStopping(Exception):
-    """Raised when this process is stopping. The job is then released."""
+    """Raised when this process stops. The job is then released."""
 
 
 class Worker:
@@ -43,8 +43,8 @@ class Worker:
         require_space: Callable[[TenantScope], None] = lambda scope: None,
         on_done: Callable[[JobRecord], None] = lambda record: None,
     ) -> None:
-        """Set the exporter that makes the files. `require_space` raises an error if a tenant has no space left, and
-        `on_done` is called when a file is complete.
+        """Create a worker that creates files with `exporter`. `require_space` raises an error if a tenant has no space
+        left, and `on_done` is called when a file is complete.
         """
         self._on_done = on_done
         self._exporter = exporter
@@ -96,7 +96,7 @@ class Worker:
             log.exception("export.unforeseen")
 
     def _end(self, lease: Lease, **changes: object) -> bool:
-        """Save the end of the attempt. Returns False if the job no longer belongs to this worker."""
+        """Save the attempt's end. Returns False if the job no longer belongs to this worker."""
         try:
             lease.save(**changes)
         except (LeaseLost, OSError):
@@ -105,9 +105,7 @@ class Worker:
         return True
 
     def _persist(self, lease: Lease, record: JobRecord) -> None:
-        """Create the file. After a temporary failure, it is resumed, until several attempts in a row make no
-        progress.
-        """
+        """Create the file. Resumes after temporary failures, until several attempts in a row make no progress."""
         failures = 0
         while True:
             before = lease.attempt.rows
@@ -132,7 +130,7 @@ class Worker:
                 ) from error
 
     def _attempt(self, lease: Lease, record: JobRecord) -> None:
-        if not (record.format.lines and lease.attempt.position):  # other formats start over, with the same bound
+        if not (record.format.lines and lease.attempt.position):  # other formats start over with the same bound
             lease.save(file=lease.attempt.epoch, size=0, rows=0, position=None)
         path = lease.folder.output(lease.attempt.epoch)
         with path.open("r+b" if path.exists() else "w+b") as file:

@@ -1,4 +1,4 @@
-"""The attributes that each OCSF class has in addition to the attributes that all classes share."""
+"""Attributes of each OCSF class beyond those that all classes share."""
 
 from __future__ import annotations
 
@@ -25,9 +25,7 @@ from auditlane.query.export.ocsf.row import Attributes, Row
 
 
 class Mapped(NamedTuple):
-    """The values on which the attributes of a class depend: the action, its activity, and the actor's user, which may
-    be empty.
-    """
+    """What a class's attributes depend on: the action, its activity, and the actor's user, which may be empty."""
 
     action: str
     activity_id: int
@@ -39,7 +37,7 @@ class Mapped(NamedTuple):
 
     @property
     def noun(self) -> str:
-        """The part of the action before the dot."""
+        """The action's part before the dot."""
         return self.action.partition(".")[0]
 
 
@@ -48,7 +46,7 @@ Build = Callable[[Row, Mapped], Attributes]
 
 @dataclass(frozen=True, slots=True)
 class Shape:
-    """The attributes of an OCSF class. It has its own attributes and some of the common attributes.
+    """The attributes of an OCSF class: its own, and which of the common attributes it has.
 
     A class that does not define an actor gets it from the `host` profile.
     """
@@ -81,7 +79,7 @@ def _authentication(row: Row, mapped: Mapped) -> Attributes:
 
 
 def _entity(row: Row, mapped: Mapped) -> Attributes:
-    """Build Entity Management, whose entity contains the values before and after the change."""
+    """Build Entity Management, whose entity has the values before and after the change."""
     made = entity(row, mapped.noun)
     result = "entity_result" if mapped.version is OcsfVersion.v1_8_0 else "updated_entity"
     before, after = row.take_json("before"), row.take_json("after")
@@ -172,7 +170,7 @@ def _log(row: Row, mapped: Mapped) -> Attributes:
 
 
 def _finding(row: Row, mapped: Mapped) -> Attributes:
-    """Build Detection Finding. Its status is that of the finding, not that of the action."""
+    """Build Detection Finding. Its status is the finding's, not the action's."""
     kind = row.take_key("kind")
     info = {"uid": mapped.event_id, "title": kind or mapped.action} | given(types=[kind] if kind else [])
     found = resource(row)
@@ -182,7 +180,7 @@ def _finding(row: Row, mapped: Mapped) -> Attributes:
 
 
 def _nothing(row: Row, mapped: Mapped) -> Attributes:
-    """Return no attributes, for a class whose common attributes suffice."""
+    """Return no attributes, for classes whose common attributes suffice."""
     return {}
 
 
@@ -191,7 +189,7 @@ def _privileges(row: Row) -> list[str]:
 
 
 def _scope(row: Row) -> Attributes:
-    """Take the target of privileges, which is a resource that is not a principal, and the scope of the privileges."""
+    """Take the target of privileges (a resource that is not a principal) and the privileges' scope."""
     found = resource(row) if row.get("resource") not in PRINCIPALS else {}
     scope = row.take_key("scope")
     return given(resources=[*([found] if found else []), *([{"name": scope}] if scope else [])])

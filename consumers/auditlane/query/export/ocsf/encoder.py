@@ -1,4 +1,4 @@
-"""The encoder of OCSF. It writes JSON Lines, with one OCSF event per line."""
+"""Encodes OCSF as JSON Lines, with one OCSF event per line."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from auditlane.query.export.ocsf.event import ocsf_event
 
 
 class OcsfLines:
-    """An `Encoder` that maps lines of JSON from ClickHouse to OCSF. The lines are column 0 of each batch."""
+    """An `Encoder` that maps ClickHouse's JSON lines (column 0 of each batch) to OCSF."""
 
     def __init__(self, version: OcsfVersion) -> None:
         self._version = version
@@ -37,5 +37,5 @@ def _line(line: bytes, version: OcsfVersion) -> bytes:
         row = from_json(line)
     except ValueError:  # text that is not valid UTF-8
         row = from_json(line.decode(errors="replace"))
-    # A number in `before` or `after` may be too large for a float.
+    # Numbers in `before` or `after` may be too large for a float.
     return to_json(ocsf_event(row, version), inf_nan_mode="strings") + b"\n"

@@ -8,7 +8,7 @@ from typing import Any, Final
 from auditlane.query.export.ocsf.activities import OTHER
 from auditlane.query.export.ocsf.row import Attributes, Row
 
-UNKNOWN: Final = "unknown"  # the name of an object that the event does not name
+UNKNOWN: Final = "unknown"  # name of an object that the event does not name
 PRINCIPALS: Final = frozenset({"user", "member", "account", "client", "service", "group", "team"})
 _USER_TYPES: Final = {
     **dict.fromkeys(("user", "member", "account"), (1, "User")),
@@ -38,8 +38,8 @@ _EMAIL: Final = re.compile(r"[A-Za-z0-9._%+-]+@[A-Za-z0-9-]+\.[A-Za-z0-9.-]+")
 
 
 def user(uid: str, name: str = "", kind: str = "user") -> Attributes:
-    """Build a user of the given kind, such as `user` or `api_key`. The result is empty if neither the id nor the name
-    of the user is known.
+    """Build a user of the given kind, such as `user` or `api_key`. The result is empty if neither the user's id nor
+    name is known.
     """
     if not uid and not name:
         if kind in ("", "user"):
@@ -52,12 +52,12 @@ def user(uid: str, name: str = "", kind: str = "user") -> Attributes:
 
 
 def actor(row: Row) -> Attributes:
-    """Build the acting user. The result is empty if the event does not name one."""
+    """Build the acting user. The result is empty if the event does not name an actor."""
     return user(row.take("actor_id"), row.take("actor_name"), row.take("actor_type"))
 
 
 def subject(row: Row, by: Attributes) -> Attributes:
-    """Build the affected user. This is the resource, or else the user named in the metadata, or else the actor `by`."""
+    """Build the affected user: the resource, or else the user named in the metadata, or else the actor `by`."""
     kind = row.get("resource")
     if (kind in PRINCIPALS or not kind) and (uid := row.take("resource_id")):
         row.take("resource")
@@ -69,8 +69,8 @@ def subject(row: Row, by: Attributes) -> Attributes:
 
 
 def resource(row: Row) -> Attributes:
-    """Build the resource as an OCSF resource, web resource or group. The result is empty if the event does not name
-    one.
+    """Build the resource as an OCSF resource, web resource or group. The result is empty if the event does not name a
+    resource.
     """
     kind, uid = row.take("resource"), row.take("resource_id")
     if not kind and not uid:
@@ -80,8 +80,8 @@ def resource(row: Row) -> Attributes:
 
 
 def entity(row: Row, noun: str) -> Attributes:
-    """Build a managed entity from the resource. If the event does not name a resource, the entity is named after the
-    resource's type or the action's noun.
+    """Build a managed entity from the resource. Without a resource, the entity is named after the resource's type or
+    the action's noun.
     """
     kind, uid = row.take("resource") or noun, row.take("resource_id")
     made = _named(uid, row.take_key("name") or ("" if uid else kind))
@@ -105,13 +105,13 @@ def is_factor(name: str) -> bool:
 
 
 def endpoint(row: Row) -> Attributes:
-    """Build the source endpoint from the caller's address. The result is empty if the event does not have one."""
+    """Build the source endpoint from the caller's address. The result is empty if the event has no address."""
     ip = row.take("ip")
     return {"ip": ip} if ip else {}
 
 
 def request(row: Row) -> Attributes:
-    """Build the HTTP request from the user agent. The result is empty if the event does not have one."""
+    """Build the HTTP request from the user agent. The result is empty if the event has no user agent."""
     agent = row.take("user_agent")
     return {"user_agent": agent} if agent else {}
 

@@ -311,6 +311,41 @@ def log_columns() -> str:
     return table(("Column", "Type", "Meaning"), rows)
 
 
+# Relations between rows, which ClickHouse does not declare: (table, Mermaid's sign, table, meaning).
+RELATIONS = (
+    ("log", "||--|{", "events", "the first of identical copies"),
+    ("log", "||--||", "log_text", "the same event as text"),
+    ("settings", "}o--o{", "log", "fields, labels and the switch of its tenant"),
+)
+
+
+def entities() -> str:
+    """Return an entity-relationship diagram of all tables and views in Mermaid.
+
+    Keys are marked. `events` and `log_text` show only their keys and the columns that differ from those of `log`.
+    """
+    statements = [one for migration in migrate.known() for one in migration.statements("audit")]
+    folded = {create.split("`audit`.", 1)[1].split()[0]: create for create in fold.fold(statements)}
+    columns = {name: fold.columns(create) for name, create in folded.items()}
+    lines = [f'    {left} {sign} {right} : "{meaning}"' for left, sign, right, meaning in RELATIONS]
+    for name, create in folded.items():
+        key = re.search(r"\nORDER BY \(?([\w, ]+)", create)
+        keys = set(key[1].split(", ")) if key else set()
+        lines.append(f"    {name} {{")
+        for column, definition in columns[name].items():
+            own, in_log = (_plain_type(one.type) if one else "" for one in (definition, columns["log"].get(column)))
+            if name not in ("events", "log_text") or own != in_log or column in keys:
+                lines.append(f"        {own} {column}{' PK' * (column in keys)}")
+        lines.append("    }")
+    return "```mermaid\nerDiagram\n" + "\n".join(lines) + "\n```\n"
+
+
+def _plain_type(type_: str) -> str:
+    """Return the name of a ClickHouse type without parameters, and without how it is stored."""
+    inner = re.sub(r"\b(?:Nullable|LowCardinality)\(", "", type_)
+    return re.sub(r"^Enum8$", "Enum", inner.partition("(")[0].rstrip(")"))
+
+
 def capacity_table() -> str:
     """Return a table of the resources that loads of several sizes need. It contains the output of `auditlane
     capacity`.
@@ -379,6 +414,7 @@ BLOCKS: dict[str, Callable[[], str]] = {
     "cli": cli_help,
     "layers": layers,
     "log_columns": log_columns,
+    "entities": entities,
     "packages": packages,
 }
 

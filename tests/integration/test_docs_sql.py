@@ -1,13 +1,17 @@
-"""Tests that the examples in docs/sql.md run, and that its table of columns matches the view."""
+"""Tests that the examples in docs/sql.md and its notebook run, and that its table of columns matches the view."""
 
 from __future__ import annotations
 
+import json
 import re
 import uuid
+from collections import Counter
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from functools import reduce
 from pathlib import Path
+from typing import Any
+from zoneinfo import ZoneInfo
 
 import pytest
 from querying import Store, event, store
@@ -16,6 +20,7 @@ from auditlane.contract.event import AuditEvent
 from auditlane.local.demo.history import events
 from auditlane.local.demo.origin import SEED
 
+NOTEBOOK = Path(__file__).parents[2] / "docs" / "examples" / "notebook" / "questions.ipynb"
 TEXT = (Path(__file__).parents[2] / "docs" / "sql.md").read_text()
 SQL = re.compile(r"```sql\n(.*?)```", re.DOTALL)
 QUESTIONS = SQL.findall(TEXT.partition("## Questions of auditors\n")[2])
@@ -132,3 +137,41 @@ def test_each_question_of_an_auditor_finds_what_the_history_contains(demo: Store
     assert {row["key"] for row in keys} == {one.resource_id for one in of("api_key.created")} - revoked
     assert sum(row["denied"] for row in denied) == len([one for one in history if one.outcome.value == "denied"])
     assert 0 in {row["seconds"] for row in around}
+
+
+def test_the_notebook_has_no_outputs() -> None:
+    notebook = json.loads(NOTEBOOK.read_text())
+    assert (notebook["nbformat"], notebook["nbformat_minor"]) == (4, 5)
+    ids = [cell["id"] for cell in notebook["cells"]]
+    assert len(set(ids)) == len(ids)
+    code = [cell for cell in notebook["cells"] if cell["cell_type"] == "code"]
+    assert all(cell["outputs"] == [] and cell["execution_count"] is None for cell in code)
+
+
+def test_the_notebook_gives_the_same_answers_with_three_libraries(
+    demo: Store, history: list[AuditEvent], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its cells compare the answers. The expected ones are counted here from the history."""
+    for name, value in (("URL", demo.settings.clickhouse_url), ("USER", "default"), ("PASSWORD", "")):
+        monkeypatch.setenv(f"AUDITLANE_CLICKHOUSE_{name}", value)
+    names: dict[str, Any] = {}
+    for cell in json.loads(NOTEBOOK.read_text())["cells"]:
+        if cell["cell_type"] == "code":
+            source = "".join(cell["source"]).replace("audit.log_text", f"{demo.database}.log_text")
+            exec(compile(source, cell["id"], "exec"), names)
+    rows, zone, since = names["rows"], ZoneInfo(names["ZONE"]), names["since"]
+    read = [one for one in history if one.occurred_at >= names["NOW"] - timedelta(days=30)]
+
+    night = Counter(
+        one.actor_id for one in read if one.actor_type == "user" and not 6 <= one.occurred_at.astimezone(zone).hour < 22
+    )
+    assert dict(rows(names["night"])) == night
+    seen = Counter((one.actor_id, str(one.ip)) for one in read if one.actor_id and one.ip)
+    earlier = {(one.actor_id, str(one.ip)) for one in read if one.ip and one.occurred_at < since}
+    expected = [(*key, events) for key, events in sorted(seen.items()) if key not in earlier]
+    assert rows(names["addresses"]) == expected
+    denied = Counter(one.actor_id for one in read if one.outcome.value == "denied")
+    assert {actor: events for actor, events, _ in rows(names["denied"])} == denied
+    assert night
+    assert expected
+    assert denied

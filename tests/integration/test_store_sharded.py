@@ -113,8 +113,9 @@ def test_each_tenant_is_on_one_shard_and_every_shard_reads_all(filled: list[Engi
     for engine in filled:
         client = user(engine, "query")
         held.append({one for (one,) in client.query("SELECT DISTINCT tenant_id FROM audit.events").result_rows})
-        seen = client.query("SELECT tenant_id, count() FROM audit.log GROUP BY ALL").result_rows
-        assert dict(seen) == dict.fromkeys(TENANTS, 3)
+        for view in ("log", "log_text"):
+            seen = client.query(f"SELECT tenant_id, count() FROM audit.{view} GROUP BY ALL").result_rows
+            assert dict(seen) == dict.fromkeys(TENANTS, 3)
         assert client.query("SELECT count() FROM audit.events_all").result_rows == [(6 * len(TENANTS),)]
         client.close()
     assert all(held)
@@ -134,8 +135,21 @@ def test_settings_that_are_saved_on_one_shard_are_read_on_the_other(filled: list
         client.close()
 
 
+def test_every_column_on_a_shard_has_a_comment_and_the_text_view_gives_text_by_arrow(
+    filled: list[EngineProcess],
+) -> None:
+    for engine in filled:
+        client = user(engine, "query")
+        lacking = "SELECT table, name FROM system.columns WHERE database = 'audit' AND comment = ''"
+        assert client.query(lacking).result_rows == []
+        table = client.query_arrow("SELECT event_id, outcome, kafka_topic_id FROM audit.log_text", use_strings=True)
+        assert {str(field.type) for field in table.schema} == {"string"}
+        assert set(table.column("kafka_topic_id").to_pylist()) == {str(TOPIC)}
+        client.close()
+
+
 @pytest.mark.parametrize("shard", [0, 1])
-@pytest.mark.parametrize("table", ["log", "events_all", "events"])
+@pytest.mark.parametrize("table", ["log", "log_text", "events_all", "events"])
 def test_a_row_policy_holds_through_the_view_and_on_both_shards(
     filled: list[EngineProcess], shard: int, table: str
 ) -> None:

@@ -36,6 +36,21 @@ def test_every_block_is_on_some_page() -> None:
     assert set(generate.BLOCKS) == set(re.findall(r"<!-- generated: (\w+) -->", text))
 
 
+def test_the_diagram_shows_every_table_and_view_of_the_migrations() -> None:
+    sql = "".join(path.read_text() for path in sorted((ROOT / "schemas" / "auditlane" / "store" / "sql").glob("*.sql")))
+    diagram = generate.entities()
+    drawn = dict(re.findall(r"^    (\w+) {\n(.*?)^    }", diagram, re.DOTALL | re.MULTILINE))
+    assert drawn.keys() == set(re.findall(r"CREATE (?:TABLE|VIEW) IF NOT EXISTS {database}\.(\w+)", sql))
+    assert [line.split()[1] for line in drawn["events"].splitlines() if line.endswith(" PK")] == [
+        "tenant_id",
+        "occurred_at",
+        "event_id",
+        "content_hash",
+    ]
+    assert "String ip\n" in drawn["log_text"]
+    assert {name for left, _, right, _ in generate.RELATIONS for name in (left, right)} <= drawn.keys()
+
+
 def test_each_error_of_the_tree_is_listed_once_and_explained() -> None:
     rows = [line.split(" | ") for line in generate.errors_table().splitlines()[2:]]
     assert len({row[0] for row in rows}) == len(rows)

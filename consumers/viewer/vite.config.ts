@@ -44,6 +44,7 @@ export default defineConfig({
             { name: "shared", test: /src[\\/](api|elements|i18n|model|styles)[\\/]/, minShareCount: 2 },
             // What the three entries of the viewer load first, and at least one lazy chunk uses as well.
             { name: "viewing", test: /src[\\/]viewer[\\/](search|groups|download)[\\/]/, minShareCount: 4 },
+            { name: "cells", test: /src[\\/]viewer[\\/]table[\\/]/, minShareCount: 4 }, // apart, for the settings' preview
           ],
         },
       },

@@ -1,23 +1,25 @@
 import { afterEach, describe, expect, it, vi } from "vitest";
 
+import type { AuditEvent } from "../src/api/types.js";
 import { en } from "../src/i18n/en/index.js";
+import { visible } from "../src/model/format/text.js";
 import { parseOptions, replaceTexts } from "../src/model/host-attributes.js";
-import { hostRange, parseHostRange } from "../src/model/host-options.js";
+import { hostRange, NO_OPTIONS, parseHostRange, type Rendered } from "../src/model/host-options.js";
 
-const GIVEN = { columns: "", density: "", hide: "", locale: "", range: "", texts: {} };
+const GIVEN = { columns: "", density: "", hide: "", locale: "", range: "", texts: {}, renderCell: null, renderHeading: null };
 
 describe("the host's options", () => {
   it("have defaults", () => {
     expect(parseOptions(GIVEN)).toEqual({
-      options: { columns: null, density: "comfortable", hidden: new Set(), locale: "", texts: {} },
+      options: NO_OPTIONS,
       mistakes: [],
     });
   });
 
   it("are parsed from attributes", () => {
     const given = { columns: "occurred_at, action", density: "compact", hide: "tiles histogram", locale: "en-GB", range: "7d", texts: { "states.heading": "Activity" } };
-    expect(parseOptions(given)).toEqual({
-      options: { columns: ["occurred_at", "action"], density: "compact", hidden: new Set(["tiles", "histogram"]), locale: "en-GB", texts: given.texts },
+    expect(parseOptions({ ...GIVEN, ...given })).toEqual({
+      options: { ...NO_OPTIONS, columns: ["occurred_at", "action"], density: "compact", hidden: new Set(["tiles", "histogram"]), locale: "en-GB", texts: given.texts },
       mistakes: [],
     });
   });
@@ -37,6 +39,32 @@ describe("the host's options", () => {
 
   it.each([null, "x", 3, ["a"]])("ignore texts that are not an object of strings: %j", (texts) => {
     expect(Object.keys(parseOptions({ ...GIVEN, texts }).options.texts).filter((path) => path.includes("."))).toEqual([]);
+  });
+});
+
+describe("the host's renderers", () => {
+  afterEach(() => void vi.restoreAllMocks());
+
+  const rendered = (render: () => unknown): Rendered => parseOptions({ ...GIVEN, renderHeading: render as () => Rendered }).options.renderHeading?.({} as AuditEvent);
+
+  it("return text, in which every character is visible, and nodes", () => {
+    expect(rendered(() => "<b>a\u202eb</b>")).toBe(`<b>a${visible("\u202e")}b</b>`);
+    expect(visible("\u202e")).not.toBe("\u202e");
+    const node = document.createElement("a");
+    expect(rendered(() => node)).toBe(node);
+    expect(rendered(() => null)).toBeNull();
+  });
+
+  it.each([
+    ["anything else", () => ({ strings: ["<b>"], values: [], _$litType$: 1 })],
+    ["an error", () => JSON.parse("{")],
+  ])("leave the value to the viewer after %s, which is reported once", (_, render) => {
+    const reported = vi.spyOn(console, "error").mockReturnValue();
+    const { renderCell } = parseOptions({ ...GIVEN, renderCell: render as () => Rendered }).options;
+    expect(renderCell?.("action", "a", {} as AuditEvent)).toBeNull();
+    expect(renderCell?.("action", "b", {} as AuditEvent)).toBeNull();
+    expect(reported).toHaveBeenCalledOnce();
+    expect(reported.mock.calls[0]?.[0]).toBe("auditlane: renderCell:");
   });
 });
 

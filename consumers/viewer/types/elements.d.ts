@@ -74,6 +74,9 @@ export interface ElementProperties {
   theme: "auto" | "light" | "dark";
 }
 
+/** Text, which is never HTML, or a new node; null or undefined for what the viewer renders itself. */
+export type Rendered = Node | string | null | undefined;
+
 export interface ViewerProperties extends ElementProperties {
   /** Keeps the view in the page's address. */
   address: boolean;
@@ -93,6 +96,10 @@ export interface ViewerProperties extends ElementProperties {
   locale: string;
   /** Replacements of interface texts, by path. */
   texts: Record<string, string>;
+  /** Renders a cell of the table. `field` is the column's name; `value` is null if the event has none. */
+  renderCell: ((field: string, value: string | null, event: AuditEvent) => Rendered) | null;
+  /** Renders the heading of an event's details. */
+  renderHeading: ((event: AuditEvent) => Rendered) | null;
 }
 
 export interface AuditlaneViewerEvents {
@@ -135,6 +142,8 @@ export class AuditlaneViewer extends HTMLElement implements ViewerProperties {
   hide: string;
   locale: string;
   texts: Record<string, string>;
+  renderCell: ((field: string, value: string | null, event: AuditEvent) => Rendered) | null;
+  renderHeading: ((event: AuditEvent) => Rendered) | null;
   /** Loads everything again. */
   open(): Promise<void>;
   addEventListener<K extends keyof ViewerEventMap>(

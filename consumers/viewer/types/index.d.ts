@@ -8,6 +8,7 @@ export type {
   OpenDetail,
   Problem,
   QueryDetail,
+  Rendered,
   ViewerProperties,
 } from "./elements.js";
 

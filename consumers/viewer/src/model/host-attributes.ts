@@ -1,10 +1,11 @@
 /** Parses what the host page wrote; loaded only if it wrote something. */
-import { type HostOptions, parseHostRange } from "./host-options.js";
+import { visible } from "./format/text.js";
+import { type HostOptions, parseHostRange, type Rendered } from "./host-options.js";
 import { PRESETS } from "./range.js";
 
 export const HIDEABLE = ["title", "search", "tiles", "histogram", "refresh", "live", "columns", "copy-link", "save-view", "views", "download", "settings"] as const;
 
-/** The attributes as the host wrote them. */
+/** The attributes and functions as the host wrote them. */
 export interface HostAttributes {
   columns: string;
   density: string;
@@ -12,6 +13,8 @@ export interface HostAttributes {
   locale: string;
   range: string;
   texts: unknown;
+  renderCell: HostOptions["renderCell"];
+  renderHeading: HostOptions["renderHeading"];
 }
 
 /** Parses the attributes, and names invalid ones in the browser's console. */
@@ -49,8 +52,31 @@ export function parseOptions(given: HostAttributes): { options: HostOptions; mis
     hidden: new Set(hide.filter(isHideable)),
     locale,
     texts: Object.fromEntries(texts),
+    renderCell: guarded("renderCell", given.renderCell),
+    renderHeading: guarded("renderHeading", given.renderHeading),
   };
   return { options, mistakes };
+}
+
+/**
+ * Makes a function of the host safe to call: text becomes visible characters, and anything other than text and nodes is an
+ * error. The first error is reported in the browser's console, and after any error the viewer renders the value itself.
+ */
+function guarded<Given extends unknown[]>(name: string, render: ((...given: Given) => Rendered) | null): ((...given: Given) => Rendered) | null {
+  if (!render) return null;
+  let reported = false;
+  return (...given) => {
+    try {
+      const rendered = render(...given);
+      if (typeof rendered === "string") return visible(rendered);
+      if (rendered === null || rendered === undefined || rendered instanceof Node) return rendered;
+      throw new TypeError("Return text, a node or null.");
+    } catch (cause) {
+      if (!reported) console.error(`auditlane: ${name}:`, cause);
+      reported = true;
+      return null;
+    }
+  };
 }
 
 /**

@@ -1,7 +1,13 @@
 /** What the host page chooses for its readers. A reader's own choice of columns and row height takes precedence. */
+import type { AuditEvent } from "../api/types.js";
 import { addressParams, ALL_TIME, invalidRangeIn, parseRange, type Range } from "./range.js";
 
 export type Density = "comfortable" | "compact";
+
+/** What the host renders: a text, which is never HTML, or a node of its own; null or undefined leaves it to the viewer. */
+export type Rendered = Node | string | null | undefined;
+export type CellRenderer = (field: string, value: string | null, event: AuditEvent) => Rendered;
+export type HeadingRenderer = (event: AuditEvent) => Rendered;
 
 export interface HostOptions {
   /** The names of the columns, in order; null for the tenant's choice. */
@@ -13,9 +19,21 @@ export interface HostOptions {
   locale: string;
   /** Replacements of interface texts, by path: `states.heading`. */
   texts: Readonly<Record<string, string>>;
+  /** Renders cells of the table. It never throws. */
+  renderCell: CellRenderer | null;
+  /** Renders the heading of an event's details. It never throws. */
+  renderHeading: HeadingRenderer | null;
 }
 
-export const NO_OPTIONS: HostOptions = { columns: null, density: "comfortable", hidden: new Set(), locale: "", texts: {} };
+export const NO_OPTIONS: HostOptions = {
+  columns: null,
+  density: "comfortable",
+  hidden: new Set(),
+  locale: "",
+  texts: {},
+  renderCell: null,
+  renderHeading: null,
+};
 
 /** Parses a preset (`7d`), or `FROM..TO` with RFC 3339 times, either of which may be empty. Returns null for an invalid range. */
 export function parseHostRange(text: string): Range | null {

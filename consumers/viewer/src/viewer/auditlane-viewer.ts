@@ -7,7 +7,7 @@ import { customElement } from "../elements/define.js";
 import "../elements/stale-bundle-notice.js";
 import { TokenRenewal } from "../elements/token-renewal.js";
 import { DIRECTIONS, type Language, languageOf } from "../i18n/index.js";
-import { type Density, type HostOptions, hostRange, NO_OPTIONS, parseHostRange } from "../model/host-options.js";
+import { type CellRenderer, type Density, type HeadingRenderer, type HostOptions, hostRange, NO_OPTIONS, parseHostRange } from "../model/host-options.js";
 import { ALL_TIME } from "../model/range.js";
 import type { Shortcut } from "../model/shortcuts.js";
 import type { View } from "../model/view.js";
@@ -37,7 +37,7 @@ import type { Table } from "./table/table.js";
 import { viewerContext, ViewerState } from "./viewer-state.js";
 import { VisitController } from "./visit-controller.js";
 
-const OPTIONS = ["columns", "density", "hide", "locale", "range", "texts"] as const;
+const OPTIONS = ["columns", "density", "hide", "locale", "range", "texts", "renderCell", "renderHeading"] as const;
 
 /** The search that the reader sees: `query` in the query language, and `range` as the attribute of that name. */
 export interface QueryDetail {
@@ -82,6 +82,7 @@ export interface OpenDetail {
  * @csspart row - Each row.
  * @csspart cell - Each cell of a row.
  * @csspart details - The details of the open event.
+ * @csspart custom - Elements with this part that `renderCell` or `renderHeading` returned.
  * @csspart dialog - The download dialog.
  * @csspart state - The message shown in place of everything else while the log cannot be read.
  *
@@ -127,6 +128,10 @@ export class AuditlaneViewer extends LitElement {
   @property() locale = "";
   /** Replacements of interface texts, by path, such as `{"states.heading": "Activity"}`; as an attribute, JSON. */
   @property({ type: Object }) texts: Record<string, string> = {};
+  /** Renders a cell of the table: returns text, a new node, or null for the viewer's own cell. */
+  @property({ attribute: false }) renderCell: CellRenderer | null = null;
+  /** Renders the heading of an event's details: returns text, a new node, or null for the viewer's own heading. */
+  @property({ attribute: false }) renderHeading: HeadingRenderer | null = null;
 
   /** Whether keyboard shortcuts work wherever the focus is in the page; otherwise only while it is in the viewer. */
   @property({ type: Boolean, attribute: "page-keys" }) pageKeys = false;
@@ -244,7 +249,7 @@ export class AuditlaneViewer extends LitElement {
       <auditlane-notices exportparts="notice, first-use" .hideFirstUse=${this.hideFirstUse}></auditlane-notices>
       ${viewer.savedViews.shown && !hidden.has("views") ? html`<auditlane-views part="views" exportparts="tab, dialog, notice"></auditlane-views>` : nothing}
       ${viewer.unused && !viewer.view.query ? nothing : searchElements}
-      <auditlane-table part="table" exportparts="grid, head, head-cell, body, row, cell, details"></auditlane-table>
+      <auditlane-table part="table" exportparts="grid, head, head-cell, body, row, cell, details, custom"></auditlane-table>
       ${this.shortcutHelpLoaded ? html`<auditlane-shortcut-help></auditlane-shortcut-help>` : nothing}
       ${this.viewDialogLoaded ? html`<auditlane-view-dialog exportparts="dialog"></auditlane-view-dialog>` : nothing}
     `;

@@ -5,6 +5,7 @@ import type { AuditEvent, Outcome, Severity, ShownField } from "../../api/types.
 import type { Texts } from "../../i18n/en/index.js";
 import { type Catalogue, NO_ACTIONS } from "../../model/catalogue.js";
 import { SENTENCE } from "../../model/columns.js";
+import type { HostOptions } from "../../model/host-options.js";
 import { displayAddress } from "../../model/format/address.js";
 import { countryOf } from "../../model/format/country.js";
 import { initialsOf, splitTail, truncate, visible } from "../../model/format/text.js";
@@ -28,6 +29,8 @@ export interface CellContext {
   now: number;
   /** Whether times of the last week are followed by relative times. */
   relativeTimes: boolean;
+  /** Renders cells as the host page chose; null or undefined for the viewer's own cells. */
+  renderCell?: HostOptions["renderCell"];
 }
 
 /** Returns the context for a locale (BCP 47) and a zone (IANA). */
@@ -45,12 +48,14 @@ export function cellContext(text: Texts, locale: string, zone: string, actions: 
 /** The part of a field that cells need. */
 export type CellField = Pick<ShownField, "name" | "displayType" | "custom">;
 
-export type Content = TemplateResult | string | typeof nothing;
+export type Content = TemplateResult | Node | string | typeof nothing;
 
 /** Renders a value in one line. */
 export function renderCell(event: AuditEvent, field: CellField, context: CellContext): Content {
-  if (field.name === SENTENCE) return renderSentence(event, context.actions);
   const value = valueOf(event, field);
+  const own = context.renderCell?.(field.name, value, event);
+  if (own != null) return own;
+  if (field.name === SENTENCE) return renderSentence(event, context.actions);
   if (value === null) return renderMissing(event, field, context);
   const country = !field.custom && field.name === "ip" ? countryOf(event.ip_country, context.clock.language) : null;
   if (country) {

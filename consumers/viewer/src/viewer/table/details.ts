@@ -98,7 +98,7 @@ export class Details extends ViewerElement {
     const actionLabel = this.viewer.actions.labelOf(event.action);
     const apart = shows("provenance") ? "provenance_id" : ""; // shown in the line for `provenance`
     return html`
-      <h3 class="title">${initials ? html`<span class="initials" aria-hidden="true">${initials}</span>` : nothing}${this.renderSentence(event)}</h3>
+      <h3 class="title">${this.viewer.host.renderHeading?.(event) ?? html`${initials ? html`<span class="initials" aria-hidden="true">${initials}</span>` : nothing}${this.renderSentence(event)}`}</h3>
       ${event.description && shows("description") ? html`<p class="description"><bdi>${visible(event.description, true)}</bdi></p>` : nothing}
       <p class="short">
         <time datetime=${event.occurred_at}>${clock.exact(event.occurred_at)}</time>

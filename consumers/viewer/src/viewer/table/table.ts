@@ -51,6 +51,7 @@ const REDRAW_AFTER_MS = 1_000; // relative times need no update within a second
  * @csspart cell - Each cell of a row.
  * @csspart head-cell - Each column's head.
  * @csspart details - The details of the open event.
+ * @csspart custom - Elements of the host page with this part.
  */
 @customElement("auditlane-table")
 export class Table extends ViewerElement {
@@ -156,6 +157,7 @@ export class Table extends ViewerElement {
     void this.viewer.lazyImports.load(() => import("./details.js"));
     return html`<auditlane-details
       part="details"
+      exportparts="custom"
       .event=${openEvent.event}
       .problem=${openEvent.problem}
       .above=${list.indexBeside(-1) !== null}
@@ -175,7 +177,8 @@ export class Table extends ViewerElement {
   private updateLayout(): void {
     const { viewer } = this;
     const { relativeTimes, pinned, widths } = viewer.preferences;
-    this.cellContext = cellContext(this.text, localeOf(viewer), viewer.zone, viewer.actions, relativeTimes);
+    const { renderCell } = viewer.host;
+    this.cellContext = { ...cellContext(this.text, localeOf(viewer), viewer.zone, viewer.actions, relativeTimes), renderCell };
     this.columns = layoutColumns(viewer.columnFields, { columns: viewer.chosenColumns, pinned, widths: { ...widths, ...this.draggedWidths } }, this.minWidths.measure(this.cellContext));
   }
 
@@ -279,7 +282,7 @@ export class Table extends ViewerElement {
   };
 
   private readonly onClick = (event: MouseEvent): void => {
-    const index = this.list.indexOf(event.target);
+    const index = (event.target as Element).closest("a, button") ? -1 : this.list.indexOf(event.target); // the host's own links
     if (index >= 0 && getSelection()?.type !== "Range") this.open(index); // otherwise text is being selected
   };
 

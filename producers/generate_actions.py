@@ -57,7 +57,7 @@ def nouns() -> Iterator[tuple[str, list[Action]]]:
 
 
 def class_name(noun: str) -> str:
-    """Return the name of a noun's class: `ApiKeyActions` for `api_key`."""
+    """Return the name of a noun's class, such as `ApiKeyActions` for `api_key`."""
     return "".join(word.capitalize() for word in noun.split("_")) + "Actions"
 
 
@@ -143,7 +143,7 @@ def {noun}(self) -> actions.{class_name(noun)}:
 
 
 def modules() -> dict[Path, str]:
-    """Return the text of each generated module by its path."""
+    """Return each generated module's text by path."""
     return {SDK / "actions.py": actions_module(), SDK / "action_properties.py": properties_module()}
 
 

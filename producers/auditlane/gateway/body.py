@@ -1,7 +1,7 @@
 """Read a request's body as a stream: decompress it, limit its size, and parse its JSON values.
 
-NDJSON is parsed line by line, and a JSON document as a whole. A small body that decompresses to a large one is never
-held in memory completely.
+NDJSON is parsed line by line, and a JSON document as a whole. A small body that decompresses to a large one is never in
+memory as a whole.
 """
 
 from __future__ import annotations
@@ -17,8 +17,8 @@ from auditlane.contract.event_json import finite, no_constant, problem_of
 from auditlane.runtime.errors import BodyTooLarge, EventTooLarge, InvalidEvent, InvalidInput, MediaTypeUnsupported
 from auditlane.runtime.zstandard import HTTP_WINDOW, ZstdError, http_decompressor
 
-PIECE: Final = 64 << 10  # bytes to decompress before other tasks get a turn on the event loop
-_MEMBERS: Final = 64  # members before other tasks get a turn: empty members never add up to a PIECE
+PIECE: Final = 64 << 10  # number of bytes to decompress before other tasks get a turn on the event loop
+_MEMBERS: Final = 64  # number of members before other tasks get a turn, since empty members never add up to a PIECE
 
 
 class Coding(StrEnum):
@@ -31,7 +31,7 @@ _WINDOWS: Final = {Coding.gzip: 32 << 10, Coding.zstd: HTTP_WINDOW}
 
 
 def coding_of(content_encoding: str) -> Coding | None:
-    """Return the coding named by a `Content-Encoding` header, or None for an uncompressed body.
+    """Return the coding in a `Content-Encoding` header, or None for an uncompressed body.
 
     Raises MediaTypeUnsupported for any other coding, or for more than one.
     """
@@ -48,7 +48,8 @@ def coding_of(content_encoding: str) -> Coding | None:
 
 
 async def decoded(pieces: AsyncIterator[bytes], coding: Coding, count: Callable[[int], None]) -> AsyncIterator[bytes]:
-    """Decompress the body into chunks of at most PIECE bytes. `count` is called with the decoder's memory in bytes.
+    """Decompress the body into chunks of at most PIECE bytes. `count` is called with the size of the decoder's memory
+    in bytes.
 
     The last chunk is withheld until the body is known to be complete, so that a small truncated body yields nothing.
     Raises InvalidInput if the body is truncated or in another coding.
@@ -99,7 +100,7 @@ class _Member(Protocol):
     def ended(self) -> bool: ...
 
     def decompress(self, data: bytes) -> tuple[bytes, bytes]:
-        """Return the content and the rest of `data`. If there are fewer than PIECE bytes of content, more data is
+        """Return the content and the rest of `data`. If the content is shorter than PIECE bytes, more data is
         needed.
         """
 
@@ -139,7 +140,7 @@ Line = bytes | InvalidEvent
 
 
 class LineSplitter:
-    """Splits chunks of any size into lines. Holds at most one unfinished line, of at most `max_bytes`."""
+    """Splits chunks of any size into lines. Buffers at most one unfinished line, of at most `max_bytes`."""
 
     def __init__(self, max_bytes: int) -> None:
         self._max_bytes = max_bytes
@@ -186,7 +187,7 @@ class LineSplitter:
 
 
 def value_of(line: Line) -> object:
-    """Parse a line as JSON. If that fails, return an InvalidEvent rather than raise it."""
+    """Parse a line as JSON. On failure, return an InvalidEvent instead of raising it."""
     if isinstance(line, InvalidEvent):
         return line
     try:
@@ -199,7 +200,7 @@ _DECODER: Final = json.JSONDecoder(parse_float=finite, parse_constant=no_constan
 
 
 def parse(text: bytes, decoder: json.JSONDecoder = _DECODER) -> Any:
-    """Parse JSON text. Raises ValueError. Its message is written to follow a colon."""
+    """Parse JSON text. Raises ValueError with a message that is written to follow a colon."""
     try:
         return decoder.decode(text.decode())
     except UnicodeDecodeError as error:
@@ -233,7 +234,7 @@ def is_lines(content_type: str) -> bool:
 
 
 async def bounded(pieces: AsyncIterator[bytes], max_bytes: int, what: str = "The body") -> AsyncIterator[bytes]:
-    """Yield the non-empty chunks. Raises BodyTooLarge, which names `what`, once they exceed `max_bytes`."""
+    """Yield the non-empty chunks. Raises BodyTooLarge, naming `what`, once they exceed `max_bytes`."""
     size = 0
     async for piece in pieces:
         size += len(piece)
@@ -270,7 +271,7 @@ async def document(pieces: AsyncIterator[bytes]) -> list[object]:
 
 
 async def values(pieces: AsyncIterator[bytes], max_line_bytes: int) -> AsyncIterator[tuple[list[object], int]]:
-    """Yield the values of an NDJSON body with their size in bytes. Values that arrive together are yielded together.
+    """Yield an NDJSON body's values with their size in bytes. Values that arrive together are yielded together.
 
     A line over `max_line_bytes` becomes an EventTooLarge.
     """

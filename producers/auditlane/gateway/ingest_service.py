@@ -1,4 +1,4 @@
-"""Ingest events: check them, send them to Kafka, and return the outcome of each once Kafka has acknowledged it."""
+"""Ingests events: checks them, sends them to Kafka, and returns each event's outcome once Kafka has acknowledged it."""
 
 from __future__ import annotations
 
@@ -33,21 +33,22 @@ from auditlane.runtime.settings import Settings
 from auditlane.sdk import AuditClient
 from auditlane.sdk.schema_resolver import SchemaMayBeStale
 
-SLICE: Final = 1_000  # events that are sent and waited for together
-LONG_STEPS: Final = 200_000  # pattern steps of a slice, up to 2.4 ms; more would block the event loop for too long
-_INLINE: Final = 16  # up to this number, events are checked on the event loop, where they cost less than a thread
-_DEBTORS: Final = 1_000  # requests in progress that have exhausted their rate
-# Threads that may wait for the registry: this many for uncached contracts, and this many for possibly stale ones.
+SLICE: Final = 1_000  # number of events that are sent, and awaited, together
+# maximum number of pattern steps per slice (up to 2.4 ms); more would block the event loop for too long
+LONG_STEPS: Final = 200_000
+_INLINE: Final = 16  # number of events up to which they are checked on the event loop, which is cheaper than a thread
+_DEBTORS: Final = 1_000  # maximum number of remembered requests in progress that have exhausted their rate
+# Threads that may wait for the registry: this many for uncached contracts, and as many for possibly stale ones.
 _THREADS: Final = 4
-_LOG_EVERY_S: Final = 10.0  # librdkafka reports an unreachable Kafka several times a second
-REQUEST_ID: Final = "auditlane.request.id"  # the Kafka header
-Signer = Callable[[str, Sequence[str]], Sign]  # (client id, filled fields) -> signer for their messages
+_LOG_EVERY_S: Final = 10.0  # interval of log lines: librdkafka reports an unreachable Kafka several times a second
+REQUEST_ID: Final = "auditlane.request.id"  # name of the Kafka header
+Signer = Callable[[str, Sequence[str]], Sign]  # (client id, filled fields) -> signer for the client's messages
 
 
 @dataclass(frozen=True, slots=True)
 class Result:
-    """The outcome of one event. `index` is the event's position in the request, from 0. If `error` is None, Kafka has
-    acknowledged the event, or it is `spooled`: it is on disk, from which it is sent once Kafka is available.
+    """One event's outcome. `index` is the event's position in the request, from 0. Without an `error`, Kafka has
+    acknowledged the event, or it is `spooled`: on disk, to be sent once Kafka is available.
     """
 
     index: int
@@ -77,7 +78,7 @@ class IngestService:
         observe_registry: Observe | None = None,
         on_refused: Callable[[str, str], None] = lambda tenant, code: None,
     ) -> None:
-        """Store the settings, without connecting yet. Raises ConfigError for invalid Kafka or registry settings.
+        """Store the settings without connecting. Raises ConfigError for invalid Kafka or registry settings.
 
         Without a `signer`, the events' provenance is `kafka`, since the gateway does not vouch for them.
         `observe_registry` is called after every request to the registry. `on_refused` is called for each invalid event,
@@ -107,13 +108,13 @@ class IngestService:
         self._log = get("ingest")
 
     async def send(self, posted: Sequence[object], sender: Sender) -> list[Result]:
-        """Send the events of one request. Returns a result for each, in order, once all are settled.
+        """Send one request's events. Returns a result for each, in order, once all are settled.
 
-        `posted` are JSON values. An InvalidEvent among them stands for a value that could not be parsed, and becomes
-        its result. An event that is not settled within `AUDITLANE_INGEST_ACK_TIMEOUT_MS` gets KafkaUnavailable, but may
-        still be stored. The errors in results are InvalidEvent, WrongTenant and RegistryRefused, and those after which
-        a retry may succeed: KafkaUnavailable, BufferFull, RateLimited and RegistryUnavailable. Raises RateLimited if
-        the client has exceeded its rate. In that case no event was accepted.
+        `posted` contains JSON values. An InvalidEvent among them stands for a value that could not be parsed, and
+        becomes its result. An event that is not settled within `AUDITLANE_INGEST_ACK_TIMEOUT_MS` gets KafkaUnavailable,
+        but may still be stored. The errors in results are InvalidEvent, WrongTenant and RegistryRefused, and those
+        after which a retry may succeed: KafkaUnavailable, BufferFull, RateLimited and RegistryUnavailable. Raises
+        RateLimited if the client has exceeded its rate. No event was accepted in that case.
         """
         self.check_rate(sender)
         results: list[Result] = []
@@ -133,7 +134,7 @@ class IngestService:
     def reserve_bytes(self, size: int, sender: Sender | None = None) -> Iterator[Callable[[int], None]]:
         """Reserve `size` bytes of memory for a request. Yields a function that reserves more as bytes arrive.
 
-        Both raise BufferFull if the buffer is full, and RateLimited if the sender's requests would hold more than half
+        Both raise BufferFull if the buffer is full, and RateLimited if the sender's requests would use more than half
         of it.
         """
         holder = (sender.tenant, "" if sender.tenant else sender.provenance_id) if sender else None
@@ -169,7 +170,7 @@ class IngestService:
                     del self._held_by[holder]
 
     async def send_slice(self, posted: Sequence[object], sender: Sender, first: int) -> list[Result]:
-        """Send one slice of a request that arrives in chunks. `first` is the index of its first event."""
+        """Send one slice of a request that arrives in chunks. `first` is its first event's index."""
         began = time.monotonic()
         posted = self._within_rate(posted, sender, began)
         client = self._running()
@@ -195,12 +196,12 @@ class IngestService:
         return results
 
     def _limiter(self, *, cached: bool, steps: int) -> anyio.CapacityLimiter:
-        """Return the limiter for the threads that check events. Events are checked in threads if that would block the
-        event loop for too long.
+        """Return the limiter for the threads in which events are checked when checking them here would block the event
+        loop for too long.
         """
         if not cached:
             return self._uncached_threads
-        if steps > LONG_STEPS:  # separate from tenants with quick patterns; RE2 releases the GIL
+        if steps > LONG_STEPS:  # apart from tenants with fast patterns; RE2 releases the GIL
             return self._long_check_thread
         return self._check_thread  # CPU-bound: a second thread would only compete for the GIL
 
@@ -208,8 +209,7 @@ class IngestService:
         await anyio.to_thread.run_sync(current().charged(work), limiter=limiter)
 
     def _within_rate(self, posted: Sequence[object], sender: Sender, now: float) -> Sequence[object]:
-        """Charge the client for the events, separately for each tenant, so that a flood from one tenant does not use up
-        the others' rate.
+        """Charge the client for the events, per tenant, so that one tenant's flood does not use up the others' rate.
 
         Events of tenants that have to wait become errors. A request for a single tenant was admitted as a whole, so it
         continues after exhausting the rate itself, but not after another request has exhausted it.
@@ -238,10 +238,9 @@ class IngestService:
     def _within_steps(
         self, client: AuditClient, posted: Sequence[object], sender: Sender, now: float
     ) -> tuple[Sequence[object], int]:
-        """Charge tenants for the pattern steps of their events.
+        """Charge tenants for their events' pattern steps.
 
-        Return the events, with an error in place of each event whose tenant has to wait, and the total steps of the
-        others.
+        Returns the events, with an error in place of each event whose tenant has to wait, and the others' total steps.
         """
         tenants = [sender.tenant or _tenant_named_by(event) for event in posted]
         patterned = {tenant: client.patterned(tenant) for tenant in set(tenants)}
@@ -251,7 +250,7 @@ class IngestService:
         return [too_many_steps(waits[at]) if at in waits else event for at, event in enumerate(posted)], steps
 
     def open(self) -> None:
-        """Start the client. It prefetches the base contract to shorten the first event's wait."""
+        """Start the client, which prefetches the base contract to shorten the first event's wait."""
         self._running()
 
     async def own_fields(self, tenant: str) -> frozenset[str]:
@@ -262,7 +261,7 @@ class IngestService:
         return await anyio.to_thread.run_sync(client.own_fields, tenant, limiter=self._uncached_threads)
 
     def contract_changed(self, tenant: str | None) -> None:
-        """Invalidate the cached contract of `tenant`, or of every tenant if it is None. Callable from any thread."""
+        """Invalidate the cached contract of `tenant`, or all contracts if it is None. May be called from any thread."""
         self.refusals.changed(tenant, datetime.now(UTC))
         if self._client:
             self._client.contract_changed(tenant)
@@ -289,10 +288,10 @@ class IngestService:
         stale: list[int] | None,
         places: Sequence[int] | None = None,
     ) -> None:
-        """Check and send the events at `places`, or all events. Each is settled here or by the client's thread.
+        """Check and send the events at `places`, or all events. Each is settled here or by the client's thread, except
+        events rejected by a possibly stale contract: their places are added to `stale`.
 
-        The exception is an event that a possibly stale contract rejects. Its place is added to `stale`. If `stale` is
-        None, the registry is queried instead.
+        If `stale` is None, the registry is queried instead.
         """
         headers = {REQUEST_ID: sender.request_id} if sender.request_id else None
         signs: dict[tuple[str, ...], Sign] = {}
@@ -327,12 +326,12 @@ class IngestService:
                 waiter.settle(place, AuditlaneError("Something went wrong on our side."))
 
     def _are_cached(self, client: AuditClient, posted: Sequence[object], sender: Sender) -> bool:
-        """Return whether the contracts of all these events are cached."""
+        """Return whether all of these events' contracts are cached."""
         tenants = {sender.tenant or event.get("tenant_id") for event in posted if isinstance(event, dict)}
         return all(client.knows(tenant) for tenant in tenants if isinstance(tenant, str))
 
     def _count_contract_refusal(self, tenant: str) -> None:
-        """Count an event that could be parsed and was rejected by its tenant's contract."""
+        """Count an event that could be parsed but was rejected by its tenant's contract."""
         count = self.refusals.add(tenant, datetime.now(UTC))
         self._metrics.refused_by_contract(changed=count.changed_at is not None)
         if count.after_change == 1:
@@ -341,7 +340,7 @@ class IngestService:
 
     def _log_error(self, error: AuditlaneError, event_id: str | None) -> None:
         now = time.monotonic()
-        if event_id is None and now >= self._log_next_at:  # a connection error; an event's error is in its result
+        if event_id is None and now >= self._log_next_at:  # a connection error; errors of events are in their results
             self._log_next_at = now + _LOG_EVERY_S
             self._log.warning("ingest.kafka", problem=str(error))
 
@@ -351,7 +350,7 @@ class IngestService:
 
 
 def _tenant_named_by(posted: object) -> str:
-    """Return the `tenant_id` of a posted event, or "" if it is missing or invalid."""
+    """Return a posted event's `tenant_id`, or "" if it is missing or invalid."""
     tenant = posted.get("tenant_id") if isinstance(posted, dict) else None
     return tenant if isinstance(tenant, str) and is_tenant(tenant) else ""
 
@@ -363,5 +362,5 @@ def _error(ack: Ack) -> AuditlaneError | None:
 
 
 def _is_server_error(ack: Ack) -> bool:
-    """Return whether to log the error for operators, since callers do not see its internal details."""
+    """Return whether to log the error for operators, since callers do not see internal details."""
     return isinstance(ack, AuditlaneError) and http_status(ack) >= HTTPStatus.INTERNAL_SERVER_ERROR

@@ -1,6 +1,4 @@
-"""The gateway's use of the SDK. It sets the client's options, waits for acknowledgements, and returns the errors that
-callers see.
-"""
+"""The gateway's use of the SDK: client options, waiting for acknowledgements, and the errors that callers see."""
 
 from __future__ import annotations
 
@@ -22,15 +20,15 @@ from auditlane.runtime.errors import (
 from auditlane.runtime.settings import Settings, variable
 from auditlane.sdk import ClientConfig
 
-_SPOOLED_TIMEOUT_MS: Final = 60_000  # after which an event on disk is handed to Kafka's client again
+_SPOOLED_TIMEOUT_MS: Final = 60_000  # time after which an event on disk is handed to Kafka's client again
 _AGAIN: Final = (
     "Send it again with the same event_id and occurred_at, or the same Idempotency-Key, to avoid a duplicate."
 )
 
 
 def client_config(settings: Settings) -> ClientConfig:
-    """Return the SDK's options. Options that the settings lack come from the environment. Raises ConfigError if one is
-    invalid.
+    """Return the SDK's options. Options missing from the settings come from the environment. Raises ConfigError if any
+    is invalid.
     """
     return ClientConfig.load(
         kafka_bootstrap=settings.kafka_bootstrap,
@@ -46,15 +44,15 @@ def client_config(settings: Settings) -> ClientConfig:
         max_event_bytes=settings.max_event_bytes,
         delivery_mode="fast",
         **_spool_options(settings),
-        max_block_ms=0,  # a full buffer is an immediate error: the caller still has the event
+        max_block_ms=0,  # a full buffer is an immediate error, since the caller still has the event
         buffer_bytes=settings.ingest_buffer_bytes,
     )
 
 
 def _spool_options(settings: Settings) -> dict[str, Any]:
-    """Return the options of the spool. Raises ConfigError if the settings do not determine its folder."""
+    """Return the spool's options. Raises ConfigError if the settings do not determine a folder."""
     if not settings.ingest_spool_bytes:
-        # After this time the caller has its response, so an older message must not stay in the buffer.
+        # After this time, the caller has its response, so an older message must not stay in the buffer.
         return {"spool_dir": "", "delivery_timeout_ms": settings.ingest_ack_timeout_ms}
     folder = settings.ingest_spool_dir
     if folder is None and settings.signing_keys_file is not None:
@@ -69,15 +67,13 @@ def _spool_options(settings: Settings) -> dict[str, Any]:
         "spool_dir": str(folder),
         "spool_bytes": settings.ingest_spool_bytes,
         "spool_full": "raise",
-        "spool_sync": "1s",  # a sync for each event would block the event loop
+        "spool_sync": "1s",  # syncing each event would block the event loop
         "delivery_timeout_ms": max(settings.ingest_ack_timeout_ms, _SPOOLED_TIMEOUT_MS),
     }
 
 
 def public_error(error: AuditlaneError | None) -> AuditlaneError:
-    """Return the error for an HTTP client, without host names. An `error` of None means that Kafka did not acknowledge
-    in time.
-    """
+    """Return the error for an HTTP client, without host names. None means that Kafka did not acknowledge in time."""
     if error is None or isinstance(error, (DeliveryFailed, KafkaUnavailable)):
         return KafkaUnavailable(
             "Kafka did not acknowledge the event in time. It may still have been stored.", fix=_AGAIN
@@ -101,12 +97,12 @@ def public_error(error: AuditlaneError | None) -> AuditlaneError:
 
 
 ACKNOWLEDGED: Final = "acknowledged"
-SPOOLED: Final = "spooled"  # on disk, from which it is sent once Kafka is available
-Ack = AuditlaneError | str | None  # ACKNOWLEDGED, SPOOLED, an error, or None while it is pending
+SPOOLED: Final = "spooled"  # on disk, to be sent once Kafka is available
+Ack = AuditlaneError | str | None  # ACKNOWLEDGED, SPOOLED, an error, or None while pending
 
 
 class AckWaiter:
-    """Waits for the acknowledgements of a request's events. Create and await it on one event loop. Settle it from any
+    """Waits for the acknowledgements of a request's events. Created and awaited on one event loop; settled from any
     thread.
 
     `acks` has one entry per event, in order.
@@ -120,11 +116,11 @@ class AckWaiter:
         self._all: asyncio.Future[bool] = self._loop.create_future()
 
     def settle(self, place: int, error: AuditlaneError | None) -> None:
-        """Record the outcome of one event, exactly once. `error` is None if Kafka has acknowledged it."""
+        """Record an event's outcome, exactly once. `error` is None if Kafka has acknowledged it."""
         self._record(place, error or ACKNOWLEDGED)
 
     def spooled(self, place: int) -> None:
-        """Record that an event is on disk. This is its outcome unless Kafka acknowledges it first."""
+        """Record that an event is on disk, which is its outcome unless Kafka acknowledges it first."""
         self._record(place, SPOOLED)
 
     def _record(self, place: int, ack: Ack) -> None:
@@ -138,9 +134,7 @@ class AckWaiter:
             self._loop.call_soon_threadsafe(self._resolve, True)
 
     async def wait(self, timeout_s: float) -> list[Ack]:
-        """Wait up to `timeout_s` for all events to settle, and return their acks. The ack of a pending event is
-        None.
-        """
+        """Wait up to `timeout_s` for all events to settle, and return their acks, with None for pending events."""
         if self._left:
             timer = self._loop.call_later(timeout_s, self._resolve, False)
             try:

@@ -1,6 +1,4 @@
-"""The gateway's metrics. They count accepted events and rejections by error code, and measure the latency of Kafka's
-acknowledgements.
-"""
+"""The gateway's metrics: accepted events, rejections by error code, and the latency of Kafka's acknowledgements."""
 
 from __future__ import annotations
 
@@ -12,7 +10,7 @@ from auditlane.runtime.instruments import Instruments
 
 
 class GatewayMetrics:
-    """The gateway's instruments. They are updated once per slice of events."""
+    """The gateway's instruments, updated once per slice of events."""
 
     def __init__(self, made: Instruments | None = None) -> None:
         """Create the instruments in `made`, or in a new registry."""
@@ -25,8 +23,8 @@ class GatewayMetrics:
             self._by_contract.labels(changed)  # starts at zero, so that the first refusal shows as an increase
 
     def settled(self, accepted: int, errors: Iterable[AuditlaneError], seconds: float) -> None:
-        """Count a slice. `errors` are those of the events that were not accepted, and `seconds` passed until all were
-        settled.
+        """Count a slice. `errors` are those of events that were not accepted, and `seconds` is how long settling all
+        events took.
         """
         self._accepted.inc(accepted)
         for code, count in Counts(error.code for error in errors).items():
@@ -35,9 +33,7 @@ class GatewayMetrics:
             self._seconds.observe(seconds)
 
     def refused_by_contract(self, *, changed: bool) -> None:
-        """Count an event that a contract rejected. `changed` states whether that contract changed within the
-        last hour.
-        """
+        """Count an event that a contract rejected. `changed` is whether that contract changed within the last hour."""
         self._by_contract.labels("yes" if changed else "no").inc()
 
     def request_refused(self, error: AuditlaneError) -> None:

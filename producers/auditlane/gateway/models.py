@@ -1,4 +1,4 @@
-"""The routes' parameters, requests and responses, for OpenAPI."""
+"""The routes' parameters, requests and responses for OpenAPI."""
 
 from __future__ import annotations
 
@@ -69,7 +69,7 @@ class EventsAnswer(BaseModel):
 
 
 class TestEvent(BaseModel):
-    """The event that was sent. It is available at `GET /v1/events/{event_id}` a moment later."""
+    """The sent event. It is available at `GET /v1/events/{event_id}` a moment later."""
 
     event_id: str
     tenant_id: str

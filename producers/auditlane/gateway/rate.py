@@ -1,7 +1,7 @@
-"""Rate limits per caller, and limits on the cost of one tenant's events. Cost is measured in past months and in pattern
-steps. This module performs no I/O.
+"""Rate limits per caller, and limits on what one tenant's events cost, in past months and in pattern steps. Performs no
+I/O.
 
-The module also contains the errors for callers and events that exceed a limit.
+Also contains the errors for callers and events that exceed a limit.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from typing import Final
 from auditlane.contract.patterns import LONGEST_VALUE
 from auditlane.runtime.errors import RateLimited
 
-# Buckets kept; the least recently used one is dropped, so its caller starts again with a full one.
+# Maximum number of buckets. The least recently used one is dropped, so its caller starts again with a full one.
 MOST_KEYS: Final = 20_000
 
 
@@ -29,8 +29,8 @@ class _Bucket:
 class Rates:
     """A token bucket per key. It gains `per_s` tokens a second (0 means unlimited), and holds at most `burst`.
 
-    A request is admitted while a token is available, and is then charged for all of its contents. A request that
-    exceeds the burst is therefore admitted too, and later requests wait until the debt is repaid.
+    A request is admitted while a token is available, and is then charged in full. A request that exceeds the burst is
+    therefore admitted too; later requests wait until the debt is repaid.
     """
 
     per_s: float
@@ -39,7 +39,7 @@ class Rates:
     _buckets: OrderedDict[Hashable, _Bucket] = field(default_factory=OrderedDict)  # most recently used last
 
     def wait_s(self, key: Hashable, now: float) -> float:
-        """Return the seconds until this key has a token, or 0 if it has one now."""
+        """Return the number of seconds until this key has a token, 0 if it has one now."""
         bucket = self._buckets.get(key) if self.per_s else None
         if bucket is None:
             return 0.0
@@ -47,7 +47,7 @@ class Rates:
         return 0.0 if tokens >= 1 else (1 - tokens) / self.per_s
 
     def charge(self, key: Hashable, amount: int, now: float) -> None:
-        """Take `amount` tokens from this key's bucket. The balance may become negative."""
+        """Take `amount` tokens from this key's bucket, whose balance may become negative."""
         if not self.per_s:
             return
         bucket = self._buckets.setdefault(key, _Bucket(self.burst, now))
@@ -60,18 +60,18 @@ class Rates:
         return min(self.burst, bucket.tokens + (now - bucket.at) * self.per_s)
 
 
-# One charge for a past month covers all its events that arrive within this time, since a worker inserts them together.
+# One charge for a past month covers all of its events within this time, since a worker inserts them together.
 SECOND_S: Final = 1.0
-BURST_S: Final = 10.0  # a larger burst would delay other tenants of the partition by seconds
+BURST_S: Final = 10.0  # a larger burst would delay the partition's other tenants by seconds
 REMEMBERED: Final = 20_000
 
 
 @dataclass(slots=True)
 class PastMonths:
-    """Limits one tenant to `per_s` past months a second, with a burst of ten times that. Pure: times are passed in.
+    """Limits one tenant to `per_s` past months a second, with a burst of ten times that. Pure: times are arguments.
 
-    Events of the current and the previous month are free. If a request has more months than tokens are available, the
-    newest are admitted.
+    The current and the previous month are free. If a request has more months than there are tokens, the newest are
+    admitted.
     """
 
     per_s: float
@@ -82,8 +82,8 @@ class PastMonths:
         self._rates = Rates(self.per_s, max(1, round(self.per_s * BURST_S)))
 
     def waits(self, posted: Sequence[object], tenants: Sequence[str], now: float, today: datetime) -> dict[int, float]:
-        """Charge for the months of these posted events. Returns the seconds to wait for each event that is not
-        admitted, by position.
+        """Charge for these posted events' months. Returns, by position, how many seconds each event that is not
+        admitted must wait.
         """
         oldest_free = f"{today.year - (today.month == 1):04}-{(today.month - 2) % 12 + 1:02}"
         months: defaultdict[str, defaultdict[str, list[int]]] = defaultdict(lambda: defaultdict(list))
@@ -110,13 +110,13 @@ class PastMonths:
             self._charged.popitem(last=False)
 
 
-LEAST_STEPS: Final = 5_000  # up to this number (60 µs), the pattern steps of an event are not charged
-STEPS_BURST_S: Final = 5  # seconds' worth of steps that may be spent in a burst
+LEAST_STEPS: Final = 5_000  # number of pattern steps (60 µs) up to which an event is not charged
+STEPS_BURST_S: Final = 5  # burst, in seconds' worth of steps
 
 
 @dataclass(slots=True)
 class PatternSteps:
-    """Limits the CPU time for the patterns of one tenant's contract to `per_s` steps a second. 0 means unlimited."""
+    """Limits the CPU time for the patterns in one tenant's contract to `per_s` steps a second. 0 means unlimited."""
 
     per_s: float
     _rates: Rates = field(init=False)
@@ -131,10 +131,10 @@ class PatternSteps:
         patterned: Mapping[str, Sequence[tuple[str, int]]],
         now: float,
     ) -> tuple[dict[int, float], int]:
-        """Charge for matching the patterns of these posted events.
+        """Charge for matching these posted events against patterns.
 
-        Returns the seconds that each event must wait, by position, for events that are not admitted. Also returns the
-        total steps of the others. `patterned` maps each tenant to its (field, number of states) pairs.
+        Returns, by position, how many seconds each event that is not admitted must wait, and the total steps of the
+        others. `patterned` maps each tenant to its (field, number of states) pairs.
         """
         waiting: dict[int, float] = {}
         total = 0
@@ -150,7 +150,7 @@ class PatternSteps:
 
 
 def pattern_steps(posted: object, patterned: Sequence[tuple[str, int]]) -> int:
-    """Return how many steps it takes to match an event's patterns, or 0 if they are too few to charge. A step takes at
+    """Return the number of steps for matching an event's patterns, or 0 if they are too few to charge. A step takes at
     most 12 ns.
     """
     if not isinstance(posted, dict):
@@ -171,7 +171,7 @@ def _bytes(value: object) -> int:
 
 
 def too_many_steps(wait_s: float) -> RateLimited:
-    """Return the error of an event whose patterns exceed the limit."""
+    """Return the error for an event whose patterns exceed the limit."""
     return RateLimited(
         "Checking the patterns of the tenant's contract exceeds the tenant's CPU limit.",
         fix="Send it again after Retry-After seconds; simpler patterns and shorter values take less time.",
@@ -180,7 +180,7 @@ def too_many_steps(wait_s: float) -> RateLimited:
 
 
 def too_fast(wait_s: float) -> RateLimited:
-    """Return the error of a request, or of a tenant's events, that exceed a rate limit."""
+    """Return the error for a request, or a tenant's events, beyond a rate limit."""
     return RateLimited(
         "This client exceeds its rate limit for the tenant's events.",
         fix="Send them again after Retry-After seconds.",
@@ -189,7 +189,7 @@ def too_fast(wait_s: float) -> RateLimited:
 
 
 def too_many_months(wait_s: float) -> RateLimited:
-    """Return the error of an event whose month exceeds the limit of past months."""
+    """Return the error for an event beyond the limit on past months."""
     return RateLimited(
         "The tenant's events span more past months at a time than the limit allows.",
         field="occurred_at",

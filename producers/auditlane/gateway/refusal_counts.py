@@ -1,8 +1,7 @@
-"""Count the events that tenants' contracts reject, in total and since the contract last changed. This module performs
-no I/O.
+"""Counts the events that tenants' contracts reject, in total and since the contract last changed. Performs no I/O.
 
-A contract that requires a field that no client sends keeps events out of the log. Senders get an error for each event,
-and these counts make the problem visible to operators.
+A contract that requires a field that no client sends keeps events out of the log. Senders get an error for each event;
+these counts make the problem visible to operators.
 """
 
 from __future__ import annotations
@@ -14,17 +13,17 @@ from typing import Final
 
 from auditlane.runtime.errors import EventTooLarge, InvalidEvent
 
-MOST_TENANTS: Final = 1_000  # beyond this, the tenant whose last rejection is oldest is dropped
+MOST_TENANTS: Final = 1_000  # maximum number of tenants; beyond it, the one with the oldest last rejection is dropped
 HOUR: Final = timedelta(hours=1)
 _SLOT: Final = timedelta(minutes=5)  # granularity of the counts
-_CONTRACT_INDEPENDENT: Final = frozenset({"tenant_id", "occurred_at"})  # checked regardless of the contract
+_CONTRACT_INDEPENDENT: Final = frozenset({"tenant_id", "occurred_at"})  # fields checked regardless of the contract
 
 
 @dataclass(frozen=True, slots=True)
 class RefusalCount:
-    """The number of events that one tenant's contract rejected within an hour.
+    """How many events one tenant's contract rejected within an hour.
 
-    `after_change` is the number since the contract's last change, if that was within the hour too.
+    `after_change` is the number since the contract's last change, if that was within the hour.
     """
 
     tenant: str
@@ -41,7 +40,7 @@ class _TenantRefusals:
 
 
 def by_contract(error: Exception) -> bool:
-    """Return whether the tenant's contract rejected the event, as opposed to a rule for every event."""
+    """Return whether the tenant's contract rejected the event, rather than a rule for every event."""
     return (
         isinstance(error, InvalidEvent)
         and not isinstance(error, EventTooLarge)
@@ -50,7 +49,7 @@ def by_contract(error: Exception) -> bool:
 
 
 class ContractRefusals:
-    """Counts the events that one process rejected. Thread-safe."""
+    """Counts events that one process rejected. Thread-safe."""
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
@@ -58,8 +57,8 @@ class ContractRefusals:
         self._base_changed_at: datetime | None = None
 
     def changed(self, tenant: str | None, now: datetime) -> None:
-        """Record a change to the contract of `tenant`. None means the environment's contract, which all tenants
-        share.
+        """Record a change to the contract of `tenant`, or to the environment's, which all tenants share, if it is
+        None.
         """
         with self._lock:
             if tenant is None:
@@ -78,9 +77,7 @@ class ContractRefusals:
             return _count_of(tenant, refusals, now)
 
     def top(self, now: datetime, most: int = 10) -> list[RefusalCount]:
-        """Return up to `most` tenants with rejected events. Tenants whose contract changed within the hour come
-        first.
-        """
+        """Return up to `most` tenants with rejected events, first those whose contract changed within the hour."""
         with self._lock:
             counts = [_count_of(tenant, refusals, now) for tenant, refusals in self._tenants.items()]
         refused = [count for count in counts if count.refused]

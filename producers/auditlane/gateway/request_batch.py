@@ -1,6 +1,6 @@
-"""Send a request of many events with bounded memory. One slice is in flight to Kafka while the next is read.
+"""Sends a request of many events with bounded memory. While one slice is in flight to Kafka, the next is read.
 
-The outcomes for the response also take bounded memory.
+The outcomes for the response are bounded too.
 """
 
 from __future__ import annotations
@@ -29,17 +29,15 @@ KEPT: Final = 1_000
 
 @dataclass(slots=True)
 class BatchResult:
-    """The results of a request. A request of up to KEPT events has all its results in `results`, and a larger one has
-    its first KEPT errors.
-    """
+    """A request's results. Up to KEPT events, `results` has all of them; beyond that, it has the first KEPT errors."""
 
     accepted: int = 0
-    spooled: int = 0  # accepted events that Kafka does not have yet
+    spooled: int = 0  # number of accepted events that Kafka does not have yet
     refused: int = 0
     results: list[Result] = field(default_factory=list)
     first: AuditlaneError | None = None  # first error
     retryable: AuditlaneError | None = None  # first error that a retry may avoid
-    outage: AuditlaneError | None = None  # first error of Kafka: later events would fail the same way
+    outage: AuditlaneError | None = None  # first error from Kafka: later events would fail in the same way
 
     @property
     def events(self) -> int:
@@ -72,7 +70,7 @@ class BatchResult:
 
 
 def answer(outcome: BatchResult) -> dict[str, Any]:
-    """Return the JSON body of a response. A problem contains the same members."""
+    """Return a response's JSON body. A problem has the same members."""
     return {
         "accepted": outcome.accepted,
         **({"spooled": outcome.spooled} if outcome.spooled else {}),
@@ -112,7 +110,7 @@ async def post(service: IngestService, arriving: AsyncIterator[ParsedEvents], se
     """Send events as they arrive, up to `most` of them.
 
     Once Kafka fails, the remaining events get the same error without being sent. An error that ends reading, such as a
-    body that is too large, is raised if no event was accepted. Otherwise, it is the result of the first unread event.
+    body that is too large, is raised if no event was accepted. Otherwise, it is the first unread event's result.
     """
     batch = _RequestBatch(service, sender)
     ended: AuditlaneError | None = None
@@ -125,7 +123,7 @@ async def post(service: IngestService, arriving: AsyncIterator[ParsedEvents], se
                 break
     except AuditlaneError as error:
         ended = error
-    finally:  # even when the client disconnects, so that events in flight are still counted
+    finally:  # even if the client disconnects, so that events in flight are still counted
         await batch.settle()
     await batch.send()
     await batch.settle()
@@ -137,7 +135,7 @@ async def post(service: IngestService, arriving: AsyncIterator[ParsedEvents], se
 
 
 async def _charged(sending: Coroutine[Any, Any, list[Result]]) -> list[Result]:
-    """Charge a separate task's time on the event loop to its request."""
+    """Charge the time that a separate task spends on the event loop to its request."""
     return await Timed(sending, current().charge)
 
 
@@ -152,7 +150,7 @@ class _RequestBatch:
         self._sent: asyncio.Task[list[Result]] | None = None
 
     async def add(self, values: list[object], size: int) -> None:
-        """Queue values, and send the queue if no slice is in flight. If the queue is full, wait for the slice in flight
+        """Queue values, and send the queue unless a slice is in flight. If the queue is full, that slice is awaited
         first.
         """
         self._bytes += size

@@ -1,5 +1,5 @@
-"""Defines the gateway's routes. `POST /v1/events` accepts events, and `POST /v1/test-event` sends one event to verify
-the setup.
+"""The gateway's routes: `POST /v1/events` accepts events, and `POST /v1/test-event` sends one event to verify the
+setup.
 """
 
 from __future__ import annotations
@@ -27,10 +27,10 @@ from auditlane.runtime.settings import Settings
 
 PATH: Final = "/v1/events"
 RETRY_AFTER_S: Final = 5
-_JSON_FACTOR: Final = 4  # maximum size of a JSON line relative to its Avro datum, because of escapes
-_SLICES_BYTES: Final = 4 << 20  # memory of an NDJSON request: the slice in flight, the next one, and a line
+_JSON_FACTOR: Final = 4  # maximum ratio of a JSON line's size to its Avro datum's, because of escapes
+_SLICES_BYTES: Final = 4 << 20  # memory for an NDJSON request: the slice in flight, the next one, and a line
 Named = Callable[[Request], str | None]
-# Returns the response for an error, with the given members added.
+# Returns the response for an error, extended by the given members.
 Refuse = Callable[[Request, AuditlaneError, dict[str, Any]], Response]
 
 
@@ -47,14 +47,14 @@ def build(
     """Build the routes under `/v1`. `named` reads the header that names a tenant.
 
     The routes raise AuditlaneError, which the app turns into responses. `refuse` creates an error response that also
-    contains the results of the events.
+    contains the events' results.
     """
     router = APIRouter(prefix="/v1", tags=["ingest"])
     sends, configures = (
         Depends(authenticator.client(Permission.write)),
         Depends(authenticator.authorize(Permission.configure)),
     )
-    # Per tenant: a user without `audits:write` must not be able to fill the log with test events.
+    # Per tenant, so that a user without `audits:write` cannot fill the log with test events.
     tests = Rates(settings.test_events_per_minute / 60, settings.test_events_per_minute)
 
     @router.post("/events", **models.EVENTS)
@@ -67,7 +67,7 @@ def build(
         """Send one event, an array, or NDJSON, optionally with `Content-Encoding: gzip` or `zstd`. The response is sent
         once Kafka has acknowledged the accepted events.
 
-        `202`: all events were accepted. `207`: some were. `results` lists the others. With any other status, none were.
+        `202`: all events were accepted. `207`: some were; `results` lists the others. With any other status, none were.
         Sending a request again after a 503 or a lost connection is harmless if its events have an `event_id`, or the
         request an `Idempotency-Key`. Both require `occurred_at` in every event.
         """
@@ -109,9 +109,9 @@ def build(
         [result] = await service.send([event], sender)
         sent: dict[str, Any] = {"resource": "test_event", "resource_id": result.event_id or None}
         if result.error:
-            if isinstance(result.error, InvalidEvent):  # it was not sent
+            if isinstance(result.error, InvalidEvent):  # the event was not sent
                 tests.charge(scope.tenant, -1, now)
-            else:  # it may have been sent
+            else:  # the event may have been sent
                 auditor.record(Action.test_event_sent, outcome="failure", **sent, code=result.error.code)
             raise result.error
         auditor.record(Action.test_event_sent, **sent)
@@ -146,11 +146,11 @@ SOURCE: Final = "auditlane-test"
 
 
 def sample_event(actor_id: str, actor_type: str, given: Mapping[str, Any]) -> dict[str, Any]:
-    """Return a test event in the form of POST /v1/events. It has no time and no id, so that it gets the current time
-    and a new id.
+    """Return a test event in the form of POST /v1/events, without time and id, so that it gets the current time and a
+    new id.
 
-    `given` are values of custom fields, with which the event can satisfy the tenant's contract. The contract checks
-    their names. Raises InvalidEvent for a base field, since a test event must not look like a real one.
+    `given` contains values of custom fields, with which the event can satisfy the tenant's contract. The contract
+    checks their names. Raises InvalidEvent for a base field, since a test event must not look like a real one.
     """
     own: dict[str, Any] = values_of({"fields": {}, **given}).get("fields", {})
     for name in (*given, *own):

@@ -1,4 +1,4 @@
-"""The sender of a request. It turns the request's JSON objects into events with its own tenant and defaults."""
+"""A request's sender, which turns JSON objects into events with the sender's tenant and defaults."""
 
 from __future__ import annotations
 
@@ -17,13 +17,12 @@ _KEY_LENGTH = 255
 
 @dataclass(frozen=True, slots=True)
 class Sender:
-    """The sender of a request's events, and the defaults that it gives them.
+    """The sender of a request's events, and its defaults for them.
 
     `tenant` is the only tenant that events may name, or None if each event names its own. `bound` is true if the
-    credential belongs to `tenant`, so that naming another is forbidden rather than a mismatch. `client_id` is the
-    client's id or, with `external`, the user's id at an external issuer. It is the default for `source`. `request_id`
-    is the default for the event's `request_id`. With an `idempotency_key`, a repeated request gives its events the same
-    ids.
+    credential belongs to `tenant`: naming another is then forbidden, not just a mismatch. `client_id` is the client's
+    id or, with `external`, the user's id at an external issuer. It is the default for `source`. `request_id` is the
+    default for the event's `request_id`. With an `idempotency_key`, a repeated request gives its events the same ids.
     """
 
     client_id: str
@@ -51,7 +50,7 @@ class Sender:
         request_id: str = "",
         idempotency_key: str = "",
     ) -> Sender:
-        """Create the sender of a request. `named` is the tenant in its `header`, or None if there is no such header.
+        """Create a request's sender. `named` is the tenant in its `header`, or None without one.
 
         Raises Forbidden if the permission `audits:write` is missing, WrongTenant if the credential belongs to another
         tenant, or InvalidInput for auditlane's own tenant or an invalid idempotency key.
@@ -78,7 +77,7 @@ class Sender:
 
     @classmethod
     def of_test(cls, scope: TenantScope, *, request_id: str) -> Sender:
-        """Create the sender of a test event, which does not need `audits:write`. Raises InvalidInput for auditlane's
+        """Create the sender for a test event, which does not need `audits:write`. Raises InvalidInput for auditlane's
         own tenant.
         """
         _check_not_ours(scope.tenant, TENANT_HEADER)
@@ -93,11 +92,11 @@ def _check_not_ours(tenant: str | None, header: str) -> None:
 
 
 def keywords_of(posted: object, sender: Sender, index: int) -> dict[str, Any]:
-    """Convert a JSON value to keywords of `emit`, which are not checked yet.
+    """Convert a JSON value to unchecked keywords of `emit`.
 
     Sets the tenant, `source` and `request_id`, and the id if the request has an Idempotency-Key. `index` is the event's
-    position in the request, from 0. Raises InvalidEvent, which names the field, or WrongTenant if the credential
-    belongs to another tenant.
+    position in the request, from 0. Raises InvalidEvent, naming the field, or WrongTenant if the credential belongs to
+    another tenant.
     """
     if not isinstance(posted, dict):
         raise InvalidEvent(
@@ -117,7 +116,7 @@ def keywords_of(posted: object, sender: Sender, index: int) -> dict[str, Any]:
 
 
 def filled(posted: object, sender: Sender) -> tuple[str, ...]:
-    """Return the names of the fields that `keywords_of` fills in because the sender did not set them."""
+    """Return the names of fields that `keywords_of` fills in because the sender did not set them."""
     if not isinstance(posted, dict):
         return ()
     request_id = ("request_id",) if sender.request_id and posted.get("request_id") is None else ()
@@ -125,7 +124,7 @@ def filled(posted: object, sender: Sender) -> tuple[str, ...]:
 
 
 def idempotent_id(client_id: str, tenant: str, key: str, index: int) -> str:
-    """Return the event id for an Idempotency-Key, so that a repeated request gets the same ids."""
+    """Return an event id derived from the Idempotency-Key, so that a repeated request gets the same ids."""
     return uuid5("http", client_id, tenant, key, str(index))
 
 

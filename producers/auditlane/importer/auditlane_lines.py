@@ -1,7 +1,7 @@
-"""auditlane's own format. Each line is one event, a JSON object with base and custom fields side by side.
+"""auditlane's own format: each line is one event, a JSON object with base and custom fields side by side.
 
 Exports have this format. Members that only exports have, such as the time of receipt, are ignored on import. Custom
-fields, which exports contain as text, are converted back to their types.
+fields, which are text in exports, are converted back to their types.
 """
 
 from __future__ import annotations
@@ -19,19 +19,19 @@ from auditlane.importer.sources import Item, Source
 from auditlane.runtime.errors import InvalidEvent
 from auditlane.runtime.ids import uuid5
 
-# Only exported lines have it; together with `fields`, it shows that all custom fields were exported.
+# Only exported lines have it. Together with `fields`, it shows that all custom fields were exported.
 _HASH = "content_hash"
 
 
 class AuditlaneLines:
-    """Reads JSON lines. The id of a line without `event_id` is a UUIDv5 of its tenant, SHA-256 and occurrence
-    number.
+    """Reads JSON lines. A line without `event_id` gets a UUIDv5 of its tenant, SHA-256 and occurrence number as its
+    id.
     """
 
     unit = "line"
 
     def __init__(self, tenant: str | None = None) -> None:
-        """Set the default of `tenant_id` to `tenant`. A line that names another tenant is then rejected."""
+        """Set the default `tenant_id`. A line that names another tenant is then rejected."""
         self._tenant = tenant
         self._line_counter = LineCounter()
 

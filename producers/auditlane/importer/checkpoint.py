@@ -1,4 +1,4 @@
-"""Store the progress of an import in a file. It advances only past events that Kafka has acknowledged."""
+"""Stores an import's progress in a file. It advances only past events that Kafka has acknowledged."""
 
 from __future__ import annotations
 
@@ -13,10 +13,10 @@ from auditlane.runtime.files import write_text
 
 @dataclass(frozen=True, slots=True)
 class Progress:
-    """The progress of an import.
+    """An import's progress.
 
-    `number` is the number of the last finished item. The other members count the items up to it by outcome: sent,
-    already known, rejected, or skipped. `cut` counts rejected items that may stand for several records.
+    `number` is the last finished item's number. The other members count the items up to it by outcome: sent, already
+    known, rejected, or skipped. `cut` counts rejected items that may stand for several records.
     """
 
     number: int = 0
@@ -31,20 +31,20 @@ class Progress:
 
 
 class Checkpoint:
-    """The checkpoint of one import, for one file, format, tenant and set of target topics."""
+    """The checkpoint of one import: one file, format, tenant and set of target topics."""
 
     def __init__(self, path: Path) -> None:
         self.path = path
 
     @classmethod
     def of(cls, folder: Path, file: Path, options: Iterable[str]) -> Checkpoint:
-        """Return the checkpoint of `file` in its current state. A changed file is imported from the start."""
+        """Return the checkpoint for `file` in its current state. A changed file is imported from the start."""
         stat = file.stat()
         parts = [str(file.resolve()), str(stat.st_size), str(stat.st_mtime_ns), str(stat.st_ino), *options]
         return cls(folder / f"{hashlib.sha256(json.dumps(parts).encode()).hexdigest()[:32]}.json")
 
     def load(self) -> Progress:
-        """Return the saved progress. If none can be read, return that of an import that has not started."""
+        """Return the saved progress. Without readable progress, the import starts from the beginning."""
         try:
             return Progress(**json.loads(self.path.read_text("utf-8")))
         except (OSError, ValueError, TypeError):

@@ -1,4 +1,4 @@
-"""Convert AWS CloudTrail records into audit events, and back without loss.
+"""Converts AWS CloudTrail records into audit events, and back without loss.
 
 Members that can be derived from the event (`_from_columns`) are not stored twice. All others are stored in metadata.
 Text is stored unchanged under its name, and other values as JSON under `<name>:json`. `cloudtrail:absent` lists
@@ -35,14 +35,14 @@ _PEOPLE: Final = frozenset({"Root", "IAMUser", "AssumedRole", "Role", "Federated
 
 
 class CloudTrail:
-    """Reads CloudTrail records. They may be in lines, in arrays, or in the envelopes of CloudTrail and of services that
-    deliver them.
+    """Reads CloudTrail records in lines, in arrays, or in the envelopes of CloudTrail and of services that deliver
+    them.
     """
 
     unit = "record"
 
     def __init__(self, tenant: str | None = None) -> None:
-        """Assign all records to `tenant`. Without it, assign each record to its AWS account."""
+        """Assign all records to `tenant`, or each to its AWS account by default."""
         self._tenant = tenant
         self._line_counter = LineCounter()
 
@@ -69,7 +69,7 @@ class CloudTrail:
 
 
 def rebuild(event: AuditEvent) -> dict[str, Any]:
-    """Rebuild the record from which an imported event was made, even if the event was read back from the store."""
+    """Rebuild the record behind an imported event, even if the event was read back from the store."""
     metadata = dict(event.metadata)
     if _RECORD in metadata:
         record: dict[str, Any] = json.loads(metadata[_RECORD])
@@ -84,7 +84,7 @@ def _kept(name: str, text: str) -> tuple[str, Any]:
 
 
 def _from_columns(event: AuditEvent) -> dict[str, Any]:
-    """Derive the record's fields from the event's columns, even after the store has normalized an address."""
+    """Derive the record's members from the event's columns, even after the store has normalized an address."""
     derived: dict[str, str | None] = {
         "eventID": event.event_id,
         "eventTime": event.occurred_at.strftime("%Y-%m-%dT%H:%M:%SZ"),
@@ -100,8 +100,8 @@ def _from_columns(event: AuditEvent) -> dict[str, Any]:
 
 
 def _metadata(record: Mapping[str, Any], event: AuditEvent) -> dict[str, str] | None:
-    """Return, as metadata, the members that the columns do not contain. Returns None if a member's name cannot be a
-    metadata key.
+    """Return, as metadata, the members that the columns do not contain, or None if a name is not a valid metadata
+    key.
     """
     derived = _from_columns(event)
     kept: dict[str, str] = {}
@@ -119,7 +119,7 @@ def _metadata(record: Mapping[str, Any], event: AuditEvent) -> dict[str, str] | 
 
 
 def _dumped(value: Any) -> str:
-    """Return JSON text that UTF-8 can encode, in which lone surrogates are escaped."""
+    """Return JSON text that UTF-8 can encode, with lone surrogates escaped."""
     text = json.dumps(value, ensure_ascii=False, separators=(",", ":"))
     return text if _encodable(text) else json.dumps(value, separators=(",", ":"))
 
@@ -219,7 +219,7 @@ def _time(given: Any) -> datetime:
 
 
 def _canonical(address: str | None) -> str | None:
-    """Return the address in the form that the store returns. An IPv4-mapped IPv6 address becomes an IPv4 address."""
+    """Return the address as the store returns it: IPv4-mapped IPv6 becomes IPv4."""
     parsed = parse_ip(address) if address else None
     if parsed is None:
         return None
@@ -239,7 +239,7 @@ def _encodable(text: str) -> bool:
 
 
 class _Inexact(Exception):
-    """Raised if parsing would lose information, because of a duplicate key or more digits than a float can hold."""
+    """Raised if parsing would lose information: a duplicate key, or more digits than a float can represent."""
 
 
 def _float(text: str) -> float:
@@ -270,8 +270,7 @@ def infer_resource(action: str, parameters: Any) -> str | None:
     """Return the id of the resource that the action names last. For `DeleteRolePolicy`, `policyName` is preferred to
     `roleName`.
 
-    A plain `name`, `id` or `arn` is used if no parameter matches the action. Returns None if there is no such parameter
-    either.
+    If no parameter matches the action, a plain `name`, `id` or `arn` is used. Returns None if there is none of these.
     """
     if not isinstance(parameters, Mapping):
         return None

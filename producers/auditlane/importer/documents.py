@@ -1,4 +1,4 @@
-"""Extract records from CloudTrail's JSON while its bytes arrive, from any envelope.
+"""Extracts records from CloudTrail's JSON as its bytes arrive, from any envelope.
 
 A file, or several files concatenated, is read as a sequence of JSON documents. A document is a record, an array, or an
 object that contains a list of records at any depth. After an error, reading resumes at the next recognizable record or
@@ -25,7 +25,7 @@ _COMMAS: Final = re.compile(r"[\s,]*")
 _SPACE: Final = re.compile(r"\s*")
 # Unambiguous starts of another document: a line that opens one, or `{"Records": [`, which never occurs in a record.
 _NEXT: Final = re.compile(r'\{\s*"Records"\s*:\s*\[|(?<=\n)[{\[]')
-# Likely starts of another document on the same line as a truncated one. A value in a record may look the same.
+# Likely starts of another document on a truncated document's line. A value in a record may look the same.
 _LIKELY: Final = re.compile(
     r"\[?\s*\{\s*\""
     r"(?:Records|[Ee]vents|logEvents|messageType|version|eventVersion|eventI[Dd]|EventId|eventTime|eventName|awsAccountId)"
@@ -37,7 +37,7 @@ _AFTER_VALUE: Final = re.compile(r"\s*[,\]}]")
 _DECODER: Final = json.JSONDecoder()
 _PLAIN: Final = re.compile(r"[^\n,\]]*")
 _LINE: Final = re.compile(r"[^\n]*")
-_DEEPEST: Final = 4  # nesting depth of lists of records
+_DEEPEST: Final = 4  # maximum nesting depth of lists of records
 _CUT_OFF: Final = "is truncated or broken; the rest of its document, if any, cannot be parsed"
 
 
@@ -53,13 +53,14 @@ def records(source: Source) -> Iterator[Item]:
 
 class _Records:
     def __init__(self, stream: JsonStream, number: int = 0, within: int = 0) -> None:
-        """Create a reader. `number` is the number of the item before the first, and `within` counts the JSON strings
+        """Create a reader. `number` is that of the item before the first, and `within` is the number of JSON strings
         around the stream.
         """
         self._stream = stream
         self._number = number
         self._within = within
-        self._lost = False  # the current document was abandoned; the next value belongs to another document
+        # whether the current document was abandoned; the next value then belongs to another document
+        self._lost = False
 
     def all(self) -> Iterator[Item]:
         while self._stream.skip(_APART):
@@ -91,7 +92,7 @@ class _Records:
             yield from self._items(found.value, found.text)
 
     def _elements(self, depth: int) -> Iterator[Item]:
-        """Yield the records of an array whose opening bracket was read. Extra commas are tolerated."""
+        """Yield the records in an array whose opening bracket has been read. Extra commas are tolerated."""
         while self._stream.skip(_COMMAS):
             if self._stream.first == "]":
                 self._stream.advance(1)
@@ -107,9 +108,7 @@ class _Records:
         yield self._abandon()
 
     def _members(self, depth: int, *, nested: bool = False) -> Iterator[Item]:
-        """Yield the records in lists among an object's remaining members. With `nested`, search lists inside them
-        too.
-        """
+        """Yield the records in lists among an object's remaining members, including nested lists if `nested`."""
         while self._stream.skip(_COMMAS):
             if self._stream.first == "}":
                 self._stream.advance(1)
@@ -133,9 +132,7 @@ class _Records:
         yield self._abandon()
 
     def _items(self, value: Any, text: str) -> Iterator[Item]:
-        """Yield the records of a complete value. These are the value itself, or the records in a JSON string
-        inside it.
-        """
+        """Yield the records in a complete value: the value itself, or the records in a JSON string inside it."""
         inner = within(value) if self._within < _DEEPEST else ""
         if inner:
             records = _Records(JsonStream(None, inner), self._number, self._within + 1)
@@ -162,7 +159,7 @@ class _Records:
         return Item(self._number, b"", why, more=more)
 
     def _broken(self, depth: int) -> Item:
-        """Return an item for the problem with the value at the front. Move past the value, or to the next document."""
+        """Return an item for the problem with the value at the front. Moves past the value, or to the next document."""
         stream = self._stream
         while True:
             following = _NEXT.search(stream.text, stream.at + 1)
@@ -189,8 +186,8 @@ class _Records:
 
 
 def _extent(text: str, at: int, end: int, depth: int) -> int | None:
-    """Return the length of a broken value, or None if it has no end. Brackets determine the end of an object or array.
-    A line break or a comma determines that of a scalar.
+    """Return a broken value's length, or None if it has no end. Objects and arrays end by their brackets, scalars at a
+    line break or comma.
     """
     if text[at] not in "{[":
         return max(1, (_PLAIN if depth else _LINE).match(text, at, end).end() - at)  # type: ignore[union-attr]
@@ -209,7 +206,7 @@ def _extent(text: str, at: int, end: int, depth: int) -> int | None:
 
 
 def _likely(text: str, at: int, end: int) -> int | None:
-    """Return where the next document seems to start in a broken value, or None if it does not.
+    """Return the position in a broken value at which another document seems to start, or None.
 
     A document seems to start at an object that is neither a member's value nor a list element.
     """

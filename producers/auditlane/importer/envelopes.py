@@ -1,5 +1,5 @@
-"""Recognize the envelopes of CloudTrail records. They are the lists of several services, and wrappers of a single
-record. This module performs no I/O.
+"""Recognizes envelopes of CloudTrail records: several services' lists, and wrappers of single records. Performs no
+I/O.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ def is_record(value: Any) -> bool:
 
 
 def holds_records(value: Any, deepest: int = 5) -> bool:
-    """Return whether a value that is not itself a record contains records, in nested objects, arrays or strings."""
+    """Return whether a value that is not a record contains records, in nested objects, arrays or strings."""
     if not deepest or is_record(value):
         return False
     if isinstance(value, list):
@@ -39,9 +39,7 @@ def holds_records(value: Any, deepest: int = 5) -> bool:
 
 
 def within(value: Any) -> str:
-    """Return the JSON text embedded in a value, or "" if there is none. The value is a string or a known wrapper of a
-    string.
-    """
+    """Return the JSON text in a value, which is a string or a known wrapper of one, or "" if there is none."""
     if isinstance(value, dict) and not is_record(value):
         value = next((value[name] for name in _TEXTS if isinstance(value.get(name), str)), None)
     if isinstance(value, str) and value.lstrip().startswith(("{", "[")):
@@ -50,9 +48,7 @@ def within(value: Any) -> str:
 
 
 def unwrapped(value: Any, text: str) -> tuple[str, str]:
-    """Return the text of the record that the value is or contains, and the reason to skip it. The reason is "" if it
-    must not be skipped.
-    """
+    """Return the record's text, and the reason to skip the record, or "". The record is the value or inside it."""
     if not isinstance(value, dict) or is_record(value):
         return text, ""
     if "digestStartTime" in value or "digestEndTime" in value:
@@ -69,5 +65,5 @@ def unwrapped(value: Any, text: str) -> tuple[str, str]:
 
 
 def _escaped(inner: str) -> str:
-    """Restore the escapes of lone surrogates in a string that was itself parsed from JSON."""
+    """Restore escapes of lone surrogates in a string that was itself parsed from JSON."""
     return inner.encode("utf-8", "backslashreplace").decode("utf-8", "surrogateescape")

@@ -1,6 +1,4 @@
-"""The supported import formats, each in its own module. To add a format, write a class with these methods and list it
-here.
-"""
+"""The supported import formats, one per module. To add a format, write a class with these methods and list it here."""
 
 from __future__ import annotations
 
@@ -14,7 +12,7 @@ from auditlane.importer.sources import Item, Source
 
 
 class Format(Protocol):
-    """Reads one file, and may keep state between items. `unit` is the word for an item in messages."""
+    """Reads one file, and may keep state between items. `unit` is what messages call an item."""
 
     unit: str
 
@@ -22,10 +20,10 @@ class Format(Protocol):
         """Yield the items in file order. Every run must yield the same items."""
 
     def event(self, item: Item) -> AuditEvent:
-        """Return the item's event, with the same id in every run. Raises InvalidEvent."""
+        """Return the item's event, whose id must be the same in every run. Raises InvalidEvent."""
 
     def skip(self, item: Item) -> None:
-        """Note an item that an earlier run has imported."""
+        """Note an item imported by an earlier run."""
 
 
 # Name -> constructor, which takes the value of --tenant.

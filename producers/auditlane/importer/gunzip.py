@@ -1,4 +1,4 @@
-"""Decompress gzip with one or more members. Everything readable is recovered from truncated or damaged data."""
+"""Decompresses gzip with one or more members. Everything readable is recovered from truncated or damaged data."""
 
 from __future__ import annotations
 
@@ -7,21 +7,21 @@ import zlib
 from contextlib import suppress
 from typing import Any, Final
 
-_PIECE: Final = 1 << 10  # compressed bytes per step; a damaged chunk is decompressed again, byte by byte
+_PIECE: Final = 1 << 10  # number of compressed bytes per step; a damaged chunk is decompressed again, byte by byte
 _MAGIC: Final = b"\x1f\x8b"
 
 
 class Gunzip(io.RawIOBase):
     """A stream of the decompressed data, which ends where the file is damaged.
 
-    `damage` then describes the damage, and `given` is the number of bytes before it.
+    `damage` then describes what is wrong, and `given` is the number of bytes before it.
     """
 
     def __init__(self, compressed: io.BufferedReader) -> None:
         self._compressed = compressed
         self._member = zlib.decompressobj(wbits=31)
         self._rest = b""
-        self._left = b""  # decompressed, not yet read
+        self._left = b""  # decompressed data that has not been read yet
         self.given = 0
         self.damage = ""
 
@@ -58,7 +58,7 @@ class Gunzip(io.RawIOBase):
         return True
 
     def _next(self, piece: bytes) -> bool:
-        """Start the next member. Returns False if block padding (zeros) or damage follows instead."""
+        """Start the next member. Returns False if padding (zeros) or damage follows instead."""
         if not piece.startswith(_MAGIC[: len(piece)]):
             if piece.strip(b"\0"):
                 self.damage = "data that is not gzip follows"
@@ -68,7 +68,7 @@ class Gunzip(io.RawIOBase):
 
 
 def _readable(member: Any, piece: bytes) -> bytes:
-    """Return the content of a damaged chunk up to the damage."""
+    """Return a damaged chunk's content up to the damage."""
     found = bytearray()
     with suppress(zlib.error):
         for at in range(len(piece)):

@@ -1,4 +1,4 @@
-"""Resolve the paths given to an import (files, folders and patterns) to the files to read."""
+"""Resolves the paths given to an import (files, folders and patterns) to files."""
 
 from __future__ import annotations
 
@@ -20,8 +20,8 @@ _EXTENSIONS: Final = tuple(f"{name}{gz}" for name in (".json", ".jsonl", ".ndjso
 class Inputs:
     """The files to read, in order and without duplicates.
 
-    `others` counts the files in these folders that are ignored because of their extension. `unread` lists the folders
-    that cannot be read, with the reason.
+    `others` counts files in the folders that are ignored because of their extension. `unread` lists folders that cannot
+    be read, with the reason.
     """
 
     files: tuple[str, ...]
@@ -30,11 +30,10 @@ class Inputs:
 
 
 def inputs(paths: Sequence[str]) -> Inputs:
-    """Return the files that `paths` refer to.
+    """Return the files for `paths`.
 
-    A folder stands for its files at any depth that have a JSON extension, in order of their names. A pattern such as
-    `2026-*.json.gz` stands for its matches. Raises InvalidInput for a folder without such a file, or a pattern without
-    a match.
+    A folder stands for all files below it with a JSON extension, sorted by name. A pattern such as `2026-*.json.gz`
+    stands for its matches. Raises InvalidInput for a folder without such a file, or a pattern without a match.
     """
     files: dict[str, None] = {}
     others = 0
@@ -57,7 +56,7 @@ def inputs(paths: Sequence[str]) -> Inputs:
 
 
 def _matches(path: str) -> list[str]:
-    """Return the path itself if it exists or is not a pattern. Otherwise return the matches of the pattern."""
+    """Return the path itself if it exists or is not a pattern, otherwise the pattern's matches."""
     if path == STANDARD or not glob.has_magic(path) or Path(path).exists():
         return [path]
     matches = sorted(glob.glob(path, recursive=True))  # noqa: PTH207 - the pattern may start anywhere
@@ -67,7 +66,7 @@ def _matches(path: str) -> list[str]:
 
 
 def _files_in(folder: Path, unread: list[tuple[str, InvalidInput]]) -> list[Path]:
-    """Return the files at any depth, sorted by name. Folders that cannot be read are added to `unread`."""
+    """Return the files at any depth, sorted by name. Unreadable folders are added to `unread`."""
 
     def on_error(error: OSError) -> None:
         problem = InvalidInput(f"Cannot read the folder: {error.strerror}.", fix="Check its permissions.")

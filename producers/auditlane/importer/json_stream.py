@@ -1,4 +1,4 @@
-"""Parse JSON text from the front while its bytes arrive. Memory is bounded by the longest value."""
+"""Parses JSON text from the front as its bytes arrive. Memory is bounded by the longest value."""
 
 from __future__ import annotations
 
@@ -16,16 +16,16 @@ _NAME: Final = re.compile(r'"((?:[^"\\\n]|\\.)*)"\s*:\s*')
 _OPEN: Final = re.compile(r"\{\s*")
 _COMMA: Final = re.compile(r"\s*,\s*")
 _DECODER: Final = json.JSONDecoder()
-_DEEPEST: Final = 4  # nesting depth to which a list of records is searched
-_TOKEN: Final = 16  # characters: an error this close to the end may be an incomplete literal or escape
+_DEEPEST: Final = 4  # nesting depth up to which lists of records are searched
+_TOKEN: Final = 16  # in characters: an error this close to the end may be an incomplete literal or escape
 
 
 @dataclass(frozen=True, slots=True)
 class Value:
     """A complete value with its text, or the position of a list of records.
 
-    If `list_at` is set, it is the position of that list in the object at the front, and `levels` is the number of
-    nested objects around the list.
+    For a list, `list_at` is its position in the object at the front, and `levels` the number of nested objects around
+    it.
     """
 
     value: Any = None
@@ -35,14 +35,14 @@ class Value:
 
 
 class JsonStream:
-    """The text still to be parsed, which is `text` from `at` on. Fetching more text changes both, so keep positions
-    relative to `at`.
+    """Text to parse, which is `text` from `at` on. Fetching more text changes both, so keep positions relative to
+    `at`.
     """
 
     def __init__(self, source: Source | None, text: str = "") -> None:
-        """Read from a source, or if it is None, from the complete `text`."""
+        """Read from a source, or from the complete `text` if it is None."""
         self._source = source
-        # Invalid UTF-8 is preserved here, and rejected later with the record that contains it.
+        # Invalid UTF-8 is preserved here, and later rejected together with the record that contains it.
         self._decode = codecs.getincrementaldecoder("utf-8-sig")("surrogateescape").decode
         self._damage: InvalidInput | None = None
         self.text = text
@@ -51,14 +51,14 @@ class JsonStream:
 
     @property
     def first(self) -> str:
-        """The first unread character, or "" at the end of the text."""
+        """The first unread character, or "" at the end."""
         return self.text[self.at] if self.at < len(self.text) or self.fetch() else ""
 
     def advance(self, count: int) -> None:
         self.at += count
 
     def skip(self, pattern: re.Pattern[str]) -> bool:
-        """Move past the match of a pattern of repeated characters, and return whether any text is left."""
+        """Move past a match of a pattern of repeated characters, and return whether any text is left."""
         while True:
             if found := pattern.match(self.text, self.at):
                 self.at = found.end()
@@ -68,7 +68,7 @@ class JsonStream:
                 return False
 
     def name(self) -> str | None:
-        """Return a member's name and move past its colon. Returns None if there is no name."""
+        """Return a member's name and move past its colon, or return None if there is no name."""
         while (found := _NAME.match(self.text, self.at)) is None or found.end() == len(self.text):
             if len(self.text) - self.at > MAX_ITEM_BYTES or not self.fetch():
                 break
@@ -80,8 +80,8 @@ class JsonStream:
     def value(self, lists: Set[str], alone: Callable[[dict[str, Any]], bool]) -> Value | None:
         """Return the value at the front, or the position of one of these lists in it, without moving.
 
-        A value for which `alone` is true is a record, and is returned as a whole. Returns None if the value is broken,
-        truncated or too long.
+        A value for which `alone` is true is a record, which is returned as a whole. Returns None if the value is
+        broken, truncated or too long.
         """
         while True:
             certain = False
@@ -105,14 +105,14 @@ class JsonStream:
                 return Value(list_at=place - self.at, levels=levels) if place else None
 
     def skip_once(self, pattern: re.Pattern[str], longest: int) -> None:
-        """Move past the match of a pattern of at most `longest` characters, if it matches."""
+        """Move past a match of a pattern of at most `longest` characters, if it matches."""
         while len(self.text) - self.at < longest and self.fetch():
             pass
         if found := pattern.match(self.text, self.at):
             self.at = found.end()
 
     def drop_until(self, pattern: re.Pattern[str]) -> None:
-        """Move to the next match of the pattern, or to the end, with at most a chunk in memory."""
+        """Move to the pattern's next match, or to the end, with at most one chunk in memory."""
         self.at += 1
         while (found := pattern.search(self.text, self.at)) is None:
             self.at = max(self.at, len(self.text) - 4_096)  # a match may have started
@@ -122,8 +122,8 @@ class JsonStream:
         self.at = found.start()
 
     def fetch(self) -> bool:
-        """Read more text. The unread text doubles each time, so that a long record is not parsed too often. Returns
-        False at the end.
+        """Read more text, and return False at the end. The unread text doubles each time, so that a long record is not
+        parsed too often.
         """
         if self.ended or self._source is None:
             return False
@@ -135,7 +135,7 @@ class JsonStream:
         more = self._decode(data, final=self.ended)
         if not more and not self.ended:
             return self.fetch()
-        keep = self.at - 1 if self.at else 0  # a pattern may look one character back
+        keep = self.at - 1 if self.at else 0  # a pattern may look back by one character
         self.text = self.text[keep:] + more
         self.at -= keep
         return bool(more)
@@ -146,8 +146,8 @@ class JsonStream:
 
 
 def list_at(text: str, at: int, names: Collection[str]) -> int:
-    """Find an array under one of the names in the object at `at`. Returns its position, or 0 if there is none so
-    far.
+    """Find an array under one of the names in the object at `at`. Returns its position, or 0 if none has been found
+    yet.
     """
     return next((start for name, start, end in members(text, at) if name in names and text.startswith("[", start)), 0)
 
@@ -155,7 +155,7 @@ def list_at(text: str, at: int, names: Collection[str]) -> int:
 def nested_list(
     text: str, at: int, names: Collection[str], alone: Callable[[dict[str, Any]], bool], deepest: int = _DEEPEST
 ) -> tuple[int, int]:
-    """Find a list like `list_at` in a truncated object, including the nested objects in which it is truncated.
+    """Find a list like `list_at`, but in a truncated object, including the nested objects in which it is truncated.
 
     Returns its position and nesting level, or zeros. Objects for which `alone` is true are records, which are not
     searched.
@@ -172,8 +172,8 @@ def nested_list(
 
 
 def members(text: str, at: int) -> Iterator[tuple[str, int, int]]:
-    """Yield the name of each member and the start and end of its value, as far as the object can be parsed. The end is
-    0 if the last value is incomplete.
+    """Yield each member's name and the start and end of its value, as far as the object can be parsed. The end is 0 if
+    the last value is incomplete.
     """
     found = _OPEN.match(text, at)
     while found and (name := _NAME.match(text, found.end())):

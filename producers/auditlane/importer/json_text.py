@@ -1,4 +1,4 @@
-"""Parse an item's bytes as a JSON object, with a readable message for every error."""
+"""Parses an item's bytes as a JSON object, with a readable message for every error."""
 
 from __future__ import annotations
 

@@ -1,6 +1,4 @@
-"""Count occurrences of identical lines. With the count, lines without an id get different ids, which are the same in
-every run.
-"""
+"""Counts occurrences of identical lines. The count gives lines without an id distinct ids, the same in every run."""
 
 from __future__ import annotations
 
@@ -14,7 +12,7 @@ class LineCounter:
     def __init__(self) -> None:
         self._database = sqlite3.connect("", isolation_level=None)
         self._database.execute("PRAGMA journal_mode = OFF")
-        self._database.execute("PRAGMA cache_size = -16384")  # a negative size is in KiB
+        self._database.execute("PRAGMA cache_size = -16384")  # negative sizes are in KiB
         self._database.execute("CREATE TABLE seen (digest BLOB PRIMARY KEY, count INTEGER) WITHOUT ROWID")
 
     def next(self, text: bytes) -> tuple[str, str]:

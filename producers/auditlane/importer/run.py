@@ -1,4 +1,4 @@
-"""Run an import. It emits a file's events in batches, and saves a checkpoint after each acknowledged batch."""
+"""Runs an import: emits a file's events in batches, and saves a checkpoint after each acknowledged batch."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ def run(
     on_batch: Callable[[Progress], None] = lambda progress: None,
     batch: int = BATCH,
 ) -> Progress:
-    """Emit the items after the checkpoint whose event ids are not `known`. Returns the counts of all runs.
+    """Emit the items after the checkpoint whose event ids are not `known`. Returns the counts over all runs.
 
     The import continues after an invalid item, which is reported to `on_refused`, and after an item without an event,
     which is reported to `on_passed`. BufferFull, KafkaUnavailable, DeliveryFailed and RegistryUnavailable stop it. The
@@ -45,7 +45,7 @@ def run(
             if item.number <= resume_after:
                 reading.skip(item)
                 continue
-            # Assigned only when the item is finished: an interrupt may repeat an item, but never skips one.
+            # Assigned only when the item is finished: an interruption may repeat an item, but never skips one.
             if item.note:
                 on_passed(item.number, item.note)
                 progress = replace(progress, number=item.number, passed=progress.passed + 1)
@@ -69,8 +69,8 @@ def run(
 
 
 def _readable(items: Iterator[Item], damage: list[InvalidInput]) -> Iterator[Item]:
-    """Yield the items. If the file turns out to be damaged, the iterator ends there, and the error is appended to
-    `damage` instead of being raised.
+    """Yield the items. If the file is damaged, iteration ends there, and the error is appended to `damage` instead of
+    raised.
     """
     try:
         yield from items

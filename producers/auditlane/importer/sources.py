@@ -1,4 +1,4 @@
-"""Read a file or standard input, plain or gzip, line by line with bounded memory."""
+"""Reads a file or standard input, plain or gzip, line by line with bounded memory."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from typing import Any, BinaryIO, Final, cast
 from auditlane.importer.gunzip import Gunzip
 from auditlane.runtime.errors import InvalidInput
 
-MAX_ITEM_BYTES: Final = 16 << 20  # a longer line or record is rejected without being held in memory
+MAX_ITEM_BYTES: Final = 16 << 20  # size above which a line or record is rejected without being held in memory
 CHUNK_BYTES: Final = 1 << 16
 _GZIP_MAGIC: Final = b"\x1f\x8b"
 _BOM: Final = b"\xef\xbb\xbf"
@@ -27,8 +27,8 @@ _UTF_16: Final = (b"\xff\xfe", b"\xfe\xff", b"{\0", b"\0{", b"[\0", b"\0[")
 class Item:
     """A line, or a record in a document.
 
-    `number` counts from 1. `problem` is the reason why it has no usable text, and `more` is true if several records may
-    be lost. `note` is the reason why it can be skipped without losing an event.
+    `number` counts from 1. `problem` states why it has no usable text, and `more` is true if several records may be
+    lost. `note` states why it can be skipped without losing an event.
     """
 
     number: int
@@ -41,8 +41,7 @@ class Item:
 class Source:
     """An open file or stream. `size` and `position` count bytes on disk, for a progress bar.
 
-    Raises InvalidInput for UTF-16. While reading, it raises InvalidInput where a file is damaged. The data before that
-    is valid.
+    Raises InvalidInput for UTF-16 and, while reading, where a file is damaged. The data before that is valid.
     """
 
     def __init__(self, raw: BinaryIO, size: int | None = None) -> None:
@@ -69,7 +68,7 @@ class Source:
         return data
 
     def lines(self) -> Iterator[Item]:
-        """Yield the lines that are not blank, without surrounding white space."""
+        """Yield the non-blank lines, without surrounding white space."""
         number = 0
         while line := self._line(MAX_ITEM_BYTES + 1):
             number += 1
@@ -114,7 +113,7 @@ def opened(path: str) -> Iterator[Source]:
 
 
 class _Unread(io.RawIOBase):
-    """A stream with the bytes that were already read from its front put back."""
+    """A stream with already read bytes put back at its front."""
 
     def __init__(self, front: bytes, rest: io.BufferedReader) -> None:
         self._front = front
@@ -132,9 +131,7 @@ class _Unread(io.RawIOBase):
 
 
 def _started(data: io.BufferedReader) -> tuple[bytes, io.BufferedReader]:
-    """Return the first two bytes, and a stream that still contains them. A pipe may deliver the two bytes
-    separately.
-    """
+    """Return the first two bytes, which a pipe may deliver separately, and a stream that still contains them."""
     with _reading():
         start = data.read(len(_GZIP_MAGIC))
     return start, _buffered(_Unread(start, data))

@@ -1,5 +1,5 @@
-"""Record events from web frameworks, ORMs and task queues. There is a package for each framework.
+"""Records events from web frameworks, ORMs and task queues, with one package per framework.
 
-Each package imports its framework only when it is used. All of them record through `AuditClient.record`, which never
-raises into the application.
+Each package imports its framework only when used. All of them record through `AuditClient.record`, which never raises
+into the application.
 """

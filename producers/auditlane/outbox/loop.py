@@ -1,4 +1,4 @@
-"""Run a relay until it is stopped. It polls faster while rows arrive, and waits longer while something fails."""
+"""Runs a relay until it is stopped. It polls faster while rows arrive, and waits longer while something fails."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ _FAILED_MAX_S: Final = 30.0
 
 @dataclass(frozen=True, slots=True)
 class Pace:
-    """The pause before the next step, in seconds. Immutable. `after` returns the pace that follows a step."""
+    """The pause before the next step, in seconds. Immutable: `after` returns the next pace."""
 
     poll_s: float
     pause_s: float = 0.0
@@ -89,8 +89,8 @@ class RelayLoop:
 
 
 def drain(relay: Relay, stop: threading.Event) -> Step:
-    """Send rows until there are none left, `stop` is set, or a step fails. Returns the combined result. Raises
-    SQLAlchemy's errors.
+    """Send rows until none are left, `stop` is set, or a step fails. Returns the combined result. Raises SQLAlchemy's
+    errors.
     """
     done = Step()
     while not stop.is_set():

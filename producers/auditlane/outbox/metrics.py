@@ -1,4 +1,4 @@
-"""The metrics of the relay."""
+"""The relay's metrics."""
 
 from __future__ import annotations
 
@@ -23,12 +23,12 @@ class RelayMetrics:
             self._failures.labels(part)
 
     def did(self, step: Step) -> None:
-        """Count the rows of a step."""
+        """Count a step's rows."""
         self._sent.inc(step.sent)
         self._aside.inc(step.set_aside)
 
     def failed(self, part: Literal["database", "kafka"]) -> None:
-        """Count a failed step. Failures of the registry are counted as failures of Kafka."""
+        """Count a failed step. Registry failures are counted as Kafka failures."""
         self._failures.labels(part).inc()
 
     def measure(self, backlog: Backlog) -> None:

@@ -1,4 +1,4 @@
-"""Runs `auditlane outbox relay`, which is a relay with `/metrics` and `/health`."""
+"""Runs `auditlane outbox relay`: a relay with `/metrics` and `/health`."""
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
-"""Send the rows of the outbox to Kafka, and delete rows that Kafka has acknowledged.
+"""Sends outbox rows to Kafka, and deletes rows that Kafka has acknowledged.
 
-If the relay is killed after it sent a row and before it deleted the row, the row is sent again with the same bytes.
-Readers see the event once. A high-water mark on `seq` would lose rows that are committed late, so it is not used.
+If the relay is killed between sending and deleting a row, it sends the row again with the same bytes, and readers see
+the event once. A high-water mark on `seq` is not used, because it would lose rows that are committed late.
 """
 
 from __future__ import annotations
@@ -26,18 +26,16 @@ from auditlane.runtime.errors import (
 )
 from auditlane.sdk import AuditClient
 
-_ATTEMPTS: Final = 5  # maximum number of attempts for a row that Kafka or the registry refuses, before it is set aside
-_LOCKS: Final = 0x61756474  # the class of PostgreSQL's advisory locks: "audt"
+_ATTEMPTS: Final = 5  # maximum number of times that Kafka or the registry may refuse a row before it is set aside
+_LOCKS: Final = 0x61756474  # class of PostgreSQL's advisory locks: "audt"
 _TURN_S: Final = 0.2
 
-Settled = tuple[int, AuditlaneError | None]  # (seq, why it was not delivered)
+Settled = tuple[int, AuditlaneError | None]  # (seq, reason for the failure if it was not delivered)
 
 
 @dataclass(frozen=True, slots=True)
 class Step:
-    """The result of one step. `error` is a failure that a later step may overcome. `more` states whether rows are
-    left.
-    """
+    """One step's result. `error` is a failure that a later step may overcome. `more` is whether rows are left."""
 
     sent: int = 0
     set_aside: int = 0
@@ -45,7 +43,7 @@ class Step:
     error: AuditlaneError | None = None
 
     def followed_by(self, other: Step) -> Step:
-        """Return the combined result of both steps."""
+        """Return both steps' combined result."""
         return Step(
             self.sent + other.sent,
             self.set_aside + other.set_aside,
@@ -61,7 +59,7 @@ class Relay:
         self, engine: Engine, table: Table, client: AuditClient, *, batch: int = 500, ordered: bool = False
     ) -> None:
         """Create a relay that sends at most `batch` rows per transaction. If `ordered`, relays never send rows with the
-        same key at the same time.
+        same key concurrently.
         """
         self._engine = engine
         self._table = table
@@ -87,7 +85,7 @@ class Relay:
         return done
 
     def _encode(self) -> Step:
-        """Encode rows for which the contract was not known in their transaction.
+        """Encode rows for which the contract was unknown in their transaction.
 
         The result is committed before it is sent, so a row is never sent with two encodings.
         """
@@ -124,7 +122,7 @@ class Relay:
                 return Step()
             rows = connection.execute(self._oldest(select(*names).where(*wanted))).all()
             whole = len(rows) == self._batch
-            if bucket is not None:  # rows behind one that is not encoded wait for it
+            if bucket is not None:  # rows behind one that is not encoded have to wait for it
                 rows = rows[: next((at for at, row in enumerate(rows) if row.payload is None), len(rows))]
             sent, refused, error = self._deliver(rows)
             if sent:
@@ -134,9 +132,7 @@ class Relay:
         return Step(len(sent), len(refused), whole and bool(sent), error)
 
     def _deliver(self, rows: Sequence[Row[Any]]) -> tuple[list[int], dict[int, str], AuditlaneError | None]:
-        """Send rows and wait for Kafka. Returns the acknowledged rows, the rows to set aside, and the failure of other
-        rows.
-        """
+        """Send rows and wait for Kafka. Returns acknowledged rows, rows to set aside, and the other rows' failure."""
         settled: SimpleQueue[Settled] = SimpleQueue()
         open_ = 0
         error: AuditlaneError | None = None
@@ -181,16 +177,16 @@ class Relay:
         return True
 
     def _oldest(self, query: Select[Any]) -> Select[Any]:
-        """Return the query for the oldest rows of a batch. It skips rows that another relay has locked."""
+        """Return the query for a batch of the oldest rows, skipping rows locked by another relay."""
         return query.order_by(self._table.c.seq).limit(self._batch).with_for_update(skip_locked=not self._ordered)
 
     @contextmanager
     def _locked(self, connection: Connection, bucket: int | None) -> Iterator[bool]:
-        """Hold the lock of a bucket. Yields False if another relay holds it."""
+        """Hold a bucket's lock. Yields False if another relay holds it."""
         dialect = self._engine.dialect.name
-        if bucket is None or dialect == "sqlite":  # SQLite has one relay
+        if bucket is None or dialect == "sqlite":  # SQLite has only one relay
             yield True
-        elif dialect == "postgresql":  # released by the end of the transaction
+        elif dialect == "postgresql":  # released at the end of the transaction
             yield bool(connection.scalar(select(func.pg_try_advisory_xact_lock(_LOCKS, bucket))))
         else:
             name = f"{self._table.fullname}.{bucket}"

@@ -1,6 +1,4 @@
-"""The row of the outbox. It defines the columns, and converts an event to a row. This module requires neither
-SQLAlchemy nor Django.
-"""
+"""The outbox row: its columns, and the conversion from an event. Requires neither SQLAlchemy nor Django."""
 
 from __future__ import annotations
 
@@ -17,18 +15,18 @@ from auditlane.runtime.errors import InvalidEvent
 from auditlane.sdk.publisher import Prepared
 
 TABLE: Final = "auditlane_outbox"
-BUCKETS: Final = 64  # relays that keep the order lock one bucket at a time; a key is always in the same one
+BUCKETS: Final = 64  # number of buckets; ordered relays lock one at a time, and a key is always in the same one
 ID_LENGTH: Final = 36
 TOPIC_LENGTH: Final = 249  # Kafka's limit
-KEY_LENGTH: Final = 120  # a tenant of 100 characters, `#` and a shard
+KEY_LENGTH: Final = 120  # maximum length: a tenant of 100 characters, `#` and a shard
 
 
 @dataclass(frozen=True, slots=True)
 class OutboxRow:
-    """The values of one row. The column names are those of Debezium's outbox event router.
+    """One row's values. The columns are named as in Debezium's outbox event router.
 
-    `payload` is the Kafka value. If the contract of the tenant was not known in the transaction, `payload` is None. In
-    this case, `event` contains the event as JSON, and the relay encodes it.
+    `payload` is the Kafka value, or None if the tenant's contract was unknown in the transaction. In that case, `event`
+    contains the event as JSON, and the relay encodes it.
     """
 
     id: str
@@ -41,7 +39,7 @@ class OutboxRow:
 
     @classmethod
     def of(cls, prepared: Prepared) -> OutboxRow:
-        """Return the row of a checked event. Raises InvalidEvent if its custom fields cannot be represented in JSON."""
+        """Return a checked event's row. Raises InvalidEvent if JSON cannot represent its custom fields."""
         key = prepared.key.decode()
         event = None if prepared.value is not None else event_text(prepared.event)
         created_at = datetime.now(UTC)
@@ -50,17 +48,17 @@ class OutboxRow:
         )
 
     def values(self) -> dict[str, Any]:
-        """Return the values of the row by column."""
+        """Return the row's values by column."""
         return {name: getattr(self, name) for name in self.__slots__}
 
 
 def bucket_of(key: bytes) -> int:
-    """Return the bucket of a message key. Buckets are numbered from 0 to BUCKETS - 1."""
+    """Return a message key's bucket, from 0 to BUCKETS - 1."""
     return zlib.crc32(key) % BUCKETS
 
 
 def event_text(event: AuditEvent) -> str:
-    """Serialize an event to JSON. Raises InvalidEvent, which names the field, if JSON cannot represent a value."""
+    """Serialize an event to JSON. Raises InvalidEvent, naming the field, if JSON cannot represent a value."""
     values: dict[str, Any] = {name: getattr(event, name) for name in BASE_FIELDS}
     for name, value in (own := event.custom_fields()).items():
         try:
@@ -71,5 +69,5 @@ def event_text(event: AuditEvent) -> str:
 
 
 def event_of(text: str) -> AuditEvent:
-    """Parse an event from its JSON. Raises InvalidEvent."""
+    """Parse an event from JSON. Raises InvalidEvent."""
     return AuditEvent.checked(values_of(json.loads(text)))

@@ -67,13 +67,13 @@ class Outbox:
     def emit(
         self, session: Session | scoped_session[Any] | Connection, event: AuditEvent | None = None, /, **values: Any
     ) -> str:
-        """Add one event to the transaction of the session or connection. Returns the event's id.
+        """Add one event to the session's or connection's transaction, and return the event's id.
 
         Takes the arguments of `AuditClient.emit`. The event is sent if and only if the transaction is committed. An
         event in a savepoint that is rolled back is not sent.
 
-        Raises the errors of `AuditClient.emit` about the event, ConfigError if the connection commits each statement by
-        itself, and SQLAlchemy's errors.
+        Raises the errors of `AuditClient.emit` about the event, ConfigError if the connection autocommits, and
+        SQLAlchemy's errors.
         """
         connection = session if isinstance(session, Connection) else session.connection()
         if "AUTOCOMMIT" in (
@@ -95,6 +95,6 @@ class Outbox:
         /,
         **values: Any,
     ) -> str:
-        """Add one event to the transaction of an asynchronous session or connection, as described for `emit`."""
+        """Add one event to the transaction of an asynchronous session or connection, like `emit`."""
         connection = session if isinstance(session, AsyncConnection) else await session.connection()
         return await connection.run_sync(lambda sync: self.emit(sync, event, **values))

@@ -1,4 +1,4 @@
-"""Read the rows of the outbox, and release rows that were set aside."""
+"""Reads outbox rows, and releases rows that were set aside."""
 
 from __future__ import annotations
 
@@ -21,9 +21,7 @@ _USE: Final = "Use a URL such as postgresql+psycopg://user:password@host/app, ma
 
 @dataclass(frozen=True, slots=True)
 class Backlog:
-    """The rows in the table. `oldest_s` is the age in seconds of the oldest row that is waiting, or 0 if there is
-    none.
-    """
+    """The rows in the table. `oldest_s` is the age in seconds of the oldest waiting row, or 0 without one."""
 
     waiting: int
     set_aside: int
@@ -31,14 +29,14 @@ class Backlog:
 
 
 class OutboxStore:
-    """The rows of one table."""
+    """One table's rows."""
 
     def __init__(self, engine: Engine, table: Table) -> None:
         self.engine = engine
         self.table = table
 
     def backlog(self, now: datetime) -> Backlog:
-        """Return the backlog of the table."""
+        """Return the table's backlog."""
         columns = self.table.c
         counted = select(columns.problem.is_(None), func.count(), func.min(columns.created_at))
         with self.engine.connect() as connection:
@@ -53,7 +51,7 @@ class OutboxStore:
         return Backlog(waiting, found.get(False, (0, None))[0], age_s)
 
     def set_aside(self, limit: int) -> list[dict[str, Any]]:
-        """Return at most `limit` rows that were set aside, oldest first. Each contains its problem."""
+        """Return at most `limit` rows that were set aside, oldest first, each with its problem."""
         columns = self.table.c
         shown = select(columns.seq, columns.id, columns.aggregateid, columns.created_at, columns.problem)
         query = shown.where(columns.problem.is_not(None)).order_by(columns.seq).limit(limit)
@@ -61,7 +59,7 @@ class OutboxStore:
             return [dict(row._mapping) for row in connection.execute(query)]  # noqa: SLF001 - documented name
 
     def retry(self) -> int:
-        """Make all rows that were set aside wait again. Returns the number of rows."""
+        """Make all rows that were set aside wait again. Returns their number."""
         columns = self.table.c
         with self.engine.begin() as connection:
             again = update(self.table).where(columns.problem.is_not(None)).values(problem=None)
@@ -72,7 +70,7 @@ class OutboxStore:
 def opened(settings: Settings) -> Iterator[OutboxStore]:
     """Connect to the outbox.
 
-    Raises ConfigError if the settings are wrong or the table does not exist, or Unavailable if the database cannot be
+    Raises ConfigError if the settings are wrong or the table does not exist, and Unavailable if the database cannot be
     reached.
     """
     engine = engine_of(settings.outbox_url)
@@ -94,7 +92,7 @@ def opened(settings: Settings) -> Iterator[OutboxStore]:
 
 
 def engine_of(url: str) -> Engine:
-    """Return the engine of the database without connecting. Raises ConfigError if the URL does not describe a usable
+    """Return the database's engine without connecting. Raises ConfigError if the URL does not describe a usable
     database.
     """
     name = variable("outbox_url")
@@ -102,7 +100,7 @@ def engine_of(url: str) -> Engine:
         raise ConfigError(f"{name} is not set.", field=name, fix=f"Set it, or pass --url. {_USE}")
     try:
         engine = create_engine(url, pool_pre_ping=True)
-    except (ArgumentError, NoSuchModuleError, ValueError):  # their texts may contain the password
+    except (ArgumentError, NoSuchModuleError, ValueError):  # the errors' texts may contain the password
         raise ConfigError(f"{name} is not a SQLAlchemy URL.", field=name, fix=_USE) from None
     except ModuleNotFoundError as error:
         raise ConfigError(
@@ -114,5 +112,5 @@ def engine_of(url: str) -> Engine:
 
 
 def problem_of(error: SQLAlchemyError) -> str:
-    """Return the first line of the database's text about an error."""
+    """Return the first line of the database's error message."""
     return str(getattr(error, "orig", None) or error).strip().splitlines()[0].rstrip(".")

@@ -1,4 +1,4 @@
-"""Emit audit events with `AuditClient`, and read them with `AuditReader`.
+"""Emits audit events with `AuditClient`, and reads them with `AuditReader`.
 
 The public API is what this package exports. Names that emitting does not need are imported on first use.
 """

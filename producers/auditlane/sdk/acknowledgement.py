@@ -1,4 +1,4 @@
-"""Wait until Kafka has acknowledged an event. The delivery mode `sync` uses this."""
+"""Waits until Kafka has acknowledged an event, for the delivery mode `sync`."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from auditlane.sdk.delivery_tracker import DeliveryTracker
 
 
 class Acknowledgement:
-    """The outcome of one event. Pass it as `on_settled`."""
+    """One event's outcome, to be passed as `on_settled`."""
 
     def __init__(self, tracker: DeliveryTracker) -> None:
         self._tracker = tracker
@@ -15,7 +15,7 @@ class Acknowledgement:
         self._error: AuditlaneError | None = None
 
     def __call__(self, error: AuditlaneError | None) -> None:
-        """Record the outcome. This is called on the delivery thread."""
+        """Record the outcome. Called on the delivery thread."""
         self._error = error
         self._settled = True
         self._tracker.wake()
@@ -23,8 +23,8 @@ class Acknowledgement:
     def wait(self, event_id: str, timeout_s: float, *, spooled: bool) -> None:
         """Return once Kafka has acknowledged the event.
 
-        Raises the error of the event, or KafkaUnavailable after `timeout_s`. After a timeout, an event that is
-        `spooled` is still delivered later.
+        Raises the event's error, or KafkaUnavailable after `timeout_s`. If the event is `spooled`, it is still
+        delivered after a timeout.
         """
         if not self._tracker.wait_until(lambda: self._settled, timeout_s):
             problem = self._tracker.problem

@@ -1,4 +1,4 @@
-"""Record each call to a function as an event."""
+"""Records each call to a function as an event."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ _DENIED_STATUSES: Final = (401, 403)
 
 
 def is_denied(error: BaseException) -> bool:
-    """Return whether an exception means that access was denied, according to its type or its HTTP status."""
+    """Return whether an exception means denied access, judging by its type or its HTTP status."""
     if isinstance(error, PermissionError) or type(error).__name__ in _DENIED_NAMES:
         return True
     if isinstance(error, SystemExit):  # its code is an exit code, not an HTTP status
@@ -41,7 +41,7 @@ def audited(
     metadata: Mapping[str, object] | Callable[..., Mapping[str, object]] | None = None,
     error_text: bool = False,
 ) -> Callable[[Callable[P, R]], Callable[P, R]]:
-    """Return a decorator that records every call of a function. `AuditClient.audited` describes the arguments."""
+    """Return a decorator that records every call to a function. `AuditClient.audited` describes the arguments."""
 
     def decorate(function: Callable[P, R]) -> Callable[P, R]:
         if inspect.isgeneratorfunction(function) or inspect.isasyncgenfunction(function):
@@ -57,7 +57,7 @@ def audited(
             if error is not None:
                 values["exception"] = type(error).__name__
             found: str | None = None
-            try:  # the application's own functions must not fail the call
+            try:  # the application's own functions must not make the call fail
                 values |= _error_text(error) if error_text else {}
                 values |= metadata(*args, **kwargs) if callable(metadata) else metadata or {}
                 found = _text(read_id(args, kwargs))
@@ -115,7 +115,7 @@ def _text(value: object) -> str | None:
 def _reader_of(
     function: Callable[..., object], resource_id: str | Callable[..., object] | None
 ) -> Callable[[Any, Any], object]:
-    """Return a function of a call's arguments that reads the resource's id. Raises ConfigError."""
+    """Return a function that reads the resource's id from a call's arguments. Raises ConfigError."""
     if resource_id is None:
         return lambda args, kwargs: None
     if callable(resource_id):

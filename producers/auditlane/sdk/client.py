@@ -1,4 +1,4 @@
-"""The entry point of the SDK. `AuditClient` takes an event as keywords or as an AuditEvent, checks it and emits it."""
+"""The SDK's entry point. `AuditClient` takes an event as keywords or as an AuditEvent, checks it and emits it."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ from auditlane.sdk.typed_events import filled
 def _documented_signature(function: Callable[..., object]) -> inspect.Signature:
     """Return the signature for help(), notebooks and mocks.
 
-    It is the keyword overload with every parameter optional, since passing an event alone is also valid.
+    This is the keyword overload with every parameter optional, since passing only an event is also valid.
     """
     signature = inspect.signature(get_overloads(function)[-1])
     parameters = dict(signature.parameters)
@@ -283,10 +283,10 @@ class AuditClient(RecordingMethods):
     ) -> str:
         """Emit one event like `emit`. Use this if you wait for each event separately.
 
-        `on_settled(None)` is called once Kafka has acknowledged the event, or `on_settled(error)` if it failed. One of
-        them is called exactly once, on a background thread, unless this method raises. `on_spooled()` is called once
-        the event is on disk, unless it is settled before. `headers` are Kafka headers. Raises InvalidInput for a name
-        that starts with `auditlane.`. `sign` overrides that of the client for this event.
+        `on_settled(None)` is called once Kafka has acknowledged the event, or `on_settled(error)` if it failed. Exactly
+        one of these calls is made, on a background thread, unless this method raises. `on_spooled()` is called once the
+        event is on disk, unless it is settled first. `headers` are Kafka headers; a name that starts with `auditlane.`
+        raises InvalidInput. `sign` overrides the client's for this event.
 
         With `may_ask=False`, the registry is not queried. If a contract that may be stale rejects the event, this
         raises SchemaMayBeStale.
@@ -297,11 +297,10 @@ class AuditClient(RecordingMethods):
         return self._publisher.send(make, on_settled, headers, may_ask=may_ask, sign=sign, on_spooled=on_spooled)
 
     def prepare(self, event: AuditEvent | None = None, /, **values: Any) -> Prepared:
-        """Check and encode one event like `emit`, but do not send it. Pass the result to `send_prepared`, which may
-        happen in another process.
+        """Check and encode one event like `emit`, without sending it. `send_prepared` sends the result, possibly in
+        another process.
 
-        Never waits for a contract that is not cached. In this case, the result does not contain a value. Raises the
-        same errors as `emit`.
+        Never waits for a contract that is not cached: the result then has no value. Raises the same errors as `emit`.
         """
         if event is None:
             fill(values, self._recorder.report_resolver)
@@ -310,7 +309,7 @@ class AuditClient(RecordingMethods):
         return self._publisher.prepare(make, may_wait=False)
 
     def encode(self, event: AuditEvent) -> bytes:
-        """Return the Kafka value of an event. May wait for the registry. Raises the same errors as `emit`."""
+        """Return an event's Kafka value. May wait for the registry. Raises the same errors as `emit`."""
         value = self._publisher.prepare(partial(self._builder.build, event, {}), may_wait=True).value
         assert value is not None
         return value
@@ -322,8 +321,8 @@ class AuditClient(RecordingMethods):
         self._publisher.send_to(topic, key, value, event_id, tenant_of_key(key), on_settled)
 
     def encoded(self, values: dict[str, Any]) -> Encoded | None:
-        """Encode an event from the keyword values of `emit`, and return the argument of `send_encoded`. This is much
-        cheaper than `send`.
+        """Encode an event from `emit`'s keyword values, and return the argument for `send_encoded`. Much cheaper than
+        `send`.
 
         Returns None if the event needs full validation. In that case, create an AuditEvent from the values and pass it
         to `send`, which also reports invalid values. Never waits for the registry. May add the default source to
@@ -353,13 +352,13 @@ class AuditClient(RecordingMethods):
         return self._publisher.knows(tenant)
 
     def patterned(self, tenant: str) -> tuple[tuple[str, int], ...]:
-        """Return the field and number of states of each pattern in the tenant's contract, or () if the contract is not
+        """Return each pattern's field and number of states in the tenant's contract, or () if the contract is not
         cached.
         """
         return self._publisher.encoder(tenant).patterned if self.knows(tenant) else ()
 
     def contract_changed(self, tenant: str | None) -> None:
-        """Invalidate the cached contract of `tenant`, or of every tenant if it is None."""
+        """Invalidate the cached contract of `tenant`, or all contracts if it is None."""
         self._publisher.contract_changed(tenant)
 
     def own_fields(self, tenant: str) -> frozenset[str]:
@@ -377,7 +376,7 @@ class AuditClient(RecordingMethods):
                 result.raise_for_failure()
 
         Returns the outcome of the events since the previous flush, which is true if Kafka has acknowledged all of them.
-        When called in `on_error`, it does not wait. Raises ClientClosed if the client is closed.
+        Does not wait when called in `on_error`. Raises ClientClosed if the client is closed.
         """
         return self._publisher.flush(timeout)
 
@@ -393,13 +392,13 @@ class AuditClient(RecordingMethods):
         given = () if event is None else (event,)
         if not waits and isinstance(tenant, str) and self.knows(tenant):
             return self.emit(*given, **values)
-        import asyncio  # a service without asyncio does not pay for the import
+        import asyncio  # services without asyncio do not pay for the import
 
         return await asyncio.to_thread(self.emit, *given, **values)
 
     async def aflush(self, timeout: float = 30.0) -> FlushResult:
         """Flush like `flush`, without blocking the event loop: `await audit.aflush()`."""
-        import asyncio  # a service without asyncio does not pay for the import
+        import asyncio  # services without asyncio do not pay for the import
 
         return await asyncio.to_thread(self.flush, timeout)
 
@@ -407,7 +406,7 @@ class AuditClient(RecordingMethods):
         """Flush for up to `timeout` seconds, and stop the background threads. The timeout defaults to
         `close_timeout_s`.
 
-        With `spool_dir`, events that Kafka has not acknowledged by then are left to another process. Otherwise, they
+        With `spool_dir`, another process sends the events that Kafka has not acknowledged by then. Without it, they
         fail, and the result counts them. A second call does nothing.
         """
         return self._publisher.close(timeout)
@@ -424,7 +423,7 @@ class AuditClient(RecordingMethods):
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        """Close, and raise if events were not delivered, unless the block itself raised."""
+        """Close, and raise an error if events were not delivered, unless the block itself raised one."""
         result = self.close()
         if kind is None:
             result.raise_for_failure()

@@ -1,6 +1,4 @@
-"""The settings of the SDK. They are read from `AUDITLANE_*` without a settings framework, and all errors are reported
-together.
-"""
+"""The SDK's settings, read from `AUDITLANE_*` without a settings framework. All errors are reported together."""
 
 from __future__ import annotations
 
@@ -20,7 +18,7 @@ from auditlane.runtime.messages import did_you_mean
 from auditlane.sdk.redaction import check_path
 
 PREFIX: Final = "AUDITLANE_"
-_SHORTEST_KEY: Final = 16  # characters; with fewer, the hashed values could be found by trying keys
+_SHORTEST_KEY: Final = 16  # minimum length in characters; hashed values could be found by trying out shorter keys
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -43,33 +41,33 @@ class ClientConfig:
     registry_token: str = field(default="", repr=False)
     registry_ca: str = ""  # path of a PEM file
     registry_refresh_s: float = 30.0
-    registry_wait_ms: int = 5_000  # how long the first event of a tenant may wait for the registry
+    registry_wait_ms: int = 5_000  # how long a tenant's first event may wait for the registry
     topic: str = "audit.events"
     max_event_bytes: int = 524_288
     source: str = ""  # `source` of events that do not set their own
-    shards: Mapping[str, int] = field(default_factory=dict)  # tenant -> number of keys that its events are spread over
-    dedicated_tenants: Set[str] = frozenset()  # tenants with a topic of their own, <topic>.<tenant>
+    shards: Mapping[str, int] = field(default_factory=dict)  # tenant -> number of keys over which its events are spread
+    dedicated_tenants: Set[str] = frozenset()  # tenants with their own topic, <topic>.<tenant>
     compression: Literal["lz4", "zstd"] = "lz4"
     max_block_ms: int = 0
     buffer_bytes: int = 64 << 20
     delivery_timeout_ms: int = 120_000
     close_timeout_s: float = 10.0
     delivery_mode: Literal["fast", "durable", "sync"] = "fast"
-    spool_dir: str = ""  # folder for events that Kafka has not acknowledged; none if empty
+    spool_dir: str = ""  # folder for events that Kafka has not acknowledged; empty for none
     spool_bytes: int = 256 << 20
     spool_full: Literal["block", "drop_oldest", "raise"] = "block"
     spool_sync: Literal["never", "1s", "always"] = "never"
-    catch_all_tenant: str = "unassigned"  # for recorded events without a valid tenant
+    catch_all_tenant: str = "unassigned"  # tenant for recorded events without a valid one
     redact: Set[str] = frozenset()  # paths of values to remove; see `redaction`
     hash_values: Set[str] = frozenset()  # paths of values to replace with a keyed hash
     hash_key: str = field(default="", repr=False)
 
     @classmethod
     def load(cls, environ: Mapping[str, str] | None = None, **given: Any) -> ClientConfig:
-        """Read the options from `environ`, by default `os.environ`. Options in `given` take precedence unless they are
+        """Read the options from `environ`, which defaults to `os.environ`. Options in `given` take precedence unless
         None.
 
-        Raises ConfigError, which lists every missing, invalid or unknown option.
+        Raises ConfigError, listing every missing, invalid or unknown option.
         """
         environ = os.environ if environ is None else environ
         files = secret_files.values(environ, map(variable, SECRETS))
@@ -78,9 +76,9 @@ class ClientConfig:
         return cls(**_checked({name: raw for name, raw in values.items() if raw != "" or name in _REQUIRED}))
 
     def changed(self, **given: Any) -> ClientConfig:
-        """Return a copy with the given options, except options that are None.
+        """Return a copy with the given options, except those that are None.
 
-        Raises ConfigError, which lists every invalid or unknown option.
+        Raises ConfigError, listing every invalid or unknown option.
         """
         return replace(self, **_checked(_given(given)))
 

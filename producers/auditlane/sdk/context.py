@@ -1,7 +1,7 @@
-"""Keep the actor, tenant and address of a request or job, so that code that emits events does not need to know them.
+"""Keeps a request's or job's actor, tenant and address, so that code that emits events does not need to know them.
 
-A context is mutable, and it is read when an event is made. A web framework may therefore enter it when a request
-begins, and fill in the user and the tenant later, from any task or thread of the request.
+A context is mutable, and is read when an event is built. A web framework may therefore enter it when a request begins,
+and fill in the user and the tenant later, from any of the request's tasks or threads.
 """
 
 from __future__ import annotations
@@ -20,7 +20,8 @@ NAMES: Final = (
     *("tenant_id", "actor_id", "actor_type", "actor_name", "on_behalf_of"),
     *("ip", "user_agent", "request_id"),
 )
-_ACTOR: Final = ("actor_type", "actor_name", "on_behalf_of")  # describe `actor_id`, and are taken only together with it
+# describe `actor_id`, so they are taken only together with it
+_ACTOR: Final = ("actor_type", "actor_name", "on_behalf_of")
 _MOST_CHARACTERS: Final = 1_000  # maximum length of a carried value
 _MOST_METADATA: Final = 20  # maximum number of carried values
 
@@ -39,14 +40,14 @@ _current: ContextVar[_Entered | None] = ContextVar("auditlane_context", default=
 
 
 class AuditContext:
-    """The values that events of one request or job have in common. Events made inside inherit the values that they do
+    """Values that the events of one request or job have in common. Events built inside inherit the values that they do
     not set.
 
         with audit.context(tenant="acme", actor="user-17", ip="203.0.113.7"):
             audit.emit(action="document.deleted", resource_id="d-98765")
 
     Contexts nest: values that the inner context does not set are taken from the outer context. Tasks and threads that
-    copy the current `contextvars` context share it, so that a value set later is seen by all of them.
+    copy the current `contextvars` context share it, so they all see a value that is set later.
     """
 
     __slots__ = (*NAMES, "_resolving", "metadata", "resolve")
@@ -89,7 +90,7 @@ class AuditContext:
         self.request_id = request_id
         self.metadata: dict[str, object] = dict(metadata or {})
         self.resolve = resolve
-        self._resolving: set[int] = set()  # ids of the threads on which `resolve` is running
+        self._resolving: set[int] = set()  # ids of threads on which `resolve` is running
 
     def __enter__(self) -> AuditContext:
         _current.set(_Entered(self, _current.get()))
@@ -98,11 +99,11 @@ class AuditContext:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        # Resetting a token could fail, since a different task may exit the context, for example in a streamed response.
+        # Resetting a token could fail, since another task may exit the context, for example in a streamed response.
         _current.set(_without(self, _current.get()))
 
     def add_to(self, values: dict[str, Any], report: Report) -> None:
-        """Add the values known at this point to those of the outer context, as keywords of `emit`.
+        """Add the values known so far, as keywords of `emit`, to those of the outer context.
 
         Errors raised by a resolver are passed to `report`.
         """
@@ -126,7 +127,7 @@ class AuditContext:
 
 
 def _without(context: AuditContext, entered: _Entered | None) -> _Entered | None:
-    """Return the entered contexts except this one, which is usually the innermost."""
+    """Return the entered contexts without this one, which is usually the innermost."""
     if entered is None:
         return None
     if entered.context is context:
@@ -145,7 +146,7 @@ def current() -> AuditContext | None:
 
 
 def known_values(report: Report) -> dict[str, Any]:
-    """Return the values of the current context and of OpenTelemetry's current span, as keywords of `emit`."""
+    """Return the current context's values, and those of OpenTelemetry's current span, as keywords of `emit`."""
     values: dict[str, Any] = {}
     contexts = []
     entered = _current.get()
@@ -180,7 +181,7 @@ def fill(values: dict[str, Any], report: Report) -> None:
 
 
 def carried() -> dict[str, str]:
-    """Return the current values as text of bounded size, for the headers of a message. `restored` reads them."""
+    """Return the current values as text of bounded size, for a message's headers. `restored` reads them."""
     values = known_values(lambda _: None)
     metadata = values.pop("metadata", {})
     texts = {name: str(value)[:_MOST_CHARACTERS] for name, value in values.items()}
@@ -201,9 +202,7 @@ def restored(values: Mapping[str, str]) -> AuditContext:
 
 
 def texts_of(metadata: Mapping[Any, object]) -> dict[str, str]:
-    """Convert the metadata's names and values with `text_of`. Nearly all of them are ASCII text, which needs no
-    conversion.
-    """
+    """Convert the metadata's names and values with `text_of`. Most are ASCII text, which needs no conversion."""
     items: list[tuple[Any, Any]] = list(metadata.items())
     for name, value in items:
         if type(name) is not str or type(value) is not str or not (name.isascii() and value.isascii()):
@@ -212,7 +211,7 @@ def texts_of(metadata: Mapping[Any, object]) -> dict[str, str]:
 
 
 def text_of(value: object) -> str:
-    """Return a metadata value as text. Text is returned unchanged, and any other value in the form of `plain_value`."""
+    """Return a metadata value as text. Text stays unchanged; any other value is in the form of `plain_value`."""
     if isinstance(value, str):
         return value if value.isascii() else value.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
     shown = plain_value(value)

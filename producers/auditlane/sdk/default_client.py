@@ -14,13 +14,13 @@ from auditlane.sdk.context import AuditContext
 from auditlane.sdk.diff import diff
 from auditlane.sdk.logs import log_later
 
-_lock = threading.RLock()  # a signal handler may need the client while it is being created
+_lock = threading.RLock()  # reentrant, since a signal handler may need the client while it is being created
 _client: AuditClient | None = None
 _warned = False
 
 
 def default_client() -> AuditClient:
-    """Return the default client of the process. The first call creates it from the environment. Raises ConfigError."""
+    """Return the process's default client, which the first call creates from the environment. Raises ConfigError."""
     global _client
     if (client := _client) is not None:
         return client
@@ -35,14 +35,14 @@ def default_client() -> AuditClient:
 
 
 def set_default_client(client: AuditClient | None) -> None:
-    """Use this client as the default. If it is None, the next use creates one from the environment."""
+    """Use this client as the default. None makes the next use create one from the environment."""
     global _client, _warned
     with _lock:
         _client, _warned = client, False
 
 
 def _available() -> AuditClient | None:
-    """Return the default client. If it cannot be created, return None and log that once."""
+    """Return the default client, or None if it cannot be created, which is logged once."""
     global _warned
     try:
         return default_client()
@@ -62,7 +62,7 @@ os.register_at_fork(after_in_child=_after_fork)
 
 
 class _DefaultClient:
-    """A proxy for the default client. Importing it requires no settings, and `record` never raises here either."""
+    """A proxy for the default client. Importing it requires no settings; `record` never raises here either."""
 
     context = AuditContext
     diff = staticmethod(diff)

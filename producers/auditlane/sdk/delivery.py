@@ -1,7 +1,7 @@
-"""Deliver events to Kafka. A librdkafka producer sends them, and a thread polls it and reports to the tracker.
+"""Delivers events to Kafka. A librdkafka producer sends them, and a thread polls it and reports to the tracker.
 
-Where gevent or eventlet have replaced threads, it is a green thread. Blocking inside librdkafka would then stop all
-other threads, so it polls without waiting and sleeps in Python.
+Under gevent and eventlet, that thread is a green thread. Blocking inside librdkafka would then stop all other threads,
+so it polls without waiting and sleeps in Python.
 """
 
 # ruff: noqa: SLF001  librdkafka's names for its own errors start with an underscore
@@ -26,15 +26,15 @@ from auditlane.sdk.logs import log_later
 from auditlane.sdk.outage import REPEAT_S, Away, Back, Outage
 from auditlane.sdk.results import Failure
 
-_POLL_S: Final = 0.2  # a delivery report ends a poll early; this bounds only how soon `stop` is noticed
-_GREEN_POLL_S: Final = 0.01  # poll interval of a green thread while events are in flight
-_GREEN_IDLE_S: Final = 0.05  # poll interval of a green thread while no events are in flight
-_PROBE_S: Final = 1.0  # time limit for a request that checks whether Kafka is back
-_GREEN_PROBE_S: Final = 0.1  # time limit for that request where it blocks all green threads
-_MESSAGE_OVERHEAD: Final = 65_536  # bytes for key, headers and batch in addition to the largest event
-# (error, event id); the id is None for a connection error.
+_POLL_S: Final = 0.2  # delivery reports end a poll early, so this bounds only how soon `stop` is noticed
+_GREEN_POLL_S: Final = 0.01  # a green thread's poll interval while events are in flight
+_GREEN_IDLE_S: Final = 0.05  # a green thread's poll interval while no events are in flight
+_PROBE_S: Final = 1.0  # time limit for checking whether Kafka is back
+_GREEN_PROBE_S: Final = 0.1  # time limit for that check where it blocks all green threads
+_MESSAGE_OVERHEAD: Final = 65_536  # in bytes, for key, headers and batch, besides the largest event
+# (error, event id); the id is None for connection errors.
 OnError = Callable[[AuditlaneError, str | None], None]
-# The outcome of one event: None when Kafka has acknowledged it.
+# One event's outcome: None once Kafka has acknowledged it.
 OnSettled = Callable[[AuditlaneError | None], None]
 
 
@@ -44,7 +44,7 @@ def thread_starter() -> object:
 
 
 def _threads_are_green() -> bool:
-    """Return whether gevent or eventlet have replaced threads. A thread that blocks outside Python then stops all
+    """Return whether gevent or eventlet has replaced threads. A thread that blocks outside Python then stops all
     others.
 
     Also true under some debuggers, which does no harm.
@@ -55,7 +55,7 @@ def _threads_are_green() -> bool:
 def producer_options(config: ClientConfig) -> dict[str, Any]:
     """Return librdkafka's options for an idempotent producer that waits for all in-sync replicas.
 
-    `kafka_extra` takes precedence. ClientConfig rejects any option that weakens guarantees.
+    `kafka_extra` takes precedence. ClientConfig has rejected options that weaken guarantees.
     """
     return {
         "bootstrap.servers": config.kafka_bootstrap,
@@ -65,7 +65,7 @@ def producer_options(config: ClientConfig) -> dict[str, Any]:
         "delivery.timeout.ms": config.delivery_timeout_ms,
         "linger.ms": 5,
         "queue.buffering.max.kbytes": max(1, config.buffer_bytes // 1024),
-        "queue.buffering.max.messages": 0,  # the buffer is limited in bytes only
+        "queue.buffering.max.messages": 0,  # the buffer is limited only in bytes
         "message.max.bytes": max(1_000_000, config.max_event_bytes + _MESSAGE_OVERHEAD),
         **config.kafka_extra,
     }
@@ -82,7 +82,7 @@ class Delivery:
         self.fatal: AuditlaneError | None = None
         self._stopping = False
         self._outage = Outage()
-        self._warned: dict[int, float] = {}  # transient errors by code: when each was last logged
+        self._warned: dict[int, float] = {}  # when each transient error, by code, was last logged
         options = producer_options(config) | {"error_cb": self._on_kafka_error}
         logger = _LibrdkafkaLog(everything="debug" in config.kafka_extra)
         self.producer: Producer = librdkafka.client(Producer, options, logger=logger)
@@ -101,7 +101,7 @@ class Delivery:
     ) -> None:
         """Hand one event to librdkafka.
 
-        Raises BufferFull if the buffer stays full for `max_block_ms`. In that case the event was not accepted.
+        Raises BufferFull if the buffer stays full for `max_block_ms`. The event was then not accepted.
         """
         tracker, size = self._tracker, len(value)
         epoch = tracker.open(size)
@@ -134,20 +134,20 @@ class Delivery:
     ) -> None:
         """Hand one event to librdkafka. The poll thread calls `on_report` with the outcome.
 
-        The tracker does not count the event. Raises BufferError if the buffer is full, or KafkaException.
+        The tracker does not count the event. Raises BufferError if the buffer is full, and KafkaException.
         """
         self.producer.produce(topic, value, key, on_delivery=partial(self._reported, on_report), headers=headers)
 
     def _reported(
         self, on_report: Callable[[KafkaError | None], None], error: KafkaError | None, message: Message
     ) -> None:
-        """Handle the delivery report of an event."""
+        """Handle an event's delivery report."""
         if error is None and self._outage.possible:
             self._report_outage(self._outage.recovered(time.monotonic()))
         on_report(error)
 
     def _wait_for_room(self, deadline: float) -> float:
-        """Wait a moment, and return the deadline. A deadline of 0 is replaced with `max_block_ms` from now.
+        """Wait a moment, and return the deadline. A deadline of 0 is replaced by `max_block_ms` from now.
 
         Raises BufferFull once the deadline has passed.
         """
@@ -159,8 +159,8 @@ class Delivery:
         return deadline
 
     def is_this_thread(self) -> bool:
-        """Return whether the caller runs on the poll thread. It frees the buffer, so it must never wait for the
-        buffer.
+        """Return whether the caller runs on the poll thread, which frees the buffer and therefore must never wait for
+        it.
         """
         return threading.current_thread() is self._thread
 
@@ -197,7 +197,7 @@ class Delivery:
         error: KafkaError | None,
         message: Message,
     ) -> None:
-        """Handle the delivery report of one event."""
+        """Handle one event's delivery report."""
         if error is None:
             self._tracker.settle(epoch, None, size)
             if self._outage.possible:
@@ -210,12 +210,12 @@ class Delivery:
         if on_settled:
             _call(on_settled, failure.error)
         if self._on_error is None and isinstance(failure.error, KafkaUnavailable):
-            self._outage.count_lost()  # the log messages about the outage include this count
+            self._outage.count_lost()  # so that the outage's log messages include this event
         else:
             report_error(self._on_error, failure.error, event_id)
 
     def _on_kafka_error(self, error: KafkaError) -> None:
-        """Handle a connection error, which is transient unless it is fatal or an outage."""
+        """Handle a connection error, which is transient unless it is fatal or part of an outage."""
         if error.fatal():
             self.fatal = DeliveryFailed(
                 f"The Kafka producer stopped after a fatal error: {error.str()}.",
@@ -234,7 +234,9 @@ class Delivery:
             log_later(logging.WARNING, "Kafka: %s", error.str())
 
     def _check_outage(self, now: float) -> None:
-        """Probe Kafka from time to time during an outage. Without events in flight, nothing else shows a recovery."""
+        """Probe Kafka from time to time during an outage. Without events in flight, nothing else would show that it is
+        back.
+        """
         if self._outage.is_probe_due(now) and not self._stopping:
             try:
                 timeout_s = _GREEN_PROBE_S if _threads_are_green() else _PROBE_S
@@ -287,7 +289,7 @@ class Delivery:
 
 
 def report_error(on_error: OnError | None, error: AuditlaneError, event_id: str | None) -> None:
-    """Pass an error to `on_error`, or log it if there is none. Never raises."""
+    """Pass an error to `on_error`, or log it without one. Never raises."""
     if on_error is None:
         log_later(logging.ERROR, "%s", error)
     else:
@@ -295,7 +297,7 @@ def report_error(on_error: OnError | None, error: AuditlaneError, event_id: str 
 
 
 def _call(callback: Callable[..., None], *arguments: object) -> None:
-    """Call an application's function. An exception that it raises is caught, so that the thread does not end."""
+    """Call a function of the application. Exceptions are caught, so that the thread does not end."""
     try:
         callback(*arguments)
     except Exception as error:
@@ -307,8 +309,8 @@ def _lost_text(lost: int) -> str:
 
 
 class _LibrdkafkaLog:
-    """Receives librdkafka's log lines on the poll thread. Drops lines about connections, which the report of the outage
-    covers.
+    """Receives librdkafka's log lines on the poll thread. Lines about connections are dropped, since outages are
+    reported separately.
     """
 
     def __init__(self, *, everything: bool) -> None:

@@ -1,7 +1,7 @@
-"""Track the delivery of every event that was handed to Kafka. A tracker outlives the producers that report to it.
+"""Tracks the delivery of every event handed to Kafka. A tracker outlives the producers that report to it.
 
-Events are counted by epoch, and a flush starts a new epoch. It therefore waits for the events emitted before it, and
-not for events that other threads emit in the meantime.
+Events are counted by epoch, and a flush starts a new epoch. It therefore waits for the events emitted before it, but
+not for those that other threads emit in the meantime.
 
 The lock protects against other threads only. A signal handler that emits may interrupt a thread that already holds the
 lock, so each update is one statement without a call: Python runs handlers only at calls and loops.
@@ -24,8 +24,8 @@ KEPT_FAILURES: Final = 100
 class Epoch:
     """Counts the events between two flushes.
 
-    `open` counts events without a delivery report, and `in_hand` counts the main thread's events that have not been
-    handed to Kafka yet.
+    `open` counts events without a delivery report, and `in_hand` the main thread's events that have not been handed to
+    Kafka yet.
     """
 
     __slots__ = ("in_hand", "open")
@@ -38,16 +38,16 @@ class Epoch:
 class DeliveryTracker:
     """Tracks the delivery of a client's events. Thread-safe, and safe in signal handlers.
 
-    `problem` is the reason why deliveries stall. The next acknowledgement clears it.
+    `problem` is the reason why deliveries stall, until the next acknowledgement.
     """
 
     def __init__(self) -> None:
         self._lock = threading.RLock()
         self._changed = threading.Condition(self._lock)
-        self._waiting = 0  # threads that wait for `_changed`
+        self._waiting = 0  # number of threads that wait for `_changed`
         self._main = threading.main_thread().ident
         self._epoch = Epoch()
-        self._earlier: list[Epoch] = []  # epochs that a flush has ended, with events that still have no report
+        self._earlier: list[Epoch] = []  # epochs ended by a flush that have events without a report
         self._delivered = 0  # this and the next two count since the last flush
         self._failed_count = 0
         self._failed: list[Failure] = []
@@ -55,7 +55,7 @@ class DeliveryTracker:
         self.emitted = 0
         self.delivered = 0
         self.failed = 0
-        self.failures: defaultdict[str, int] = defaultdict(int)  # failed events by the error's code
+        self.failures: defaultdict[str, int] = defaultdict(int)  # number of failed events by error code
         self.emitted_bytes = 0
         self.pending_bytes = 0
         self.flushes = 0
@@ -119,7 +119,7 @@ class DeliveryTracker:
                 self._changed.notify_all()
 
     def wait_for_room(self, timeout_s: float) -> None:
-        """Wait until any event is settled, for at most `timeout_s`."""
+        """Wait until some event is settled, for at most `timeout_s`."""
         with self._changed:
             self._wait(timeout_s)
 
@@ -138,7 +138,7 @@ class DeliveryTracker:
         return True
 
     def wake(self) -> None:
-        """Make waiting threads check their conditions."""
+        """Make waiting threads check their conditions again."""
         with self._changed:
             self._changed.notify_all()
 

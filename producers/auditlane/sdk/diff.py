@@ -1,7 +1,7 @@
-"""Compare an object before and after a change, and return the differences in a readable form.
+"""Compares an object before and after a change, and returns the differences in a readable form.
 
-Objects are read without side effects. Only attributes that are already loaded are read, and no query is made. Values
-are bounded in size, and those under keys that look like secrets are masked.
+Objects are read without side effects: only attributes that are already loaded are read, and no query is made. Values
+are bounded in size, and masked under keys that look like secrets.
 """
 
 from __future__ import annotations
@@ -25,12 +25,12 @@ from pydantic import BaseModel, SecretBytes, SecretStr
 MASKED: Final = "[masked]"
 MASKED_CHANGE: Final = "[masked, changed]"
 _MOST_CHARACTERS: Final = 1_000  # maximum length of a string
-_MOST_ITEMS: Final = 100  # maximum size of a list or object
+_MOST_ITEMS: Final = 100  # maximum number of items in a list or object
 _MOST_VALUES: Final = 2_000  # maximum number of values in one state
 _MOST_DEPTH: Final = 8
-_LONGEST_JSON: Final = 1 << 20  # longest JSON text that is parsed, in characters
+_LONGEST_JSON: Final = 1 << 20  # maximum length in characters of JSON text that is parsed
 _JSON_BEGINS: Final = frozenset("{[")
-_MOST_TOTAL: Final = 64 << 10  # characters of text in one state, in total
+_MOST_TOTAL: Final = 64 << 10  # maximum total number of characters in one state's texts
 _WORD_START: Final = re.compile(
     r"(?<=[a-z0-9])(?=[A-Z])|[^A-Za-z0-9]+"
 )  # splits `apiKey`, `api-key` and `api key` into words
@@ -47,7 +47,7 @@ Mask = Callable[[str], bool]
 
 
 class Changes(TypedDict, total=False):
-    """The differences between two states, as the keywords `before` and `after` of `emit`."""
+    """Differences between two states, as the keywords `before` and `after` of `emit`."""
 
     before: dict[str, Any]
     after: dict[str, Any]
@@ -89,9 +89,9 @@ def diff(before: object, after: object, *, mask: Iterable[str] = (), ignore: Col
 
 
 def plain_value(value: object) -> Any:
-    """Return a value in a form that JSON can represent, bounded in size. Unlike `json_text`, this accepts every value.
+    """Return a value in a form that JSON can represent, bounded in size. Unlike `json_text`, this accepts any value.
 
-    A value that JSON cannot represent is replaced by the name of its type in angle brackets.
+    A value that JSON cannot represent becomes its type's name in angle brackets.
     """
     return _Reader().read(value, 0)
 
@@ -104,7 +104,7 @@ def _looks_secret(name: str) -> bool:
 def _same(left: Any, right: Any) -> frozenset[Any]:
     """Return the fields whose plain values are the same in both states.
 
-    Nearly all fields are equal, and equal fields need not be read further.
+    Most fields are equal, and equal fields need not be read further.
     """
     return frozenset(
         name
@@ -156,7 +156,7 @@ def _masked(value: Any, is_secret: Mask) -> Any:
 
 
 class _Shortened(str):
-    """The shortened form of a value. Two shortened values are equal only if the full values are."""
+    """A value's shortened form. Two of them are equal only if the full values are."""
 
     __slots__ = ("whole",)
     whole: object
@@ -181,16 +181,14 @@ _ABSENT: Final[Any] = _Absent()
 
 
 class _Reader:
-    """Reads one state. It counts the values that it has read, so that a huge or cyclic object yields a bounded
-    result.
-    """
+    """Reads one state. It counts the values read, so that a huge or cyclic object yields a bounded result."""
 
     __slots__ = ("characters", "open", "values")
 
     def __init__(self) -> None:
         self.characters = _MOST_TOTAL
         self.values = _MOST_VALUES
-        self.open: set[int] = set()  # ids of the containers that are being read
+        self.open: set[int] = set()  # ids of the containers being read
 
     def read(self, value: object, depth: int) -> Any:  # noqa: C901 - a table of types
         self.values -= 1
@@ -286,8 +284,8 @@ class _Reader:
 def _fields(value: Any, *, value_is_state: bool = False) -> object:
     """Return the fields of an object as a mapping. A value without fields is returned unchanged.
 
-    A plain object inside a state is shown only by its type, since its attributes may be anything. The state itself may
-    be a plain object.
+    A plain object inside a state is shown only by its type, since its attributes may be anything, but the state itself
+    may be a plain object.
     """
     if isinstance(value, Mapping):
         return value

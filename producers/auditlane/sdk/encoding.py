@@ -1,4 +1,4 @@
-"""Check an event against one schema version of its tenant's contract, and encode it for Kafka."""
+"""Checks an event against one schema version of its tenant's contract, and encodes it for Kafka."""
 
 from __future__ import annotations
 
@@ -38,16 +38,16 @@ class Encoder:
     contract: TenantContract
     own: dict[str, Field]
     ruled: tuple[Field, ...]
-    absent: tuple[str, ...]  # base fields that this version lacks
-    defaults: dict[str, Any]  # custom field -> its default, unless that is null
+    absent: tuple[str, ...]  # base fields missing from this version
+    defaults: dict[str, Any]  # custom field -> its default, unless null
     unfit: dict[str, str]  # custom field -> why workers would reject its default
-    size: int  # characters in the schema's text
-    patterned: tuple[tuple[str, int], ...]  # (field, states of its pattern)
+    size: int  # length of the schema's text in characters
+    patterned: tuple[tuple[str, int], ...]  # (field, number of its pattern's states)
     plain: PlainEncoder | None  # encodes most events much faster; None if the base fields do not come first
 
     @classmethod
     def parse(cls, subject: str, schema_id: int, text: str) -> Encoder:
-        """Parse the text of a registered schema. Raises RegistryRefused if it does not describe an event."""
+        """Parse a registered schema's text. Raises RegistryRefused if it does not describe an event."""
         try:
             contract = TenantContract.parse(text)
             schema = fastavro.parse_schema(json.loads(text))
@@ -74,7 +74,7 @@ class Encoder:
         )
 
     def encode(self, event: AuditEvent, max_event_bytes: int) -> bytes:
-        """Return the framed Kafka value. Raises InvalidEvent, which names the field, or EventTooLarge."""
+        """Return the framed Kafka value. Raises InvalidEvent, naming the field, or EventTooLarge."""
         if self.plain is not None and type(event) is AuditEvent:
             done = self.plain.encode(event.__dict__, time.time_ns() // 1_000, max_event_bytes)
             if done is not None:
@@ -110,7 +110,7 @@ class Encoder:
         return frame(self.schema_id, datum)
 
     def _fill(self, record: dict[str, Any], event: AuditEvent) -> None:
-        """Add the defaults of omitted fields. The defaults will be stored, so the rules apply to them too."""
+        """Add the defaults of omitted fields. They will be stored, so the rules apply to them too."""
         whole = isinstance(event.fields, StoredFields) and event.fields.whole
         for name, default in self.defaults.items():
             if name in record:
@@ -147,7 +147,9 @@ class Encoder:
             raise InvalidEvent(f"{name} {error}.", field=name, fix=_compare(name, event)) from None
 
     def _check_absent(self, record: dict[str, Any]) -> None:
-        """Reject values of base fields that the tenant's older contract lacks, since they would be dropped silently."""
+        """Reject values of base fields missing from the tenant's older contract, since they would be dropped
+        silently.
+        """
         for name in self.absent:
             if record.pop(name) != _DEFAULTS.get(name):
                 raise InvalidEvent(
@@ -158,7 +160,7 @@ class Encoder:
 
 
 def _sync(name: str, event: AuditEvent) -> str:
-    """Return a fix that registers a field declared by the event's class, or "" if the class declares no such field."""
+    """Return a fix that registers a field declared in the event's class, or "" if it declares no such field."""
     if not event.declares(name):
         return ""
     command = f"auditlane schema sync {_module(event)} --tenant {event.tenant_id}"

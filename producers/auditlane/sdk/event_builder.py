@@ -1,4 +1,4 @@
-"""Build a checked event from the arguments of `emit`."""
+"""Builds a checked event from the arguments of `emit`."""
 
 from __future__ import annotations
 
@@ -32,12 +32,12 @@ class EventBuilder:
         return self._redaction is not None
 
     def complete(self, values: dict[str, Any]) -> None:
-        """Add the client's default source to keywords of `emit`."""
+        """Add the client's default source to the keywords of `emit`."""
         if self._source:
             values.setdefault("source", self._source)
 
     def build(self, event: AuditEvent | None, values: dict[str, Any]) -> AuditEvent:
-        """Return the given event, or one made from the keywords. The latter changes `values`. Raises InvalidEvent."""
+        """Return the given event, or one built from the keywords, which changes `values`. Raises InvalidEvent."""
         if event is None:
             if not values.keys() <= _NAMED:
                 own = {name: values.pop(name) for name in list(values) if name not in _NAMED and name != "fields"}
@@ -69,11 +69,11 @@ class EventBuilder:
 
 
 def suggest(error: InvalidEvent, values: Mapping[str, Any], known_fields: Callable[[], Iterable[str]]) -> None:
-    """Add the likely spelling of a misspelt keyword to the error. A type checker does not notice it, since it could be
-    a custom field.
+    """Add the likely spelling of a misspelt keyword to the error. A type checker cannot find it, since it could be a
+    custom field.
 
-    `known_fields` returns the names of the tenant's custom fields that are cached. `send` omits this step, since it
-    takes a fraction of a millisecond and a gateway may reject events by the thousand.
+    `known_fields` returns the cached names of the tenant's custom fields. `send` omits this step, since it takes a
+    fraction of a millisecond, and a gateway may reject thousands of events.
     """
     if error.field == "tenant_id" and "tenant_id" not in values:
         error.fix = error.fix or _TENANT

@@ -1,4 +1,4 @@
-"""The fields of an event that the methods of known actions take as keywords."""
+"""Event fields that the methods for known actions take as keywords."""
 
 from __future__ import annotations
 

@@ -1,6 +1,4 @@
-"""Export a log to a file. An export job creates the file, which is then downloaded. An interrupted export is
-resumed.
-"""
+"""Exports a log to a file. An export job creates the file, which is then downloaded. An interrupted export resumes."""
 
 from __future__ import annotations
 
@@ -18,13 +16,13 @@ from auditlane.runtime.errors import AuditlaneError, Conflict, NotFound, Unavail
 from auditlane.sdk.http import Http, unavailable_if_broken
 
 _CHUNK_BYTES: Final = 1 << 18
-_MAX_FAILURES: Final = 6  # consecutive requests without a byte received
+_MAX_FAILURES: Final = 6  # number of consecutive requests without a byte received after which an export fails
 
 
 @dataclass(frozen=True, slots=True)
 class ExportProgress:
-    """The progress of an export, `done` of `total`. The unit is events while the service creates the file, and bytes
-    while it is downloaded.
+    """An export's progress, `done` of `total`: in events while the service creates the file, in bytes during the
+    download.
     """
 
     what: Literal["making", "downloading"]
@@ -48,7 +46,7 @@ class Download:
         self._poll_s = poll_s
 
     def run(self, *, resume: bool) -> int:
-        """Export, and return the number of events. The file appears when it is complete.
+        """Export, and return the number of events. The file appears only when complete.
 
         Raises the service's errors, and OSError if the file cannot be written.
         """
@@ -70,7 +68,7 @@ class Download:
         return int(job["rows"])
 
     def _resumable_job(self) -> str | None:
-        """Return the id of the job of an earlier attempt at the same export, if the service still has it."""
+        """Return the job id of an earlier attempt at the same export, if the service still has the job."""
         try:
             state = json.loads(self._state.read_text())
             if state["request"] != self._digest():

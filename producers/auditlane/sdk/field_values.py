@@ -1,4 +1,4 @@
-"""Convert values of custom fields to the form that Avro's encoder accepts."""
+"""Converts values of custom fields to the form that Avro's encoder accepts."""
 
 from __future__ import annotations
 
@@ -13,8 +13,8 @@ _INT_RANGES: Final = {"int": 31, "long": 63}
 
 
 def converted(field: Field, value: Any) -> Any:
-    """Return the value in Avro's form. Raises ValueError. Its message continues a sentence that starts with the field's
-    name.
+    """Return the value in Avro's form. Raises ValueError with a message that continues a sentence starting with the
+    field's name.
     """
     if value is None:
         if field.nullable:
@@ -47,7 +47,7 @@ def converted(field: Field, value: Any) -> Any:
 
 
 def _number(kind: str, value: int | float) -> float:
-    """Round the number to the precision in which it is stored, since rules apply to the values that readers see."""
+    """Round the number to its stored precision, since rules apply to the values that readers see."""
     try:
         return float(as_stored(kind, value))
     except OverflowError:
@@ -65,7 +65,7 @@ def _time(value: Any) -> datetime:
 
 
 def _text(value: Any) -> str:
-    """Return text unchanged, and lists and objects as JSON text, the form in which a contract carries them."""
+    """Return text unchanged, and lists and objects as JSON text, which is their form in a contract."""
     if isinstance(value, (dict, list)):
         value = json_text(value)
     if not isinstance(value, str):

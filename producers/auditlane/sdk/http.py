@@ -1,4 +1,4 @@
-"""Send requests to `auditlane serve`. The client authenticates, renews tokens, and raises the service's problems as
+"""Sends requests to `auditlane serve`. The client authenticates, renews tokens, and raises the service's problems as
 errors.
 """
 
@@ -31,8 +31,8 @@ class Http:
     def __init__(
         self, url: str, *, token: str, client_id: str, secret: str, tenant: str, timeout_s: float, ca: str
     ) -> None:
-        """Store the options without sending anything. Raises ConfigError if the URL is invalid or there is no
-        credential.
+        """Store the options without sending anything. Raises ConfigError if the URL is invalid or the credential is
+        missing.
         """
         try:
             self._url = validators.http_url(url.strip()).rstrip("/")
@@ -49,12 +49,12 @@ class Http:
         _instances.add(self)
 
     def after_fork(self) -> None:
-        """Create the lock and the connections. A forked child must not share its parent's."""
+        """Create the lock and the connections anew, since a forked child must not share its parent's."""
         self._lock = threading.Lock()
         self._pool = urllib3.PoolManager(timeout=self._timeout_s, ca_certs=self._ca or None, maxsize=4)
 
     def json(self, method: str, path: str, *, fields: Pairs = (), body: Any = None) -> Any:
-        """Send a request, and return the response's JSON, or None if it has no body. Raises the service's errors, or
+        """Send a request, and return the response's JSON, or None without a body. Raises the service's errors, and
         Unavailable if it does not respond.
         """
         response = self.send(method, path, fields=fields, body=body)
@@ -70,10 +70,10 @@ class Http:
         headers: Mapping[str, str] | None = None,
         stream: bool = False,
     ) -> urllib3.BaseHTTPResponse:
-        """Send a request, and return its successful response. With `stream`, the body is not read yet. An expired token
-        is renewed.
+        """Send a request, and return the successful response. An expired token is renewed. With `stream`, the body is
+        not read yet.
 
-        Raises the service's errors, or Unavailable if it does not respond.
+        Raises the service's errors, and Unavailable if it does not respond.
         """
         token = self._token or self._renewed_token("")
         response = self._send_once(method, path, token, fields, body, headers, stream=stream)
@@ -111,7 +111,7 @@ class Http:
             )
 
     def _renewed_token(self, old: str) -> str:
-        """Fetch a new token for the client's key, unless another thread has already replaced `old`."""
+        """Fetch a new token with the client's key, unless another thread has already replaced `old`."""
         if self._key is None:
             raise Unauthenticated("The service rejected the token.", fix="Get a new token.")
         with self._lock:
@@ -136,7 +136,7 @@ os.register_at_fork(after_in_child=_after_fork)
 
 
 class unavailable_if_broken:  # noqa: N801 - a context manager
-    """Raise connection errors as Unavailable."""
+    """Raises connection errors as Unavailable."""
 
     def __enter__(self) -> None:
         return None
@@ -149,8 +149,8 @@ class unavailable_if_broken:  # noqa: N801 - a context manager
 
 
 def error_of(status: int, body: bytes) -> AuditlaneError:
-    """Return the error for a response's problem (RFC 9457). It is chosen by the problem's code, or by `status` if the
-    code is unknown.
+    """Return the error for a response's problem (RFC 9457), chosen by the problem's code, or by `status` for an unknown
+    code.
     """
     try:
         problem = json.loads(body)

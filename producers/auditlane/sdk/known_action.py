@@ -1,5 +1,5 @@
-"""Code that the methods of known actions share. It converts metadata to text, and sets defaults that the caller's
-fields override.
+"""Code shared by the methods for known actions: conversion of metadata to text, and defaults that the caller's fields
+override.
 """
 
 from __future__ import annotations
@@ -17,11 +17,11 @@ if TYPE_CHECKING:
 
 Number = int | float
 Time = datetime | str
-Texts = Iterable[str]  # a string is one item
+Texts = Iterable[str]  # a string counts as one item
 
 
 class KnownActions:
-    """The actions of one noun, whose methods emit through a client."""
+    """The actions on one noun, whose methods emit through a client."""
 
     __slots__ = ("_client",)
 
@@ -40,11 +40,11 @@ class KnownActions:
     ) -> str:
         """Emit an event. The caller's fields take precedence over the defaults, and its metadata over the keywords.
 
-        `masks` names the metadata keys to mask. Keys that the client hashes are not masked, since masked values would
-        often have the same hash.
+        `masks` names metadata keys to mask. Keys that the client hashes are not masked, since many masked values would
+        have the same hash.
         """
         given = event.get("metadata", {})
-        if isinstance(given, Mapping):  # otherwise emit rejects it
+        if isinstance(given, Mapping):  # otherwise, emit rejects it
             texts = {name: metadata_text(value) for name, value in metadata.items() if value is not None}
             for name in masks:
                 if name in texts and f"metadata.{name}" not in self._client.config.hash_values:
@@ -65,7 +65,7 @@ def masked_changes(event: EventFields) -> EventFields:
 
 
 def metadata_text(value: object) -> object:
-    """Return a number, a time or a list of strings as metadata text. Any other value is returned unchanged."""
+    """Return a number, a time or a list of strings as metadata text, and any other value unchanged."""
     if isinstance(value, str | bytes):
         return value
     if isinstance(value, bool):

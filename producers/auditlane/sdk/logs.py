@@ -1,7 +1,7 @@
 """The SDK's own log. A separate thread writes it, so logging cannot deadlock.
 
 A logging handler that emits audit events holds its lock while it waits for the client. If the client's threads logged
-directly, they would wait for that lock in turn. For the same reason, they must not call anything that logs.
+directly, they would in turn wait for that lock. For the same reason, they must not call anything that logs.
 """
 
 from __future__ import annotations
@@ -64,8 +64,8 @@ _writing: set[int] = set()  # thread ids
 def log_later(level: int, message: str, *arguments: object, error: BaseException | None = None) -> None:
     """Queue a log record for the writer thread. Never blocks.
 
-    Messages that a logging handler causes while handling another message are dropped. Otherwise, a handler that records
-    events would report its own failures forever.
+    Messages that a logging handler causes while handling another are dropped. Otherwise, a handler that records events
+    would report its own failures forever.
     """
     if threading.get_ident() in _writing:
         return
@@ -80,7 +80,7 @@ def write_all() -> None:
 
 @contextlib.contextmanager
 def quiet() -> Iterator[None]:
-    """Suppress the log messages of the HTTP libraries on this thread."""
+    """Suppress the HTTP libraries' log messages on this thread."""
     me = threading.get_ident()
     _quiet.add(me)
     try:

@@ -1,4 +1,4 @@
-"""Shorten a login or an e-mail address, so that a log neither identifies the person nor contains a mistyped
+"""Shortens a login or an e-mail address, so that a log neither identifies the person nor contains a mistyped
 password.
 """
 
@@ -16,7 +16,8 @@ _ADDRESS: Final = re.compile(r"[^@\s]+@((?:[a-z0-9-]+\.)+[a-z]{2,})", re.IGNOREC
 def masked(text: object) -> str:
     """Return the first character of a login and, for an e-mail address, the domain: `j***` or `j***@example.com`.
 
-    Fewer than four characters become `***`, and so does a value that is not text. The result does not show the length.
+    Text of fewer than four characters becomes `***`, as does any value that is not text. The result does not show the
+    length.
     """
     if not isinstance(text, str) or len(text) <= len(_MASK):
         return _MASK
@@ -26,8 +27,8 @@ def masked(text: object) -> str:
 
 
 def masked_state(state: object) -> object:
-    """Return the state before or after a change with each string masked. A value that is not a mapping of strings
-    becomes `***` as a whole.
+    """Return a change's before or after state with each string masked. Anything but a mapping of strings becomes `***`
+    as a whole.
     """
     if state is None:
         return None

@@ -1,4 +1,4 @@
-"""Decide when to report an outage. It is reported when it starts, every REPEAT_S while it lasts, and when it ends."""
+"""Decides when to report an outage: when it starts, every REPEAT_S while it lasts, and when it ends."""
 
 from __future__ import annotations
 
@@ -6,12 +6,12 @@ from dataclasses import dataclass
 from typing import Final
 
 REPEAT_S: Final = 30.0
-PROBE_S: Final = 5.0  # interval of the probes that detect a recovery when there is no other traffic
+PROBE_S: Final = 5.0  # interval of probes, which detect a recovery when there is no other traffic
 
 
 @dataclass(frozen=True, slots=True)
 class Away:
-    """A report that the service is unreachable. `for_s` is 0 in the first report, and `lost` counts the events lost so
+    """A report that the service is unreachable. `for_s` is 0 in the first report; `lost` counts the events lost so
     far.
     """
 
@@ -22,7 +22,7 @@ class Away:
 
 @dataclass(frozen=True, slots=True)
 class Back:
-    """A report that the service is reachable again, after an outage of `after_s` seconds in which `lost` events were
+    """A report that the service is reachable again after an outage of `after_s` seconds, in which `lost` events were
     lost.
     """
 
@@ -31,7 +31,7 @@ class Back:
 
 
 class Outage:
-    """Tracks an outage of a service. Pure: `now` is the time of a monotonic clock. Not thread-safe."""
+    """Tracks a service's outage. Pure: `now` is a monotonic clock's time. Not thread-safe."""
 
     def __init__(self) -> None:
         self.reason = ""
@@ -59,7 +59,7 @@ class Outage:
             self._probed_at = now
 
     def unreachable(self, now: float) -> Away | None:
-        """Record that the whole service is unreachable, and return the report, if one is due."""
+        """Record that the whole service is unreachable, and return a report if one is due."""
         self._suspected = False
         if self._since is None:
             self._since = self._reported_at = self._probed_at = now
@@ -71,7 +71,7 @@ class Outage:
         self._lost += 1
 
     def reminder(self, now: float) -> Away | None:
-        """Return the repeated report of an outage, if one is due."""
+        """Return a repeated report of the outage if one is due."""
         if self._since is None or now - self._reported_at < REPEAT_S:
             return None
         self._reported_at = now
@@ -85,7 +85,7 @@ class Outage:
         return True
 
     def recovered(self, now: float) -> Back | None:
-        """Record that the service responded. Returns the report if this ends an outage."""
+        """Record that the service responded. Returns a report if this ends an outage."""
         self._suspected = False
         if self._since is None:
             return None

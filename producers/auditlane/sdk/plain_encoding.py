@@ -1,8 +1,8 @@
-"""Check and encode the keywords of `emit` in one pass, without an AuditEvent. Nearly every event takes this path.
+"""Checks and encodes the keywords of `emit` in one pass, without an AuditEvent. Most events take this path.
 
 It accepts only values of the usual types. Other values and invalid values are left to the model and fastavro, which
-describe the problem. An event that is encoded here is valid there too, and gets the same bytes.
-`tests/unit/sdk/test_plain_encoding.py` compares the two.
+describe the problem. An event encoded here is valid there too, with the same bytes, as
+`tests/unit/sdk/test_plain_encoding.py` verifies.
 """
 
 from __future__ import annotations
@@ -32,10 +32,10 @@ _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 _MICROSECOND: Final = timedelta(microseconds=1)
 _OLDEST_US: Final = OLDEST // _MICROSECOND
 _NEWEST_US: Final = NEWEST // _MICROSECOND
-_CACHED: Final = 4_096  # entries of a cache of encoded values
-_CACHED_CHARACTERS: Final = 256  # maximum length of a value in it
+_CACHED: Final = 4_096  # maximum number of entries in a cache of encoded values
+_CACHED_CHARACTERS: Final = 256  # maximum length of a cached value
 _UUID: Final = re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}").fullmatch
-# A subset of RFC 3339 that Python and pydantic read alike.
+# The subset of RFC 3339 that Python and pydantic parse alike.
 _TIME: Final = re.compile(
     r"[0-9]{4}-[0-9]{2}-[0-9]{2}T(?:[01][0-9]|2[0-3]):[0-5][0-9]:[0-5][0-9](?:\.[0-9]{1,6})?"
     r"(?:Z|[+-](?:[01][0-9]|2[0-3]):[0-5][0-9])"
@@ -52,7 +52,7 @@ def varint(number: int) -> bytes:
 
 
 def _groups(bits: int) -> bytes:
-    """Encode bits in groups of seven, the lowest first."""
+    """Encode bits in groups of seven, lowest first."""
     encoded = bytearray()
     while bits > 0x7F:
         encoded.append(bits & 0x7F | 0x80)
@@ -62,8 +62,8 @@ def _groups(bits: int) -> bytes:
 
 
 class _Recurring(dict[str, bytes]):
-    """A cache of the encoded form of recurring strings, whose check may be costly. It computes missing entries itself.
-    Raises ValueError for an invalid string.
+    """A cache of encoded recurring strings, whose check may be costly. Missing entries are computed on access. Raises
+    ValueError for an invalid string.
     """
 
     def __init__(self, encode: Callable[[str], bytes]) -> None:
@@ -83,7 +83,8 @@ _NULL: Final = b"\x00"  # tags of a union of null and string, in the base schema
 _PRESENT: Final = b"\x02"
 _ID_LENGTH: Final = varint(36)
 _SHORT: Final = 256
-_LENGTH: Final = tuple(varint(length) for length in range(_SHORT))  # the encoded lengths of strings, by length in bytes
+# encoded lengths of strings, indexed by length in bytes
+_LENGTH: Final = tuple(varint(length) for length in range(_SHORT))
 _PRESENT_LENGTH: Final = tuple(_PRESENT + length for length in _LENGTH)
 
 
@@ -159,7 +160,7 @@ def _id(value: Any) -> str:
 
 
 def _micros(value: Any) -> int:
-    """Return the microseconds since 1970 of a time with a time zone."""
+    """Return the microseconds since 1970 for a time with a time zone."""
     if type(value) is str and _TIME(value):
         value = datetime.fromisoformat(value)
     if type(value) is not datetime or (value.tzinfo is not UTC and type(value.tzinfo) is not timezone):
@@ -168,8 +169,8 @@ def _micros(value: Any) -> int:
 
 
 class _Seconds(dict[int, bytes]):
-    """A cache of the last bytes of encoded times, which stay the same for about a second. It computes missing entries
-    itself.
+    """A cache of encoded times' last bytes, which stay the same for about a second. Missing entries are computed on
+    access.
     """
 
     def __missing__(self, high: int) -> bytes:
@@ -183,9 +184,7 @@ _SECONDS: Final = _Seconds()
 
 
 def _time(micros: int) -> bytes:
-    """Encode a time since 1971. The first three bytes have seven bits each, and the rest is shared by most events of a
-    second.
-    """
+    """Encode a time since 1971. The first three bytes hold seven bits each; most events of a second share the rest."""
     low = micros << 1 & 0x1FFFFF
     bits = low & 0x7F | (low & 0x3F80) << 1 | (low & 0x1FC000) << 2 | 0x808080
     return bits.to_bytes(3, "little") + _SECONDS[micros >> 20]
@@ -207,16 +206,14 @@ def _texts(metadata: Any) -> bytes:
 
 @dataclass(frozen=True, slots=True)
 class _Own:
-    """Encodes one custom field. `absent` contains the bytes to write if the field is omitted, or None if it cannot be
-    omitted.
-    """
+    """Encodes one custom field. `absent` contains the bytes for an omitted field, or None if it cannot be omitted."""
 
     field: Field
     write: Callable[[Any], bytes]  # encodes a value that is already in Avro's form
     null: bytes | None
-    prefix: bytes  # the tag before a value, if the type is a union
+    prefix: bytes  # the tag before a value if the type is a union
     default: Any
-    absent: bytes | None  # None: it cannot be omitted
+    absent: bytes | None  # None if it cannot be omitted
 
     @classmethod
     def of(cls, field: Field, *, is_fit: bool) -> _Own:
@@ -231,7 +228,7 @@ class _Own:
         return cls(field, write, null, prefix or b"", field.default, absent)
 
     def encode(self, value: Any) -> bytes:
-        """Encode a value. Raises ValueError if the field cannot have it, or if it breaks a rule."""
+        """Encode a value. Raises ValueError if the field does not accept it or it breaks a rule."""
         if type(value) is not str or self.field.kind != "string":
             value = converted(self.field, value)
         self.check(value)
@@ -261,7 +258,7 @@ _WRITERS: Final[Mapping[str, Callable[[Any], bytes]]] = {
 
 
 class PlainEncoder:
-    """Encodes events with one schema, whose base fields come first and in their usual order. Immutable."""
+    """Encodes events with one schema, in which the base fields come first and in the usual order. Immutable."""
 
     __slots__ = ("_header", "_own", "_ruled")
 
@@ -272,9 +269,9 @@ class PlainEncoder:
 
     @classmethod
     def of(cls, schema_id: int, contract: TenantContract, unfit: Mapping[str, str]) -> PlainEncoder | None:
-        """Return the encoder of a contract, or None if its base fields differ or do not come first.
+        """Return a contract's encoder, or None if its base fields differ or do not come first.
 
-        `unfit` names the custom fields whose defaults are not valid.
+        `unfit` names custom fields with invalid defaults.
         """
         base = base_fields()
         first = contract.fields[: len(base)]
@@ -284,9 +281,10 @@ class PlainEncoder:
         return cls(schema_id, own, tuple(field for field in first if field.rules))
 
     def encode(self, values: Mapping[str, Any], now_us: int, max_bytes: int) -> tuple[str, bytes] | None:
-        """Return the event id and the framed Kafka value of an event from `emit`'s keyword values, or None.
+        """Return the id and framed Kafka value for an event given by `emit`'s keyword values, or None if it needs full
+        validation.
 
-        None means that the event needs full validation. `now_us` is the time in microseconds since 1970.
+        `now_us` is the time in microseconds since 1970.
         """
         try:
             event_id, value = self._encoded(now_us, **values)
@@ -390,7 +388,7 @@ class PlainEncoder:
         return b"".join(parts)
 
     def _check_rules(self, record: dict[str, Any]) -> None:
-        """Check the rules of base fields, for a record whose values are otherwise valid."""
+        """Check the base fields' rules, for a record whose values are otherwise valid."""
         for name in ("ip", "user_agent"):
             record[name] = record[name] or None
         for name in ("before", "after"):

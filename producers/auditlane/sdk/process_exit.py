@@ -1,6 +1,6 @@
-"""Close clients however the process exits, and prepare them for forks.
+"""Closes clients however the process exits, and prepares them for forks.
 
-Python's exit handlers do not run in children of multiprocessing and billiard (Celery), which have their own hooks.
+Children of multiprocessing and billiard (Celery) do not run Python's exit handlers, but have their own hooks.
 `Pool.terminate`, which `with Pool()` calls at its end, sends SIGTERM to children that may have just emitted.
 """
 
@@ -18,13 +18,13 @@ from typing import Any, ClassVar, Final, Protocol
 
 from auditlane.runtime.errors import ConfigError
 
-_FORK_WAIT_S: Final = 1.0  # how long a fork may wait for the requests of clients' threads
-_LAST: Final = -1_000  # priority among multiprocessing's finalizers: other finalizers may still emit
+_FORK_WAIT_S: Final = 1.0  # time for which a fork may wait for requests of clients' threads
+_LAST: Final = -1_000  # priority among multiprocessing's finalizers: last, since other finalizers may still emit
 _UTILS: Final = ("multiprocessing.util", "billiard.util")
 
 
 class Closing(Protocol):
-    """The methods that this module calls on a client."""
+    """The client methods that this module calls."""
 
     def end(self) -> None:
         """Close the client. Called when the process exits."""
@@ -35,7 +35,7 @@ class Closing(Protocol):
         ...
 
     def before_fork(self, deadline: float) -> None:
-        """Prepare for a fork, in the parent. Returns before `deadline`, a time of the monotonic clock."""
+        """Prepare for a fork, in the parent. Returns before `deadline` on the monotonic clock."""
         ...
 
     def after_fork(self) -> None:
@@ -57,7 +57,7 @@ def watch(client: Closing) -> None:
 
 
 def check_uwsgi() -> None:
-    """Raise ConfigError if uWSGI disables threads, or will fork without Python's fork hooks."""
+    """Raise ConfigError if uWSGI disables threads, or would fork without Python's fork hooks."""
     uwsgi = sys.modules.get("uwsgi")
     if uwsgi is None:
         return
@@ -116,9 +116,7 @@ class _LastThread(threading.Thread):
 
 
 def _is_child(util: str) -> bool:
-    """Return whether this process is a child started by multiprocessing or billiard, to which the module `util`
-    belongs.
-    """
+    """Return whether this process is a child started by multiprocessing or billiard, from which `util` is."""
     process = sys.modules.get(util.replace(".util", ".process"))
     return util in sys.modules and process is not None and process.current_process().name != "MainProcess"
 
@@ -143,7 +141,7 @@ def _terminated(number: int, _: FrameType | None) -> None:
 
 
 def _hook() -> None:
-    """Register hooks for the start and end of child processes with the libraries that are already imported."""
+    """Register hooks for the start and end of child processes, in those libraries that are already imported."""
     for name in _UTILS:
         if name in sys.modules and name not in _Child.kept:
             # Runs after the child has discarded the finalizers inherited from its parent.
@@ -154,8 +152,8 @@ def _hook() -> None:
 
 
 class _Child:
-    """A process forked by one of the libraries. This object is kept alive here, since the libraries' registries hold
-    only weak references.
+    """A process forked by one of the libraries. It is kept alive here, since the libraries' registries hold only weak
+    references.
     """
 
     kept: ClassVar[dict[str, _Child]] = {}

@@ -1,4 +1,4 @@
-"""Publish a client's events. Each is encoded with its tenant's schema and handed to Kafka.
+"""Publishes a client's events. Each is encoded with its tenant's schema and handed to Kafka.
 
 An EventPublisher survives forks and fatal producer errors, and flushes when the process exits.
 """
@@ -43,7 +43,7 @@ Encoded = tuple[str, str, bytes]  # (tenant, event id, Kafka value)
 
 @dataclass(frozen=True, slots=True)
 class Prepared:
-    """A checked event with its Kafka topic, key and value. The value is None if the contract is not cached yet."""
+    """A checked event with its Kafka topic, key and value, or without a value if the contract is not cached yet."""
 
     event: AuditEvent
     topic: str
@@ -51,11 +51,11 @@ class Prepared:
     value: bytes | None
 
 
-_ABANDON_S: Final = 5.0  # how long `close` waits for the failure reports of abandoned events
+_ABANDON_S: Final = 5.0  # how long `close` waits for abandoned events to be reported as failed
 
 
 class EventPublisher:
-    """Publishes the events of one client. Thread-safe, and safe in signal handlers."""
+    """Publishes one client's events. Thread-safe, and safe in signal handlers."""
 
     def __init__(
         self,
@@ -64,8 +64,9 @@ class EventPublisher:
         sign: Sign | None = None,
         observe_registry: Observe | None = None,
     ) -> None:
-        """Connect in the background. Raises ConfigError when the process cannot run the threads, or librdkafka rejects
-        an option."""
+        """Connect in the background. Raises ConfigError if the process cannot run the threads, or librdkafka rejects an
+        option.
+        """
         process_exit.check_uwsgi()
         self._config = config
         self._on_error = on_error
@@ -75,7 +76,7 @@ class EventPublisher:
         self._thread_starter = thread_starter()
         self._closed = False
         self._tracker = DeliveryTracker()
-        self._refused: defaultdict[str, int] = defaultdict(int)  # calls of `send` that raised, by the error's code
+        self._refused: defaultdict[str, int] = defaultdict(int)  # number of `send` calls that raised, by error code
         self._restarts = 0
         self._schemas = SchemaResolver(
             _registry(config, observe_registry),
@@ -103,7 +104,7 @@ class EventPublisher:
         """Encode and buffer the event that `make` returns, and return its id. Raises the same errors as
         `AuditClient.send`.
 
-        `make` is called only once the client is known to be open. Errors are counted by their code.
+        `make` is called only after checking that the client is open. Errors are counted by code.
         """
         try:
             if self._closed:
@@ -122,8 +123,7 @@ class EventPublisher:
     def prepare(self, make: Callable[[], AuditEvent], *, may_wait: bool) -> Prepared:
         """Encode the event that `make` returns, without sending it. Raises the same errors as `send`.
 
-        Without `may_wait`, a contract that is not cached is fetched in the background, and the value of the result is
-        None.
+        Without `may_wait`, a contract that is not cached is fetched in the background, and the result has no value.
         """
         try:
             if self._closed:
@@ -141,8 +141,8 @@ class EventPublisher:
     def encoded(self, values: Mapping[str, Any]) -> Encoded | None:
         """Encode an event from `emit`'s keyword values, without an AuditEvent and without waiting for the registry.
 
-        Returns None if that is impossible, as for a tenant's first event, whose contract is not loaded yet. Only `send`
-        waits for the contract, validates everything and reports invalid values.
+        Returns None if that is impossible, for example because the contract for a tenant's first event is not loaded
+        yet. Only `send` waits for the contract, validates everything and reports invalid values.
         """
         tenant = values.get("tenant_id")
         if type(tenant) is not str or self._closed or self._thread_starter is not _thread.start_new_thread:
@@ -165,7 +165,7 @@ class EventPublisher:
     ) -> None:
         """Buffer or spool an encoded event, or wait for its acknowledgement. `keep` spools it in every mode.
 
-        Raises BufferFull, SpoolFailed, ClientClosed, DeliveryFailed and, if it waits, KafkaUnavailable.
+        Raises BufferFull, SpoolFailed, ClientClosed, DeliveryFailed and, when waiting, KafkaUnavailable.
         """
         tenant, event_id, value = encoded
         config, sign = self._config, sign or self._sign
@@ -194,9 +194,7 @@ class EventPublisher:
     def send_to(
         self, topic: str, key: bytes, value: bytes, event_id: str, tenant: str, on_settled: OnSettled | None
     ) -> None:
-        """Buffer an encoded event for this topic and key. It never goes to the spool. Raises BufferFull or
-        ClientClosed.
-        """
+        """Buffer an encoded event for this topic and key. It is never spooled. Raises BufferFull or ClientClosed."""
         self._current_delivery().produce(topic, key, value, event_id, tenant, on_settled)
 
     def flush(self, timeout_s: float) -> FlushResult:
@@ -208,7 +206,7 @@ class EventPublisher:
         return self._tracker.flush(0 if self._in_callback() else timeout_s)
 
     def close(self, timeout_s: float | None = None) -> FlushResult:
-        """Flush for at most `timeout_s` seconds, and stop the threads. The timeout defaults to `close_timeout_s`.
+        """Flush for at most `timeout_s` seconds, by default `close_timeout_s`, and stop the threads.
 
         Events that are left after the flush fail.
         """
@@ -264,11 +262,11 @@ class EventPublisher:
         return self._schemas.encoder(tenant)
 
     def contract_changed(self, tenant: str | None) -> None:
-        """Invalidate the cached contract of `tenant`, or of every tenant if it is None."""
+        """Invalidate the cached contract of `tenant`, or all contracts if it is None."""
         self._schemas.forget(tenant)
 
     def _encoded(self, event: AuditEvent, *, may_ask: bool) -> bytes:
-        """Return the Kafka value of an event. Before a contract rejects an event, the registry is queried for a newer
+        """Return an event's Kafka value. Before a contract rejects an event, the registry is queried for a newer
         version.
         """
         tenant, limit = event.tenant_id, self._config.max_event_bytes
@@ -288,7 +286,8 @@ class EventPublisher:
     def _route(self, tenant: str, event_id: str) -> tuple[str, bytes]:
         """Return the topic and the message key.
 
-        The key is the tenant, followed by the event id's shard if the tenant is sharded. A retry gets the same key.
+        The key is the tenant, followed by the event id's shard if the tenant is sharded, so that a retry gets the same
+        key.
         """
         config = self._config
         topic = dedicated_topic(config.topic, tenant) if tenant in config.dedicated_tenants else config.topic
@@ -318,7 +317,7 @@ class EventPublisher:
         return delivery
 
     def _opened_spool(self) -> Spool | None:
-        """Open the spool and return it, or return None if no folder is configured. Raises ConfigError."""
+        """Open and return the spool, or None if no folder is configured. Raises ConfigError."""
         config = self._config
         if not config.spool_dir:
             if config.delivery_mode == "durable":
@@ -328,7 +327,7 @@ class EventPublisher:
                     fix="Set AUDITLANE_SPOOL_DIR to a folder on a local disk.",
                 )
             return None
-        from auditlane.sdk.spool.spool import Spool  # a service without a spool does not pay for the import
+        from auditlane.sdk.spool.spool import Spool  # services without a spool do not pay for the import
 
         return Spool(
             config,
@@ -351,7 +350,7 @@ class EventPublisher:
         self.send_encoded((event.tenant_id, event.event_id, value), keep=True)
 
     def _close_spool(self, spool: Spool, delivery: Delivery | None, result: FlushResult) -> FlushResult:
-        """Close the spool. Events that Kafka has not acknowledged stay on disk. Only events that could not be written
+        """Close the spool. Events that Kafka has not acknowledged stay on disk; only those that could not be written
         fail.
         """
         spool.stop()
@@ -366,7 +365,7 @@ class EventPublisher:
         return self._delivery is not None and self._delivery.is_this_thread()
 
     def _adapt_to_patched_threads(self) -> None:
-        """Start over when gevent or eventlet replaced threads before the first event of this process.
+        """Start over if gevent or eventlet replaced threads before this process's first event.
 
         Raises ConfigError if a producer is already running.
         """
@@ -378,14 +377,13 @@ class EventPublisher:
         self.after_fork()
 
     def before_fork(self, deadline: float) -> None:
-        """Wait for a registry request in progress, since a child would inherit its locks but not the thread."""
+        """Wait for a registry request in progress: a child would inherit its locks but not the thread."""
         self._schemas.wait_until_idle(max(deadline - time.monotonic(), 0.0))
 
     def after_fork(self) -> None:
         """Reset locks and counters in the child. Its next event creates a producer.
 
-        The parent's producer is leaked on purpose, because destroying it would wait for threads that exist only in the
-        parent.
+        The parent's producer is leaked on purpose: destroying it would wait for threads that exist only in the parent.
         """
         if self._delivery is not None:
             ctypes.pythonapi.Py_IncRef(ctypes.py_object(self._delivery.producer))

@@ -1,4 +1,4 @@
-"""Read and export a tenant's log over the HTTP API with `AuditReader`."""
+"""Reads and exports a tenant's log over the HTTP API with `AuditReader`."""
 
 from __future__ import annotations
 
@@ -32,8 +32,8 @@ _PAGE: Final = 200
 
 
 class EventFilters(TypedDict, total=False):
-    """The filters of `GET /v1/events` as keywords. An event must match all filters. If a filter has several values, it
-    must match any one of them.
+    """The filters of `GET /v1/events` as keywords. An event must match all filters, and one of the values if a filter
+    has several.
 
     `from_` (inclusive) and `to` (exclusive) take a datetime with a time zone, or RFC 3339 text. `q` takes words that
     must all occur in the event's text, `query` takes the query language, and `actor` takes an id or a name. The other
@@ -148,9 +148,9 @@ class AuditReader:
                 return
 
     def event(self, event_id: str, *, content_hash: str = "") -> SingleEvent:
-        """Return one event. Its `others` are the tenant's other events with the same id.
+        """Return one event. `others` contains the tenant's other events with the same id.
 
-        Among several, the first that reached Kafka is returned, or the one with this `content_hash` (32 hexadecimal
+        If there are several, returns the first that reached Kafka, or the one with this `content_hash` (32 hexadecimal
         digits). Raises NotFound.
         """
         pairs = [("content_hash", content_hash)] if content_hash else []
@@ -284,13 +284,13 @@ def _pairs(filters: Filters | None, more: Mapping[str, Any]) -> list[tuple[str, 
 def _several(given: Any) -> Iterable[Any]:
     """Return a filter's values.
 
-    Only plain collections count as several values, since networks and bytes are iterable too.
+    Only plain collections count as several values, since networks and bytes are also iterable.
     """
     return given if isinstance(given, list | tuple | set | frozenset | Iterator) else [given]
 
 
 def _text(name: str, value: Any) -> str:
-    """Return the value as text for the API. Raises InvalidFilter or ConfigError, which names the filter."""
+    """Return the value as text for the API. Raises InvalidFilter or ConfigError, naming the filter."""
     if isinstance(value, Enum):
         value = value.value
     if isinstance(value, bool):

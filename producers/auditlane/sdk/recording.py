@@ -1,4 +1,4 @@
-"""Record events without ever failing the application. Integrations and decorators use this instead of `emit`."""
+"""Records events without ever failing the application. Integrations and decorators use this instead of `emit`."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from auditlane.sdk.logs import log_later
 from auditlane.sdk.typed_events import keywords
 
 _STATES: Final = ("before", "after")
-_LEFT_OUT: Final = "unrecorded_fields"  # metadata key that lists the invalid fields
+_LEFT_OUT: Final = "unrecorded_fields"  # metadata key that lists invalid fields
 _MOST_REPAIRS: Final = 30
 _IDS: Final = ("actor_id", "on_behalf_of", "resource_id", "request_id", "tenant_id")
 _ID_TYPES: Final = (int, UUID)
@@ -26,7 +26,7 @@ Report = Callable[[AuditlaneError, str | None], None]  # passes an error to `on_
 
 
 class Recorder:
-    """Records one client's events. It counts events that were not recorded, and those without a tenant."""
+    """Records one client's events, and counts events that were not recorded or had no tenant."""
 
     def __init__(self, emit: Emit, report: Report, catch_all_tenant: str) -> None:
         self.unrecorded = 0
@@ -34,10 +34,11 @@ class Recorder:
         self._emit = emit
         self._report = report
         self._catch_all = catch_all_tenant
-        self._thread = threading.local()  # whether this thread is recording; nothing logged in the meantime is recorded
+        # whether this thread is recording; events logged in the meantime are not recorded
+        self._thread = threading.local()
 
     def record(self, values: dict[str, Any], event: AuditEvent | None = None) -> str | None:
-        """Emit an event from `event` and the keywords. If that is impossible, count it and report the error.
+        """Emit an event from `event` and the keywords. If that is impossible, count the event and report the error.
 
         Never raises an Exception.
         """
@@ -105,7 +106,7 @@ class Recorder:
             _note(values, "metadata", left_out)
 
     def _repair(self, values: dict[str, Any], field: str, left_out: list[str], error: InvalidEvent) -> None:
-        """Correct or omit the invalid field. Raises the error if that is impossible."""
+        """Correct or omit the invalid field. Raises the error if neither is possible."""
         value = values.get(field)
         if field == "tenant_id" and value != self._catch_all:
             self._assign(values, text_of(value)[:100])

@@ -1,4 +1,4 @@
-"""The client methods that integrations and decorators use to record events. They never raise errors."""
+"""Client methods with which integrations and decorators record events. They never raise errors."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from auditlane.sdk.recording import Recorder
 
 
 class RecordingMethods(ActionProperties):
-    """The base class of AuditClient with the methods that record events."""
+    """Base class of AuditClient with the methods that record events."""
 
     _recorder: Recorder
 
@@ -34,7 +34,7 @@ class RecordingMethods(ActionProperties):
         self._recorder.report_unrecorded(error)
 
     def report_resolver(self, error: Exception) -> None:
-        """Report an error to `on_error` that prevented an integration from completing an event. Never raises."""
+        """Report to `on_error` that an integration could not complete an event. Never raises."""
         self._recorder.report_resolver(error)
 
     context = AuditContext

@@ -1,4 +1,4 @@
-"""Remove or hash chosen values in an event before it leaves the process."""
+"""Removes or hashes chosen values in an event before it leaves the process."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ _KEYED: Final = ("metadata.", "fields.", "changes.")
 
 
 def check_path(path: str, *, hashed: bool) -> str:
-    """Return a path that can be redacted or hashed. Raises ValueError."""
+    """Return a path if it can be redacted or hashed. Raises ValueError."""
     if path in _TEXTS or (path in _REMOVED and not hashed):
         return path
     if any(path.startswith(prefix) and len(path) > len(prefix) for prefix in _KEYED):
@@ -37,8 +37,8 @@ def check_path(path: str, *, hashed: bool) -> str:
 
 @dataclass(frozen=True, slots=True)
 class Redaction:
-    """The values of events to replace. Those in `redacted` become a fixed string, and those in `hashed` become an
-    HMAC-SHA256 under `key`.
+    """The event values to replace: those in `redacted` with a fixed string, and those in `hashed` with an HMAC-SHA256
+    under `key`.
 
     Equal values have equal hashes, so that users can still be distinguished and searched for. A path is the name of a
     base field, `metadata.<key>`, `fields.<name>` for a custom field, or `changes.<key>` for a key at any depth of
@@ -55,7 +55,7 @@ class Redaction:
         return cls(frozenset(redacted), frozenset(hashed), key.encode()) if redacted or hashed else None
 
     def apply(self, event: AuditEvent) -> AuditEvent:
-        """Return the event with the values replaced."""
+        """Return the event with its values replaced."""
         changed: dict[str, Any] = {}
         for path, replace in self._replacements():
             kind, _, name = path.partition(".")
@@ -69,7 +69,7 @@ class Redaction:
             elif kind == "changes":
                 for state in _STATES:
                     text = changed.get(state, getattr(event, state))
-                    if text and (name in text or "\\" in text):  # which may be escaped
+                    if text and (name in text or "\\" in text):  # the name may be escaped
                         changed[state] = _replaced_in(text, name, replace)
             else:
                 values: Mapping[str, Any] = changed.get(kind, getattr(event, kind))
@@ -89,13 +89,13 @@ class Redaction:
 
 
 def _replaced_in(text: str, name: str, replace: Callable[[Any], str]) -> str:
-    """Return JSON text with the values of a key replaced. JSON that cannot be read is replaced as a whole."""
+    """Return JSON text with a key's values replaced. Invalid JSON is replaced as a whole."""
     try:
         state = _walked(json.loads(text), name, replace)
         shown = json.dumps(state, ensure_ascii=False, allow_nan=False)
     except json.JSONDecodeError:  # `before` and `after` may be any string
         return text
-    except (ValueError, RecursionError):  # a number that is too long, or nested too deeply
+    except (ValueError, RecursionError):  # the number is too long, or the text nested too deeply
         return replace(text)
     return shown if _encodable(shown) else json.dumps(state)
 
@@ -105,7 +105,7 @@ def _encodable(text: str) -> bool:
 
 
 def _is_number(value: object) -> bool:
-    """Return whether a custom field with this value cannot hold a string instead."""
+    """Return whether a custom field with this value cannot contain a string instead."""
     return isinstance(value, int | float | Decimal | datetime)
 
 

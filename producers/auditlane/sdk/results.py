@@ -22,7 +22,7 @@ class FlushResult:
     """The outcome of the events since the previous flush. It is true if Kafka has acknowledged all of them.
 
     `failed` contains the first 100 failures, and `failed_count` counts all of them. `pending` events have no outcome
-    yet, and `problem` is the reason, if it is known.
+    yet; `problem` is the reason, if known.
     """
 
     delivered: int
@@ -36,7 +36,7 @@ class FlushResult:
         return not self.failed_count and not self.pending
 
     def followed_by(self, later: FlushResult) -> FlushResult:
-        """Return the results of this and a later flush as one. Its `pending` is that of the later flush."""
+        """Return the results of this and a later flush as one, with the later flush's `pending`."""
         return FlushResult(
             self.delivered + later.delivered,
             self.failed_count + later.failed_count,
@@ -47,7 +47,7 @@ class FlushResult:
         )
 
     def raise_for_failure(self) -> None:
-        """Raise the first failure, or the reason why events are pending: DeliveryFailed or KafkaUnavailable."""
+        """Raise the first failure, or DeliveryFailed or KafkaUnavailable with the reason why events are pending."""
         if self:
             return
         first = self.failed[0].error if self.failed else self.problem
@@ -63,22 +63,22 @@ class FlushResult:
 class ClientStats:
     """Counters since the client was created. `emitted` = `delivered` + `failed` + `pending`.
 
-    Only `pending`, `pending_bytes` and `spooled` ever decrease. Bytes are those of encoded events, before compression.
+    Only `pending`, `pending_bytes` and `spooled` ever decrease. Sizes are those of encoded events before compression.
     """
 
     emitted: int = 0
     delivered: int = 0
     failed: int = 0
     pending: int = 0
-    rejected: int = 0  # events rejected by validation
-    buffer_full: int = 0  # events not accepted because the buffer was full
-    producer_restarts: int = 0  # new producers after a fatal error or in a forked child
-    unrecorded: int = 0  # calls to `record` that emitted no event
-    refused: Mapping[str, int] = field(default_factory=dict)  # calls to `emit` that raised, by the error's code
-    failures: Mapping[str, int] = field(default_factory=dict)  # failed events, by the error's code
+    rejected: int = 0  # number of events rejected by validation
+    buffer_full: int = 0  # number of events not accepted because the buffer was full
+    producer_restarts: int = 0  # number of new producers after a fatal error or in a forked child
+    unrecorded: int = 0  # number of `record` calls that emitted no event
+    refused: Mapping[str, int] = field(default_factory=dict)  # number of `emit` calls that raised, by error code
+    failures: Mapping[str, int] = field(default_factory=dict)  # number of failed events by error code
     emitted_bytes: int = 0
     pending_bytes: int = 0
-    flushes: int = 0  # completed calls to `flush`, including the one made by `close`
-    flush_seconds: float = 0.0  # time spent in them
-    spooled: int = 0  # events on disk that Kafka has not acknowledged
-    unassigned: int = 0  # recorded events without a valid tenant, which went to the catch-all tenant
+    flushes: int = 0  # number of completed `flush` calls, including the one in `close`
+    flush_seconds: float = 0.0  # time spent in `flush`
+    spooled: int = 0  # number of events on disk that Kafka has not acknowledged
+    unassigned: int = 0  # number of recorded events without a valid tenant, which went to the catch-all tenant

@@ -1,4 +1,4 @@
-"""Resolve the schema for a tenant's events. A background thread queries the registry, so `emit` never hangs on it."""
+"""Resolves the schema for a tenant's events. A background thread queries the registry, so `emit` never hangs on it."""
 
 from __future__ import annotations
 
@@ -17,13 +17,14 @@ from auditlane.sdk.encoding import Encoder
 from auditlane.sdk.logs import log_later, quiet
 from auditlane.sdk.outage import Away, Back, Outage
 
-RETRY_S: Final = 1.0  # time between requests to a registry that fails
+RETRY_S: Final = 1.0  # time between requests to a failing registry
 TRY_S: Final = 0.1  # how long one caller waits for a registry that has failed before
-RECHECK_S: Final = 1.0  # how often a tenant's rejected events may cause a request, and how long they wait for it
+# interval at which a tenant's rejected events may cause a request, and how long they wait for it
+RECHECK_S: Final = 1.0
 
 
 class SchemaMayBeStale(Exception):
-    """Raised when a tenant's cached contract rejects an event but may be stale, so that the registry has to be queried
+    """Raised when a cached contract rejects a tenant's event but may be stale, so that the registry must be queried
     first.
     """
 
@@ -31,10 +32,10 @@ class SchemaMayBeStale(Exception):
 class SchemaResolver:
     """Resolves the encoder of each tenant, from a cache if possible. Thread-safe.
 
-    `encoder(tenant)` returns a cached entry however old it is. One thread at a time queries the registry. For an
+    `encoder(tenant)` returns a cached entry regardless of its age. One thread at a time queries the registry. For an
     uncached tenant, a caller waits up to `wait_s` or, once the registry has failed, TRY_S every RETRY_S. A cached
-    contract is refreshed in the background after `refresh_s`. Before it rejects an event, `refreshed` requests a newer
-    one.
+    contract is refreshed in the background after `refresh_s`. Before a cached contract rejects an event, `refreshed`
+    requests a newer one.
     """
 
     def __init__(
@@ -53,7 +54,7 @@ class SchemaResolver:
         self._clock = clock
         self._changed = threading.Condition(threading.RLock())
         self._cache = SchemaCache(registry, self._base)
-        # tenant -> (time until which `encoder` returns it at once, encoder); replaced whenever a result may change
+        # tenant -> (time until which `encoder` returns it immediately, encoder); replaced whenever a result may change
         self._ready: dict[str, tuple[float, Encoder]] = {}
         self._wanted: dict[str, float] = {}  # queue of tenant subjects to fetch -> minimum time of the request
         # The next three are keyed by tenant subject.
@@ -65,18 +66,19 @@ class SchemaResolver:
         self._fetcher: threading.Thread | None = None
         self._asking = False
         self._outage = Outage()
-        # (time of the next attempt, error) by tenant subject if the registry rejects it, under "" if it is unavailable.
+        # (time of the next attempt, error) by tenant subject if the registry rejects it, and under "" if it is
+        # unavailable.
         self._failed: LruCache[str, tuple[float, AuditlaneError]] = LruCache(KEPT_TENANTS)
 
     def prefetch(self, tenant: str | None = None) -> None:
-        """Fetch a tenant's contract, or the base contract, in the background, to shorten the wait of an `emit`."""
+        """Fetch a tenant's contract, or the base contract, in the background, so that a later `emit` waits less."""
         subject = self._base if tenant is None else tenant_subject(self._topic, tenant)
         with self._changed:
             if not ((failed := self._failure(subject)) and self._clock() < failed[0]):
                 self._want(subject, self._clock() - self._refresh_s)
 
     def encoder(self, tenant: str) -> Encoder:
-        """Return the tenant's encoder, from the cache if it is there.
+        """Return the tenant's encoder, from the cache if possible.
 
         Raises RegistryUnavailable or RegistryRefused if it is not cached and cannot be fetched.
         """
@@ -102,8 +104,8 @@ class SchemaResolver:
         return encoder
 
     def ready(self, tenant: str) -> Encoder | None:
-        """Return the tenant's encoder if a recent call to `encoder` returned it, and would do so again without a
-        request to the registry. Otherwise return None.
+        """Return the tenant's encoder if `encoder` returned it recently and would do so again without a registry
+        request, else None.
         """
         found = self._ready.get(tenant)
         return found[1] if found is not None and self._clock() <= found[0] else None
@@ -111,7 +113,7 @@ class SchemaResolver:
     def refreshed(self, tenant: str, rejected_by: Encoder, *, may_ask: bool = True) -> Encoder | None:
         """Return the tenant's newest encoder, or None if it is `rejected_by` or cannot be fetched.
 
-        With `may_ask`, it waits for the registry. A tenant's rejected events cause one request every RECHECK_S, and
+        With `may_ask`, this waits for the registry. A tenant's rejected events cause one request every RECHECK_S, and
         wait for at most that long.
         """
         own = tenant_subject(self._topic, tenant)
@@ -133,10 +135,10 @@ class SchemaResolver:
         return own in self._wanted or self._may_ask(own, self._clock())
 
     def forget(self, tenant: str | None) -> None:
-        """Invalidate the cached contract of `tenant`, which was just changed, or of every tenant if it is None.
+        """Invalidate the cached contract of `tenant`, which was just changed, or all contracts if it is None.
 
         The next event of a tenant that has been using the base contract then waits for the registry, for up to
-        RECHECK_S. If the tenant has an exclusive contract in the meantime, a worker would reject the event.
+        RECHECK_S: if the tenant has an exclusive contract by now, a worker would reject the event.
         """
         own = None if tenant is None else tenant_subject(self._topic, tenant)
         with self._changed:
@@ -159,7 +161,7 @@ class SchemaResolver:
         self._cache.registry.close()
 
     def wait_until_idle(self, timeout_s: float) -> None:
-        """Wait for a request in progress before a fork. A child would wait forever for locks that its thread holds."""
+        """Wait for a request in progress before a fork. A child would wait forever for locks held by its thread."""
         if self._changed.acquire(timeout=timeout_s):
             try:
                 self._changed.wait_for(lambda: not self._asking, timeout_s)
@@ -240,7 +242,7 @@ class SchemaResolver:
         """Queue a request for `own`. A request sent at `since` or later satisfies it. Call with the lock held."""
         self._wanted[own] = max(since, self._wanted.get(own, -math.inf))
         if self._fetcher is None:
-            # Two threads may start when a signal handler interrupts this; the first that runs fetches.
+            # A signal handler that interrupts this may start a second thread; the first that runs fetches.
             threading.Thread(target=self._fetch_wanted, name="auditlane-contracts", daemon=True).start()
 
     def _fail(self, own: str, error: AuditlaneError) -> AuditlaneError:
@@ -250,7 +252,7 @@ class SchemaResolver:
         return error
 
     def _fetch_wanted(self) -> None:
-        """Fetch until the queue is empty. A failed request is dropped, and a later caller retries it."""
+        """Fetch until the queue is empty. Failed requests are dropped, and a later caller retries them."""
         with self._changed:
             if self._fetcher is not None:
                 return
@@ -288,7 +290,7 @@ class SchemaResolver:
         return True
 
     def _settle(self, own: str, failed: AuditlaneError | None, began: float) -> None:
-        """Record the outcome of a request. `own` stays queued if a later request is wanted. Call with the lock held."""
+        """Record a request's outcome. `own` stays queued if a later request is wanted. Call with the lock held."""
         if failed is None or not isinstance(failed, RegistryUnavailable):
             self._failed.pop("")  # the registry responds
             self._failed.pop(own)
@@ -329,13 +331,13 @@ class SchemaResolver:
 
 
 KEPT_TENANTS: Final = 20_000
-KEPT_CHARACTERS: Final = 16 << 20  # total size of the cached schemas: about 5,000 of the base event's size
+KEPT_CHARACTERS: Final = 16 << 20  # maximum total size of the cached schemas: about 5,000 of the base event's size
 
 
 class SchemaCache:
     """A cache of encoders by tenant subject (`own`), whether or not the subject exists.
 
-    Timestamps are readings of the caller's clock at the time of a request. One thread may `ask` while others read.
+    Timestamps are the caller's clock readings at the time of a request. One thread may `ask` while others read.
     """
 
     def __init__(self, registry: Registry, base: str) -> None:
@@ -345,18 +347,18 @@ class SchemaCache:
         self._listed_at: float | None = None
         # (latest id of the base subject, its newest complete version)
         self._complete: tuple[int, Version] | None = None
-        # An evicted entry is fetched again, like one that was never cached.
-        self._checked: LruCache[str, float] = LruCache(KEPT_TENANTS)  # own -> when it was last requested on its own
+        # An evicted entry is fetched again, as if it had never been cached.
+        self._checked: LruCache[str, float] = LruCache(KEPT_TENANTS)  # own -> when it was last requested by itself
         self._encoders: LruCache[str, tuple[float, Encoder]] = LruCache(
             KEPT_CHARACTERS, weight=lambda known: known[1].size
         )
-        self._uses: LruCache[str, str] = LruCache(KEPT_TENANTS)  # own -> the subject that its events are encoded with
+        self._uses: LruCache[str, str] = LruCache(KEPT_TENANTS)  # own -> the subject with which its events are encoded
 
     def of(self, own: str) -> tuple[float, Encoder] | None:
-        """Return the encoder of a subject, after the time of the oldest request on which it is based. Returns None if
-        there is none.
+        """Return a subject's encoder, preceded by the time of the oldest request on which it is based, or None if not
+        cached.
 
-        A tenant keeps its encoder until the next is cached.
+        A tenant keeps its encoder until the next one is cached.
         """
         right = own if own in self._subjects else self._base
         used = self._uses.get(own)
@@ -373,7 +375,7 @@ class SchemaCache:
     def ask(self, own: str, since: float, now: float, *, alone: bool) -> None:
         """Ensure that the cached encoder for subject `own` was fetched at `since` or later.
 
-        With `alone`, only this subject is fetched, because listing all subjects may be slow. Without it, one listing
+        With `alone`, only this subject is fetched, since listing all subjects may be slow. Without it, one listing
         refreshes every tenant. Propagates registry errors.
         """
         if alone and self._listed_at is not None:
@@ -388,7 +390,7 @@ class SchemaCache:
         self._uses.put(own, subject)
 
     def forget(self, own: str | None) -> None:
-        """Mark the cached encoder of `own` as stale, or every encoder if it is None."""
+        """Mark the cached encoder of `own` as stale, or all encoders if it is None."""
         if self._listed_at is not None:
             self._listed_at = -math.inf
         for subject in self._encoders.keys() if own is None else [own]:

@@ -1,4 +1,4 @@
-"""Link events to the trace or request that they belong to."""
+"""Links events to their trace or request."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ _MOST_CHARACTERS: Final = 200
 
 
 def request_id_of(traceparent: str | None, x_request_id: str | None = None) -> str | None:
-    """Return the trace id of a valid `traceparent` header, or else the `X-Request-Id`, or None if both are missing.
+    """Return the trace id of a valid `traceparent` header, or else the `X-Request-Id`, or None without either.
 
     A client can send any X-Request-Id, so it is truncated to 200 characters, and ignored if any character is not
     printable.

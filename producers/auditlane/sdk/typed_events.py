@@ -1,4 +1,4 @@
-"""Complete typed events from the context, and convert them to keywords of `emit`."""
+"""Completes typed events from the context, and converts them to keywords of `emit`."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from auditlane.sdk.context import Report, fill
 
 
 def filled(event: AuditEvent, source: str, report: Report) -> AuditEvent:
-    """Return the event with the context's values in the fields that neither the event nor its class sets.
+    """Return the event with the context's values in fields that neither the event nor its class sets.
 
     Raises InvalidEvent if a value of the context is not valid. Errors raised by a resolver are passed to `report`.
     """
@@ -28,13 +28,13 @@ def filled(event: AuditEvent, source: str, report: Report) -> AuditEvent:
 
 
 def keywords(event: AuditEvent) -> dict[str, Any]:
-    """Return the fields that the event and its class set, as keywords of `emit`."""
+    """Return the fields set by the event and its class, as keywords of `emit`."""
     values = {"event_id": event.event_id, "occurred_at": event.occurred_at} | _stated(event)
     own = dict(event.fields)
     for name in type(event).model_fields:
         if event.declares(name):
             own[name] = getattr(event, name)
-            with suppress(ValueError):  # validating the event reports it
+            with suppress(ValueError):  # reported when the event is validated
                 own[name] = contract_value(own[name])
     return values | {"fields": own} if own else values
 

@@ -1,4 +1,4 @@
-"""Aggregate repeated audit records into one event with a count. Pure: the time is passed in.
+"""Aggregates repeated audit records into one event with a count. Pure: the time is an argument.
 
 Paging through a log takes twenty requests a minute, and a misconfigured client may be denied a thousand times. A page
 that stays open renews its viewer token several times an hour. Records about changes and exports are never aggregated.
@@ -14,16 +14,16 @@ from typing import Final
 from auditlane.access.audit import Action, AuditRecord
 from auditlane.runtime.ids import uuid7
 
-MAX_WINDOWS: Final = 2_000  # open groups; above this, the oldest group ends early
-MAX_VALUES: Final = 10  # distinct values listed for one detail of a group
-RENEWALS: Final = timedelta(hours=1)  # viewer tokens after the first that are counted together
+MAX_WINDOWS: Final = 2_000  # maximum number of open groups; above it, the oldest group ends early
+MAX_VALUES: Final = 10  # maximum number of distinct values listed for one detail of a group
+RENEWALS: Final = timedelta(hours=1)  # period in which viewer tokens after the first are counted together
 _READS: Final = frozenset({Action.viewed, Action.operated})
 _SEPARATOR: Final = ", "
 
 
 @dataclass(frozen=True, slots=True)
 class DatedRecord:
-    """A record that is ready to become an event. It has the time of its first action, and the event's id."""
+    """A record that is ready to become an event, with its first action's time and the event's id."""
 
     record: AuditRecord
     at: datetime
@@ -31,7 +31,7 @@ class DatedRecord:
 
     @classmethod
     def of(cls, record: AuditRecord, now: datetime) -> DatedRecord:
-        """Return the record with its own time and id. They default to `now` and a new id."""
+        """Return the record with its own time and id, which default to `now` and a new id."""
         return cls(record, record.occurred_at or now, record.event_id or uuid7())
 
 
@@ -76,43 +76,39 @@ def counted_together(record: AuditRecord) -> bool:
 
 
 def is_renewal(record: AuditRecord) -> bool:
-    """Return whether records like this one are aggregated after the first of them. Viewer tokens for the same user
-    are.
-    """
+    """Return whether records like this one are aggregated from the second on. Viewer tokens for the same user are."""
     return record.action == Action.viewer_token_issued and record.outcome == "success"
 
 
 def _key(record: AuditRecord) -> tuple[object, ...]:
-    """Return the key of a record's group. It excludes values that callers choose, which would prevent grouping."""
+    """Return the key of a record's group. It omits values chosen by callers, which would prevent grouping."""
     return record.action, record.outcome, record.tenant, record.actor_type, record.actor_id, record.ip, record.resource
 
 
 def _renewal_key(record: AuditRecord) -> tuple[object, ...]:
-    """Return the key of a viewer token. It consists of the client, and of the user, permissions and lifetime of the
-    token.
-    """
+    """Return a viewer token's key: the client, and the token's user, permissions and lifetime."""
     return record.tenant, record.actor_type, record.actor_id, *sorted(record.metadata.items())
 
 
 class AuditAggregator:
-    """Groups records. It is not thread-safe, so the owner holds a lock."""
+    """Groups records. Not thread-safe: the owner holds a lock."""
 
     def __init__(self, window: timedelta) -> None:
-        """Set the time for which a group collects reads or denials. A `window` of zero disables all aggregation."""
+        """Set how long a group collects reads or denials. A `window` of zero disables all aggregation."""
         self._window = window
         self._open: dict[tuple[object, ...], _Window] = {}  # in the order in which they started
-        # The time of a first token, and the tokens that followed it within the hour, if any; in the order of the times.
+        # When a first token was recorded, and the tokens that followed within the hour, if any; sorted by that time.
         self._tokens: dict[tuple[object, ...], tuple[datetime, _Window | None]] = {}
 
     def add(self, record: AuditRecord, now: datetime) -> list[DatedRecord]:
-        """Add a record. Return the records that are ready now."""
+        """Add a record. Returns the records that are ready now."""
         if self._window and is_renewal(record):
             return self._add_token(record, now)
         if not self._window or not counted_together(record):
             return [DatedRecord.of(record, now)]
         key = _key(record)
         if key not in self._open and len(self._open) >= MAX_WINDOWS and not record.actor_id:
-            record = replace(record, ip=None)  # unauthenticated requests from very many addresses form one group
+            record = replace(record, ip=None)  # unauthenticated requests form one group, even from very many addresses
             key = _key(record)
         if known := self._open.get(key):
             known.add(record, now)
@@ -134,7 +130,7 @@ class AuditAggregator:
         return self._end(len(self._open)) + self._end_tokens(len(self._tokens))
 
     def wakes_at(self) -> datetime | None:
-        """Return the time when the next group is due, or None if there is no group."""
+        """Return when the next group is due, or None without groups."""
         read = next((group.at + self._window for group in self._open.values()), None)
         token = next((first + RENEWALS for first, _ in self._tokens.values()), None)
         return min((at for at in (read, token) if at is not None), default=None)

@@ -1,4 +1,4 @@
-"""Send the service's own audit events to Kafka. They use this release's base event, so they do not need a tenant's
+"""Sends the service's own audit events to Kafka. They use this release's base event, so they do not need a tenant's
 contract.
 
 The schema is `event.avsc` as registered under the base subject, regardless of fields or rules that the environment or a
@@ -28,7 +28,7 @@ from auditlane.sdk.delivery_tracker import DeliveryTracker
 from auditlane.sdk.encoding import Encoder
 
 BUFFER_BYTES: Final = 8 << 20
-DELIVERY_TIMEOUT_MS: Final = 3_600_000  # librdkafka retries for an hour before it reports an event as failed
+DELIVERY_TIMEOUT_MS: Final = 3_600_000  # time after which librdkafka gives up retrying and reports an event as failed
 
 
 class Emitter(Protocol):
@@ -37,7 +37,7 @@ class Emitter(Protocol):
     def send(self, event: AuditEvent, on_settled: OnSettled) -> None:
         """Send one event.
 
-        Calls `on_settled` once from another thread: with None if Kafka acknowledged the event, otherwise with the
+        Calls `on_settled` once, from another thread: with None if Kafka acknowledged the event, otherwise with the
         error.
         """
         ...
@@ -51,7 +51,7 @@ Connect = Callable[[OnError], Emitter]
 
 
 def connect(settings: Settings, observe: Observe | None = None) -> Connect:
-    """Return a function that creates the sink's producer. It is called for the first event.
+    """Return a function that creates the sink's producer, to be called for the first event.
 
     `observe` is called after every request to the registry.
     """
@@ -61,7 +61,7 @@ def connect(settings: Settings, observe: Observe | None = None) -> Connect:
 
 
 class AuditProducer:
-    """Signs and sends audit events. One thread uses it, and `on_settled` and `on_error` are called from another."""
+    """Signs and sends audit events. One thread uses it; `on_settled` and `on_error` are called from another."""
 
     def __init__(
         self,
@@ -71,7 +71,7 @@ class AuditProducer:
         delivery_timeout_ms: int,
         observe_registry: Observe | None = None,
     ) -> None:
-        """Create the client. `on_error(error, event_id)` is called as by AuditClient. Raises ConfigError."""
+        """Create the client, which calls `on_error(error, event_id)` like AuditClient. Raises ConfigError."""
         self._config = ClientConfig(
             kafka_bootstrap=settings.kafka_bootstrap,
             kafka_extra=settings.kafka_extra,
@@ -115,7 +115,7 @@ class AuditProducer:
 def signer(settings: Settings) -> Sign:
     """Return the signer of audit events. Workers reject unsigned audit events as forged.
 
-    It never creates keys, because workers would not have them. Raises ConfigError.
+    Never creates keys, since workers would not have them. Raises ConfigError.
     """
     path = provenance_keys.path_of(settings)
     if path is None:
@@ -136,8 +136,7 @@ def signer(settings: Settings) -> Sign:
 
 
 def own_schema(registry: RegistryClient, topic: str) -> Registered:
-    """Return the schema of audit events. It is the base event of this release, or else the base subject's oldest
-    version.
+    """Return the schema for audit events: this release's base event, or else the base subject's oldest version.
 
     Neither has fields that the environment added. Raises RegistryUnavailable or RegistryRefused.
     """
@@ -147,7 +146,7 @@ def own_schema(registry: RegistryClient, topic: str) -> Registered:
 
 
 def send_now(settings: Settings, events: Sequence[AuditEvent], wait_s: float) -> tuple[list[AuditEvent], str]:
-    """Send events from a short-lived process. Return those not acknowledged within `wait_s`, and the first error."""
+    """Send events from a short-lived process. Returns those not acknowledged within `wait_s`, and the first error."""
     left = {(event.tenant_id, event.event_id): event for event in events}
     problems: list[str] = []
 

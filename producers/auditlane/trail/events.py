@@ -1,5 +1,5 @@
-"""Convert an audit record to events. One is for the log of the affected tenant, and one is for the log of `_auditlane`.
-This module performs no I/O.
+"""Converts an audit record to events: one for the affected tenant's log, and one for the log of `_auditlane`. Performs
+no I/O.
 
 The events are always valid and within the size limit. An oversized value is replaced with its size, SHA-256 and first
 characters.
@@ -25,9 +25,9 @@ from auditlane.runtime.digest import json_text, replace_surrogates, shortened, s
 from auditlane.sdk.encoding import Encoder
 
 SOURCE: Final = TRAIL
-MAX_BYTES: Final = 65_536  # maximum size of an audit event in bytes, even if the limit for other events is higher
-_FRAME: Final = 420  # bytes of the values that callers do not control: ids, times, two tenants, address, lengths
-# Maximum size of one value in bytes; the limits are tried in turn until the event fits.
+MAX_BYTES: Final = 65_536  # maximum size of an audit event, even if the limit for other events is higher
+_FRAME: Final = 420  # bytes for values that callers do not control: ids, times, two tenants, address, lengths
+# Maximum size of one value in bytes. The limits are tried in turn until the event fits.
 _STEPS: Final = (16_384, 4_096, 1_024, 256, 64)
 _NAME_BYTES: Final = 128  # maximum size of a metadata name in bytes
 _MAX_NAMES: Final = 64
@@ -35,7 +35,7 @@ _OMITTED: Final = "omitted"
 
 
 def bounded(record: AuditRecord, max_event_bytes: int) -> AuditRecord:
-    """Return the record shortened so that its events fit `max_event_bytes`, which must be at least 1,024."""
+    """Return the record, shortened so that its events fit `max_event_bytes`, which must be at least 1,024."""
     room = min(max_event_bytes, MAX_BYTES) - _FRAME
     record = _encodable(record)
     if weight(record) <= room:
@@ -49,7 +49,7 @@ def bounded(record: AuditRecord, max_event_bytes: int) -> AuditRecord:
 
 
 def weight(record: AuditRecord) -> int:
-    """Return an upper bound for the number of bytes that callers control in this record's event."""
+    """Return an upper bound for the bytes that callers control in this record's event."""
     own = (record.action, record.actor_id, record.actor_type, record.resource)
     others = (record.actor_name, record.resource_id, record.description, record.request_id)
     texts = [*own, *(text for text in others if text), *record.metadata, *record.metadata.values()]
@@ -57,7 +57,7 @@ def weight(record: AuditRecord) -> int:
 
 
 def events_of(record: AuditRecord, *, at: datetime, event_id: str) -> list[AuditEvent]:
-    """Return the record's events. The one for `_auditlane` is the first.
+    """Return the record's events, the one for `_auditlane` first.
 
     The events share an id, which is unique within each log. `record` must be `bounded`.
     """
@@ -89,9 +89,7 @@ def events_of(record: AuditRecord, *, at: datetime, event_id: str) -> list[Audit
 
 
 def severity_of(record: AuditRecord) -> Severity:
-    """Return the record's severity. It defaults to Medium for a denied action, and to the vocabulary's default for any
-    other.
-    """
+    """Return the record's severity, by default Medium for a denied action, otherwise the vocabulary's default."""
     if record.severity:
         return Severity(record.severity)
     if record.outcome == "denied":
@@ -102,14 +100,12 @@ def severity_of(record: AuditRecord) -> Severity:
 
 @cache
 def plain_base() -> Encoder:
-    """Return an encoder of this release's base event. It has no custom fields or rules, and does not need a
-    registry.
-    """
+    """Return an encoder for this release's base event, without custom fields or rules. It needs no registry."""
     return Encoder.parse("", 0, json.dumps(base_schema()))
 
 
 def _encodable(record: AuditRecord) -> AuditRecord:
-    """Return the record with strings that UTF-8 can encode. Metadata names are limited in number and size."""
+    """Return the record with strings that UTF-8 can encode, and metadata names limited in number and size."""
     return replace(
         record,
         action=replace_surrogates(record.action),
@@ -125,7 +121,7 @@ def _encodable(record: AuditRecord) -> AuditRecord:
 
 
 def _named(record: AuditRecord) -> list[tuple[str, str]]:
-    """Return the first metadata items, and a digest of the remaining ones."""
+    """Return the first metadata items, and a digest of the rest."""
     every = list(record.metadata.items())
     if len(every) <= _MAX_NAMES:
         return every

@@ -1,8 +1,7 @@
-"""Record the lifecycle of auditlane's services in its own audit trail. This covers starts, stops, restarts and new
-versions.
+"""Records the lifecycle of auditlane's services in its own audit trail: starts, stops, restarts and new versions.
 
 A service is a process, or a group of processes whose parent records for all of them. Starting and consuming never wait
-for it. The sink sends from its own thread, and the previous version is queried in another.
+for it: the sink sends from its own thread, and the previous version is queried in another.
 """
 
 from __future__ import annotations
@@ -30,14 +29,14 @@ WORKER: Final = "worker"
 _RESOURCE: Final = "service"
 _CONNECT_S: Final = 2.0
 _QUERY_S: Final = 3.0
-_RETRY_S: Final = 10.0  # between queries for the previous version, while ClickHouse is unavailable
+_RETRY_S: Final = 10.0  # interval of queries for the previous version while ClickHouse is unavailable
 
 Previous = Callable[[datetime], str | None]
 """Returns the version of the service's last start before a time, or None. Raises AuditlaneError."""
 
 
 def service_started(service: str, *, running: str, instance: str, processes: int = 1) -> AuditRecord:
-    """Return the record of a start. `running` is the version that is running."""
+    """Return the record of a start. `running` is the running version."""
     several = {"processes": str(processes)} if processes > 1 else {}
     return _record("service.started", service, {"version": running, "instance": instance} | several)
 
@@ -51,7 +50,7 @@ def service_stopped(service: str, *, running: str, instance: str, cause: str = "
 
 
 def worker_restarted(service: str, ended: ProcessExit, *, running: str, host: str) -> AuditRecord:
-    """Return the record of a process that ended unexpectedly and was started again."""
+    """Return the record of a process that ended unexpectedly and was restarted."""
     facts = {"version": running, "instance": instance_name(host, ended.pid), "cause": ended.cause}
     return replace(_record("worker.restarted", service, facts), outcome="failure", occurred_at=ended.at)
 
@@ -64,12 +63,12 @@ def version_changed(service: str, previous: str | None, *, running: str, at: dat
 
 
 def cause_of(error: BaseException) -> str:
-    """Return the cause of a service's end. It is the code of an AuditlaneError, or the type of any other exception."""
+    """Return the cause of a service's end: an AuditlaneError's code, or the type of any other exception."""
     return error.code if isinstance(error, AuditlaneError) else type(error).__name__
 
 
 def instance_name(host: str, pid: int) -> str:
-    """Return the name of a process in an installation, `host:pid`."""
+    """Return a process's name in an installation, `host:pid`."""
     return f"{host}:{pid}"
 
 
@@ -78,10 +77,10 @@ def _record(action: str, service: str, metadata: dict[str, str]) -> AuditRecord:
 
 
 class Lifecycle:
-    """Records one service of this process. Each of `started` and `stopped` has an effect only once."""
+    """Records the lifecycle of one service of this process. `started` and `stopped` take effect only once."""
 
     def __init__(self, service: str, sink: AuditSink, *, previous: Previous | None = None) -> None:
-        """Create the lifecycle of `service`, which is "worker" or "serve". Without `previous`, version changes are not
+        """Create the lifecycle of `service`, "worker" or "serve". Without `previous`, version changes are not
         recorded.
         """
         self._service = service
@@ -95,8 +94,8 @@ class Lifecycle:
         self._lookup: threading.Thread | None = None
 
     def started(self, *, processes: int = 1) -> None:
-        """Record that the service is ready. In the background, record whether its version has changed since the
-        previous start.
+        """Record that the service is ready and, in the background, whether its version has changed since the previous
+        start.
         """
         if self._started:
             return
@@ -110,11 +109,11 @@ class Lifecycle:
             self._lookup.start()
 
     def restarted(self, ended: ProcessExit) -> None:
-        """Record that a process of the service ended unexpectedly and was started again."""
+        """Record that one of the service's processes ended unexpectedly and was restarted."""
         self._sink.record(worker_restarted(self._service, ended, running=self._version, host=self._host))
 
     def stopped(self, cause: str = "") -> None:
-        """Record the end of a service that had started. With a cause, the end is a failure."""
+        """Record the end of a service that had started, as a failure if there is a cause."""
         if not self._started or self._ended.is_set():
             return
         self._ended.set()
@@ -148,7 +147,7 @@ class Lifecycle:
 
 
 def lifecycle_of(settings: Settings, service: str, sink: AuditSink) -> Lifecycle:
-    """Return the lifecycle of this process's service. It records nothing if the settings switch it off."""
+    """Return the lifecycle of this process's service. If switched off in the settings, it records nothing."""
     if not settings.trail_lifecycle or isinstance(sink, NullAuditSink):
         return Lifecycle(service, NullAuditSink())
     previous = partial(_previous_version, settings, service) if settings.clickhouse_url else None
@@ -165,14 +164,14 @@ def recorded(settings: Settings, service: str) -> Iterator[Lifecycle]:
 
 
 def _uncounted(_result: str) -> None:
-    """Do nothing, since the sink logs the events that it cannot deliver."""
+    """Do nothing, since the sink logs events that it cannot deliver."""
 
 
 def _previous_version(settings: Settings, service: str, before: datetime) -> str | None:
     client = connect(settings, connect_timeout=_CONNECT_S, send_receive_timeout=_QUERY_S)
     try:
-        # A worker's events are in the only shard that its account may read. Those of `serve` are in the shard of its
-        # topic, which may be another one than that of its ClickHouse.
+        # A worker's events are in the only shard that its account may read. Those of `serve` are in its topic's shard,
+        # which may not be the one of its ClickHouse.
         table: Literal["events", "log"] = "events" if service == WORKER else "log"
         return last_started_version(client, settings.clickhouse_database, service, before=before, table=table)
     finally:

@@ -1,4 +1,4 @@
-"""Count dropped audit events, for a summary event with their number, actions and times. This module performs no I/O."""
+"""Counts dropped audit events, for a summary event with their number, actions and times. Performs no I/O."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ _OTHERS = "others"
 
 @dataclass(slots=True)
 class Losses:
-    """The dropped events since the last summary. It is not thread-safe, so the owner holds a lock."""
+    """Events dropped since the last summary. Not thread-safe: the owner holds a lock."""
 
     count: int = 0
     actions: Counter[str] = field(default_factory=Counter)
@@ -35,7 +35,7 @@ class Losses:
         self.why = why
 
     def take_summary(self) -> AuditRecord | None:
-        """Return a summary record and reset the counts. Returns None if nothing was dropped."""
+        """Return a summary record and reset the counts, or return None if nothing was dropped."""
         if not self.count or self.first is None or self.last is None:
             return None
         counts = ", ".join(f"{name}: {count}" for name, count in self.actions.most_common())

@@ -1,8 +1,8 @@
-"""Emit auditlane's own audit events on the same path as tenants' events.
+"""Emits auditlane's own audit events on the same path as tenants' events.
 
-`record` only aggregates and queues records. A thread sends the events, and an event is done once Kafka has acknowledged
-it. Events that wait too long, fail to be delivered, or remain at shutdown are spooled to files, which this process or
-the next one sends.
+`record` only aggregates and queues records. A thread sends the events; an event is done once Kafka has acknowledged it.
+Events that wait too long, fail to be delivered, or remain at shutdown are spooled to files, which this process or the
+next one sends.
 """
 
 from __future__ import annotations
@@ -32,29 +32,29 @@ from auditlane.trail.losses import Losses
 from auditlane.trail.spooling import record_of, spool_of
 
 MAX_QUEUED: Final = 10_000  # maximum number of records in memory
-MAX_BYTES: Final = 16 << 20  # maximum total size of the queued records in bytes
+MAX_BYTES: Final = 16 << 20  # maximum total size of queued records in bytes
 CLOSE_S: Final = 3.0
-_MADE: Final = 500  # events prepared from records ahead of sending
+_MADE: Final = 500  # number of events prepared from records ahead of sending
 _FULL: Final = "the spool is full"
 _SHARE: Final = "the tenant's share of the spool is full"
-_LINE: Final = 10  # bytes of a spooled line besides the record
+_LINE: Final = 10  # number of bytes in a spooled line besides the record
 _RETRY_S: Final = 1.0
-_DRAIN_EVERY: Final = timedelta(seconds=30)  # also sends files left by other processes
+_DRAIN_EVERY: Final = timedelta(seconds=30)  # interval of draining, which also sends files left by other processes
 _ACKNOWLEDGED_S: Final = 10.0  # maximum wait for a file's events before newer events take precedence
 _LOG_EVERY: Final = timedelta(minutes=1)
-_RESERVE: Final = 65_536  # additional bytes of files, for the summary of dropped events
+_RESERVE: Final = 65_536  # additional size of files for the summary of dropped events
 
 Count = Callable[[str], None]
 """Called once per result of an event: `emitted` (acknowledged by Kafka), `spooled` (written to a file), `dropped` (no
 space, or the file could not be written), `refused` (rejected by the client) or `undelivered` (rejected by Kafka)."""
 
-_Key = tuple[str, str]  # tenant and event id
+_Key = tuple[str, str]  # (tenant, event id)
 
 
 def from_settings(settings: Settings, count: Count, observe: Observe | None = None) -> ServiceAuditSink:
-    """Return a process's sink. `observe` is called after each of its requests to the registry.
+    """Return a process's sink. `observe` is called after each of its registry requests.
 
-    If the settings lack Kafka, a registry or signing keys, the sink records nothing, and this is logged.
+    Without Kafka, a registry or signing keys in the settings, the sink records nothing, and this is logged.
     """
     missing = [variable(name) for name in ("kafka_bootstrap", "registry_url") if not getattr(settings, name)]
     if path_of(settings) is None:
@@ -74,21 +74,21 @@ def from_settings(settings: Settings, count: Count, observe: Observe | None = No
 
 
 def _tenant_of(event: AuditEvent) -> str:
-    """Return the affected tenant, even for an event in the log of `_auditlane`. Returns "" if there is none."""
+    """Return the affected tenant, even for an event in the log of `_auditlane`, or "" without one."""
     return event.metadata.get("tenant", "") if event.tenant_id == OURS else event.tenant_id
 
 
 class ServiceAuditSink(AuditSink, Protocol):
-    """A sink that runs as long as the service. `problem` is an error of the last minute, or empty."""
+    """A sink that runs as long as the service. `problem` is the last minute's error, or empty."""
 
     @property
     def waiting(self) -> int | None:
-        """The number of events that Kafka has not acknowledged yet, or None for a sink that records nothing."""
+        """The number of events not yet acknowledged by Kafka, or None for a sink that records nothing."""
         ...
 
     @property
     def spooled_bytes(self) -> int:
-        """The number of bytes of spooled events."""
+        """The total size of spooled events in bytes."""
         ...
 
     @property
@@ -115,8 +115,8 @@ class KafkaAuditSink:
     ) -> None:
         """Create the sink. `reserve` is the spool for summaries of dropped events when `spool` is full.
 
-        One tenant's events may occupy at most half of the memory, and half of the space left in `spool`, whose limit is
-        `spool_bytes`.
+        One tenant's events may take up at most half of the memory, and half of the space left in `spool`, whose limit
+        is `spool_bytes`.
         """
         self._connect = connect
         self._spool = spool
@@ -125,19 +125,19 @@ class KafkaAuditSink:
         self._count = count
         self._aggregator = AuditAggregator(window)
         self._changed = threading.Condition()
-        # Until it is acknowledged or spooled, an event is in exactly one of these four collections.
+        # Until acknowledged or spooled, an event is in exactly one of these four collections.
         self._queue: deque[DatedRecord] = deque()
         self._unsent: deque[AuditEvent] = deque()
         self._in_flight: dict[_Key, AuditEvent] = {}
         self._returned: list[AuditEvent] = []
         self._queued_bytes = 0
-        self._bytes_of: Counter[str] = Counter()  # bytes in the queue, by tenant concerned
+        self._bytes_of: Counter[str] = Counter()  # bytes in the queue by tenant concerned
         self._records_of: Counter[str] = Counter()
         self._spool_bytes = spool_bytes
         self._spooled_of: Counter[str] = Counter()  # bytes spooled by this process since the spool was last empty
-        self._of_files: set[_Key] = set()  # in flight, and in a file as well
+        self._of_files: set[_Key] = set()  # events in flight that are also in a file
         self._losses = Losses()
-        self._kafka_accepts = False  # Kafka acknowledged the last settled event
+        self._kafka_accepts = False  # whether Kafka acknowledged the last settled event
         self._drain_at = datetime.min.replace(tzinfo=UTC)
         self._stopping = self._closed = False
         self._client: Emitter | None = None
@@ -205,7 +205,7 @@ class KafkaAuditSink:
             self._client.close(0)  # events acknowledged after this are sent again, and stored only once
 
     def _write_down(self, events: Sequence[AuditEvent]) -> None:
-        """Spool events, and drop the events that do not fit. Used at shutdown, when there is no alternative."""
+        """Spool events, dropping those that do not fit. Used at shutdown, when there is no alternative."""
         left, why = self._keep(events)
         with self._changed:
             for event in left:
@@ -226,8 +226,8 @@ class KafkaAuditSink:
                 self._drop(dated.record.action, dated.at, "the queue is full")
 
     def _room_for(self, dated: DatedRecord) -> bool:
-        """Return whether a record fits. Drops the newest records of a tenant that uses more than half of the memory.
-        Requires the lock.
+        """Return whether a record fits, after dropping the newest records of a tenant that uses more than half of the
+        memory. Requires the lock.
         """
         size = weight(dated.record)
         while len(self._queue) >= MAX_QUEUED or self._queued_bytes + size > MAX_BYTES:
@@ -249,7 +249,7 @@ class KafkaAuditSink:
         return True
 
     def _waits(self, dated: DatedRecord, count: int) -> None:
-        """Update the totals for a record that was added to the queue (1) or removed from it (-1). Requires the lock."""
+        """Update the totals for a record added to the queue (1) or removed from it (-1). Requires the lock."""
         size, tenant = count * weight(dated.record), dated.record.tenant or ""
         self._queued_bytes += size
         for counts, change in ((self._bytes_of, size), (self._records_of, count)):
@@ -274,7 +274,7 @@ class KafkaAuditSink:
                     self._changed.wait(self._patience())
 
     def _step(self) -> bool:
-        """Send queued events, then spooled events. Return whether the client accepts events."""
+        """Send queued events, then spooled events. Returns whether the client accepts events."""
         with self._changed:
             self._take(self._aggregator.due(datetime.now(UTC)))
             if self._kafka_accepts and (summary := self._losses.take_summary()):
@@ -298,7 +298,7 @@ class KafkaAuditSink:
         return max(0.0, (at - datetime.now(UTC)).total_seconds())
 
     def _relieve(self) -> None:
-        """Move events to the spool while memory is more than half full.
+        """Move events to the spool while more than half of the memory is used.
 
         Events beyond a tenant's share of the spool are dropped, so that they do not displace other tenants' events.
         """
@@ -335,7 +335,7 @@ class KafkaAuditSink:
         while self._unsent:
             try:
                 self._hand_over(self._unsent[0])
-            except InvalidEvent as error:  # only this event is rejected, and may be accepted later
+            except InvalidEvent as error:  # only this event is rejected, and it may be accepted later
                 self._count("refused")
                 self._report("trail.refused", error, action=self._unsent[0].action)
                 with self._changed:
@@ -366,7 +366,7 @@ class KafkaAuditSink:
             raise
 
     def _settled(self, key: _Key, error: AuditlaneError | None) -> None:
-        """Record the result of an event. Called from the client's thread."""
+        """Record an event's result. Called from the client's thread."""
         with self._changed:
             event = self._in_flight.pop(key, None)
             of_file = key in self._of_files
@@ -377,12 +377,12 @@ class KafkaAuditSink:
             self._changed.notify_all()
         if error is None:
             self._count("emitted")
-        elif not self._stopping:  # otherwise it was abandoned and spooled
+        elif not self._stopping:  # otherwise, it was abandoned and spooled
             self._count("undelivered")
             self._report("trail.undelivered", error)
 
     def _drain(self) -> None:
-        """Send spooled events, including events spooled by processes that have ended."""
+        """Send spooled events, including those spooled by processes that have ended."""
         self._drain_at = datetime.now(UTC) + _DRAIN_EVERY
         try:
             drained = self._spool.drain(self._resent)
@@ -398,7 +398,7 @@ class KafkaAuditSink:
             self._log.info("trail.resent", events=drained.sent)
 
     def _resent(self, records: Sequence[bytes]) -> bool:
-        """Send a file's events. Return whether every event was acknowledged or spooled again."""
+        """Send a file's events. Returns whether every event was acknowledged or spooled again."""
         mine: set[_Key] = set()
         for record in records:
             try:
@@ -432,7 +432,7 @@ class KafkaAuditSink:
         return not left
 
     def _keep(self, events: Sequence[AuditEvent], spool: Spool | None = None) -> tuple[list[AuditEvent], str]:
-        """Spool events. Returns the events that were not written, and the reason why."""
+        """Spool events. Returns the events that were not written, and why."""
         within, beyond = (events, []) if spool else self._shared_out(events)
         records = [record_of(event) for event in within]
         kept, why = 0, _FULL
@@ -480,7 +480,7 @@ class KafkaAuditSink:
         self._report("trail.dropped", ConfigError(f"An audit event was dropped: {why}."))
 
     def _report(self, event: str, error: Exception, **facts: str) -> None:
-        """Log an error, at most once a minute. The metric counts every error."""
+        """Log an error at most once a minute. The metric counts every error."""
         now = datetime.now(UTC)
         self._last_error = now, str(error)
         if self._logged_at is None or now - self._logged_at >= _LOG_EVERY:

@@ -1,4 +1,4 @@
-"""Spool audit events in files, so that any process whose sink uses the same folder can send them."""
+"""Spools audit events in files, so that any process whose sink uses the same folder can send them."""
 
 from __future__ import annotations
 
@@ -11,21 +11,21 @@ from auditlane.runtime.spool import FileSpool, NoSpool, Spool
 
 
 def spool_folder(settings: Settings) -> Path | None:
-    """Return the folder of spooled events, or None if no setting determines it."""
+    """Return the folder for spooled events, or None if no setting determines it."""
     if settings.trail_spool_dir:
         return settings.trail_spool_dir
     return settings.signing_keys_file.parent / "trail" if settings.signing_keys_file else None
 
 
 def spool_of(settings: Settings, *, beyond: int = 0) -> Spool:
-    """Return the spool in the folder that the settings name. Its limit is that of the settings plus `beyond` bytes."""
+    """Return the spool in the settings' folder, with the settings' limit plus `beyond` bytes."""
     folder = spool_folder(settings)
     return FileSpool(folder, most_bytes=settings.trail_spool_bytes + beyond) if folder else NoSpool()
 
 
 def spool_events(settings: Settings, events: Sequence[AuditEvent]) -> int:
-    """Spool events that a process with a sink, such as `serve`, will send. Returns the number of events that fit.
-    Raises OSError.
+    """Spool events to be sent by a process with a sink, such as `serve`. Returns the number of events that fit. Raises
+    OSError.
     """
     spool = spool_of(settings)
     try:

@@ -1,1 +1,1 @@
-"""Accept audits in the form that Frontegg's clients send."""
+"""Accepts audits in the form that Frontegg's clients send."""

@@ -1,4 +1,4 @@
-"""Convert a Frontegg audit into an event, so that it reads back as it was sent. Almost nothing is rejected."""
+"""Converts a Frontegg audit into an event from which the audit can be restored exactly. Almost nothing is rejected."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from auditlane.runtime.ids import uuid7
 
 _SEVERITIES: Final = {severity.value.lower(): severity for severity in Severity} | {"attention": Severity.Medium}
 _OUTCOMES: Final = {outcome.value: outcome for outcome in Outcome}
-# Frontegg's name -> field of an event, for plain text.
+# Frontegg's name -> event field, for plain text.
 _TEXTS: Final = {
     "resource": "resource",
     "description": "description",
@@ -38,7 +38,7 @@ def event_of(
     source: str = "",
     event_id: str = "",
 ) -> AuditEvent:
-    """Return the event for an audit. `own` are the custom fields in the tenant's contract. Null means absent.
+    """Return the event for an audit. `own` contains the tenant contract's custom fields. Null means absent.
 
     Raises InvalidEvent for an invalid tenant id or custom field, a reserved key, or too many levels.
     """
@@ -70,12 +70,12 @@ def event_of(
 
 
 def posted_of(event: AuditEvent) -> dict[str, Any]:
-    """Convert the event to the form of the JSON API, without `source`, which the JSON API fills in."""
+    """Convert the event to the JSON API's form, without `source`, which that API fills in."""
     return event.model_dump(mode="json", exclude_none=True, exclude={"source"})
 
 
 def _rest(sent: Mapping[str, Any], event: AuditEvent) -> dict[str, str]:
-    """Return, as metadata, the members that the event's other fields could not restore."""
+    """Return, as metadata, the members that cannot be restored from the event's other fields."""
     restored = row_of(as_read(event), vendor="")
     kept: dict[str, str] = {}
     marked: list[str] = []
@@ -91,8 +91,8 @@ def _rest(sent: Mapping[str, Any], event: AuditEvent) -> dict[str, str]:
 
 
 def _is_restored(key: str, value: Any, restored: Mapping[str, Any], event: AuditEvent) -> bool:
-    """Return whether the restored audit has this member. It must be identical, or have an equal value if it is a member
-    that auditlane generates.
+    """Return whether the restored audit has this member: identical, or with an equal value if auditlane generates
+    it.
     """
     if key == "createdAt":
         return parse_time(value) == event.occurred_at
@@ -102,7 +102,7 @@ def _is_restored(key: str, value: Any, restored: Mapping[str, Any], event: Audit
 
 
 def _occurred_at(sent: Mapping[str, Any], now: datetime) -> datetime:
-    """Return the audit's `time` or `createdAt`, or else now.
+    """Return the audit's `time` or `createdAt`, or else the current time.
 
     A time that workers would reject is kept as metadata instead.
     """

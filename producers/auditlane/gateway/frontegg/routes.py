@@ -70,8 +70,9 @@ def audit_of(body: bytes) -> dict[str, Any]:
 
 
 def tenant_of(audit: Mapping[str, Any], sender: Sender) -> str:
-    """Return the tenant from the header or credential, or else from the body. Raises InvalidEvent if it is missing, or
-    if the two differ."""
+    """Return the tenant from the header or credential, or else from the body. Raises InvalidEvent if it is missing or
+    the two differ.
+    """
     tenant = audit.get("tenantId")
     if tenant in (None, ""):
         tenant = sender.tenant
@@ -89,7 +90,7 @@ def tenant_of(audit: Mapping[str, Any], sender: Sender) -> str:
 
 
 def _number(text: str) -> float | str:
-    """Return the number, or its text if a double cannot hold it."""
+    """Return the number, or its text if a double cannot represent it."""
     try:
         return finite(text)
     except UnusableNumber:

@@ -1,4 +1,4 @@
-"""Record configured routes of any ASGI application with `AuditMiddleware`."""
+"""Records configured routes of any ASGI application with `AuditMiddleware`."""
 
 from auditlane.integrations.asgi.middleware import AuditMiddleware
 from auditlane.integrations.web.resolvers import Actor

@@ -110,7 +110,7 @@ class AuditMiddleware:
                 raise
             if kind in _WHOLE or (kind == "http.response.body" and not message.get("more_body", False)):
                 exchange.complete = True
-                # Background tasks would delay the event. A server error may be followed by its exception.
+                # Waiting for background tasks would delay the event. A server error may be followed by its exception.
                 if exchange.status < 500:
                     self._record(exchange, context, scope)
 
@@ -136,7 +136,7 @@ class AuditMiddleware:
             # A mount has no methods; its own template does not contain the path below it.
             exchange.template = getattr(route, "path", None) if hasattr(route, "methods") else None
         else:
-            exchange.unrouted = "router" in scope  # a router ran and found no route
+            exchange.unrouted = "router" in scope  # a router ran but found no route
         values = self._recorder.event(exchange)
         if values is None:
             return
@@ -155,8 +155,8 @@ class AuditMiddleware:
             waiting.add_done_callback(self._pending.discard)
 
     async def _flush_at_the_end(self, send: Send, message: Message) -> None:
-        """Flush before the server learns that the application has ended, because uvicorn does not run exit handlers
-        after that.
+        """Flush before the server learns that the application has ended, since uvicorn runs no exit handlers after
+        that.
         """
         if message["type"] in _ENDS:
             if self._pending:
@@ -166,8 +166,8 @@ class AuditMiddleware:
 
 
 def path_within(path: str, root_path: str) -> str:
-    """Return the part of a request's path below `root_path`. Servers include `root_path` in the path, but not all
-    proxies do.
+    """Return the part of a request's path below `root_path`, which servers include in the path, but not all proxies
+    do.
     """
     if root_path and path.startswith(root_path) and path[len(root_path) : len(root_path) + 1] in ("", "/"):
         return path[len(root_path) :]

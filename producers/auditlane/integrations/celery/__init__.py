@@ -1,4 +1,4 @@
-"""Record failures, retries and revocations of Celery tasks, and carry the context to tasks. Call `install(app)`."""
+"""Records failures, retries and revocations of Celery tasks, and passes the context to tasks. Call `install(app)`."""
 
 from auditlane.integrations.celery.installation import install
 

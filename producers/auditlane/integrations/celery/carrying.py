@@ -1,4 +1,4 @@
-"""Write the current context's values to the headers of a task's message, and read them back."""
+"""Writes the current context's values to a task message's headers, and reads them back."""
 
 from __future__ import annotations
 
@@ -8,11 +8,11 @@ from typing import Any, Final
 from auditlane.sdk.context import AuditContext, carried, restored
 
 HEADER: Final = "auditlane"
-_MOST_CHARACTERS: Final = 8_000  # maximum length of all values together; brokers limit headers
+_MOST_CHARACTERS: Final = 8_000  # maximum total length of all values; brokers limit headers
 
 
 def put_in(headers: dict[str, Any]) -> None:
-    """Add the current context's values. A message that already has values, such as a forwarded message, keeps them."""
+    """Add the current context's values. A message that already has values, such as a forwarded one, keeps them."""
     if HEADER in headers:
         return
     room = _MOST_CHARACTERS
@@ -27,10 +27,10 @@ def put_in(headers: dict[str, Any]) -> None:
 
 
 def taken_from(headers: Mapping[str, Any] | None, *, request_id: str) -> AuditContext | None:
-    """Return the context that a message carries, or None if it carries none.
+    """Return the context that a message carries, or None.
 
-    `request_id` is used if the message has none. Anyone who may send tasks may send any header, so values that are
-    not text are ignored.
+    `request_id` is used if the message has none. Anyone who may send tasks may send any header, so values that are not
+    text are ignored.
     """
     found = (headers or {}).get(HEADER)
     if not isinstance(found, Mapping):

@@ -1,4 +1,4 @@
-"""Connect to Celery's signals, in the processes that send tasks and in the workers' main and child processes."""
+"""Connects to Celery's signals, in processes that send tasks and in the workers' main and child processes."""
 
 from __future__ import annotations
 
@@ -67,10 +67,10 @@ def _connect(app: Any, client: AuditClient, name: str, receiver: Callable[..., N
     def call(*given: Any, **named: Any) -> None:
         try:
             receiver(*given, **named)
-        except Exception as error:  # Celery would log its text, which may contain arguments
+        except Exception as error:  # Celery would log the error's text, which may contain arguments
             client.report_unrecorded(error)
 
-    # A second call of `install` for the same application has no effect.
+    # A second call to `install` for the same application has no effect.
     getattr(signals, name).connect(call, weak=False, dispatch_uid=f"auditlane.{id(app)}.{name}")
 
 
@@ -82,7 +82,7 @@ class _Tasks:
         self._client = client
         self._actions = actions
         self._tenant = tenant
-        # Keyed by the id of a task running here; several entries if an eager task is retried inside itself.
+        # By the id of a task running here. There are several entries if an eager task is retried inside itself.
         self._entered: dict[str, list[tuple[AuditContext | None, float]]] = {}
         self._received: weakref.WeakValueDictionary[str, Any] = weakref.WeakValueDictionary()
 
@@ -114,7 +114,7 @@ class _Tasks:
     def task_failure(self, sender: Any, task_id: str, exception: BaseException, **_: Any) -> None:
         if task_id in self._entered:
             self._record("task.failed", sender, sender.request, exception)
-        else:  # in the main process: the pool lost the process that ran it, or stopped it for its time limit
+        else:  # in the main process: the pool lost the task's process, or stopped it for its time limit
             request = self._received.get(task_id)
             headers = request.request_dict if request is not None else {"id": task_id}
             self._record_elsewhere("task.failed", sender, headers, exception)
@@ -139,7 +139,7 @@ class _Tasks:
             return
         told: dict[str, object] = {"task_id": request.id, **metadata}
         if exception is not None:
-            told["exception"] = type(exception).__name__  # never its text, which may contain arguments
+            told["exception"] = type(exception).__name__  # never the exception's text, which may contain arguments
         if retries := getattr(request, "retries", 0):
             told["retries"] = retries
         if entered := self._entered.get(request.id):
@@ -156,7 +156,7 @@ class _Tasks:
             )
 
     def _assign(self, request: Any, context: AuditContext) -> None:
-        """Set the tenant of a task that was sent without one. The context calls this when the event is made."""
+        """Set the tenant for a task that was sent without one. The context calls this when it builds an event."""
         if known_values(_ignore).get("tenant_id") is None:
             found = self._tenant(request) if callable(self._tenant) else self._tenant
             context.tenant_id = None if found is None else str(found)

@@ -1,4 +1,4 @@
-"""Record the actions of users and administrators of a Django project. It takes one line in INSTALLED_APPS and one in
+"""Records the actions of a Django project's users and administrators. It takes one line each in INSTALLED_APPS and
 MIDDLEWARE.
 
 Start in `apps.py`, which connects the signals once. Nothing here raises into a request.

@@ -1,8 +1,8 @@
-"""Record changes made in Django's admin to models that are not audited otherwise.
+"""Records changes made in Django's admin to models that are not audited otherwise.
 
-A `LogEntry` contains the labels of the changed fields but not their values, and entries for several objects are written
-without signals. This module therefore wraps the methods of `ModelAdmin` that write them. They are called inside the
-transaction of the edit.
+A `LogEntry` contains the changed fields' labels but not their values, and entries for several objects are written
+without signals. This module therefore wraps the methods of `ModelAdmin` that write entries. They are called inside the
+edit's transaction.
 """
 
 from __future__ import annotations
@@ -27,22 +27,20 @@ from auditlane.integrations.django.wrapping import then, wrap
 from auditlane.sdk.diff import Changes
 
 _PREFIX: Final = "admin."
-_EDIT: Final = "_auditlane_edit"  # attribute of a request
-_DELETIONS: Final = "_auditlane_deletions"  # attribute of a request
+_EDIT: Final = "_auditlane_edit"  # name of a request attribute
+_DELETIONS: Final = "_auditlane_deletions"  # name of a request attribute
 
 
 @dataclass(frozen=True, slots=True)
 class _Edit:
-    """The forms of one edit. They are kept from the creation of its message until the entry is written to the admin's
-    log.
-    """
+    """An edit's forms, kept from the creation of its message until the entry is written to the admin's log."""
 
     form: Any
     formsets: tuple[Any, ...]
 
 
 def install() -> None:
-    """Wrap the methods of ModelAdmin. A subclass that overrides one of them must call it with `super()`."""
+    """Wrap ModelAdmin's methods. A subclass that overrides one of them must call it with `super()`."""
     wrap(ModelAdmin, "construct_change_message", then(_after_message))
     wrap(ModelAdmin, "log_addition", then(_after_addition))
     wrap(ModelAdmin, "log_change", then(_after_change))
@@ -79,7 +77,7 @@ def _after_change(admin: Any, request: HttpRequest, obj: Model, *_: Any, **__: A
 def _after_deletions(admin: Any, request: HttpRequest, queryset: Iterable[Model], *_: Any, **__: Any) -> None:
     """Record the objects that are about to be deleted.
 
-    They are recorded on commit or, without a transaction, once the action has succeeded.
+    This happens on commit or, without a transaction, once the action has succeeded.
     """
     objects = [obj for obj in queryset if not is_covered(type(obj))]
     if not objects:
@@ -107,7 +105,7 @@ def _after_action(admin: Any, request: HttpRequest, *_: Any, **__: Any) -> None:
 
 
 def _record_inlines(edit: _Edit | None, using: str) -> None:
-    """Record the related objects that were edited on the same page."""
+    """Record related objects that were edited on the same page."""
     for formset in edit.formsets if edit else ():
         forms = {id(form.instance): form for form in formset.forms}
         for obj in getattr(formset, "new_objects", ()):
@@ -123,7 +121,7 @@ def _record_inlines(edit: _Edit | None, using: str) -> None:
 
 
 def _form_changes(form: Any) -> Changes:
-    """Return the values of a form's changed fields, before and after."""
+    """Return the values of a form's changed fields before and after."""
     before = {name: _plain(form.get_initial_for_field(form.fields[name], name)) for name in form.changed_data}
     after = {name: _plain(form.cleaned_data.get(name)) for name in form.changed_data}
     return rows.compared(before, after)
@@ -143,8 +141,6 @@ def _state(obj: Model) -> dict[str, Any]:
 
 
 def _taken(request: HttpRequest, obj: Model) -> _Edit | None:
-    """Remove and return the forms of this object's edit. Returns None if the edit's message was created in
-    another way.
-    """
+    """Remove and return the forms of this object's edit, or None if the edit's message was created in another way."""
     edit: _Edit | None = request.__dict__.pop(_EDIT, None)
     return edit if edit is not None and getattr(edit.form, "instance", None) == obj else None

@@ -1,4 +1,4 @@
-"""Record events about second factors, addresses, social accounts and rejected codes, from allauth's signals.
+"""Records events about second factors, addresses, social accounts and rejected codes, from allauth's signals.
 
 Logins, logouts and passwords need no allauth signals: allauth sends Django's own, and saves the user.
 """
@@ -48,7 +48,7 @@ def connect() -> None:
             continue
         signals = import_module(f"allauth.{app}.signals")
         for name, receiver in named.items():
-            if (signal := getattr(signals, name, None)) is not None:  # not all releases have all of them
+            if (signal := getattr(signals, name, None)) is not None:  # some releases lack some of them
                 signal.connect(receiver, weak=False, dispatch_uid=f"auditlane.{app}.{name}")
     if apps.is_installed("allauth.account"):
         _watch_reset_requests()

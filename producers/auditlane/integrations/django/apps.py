@@ -8,16 +8,16 @@ from auditlane.integrations.django.options import options
 
 
 class AuditConfig(AppConfig):
-    """Connects the signals of the apps that are installed."""
+    """Connects the signals of the installed apps."""
 
     name = "auditlane.integrations.django"
     label = "auditlane"
     verbose_name = "Audit log"
 
     def ready(self) -> None:
-        """Connect the signals. Raises ConfigError if the setting AUDITLANE is not valid."""
+        """Connect the signals. Raises ConfigError if the AUDITLANE setting is invalid."""
         chosen = options()
-        # Imported here, since each needs its app to be installed and its models to be loaded.
+        # Imported here, since each requires its app to be installed and its models to be loaded.
         if apps.is_installed("django.contrib.auth"):
             from auditlane.integrations.django import groups, sign_ins, users
 

@@ -1,4 +1,4 @@
-"""Record changes to the models chosen with the decorator `audited_model` or the setting AUDITLANE["MODELS"]."""
+"""Records changes to models chosen with the `audited_model` decorator or the setting AUDITLANE["MODELS"]."""
 
 from __future__ import annotations
 
@@ -95,11 +95,11 @@ def connect(models: Mapping[str, ModelOptions]) -> None:
                 m2m_changed.connect(_Links(field), sender=through, weak=False, dispatch_uid=f"auditlane.{field}")
     for model in apps.get_models():
         if _audited(model) not in (None, model) and not is_covered(model):
-            _connect(model, deletions=bool(model._meta.proxy))  # deleting a child sends its parent's signal, too
+            _connect(model, deletions=bool(model._meta.proxy))  # deleting a child also sends its parent's signal
 
 
 def register(model: type[Model], chosen: ModelOptions) -> None:
-    """Connect the signals of a model, unless they are connected already."""
+    """Connect a model's signals unless they are connected already."""
     _options[model] = chosen
     if not is_covered(model):
         _connect(model, deletions=True)
@@ -120,12 +120,12 @@ def options_of(model: type[Model]) -> ModelOptions:
 
 
 def _audited(model: type[Model]) -> type[Model] | None:
-    """Return the model itself if it is audited, or else its first audited base class. Returns None if there is none."""
+    """Return the model itself if it is audited, or else its first audited base class, or None."""
     return next((kind for kind in model.__mro__ if kind in _options), None)
 
 
 def leave_to_others(model: type[Model]) -> None:
-    """Disconnect the signals of a model that has more specific events, but keep the model's options."""
+    """Disconnect the signals of a model that has more specific events, but keep its options."""
     for signal in (pre_save, post_save, post_delete):
         signal.disconnect(sender=model, dispatch_uid="auditlane.model")
 
@@ -163,14 +163,14 @@ def _saved(
 def _deleted(sender: type[Model], instance: Model, using: str, origin: object = None, **_: object) -> None:
     deleted = origin.model if isinstance(origin, QuerySet) else type(origin)
     if deleted is not sender and deleted in _options and issubclass(deleted, sender):
-        return  # an audited child, which has an event of its own
+        return  # an audited child, which has its own event
     chosen = options_of(sender)
     shown = rows.state(instance, rows.watched(instance, None, chosen.exclude))
     record_change(instance, using, "deleted", rows.compared(shown, None, chosen.mask))
 
 
 class _Links:
-    """Receives the changes to a many-to-many field."""
+    """Receives changes to a many-to-many field."""
 
     def __init__(self, field: ManyToManyField[Any, Any]) -> None:
         self._field = field

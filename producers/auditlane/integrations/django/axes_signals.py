@@ -1,4 +1,4 @@
-"""Record account locks and refused logins from django-axes."""
+"""Records account locks and refused logins from django-axes."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from auditlane.integrations.django.wrapping import wrap
 
 
 def connect() -> None:
-    """Connect the signal that reports a lock, and note the reason for which axes refuses a login."""
+    """Connect the signal that reports a lock, and note why axes refuses a login."""
     user_locked_out.connect(_locked, dispatch_uid="auditlane.locked")
     wrap(AxesStandaloneBackend, "authenticate", _authenticate)
 

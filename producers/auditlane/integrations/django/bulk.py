@@ -1,4 +1,4 @@
-"""Record one event for a change to many rows, which sends no signals."""
+"""Records one event for a change to many rows, which sends no signals."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The models whose changes are recorded as specific events. The admin does not record events for them."""
+"""Models whose changes are recorded as specific events, so that the admin does not record events for them."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ _covered: Final[set[type[Model]]] = set()
 
 
 def cover(model: type[Model]) -> None:
-    """Mark a model whose saved and deleted objects are recorded by its own signals."""
+    """Mark a model whose own signals record saved and deleted objects."""
     _covered.add(model)
 
 

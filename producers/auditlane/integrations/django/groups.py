@@ -1,4 +1,4 @@
-"""Record changes to groups, memberships and permissions, after the commit."""
+"""Records changes to groups, memberships and permissions, after the commit."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from auditlane.integrations.django.recording import record_after_commit, safely
 
 
 def connect() -> None:
-    """Connect the signals of groups and of the links between users, groups and permissions."""
+    """Connect the signals of groups, and of the links between users, groups and permissions."""
     cover(Group)
     cover(Group.permissions.through)
     pre_save.connect(_before_save, sender=Group, dispatch_uid="auditlane.group")

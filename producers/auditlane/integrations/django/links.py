@@ -1,4 +1,4 @@
-"""Determine which links between objects a change to a many-to-many relation adds or removes."""
+"""Determines which links between objects a change to a many-to-many relation adds or removes."""
 
 from __future__ import annotations
 
@@ -7,7 +7,8 @@ from typing import Any, Final
 
 from django.db.models import ManyToManyField, Model
 
-# Removed links are read while they exist: `clear` does not name them, and `remove` names objects that were not linked.
+# Removed links are read while they exist: `clear` does not name them, and `remove` also names objects that were not
+# linked.
 VERBS: Final = {"post_add": True, "pre_remove": False, "pre_clear": False}  # whether links are added
 
 
@@ -19,9 +20,7 @@ def other_ends(
     pk_set: Collection[Any] | None,
     using: str,
 ) -> list[Any]:
-    """Return the ids of the objects that were linked or unlinked. The arguments are those of the signal
-    `m2m_changed`.
-    """
+    """Return the ids of the objects that were linked or unlinked. Takes the arguments of the `m2m_changed` signal."""
     if VERBS[action]:
         return list(pk_set or ())
     near, far = field.m2m_field_name(), field.m2m_reverse_field_name()

@@ -1,4 +1,4 @@
-"""The middleware that gives every event of a request its user, tenant and address."""
+"""Middleware that provides the user, tenant and address for every event of a request."""
 
 from __future__ import annotations
 
@@ -15,8 +15,8 @@ from auditlane.integrations.django.request_context import RequestContext
 class AuditMiddleware:
     """Enters a context around each request, in synchronous and asynchronous projects. List it first in MIDDLEWARE.
 
-    Its position determines which other middleware runs inside the context. It need not come after the authentication,
-    because the user is read when an event is made.
+    Its position determines which other middleware runs inside the context. It need not come after authentication, since
+    the user is read only when an event is built.
     """
 
     sync_capable = True
@@ -40,7 +40,7 @@ class AuditMiddleware:
 
 
 def _streaming_within(context: RequestContext, response: HttpResponseBase) -> HttpResponseBase:
-    """Produce the parts of a streamed response within the context. A file response is returned unchanged."""
+    """Produce a streamed response's parts within the context. A file response is returned unchanged."""
     if isinstance(response, StreamingHttpResponse) and not isinstance(response, FileResponse):
         parts: Any = response.streaming_content
         response.streaming_content = _async_parts(context, parts) if response.is_async else _parts(context, parts)

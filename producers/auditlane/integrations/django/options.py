@@ -1,4 +1,4 @@
-"""Read the setting AUDITLANE, and check it when Django starts."""
+"""Reads the AUDITLANE setting, and checks it when Django starts."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ TenantOf = Callable[[HttpRequest], object]
 
 @dataclass(frozen=True, slots=True)
 class ModelOptions:
-    """The fields of an audited model that its events leave out, and those whose values are masked."""
+    """Fields of an audited model that its events omit, and those whose values are masked."""
 
     exclude: frozenset[str] = frozenset()
     mask: frozenset[str] = frozenset()
@@ -32,18 +32,18 @@ class ModelOptions:
 
 @dataclass(frozen=True, slots=True)
 class Options:
-    """The options in the setting AUDITLANE, after they have been read and checked."""
+    """The checked options in the AUDITLANE setting."""
 
     tenant_of: TenantOf | None = None  # TENANT
     trusted_proxies: TrustedProxies = NO_PROXIES  # TRUSTED_PROXIES
     models: Mapping[str, ModelOptions] = field(default_factory=dict)  # MODELS, by "app_label.Model"
     mask: frozenset[str] = frozenset()  # MASK: names of fields whose values are masked in every event
-    plain_logins: bool = False  # PLAIN_LOGINS: failed logins have the name as typed
+    plain_logins: bool = False  # PLAIN_LOGINS: failed logins contain the name as typed
     client: Callable[[], AuditClient] | None = None  # CLIENT
 
 
 def options() -> Options:
-    """Return the checked options in the setting AUDITLANE. Raises ConfigError."""
+    """Return the checked options in the AUDITLANE setting. Raises ConfigError."""
     return _options()
 
 
@@ -61,7 +61,7 @@ setting_changed.connect(_forget, dispatch_uid="auditlane.options")
 
 
 def read(given: object) -> Options:
-    """Parse the value of the setting AUDITLANE into options. Raises a ConfigError that names the key."""
+    """Parse the AUDITLANE setting's value into options. Raises ConfigError, naming the key."""
     if not isinstance(given, Mapping):
         raise _wrong(
             "", f"must be a dict, not {type(given).__name__}", 'Write AUDITLANE = {"TENANT": "app.tenant_of"}.'
@@ -77,7 +77,7 @@ def read(given: object) -> Options:
 
 
 def model_options(key: str, value: Mapping[str, object]) -> ModelOptions:
-    """Return the options of one audited model. Raises a ConfigError that names the key."""
+    """Return an audited model's options. Raises ConfigError, naming the key."""
     if unknown := value.keys() - {"exclude", "mask"}:
         raise _wrong(key, f"has the unknown option {min(map(str, unknown))!r}", "Use exclude and mask.")
     return ModelOptions(**{name: _names(f"{key}.{name}", names) for name, names in value.items()})
@@ -100,8 +100,8 @@ def _imported(key: str, value: object) -> Any:
 
 
 def _late(key: str, value: object) -> Any:
-    """Return a function that imports the dotted path when it is first called. Apps are still loading when the setting
-    is read.
+    """Return a function that imports the dotted path when first called. The setting is read while apps are still
+    loading.
     """
     if callable(value):
         return value

@@ -1,4 +1,4 @@
-"""Record events at once, or once the change that they describe is committed. Nothing here raises."""
+"""Records events immediately, or once the change that they describe is committed. Nothing here raises."""
 
 from __future__ import annotations
 
@@ -26,13 +26,15 @@ _logger: Final = logging.getLogger("auditlane.integrations.django")
 
 
 def client() -> AuditClient:
-    """Return the client that the setting AUDITLANE["CLIENT"] names, or the process's default client."""
+    """Return the client named in AUDITLANE["CLIENT"], or the process's default client."""
     chosen = options().client
     return audit if chosen is None else chosen()
 
 
 def safely(receiver: Callable[P, None]) -> Callable[P, None]:
-    """Wrap the function so that its exceptions are counted and reported to the client's `on_error`, never raised."""
+    """Wrap the function so that its exceptions are never raised, but counted and reported to the client's
+    `on_error`.
+    """
 
     @functools.wraps(receiver)
     def receive(*args: P.args, **kwargs: P.kwargs) -> None:
@@ -45,39 +47,39 @@ def safely(receiver: Callable[P, None]) -> Callable[P, None]:
 
 
 def report(error: Exception) -> None:
-    """Count an event that could not be made, and report the error to the client's `on_error`. Never raises."""
+    """Count an event that could not be built, and report the error to the client's `on_error`. Never raises."""
     try:
         client().report_unrecorded(error)
-    except Exception:  # the client itself cannot be made
+    except Exception:  # the client itself cannot be created
         _logger.exception("An audit event could not be made.")
 
 
 def _report_resolver(error: Exception) -> None:
     try:
         client().report_resolver(error)
-    except Exception:  # the client itself cannot be made
+    except Exception:  # the client itself cannot be created
         _logger.exception("The actor or tenant of an audit event is missing.")
 
 
 @safely
 def record_now(request: HttpRequest | None, action: str, **event: Any) -> None:
-    """Record an event of a request at once. `request` may be None, and need not be served with the middleware."""
+    """Record a request's event immediately. `request` may be None, and need not have passed through the middleware."""
     with nullcontext() if request is None or current_request() is not None else RequestContext(request):
         client().record(**_complete(action, event))
 
 
 @safely
 def record_after_commit(using: str, action: str, **event: Any) -> None:
-    """Record an event once the transaction on the database `using` is committed. The event is dropped on a rollback.
+    """Record an event once the transaction on the database `using` commits. On a rollback, the event is dropped.
 
-    The actor and the tenant are read now, since a user who deletes their own account has no id at the commit.
+    The actor and the tenant are read now, since users who delete their own account have no id at the commit.
     """
     event = {"occurred_at": datetime.now(UTC), **_with_context(_complete(action, event))}
     transaction.on_commit(lambda: _record(event), using=using, robust=True)
 
 
 def database_of(obj: Model) -> str:
-    """Return the database to which an object is written. It may differ from the one from which it was read."""
+    """Return the database to which an object is written, which may differ from the one from which it was read."""
     return str(router.db_for_write(type(obj), instance=obj))
 
 
@@ -89,7 +91,8 @@ def _with_context(event: dict[str, Any]) -> dict[str, Any]:
 
 @safely
 def _record(event: Mapping[str, Any]) -> None:
-    Context().run(client().record, **event)  # in an empty context: no values from the time of the commit are added
+    # in an empty context, so that no values from the time of the commit are added
+    Context().run(client().record, **event)
 
 
 def _complete(action: str, event: dict[str, Any]) -> dict[str, Any]:

@@ -1,7 +1,7 @@
-"""The context of a request: its user, tenant and address, read when an event is made.
+"""A request's context (user, tenant and address), which is read when an event is built.
 
-Django loads the user when it is first needed, and REST framework replaces it inside the view, so nothing is read when
-the request begins.
+Django loads the user when first needed, and REST framework replaces it inside the view, so nothing is read when the
+request begins.
 """
 
 from __future__ import annotations
@@ -24,19 +24,19 @@ _request: ContextVar[HttpRequest | None] = ContextVar("auditlane_django_request"
 
 
 def current_request() -> HttpRequest | None:
-    """Return the request that is being served, or None outside of one."""
+    """Return the request being served, or None outside of one."""
     return _request.get()
 
 
 class RequestContext(AuditContext):
-    """Reads its values from a request whenever an event is made. Values that the application has set are kept."""
+    """Reads its values from a request whenever an event is built. Values set by the application are kept."""
 
     __slots__ = ("_actor", "_outside", "_request", "_tenant")
 
     def __init__(self, request: HttpRequest) -> None:
         super().__init__(resolve=_resolve)
         self._request = request
-        self._actor: str | None = None  # the id filled in here, not by the application
+        self._actor: str | None = None  # id filled in here rather than by the application
         self._tenant: str | None = None
         self._outside: Token[HttpRequest | None] | None = None
 
@@ -53,7 +53,9 @@ class RequestContext(AuditContext):
         super().__exit__(kind, error, trace)
 
     def fill(self) -> None:
-        """Read the request. Re-raises an error from the user or the tenant after everything else has been filled in."""
+        """Read the request. An error from the user or the tenant is raised again after everything else has been filled
+        in.
+        """
         meta = self._request.META
         if self.request_id is None:
             self.request_id = request_id_of(meta.get("HTTP_TRACEPARENT"), meta.get("HTTP_X_REQUEST_ID"))
@@ -98,9 +100,9 @@ def _resolve(context: AuditContext) -> None:
 
 
 def user_of(request: HttpRequest) -> Any:
-    """Return the request's user, anonymous or not. Returns None without Django's authentication.
+    """Return the request's user, even if anonymous, or None without Django's authentication.
 
-    In an event loop, only a user that is already loaded can be read. Otherwise, it raises SynchronousOnlyOperation.
+    In an event loop, only a user that is already loaded can be read. Otherwise, this raises SynchronousOnlyOperation.
     """
     user: Any = getattr(request, "user", None)
     if user is None:
@@ -115,7 +117,7 @@ def user_of(request: HttpRequest) -> Any:
 
 
 def actor_of(user: Any) -> dict[str, str | None]:
-    """Return the fields of an event that describe a user as its actor."""
+    """Return the event fields that describe a user as the actor."""
     return {
         "actor_id": None if user.pk is None else str(user.pk),
         "actor_type": "user",

@@ -1,4 +1,4 @@
-"""Record denied requests of Django REST framework. A 401 or 403 response becomes `access.denied`."""
+"""Records denied requests of Django REST framework: a 401 or 403 response becomes `access.denied`."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ Handler = Callable[[Exception, dict[str, Any]], Any]
 
 
 def install() -> None:
-    """Wrap the exception handler of every view, including custom ones."""
+    """Wrap every view's exception handler, including custom ones."""
     wrap(APIView, "get_exception_handler", lambda original, view: functools.partial(_handle, original(view)))
 
 

@@ -1,4 +1,4 @@
-"""Compare a row before and after it is saved."""
+"""Compares a row before and after a save."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ _BEFORE: Final = "_auditlane_before"  # key in an instance's __dict__, from pre_
 
 
 def note_before(instance: Model, using: str, update_fields: Collection[str] | None, ignored: Collection[str]) -> None:
-    """Read the row that is about to be saved, if any of its watched fields will be written."""
+    """Read the row that is about to be saved if any of its watched fields will be written."""
     instance.__dict__.pop(_BEFORE, None)
     names = watched(instance, update_fields, ignored)
     if instance.pk is None or not names or (instance._state.adding and instance._meta.pk.has_default()):
@@ -41,7 +41,7 @@ def changes_of(
 
 
 def noted(instance: Model) -> dict[str, Any] | None:
-    """Return the row's columns before the save. Returns {} for a new row, and None if they were not read."""
+    """Return the row's columns before the save: {} for a new row, or None if they were not read."""
     found: dict[str, Any] | None = instance.__dict__.get(_BEFORE)
     return found
 
@@ -52,14 +52,14 @@ def compared(before: object, after: object, mask: Collection[str] = ()) -> Chang
 
 
 def state(instance: Model, names: Collection[str]) -> dict[str, Any]:
-    """Return the values of an instance's columns, in the form in which they are read back from the database."""
+    """Return an instance's column values in the form in which they are read back from the database."""
     known = instance.__dict__
     fields = {field.attname: field for field in instance._meta.concrete_fields}
     return {name: _value(fields[name], known[name]) for name in names if name in known}
 
 
 def watched(instance: Model, update_fields: Collection[str] | None, ignored: Collection[str]) -> list[str]:
-    """Return the columns that a save writes and an event may show. `auto_now` columns are excluded."""
+    """Return the columns that a save writes and an event may show, except `auto_now` columns."""
     return [
         field.attname
         for field in instance._meta.concrete_fields
@@ -90,5 +90,5 @@ def _value(field: Field[Any, Any], value: object) -> object:
         return str(value)
     try:
         return field.to_python(value)
-    except Exception:  # unless the field accepts values that it cannot convert, the save would have failed
+    except Exception:  # if the field could not convert the value, the save would have failed
         return value

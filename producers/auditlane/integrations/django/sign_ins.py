@@ -1,6 +1,4 @@
-"""Record logins, failed logins, logouts and password reset requests. They are recorded at once, not after the
-commit.
-"""
+"""Records logins, failed logins, logouts and password reset requests, immediately rather than after the commit."""
 
 from __future__ import annotations
 
@@ -18,7 +16,7 @@ from auditlane.sdk.masking import masked
 
 _NAMES: Final = ("username", "email", "login", "identifier")  # keys of a credential that identify the user
 _METHODS: Final = {"socialaccount": "social", "code": "magic_link", "passkey": "passkey", "password": "password"}
-REFUSED: Final = "_auditlane_refused"  # attribute of a request: why a rule refused the login
+REFUSED: Final = "_auditlane_refused"  # request attribute with the reason why a rule refused the login
 
 
 def connect() -> None:
@@ -57,9 +55,7 @@ def _login_failed(sender: object, credentials: dict[str, Any], request: HttpRequ
 
 
 def shown_login(name: object) -> str:
-    """Return the login as typed. It is masked unless the setting PLAIN_LOGINS is on, since people type passwords into
-    that field.
-    """
+    """Return the login as typed, or masked unless PLAIN_LOGINS is on, since people type passwords into that field."""
     if name is None:
         return ""
     text = str(name)[:200]
@@ -77,7 +73,7 @@ def _id(user: Any) -> str | None:
 
 
 def _method(request: HttpRequest | None, user: Any) -> str:
-    """Return the user's login method. It is the method that allauth noted in the session, or else the password."""
+    """Return how the user logged in: the method that allauth noted in the session, or else the password."""
     session = getattr(request, "session", None)
     noted = session.get("account_authentication_methods") if session is not None else None
     last = noted[-1] if isinstance(noted, list) and noted else None
@@ -101,5 +97,5 @@ def _watch_reset_requests() -> None:
 
 @safely
 def reset_requested(user: Any) -> None:
-    """Record that a user was sent a link to reset their password."""
+    """Record that a user was sent a link for resetting their password."""
     record_now(None, "user.password_reset_requested", resource="user", resource_id=_id(user), metadata={"by": "self"})

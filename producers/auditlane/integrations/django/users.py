@@ -1,4 +1,4 @@
-"""Record changes to users, their roles and their passwords, after the commit."""
+"""Records changes to users, their roles and their passwords, after the commit."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ def connect() -> None:
             leave_to_others(model)
             pre_save.connect(_before_save, sender=model, dispatch_uid="auditlane.user")
             post_save.connect(_saved, sender=model, dispatch_uid="auditlane.user")
-            if model is user_model or model._meta.proxy:  # deleting a child sends its parent's signal too
+            if model is user_model or model._meta.proxy:  # deleting a child also sends its parent's signal
                 post_delete.connect(_deleted, sender=model, dispatch_uid="auditlane.user")
 
 
@@ -46,7 +46,7 @@ def _before_save(
     update_fields: Collection[str] | None,
     **_: object,
 ) -> None:
-    if not raw:  # the hash is read, but never shown
+    if not raw:  # the hash is read but never shown
         rows.note_before(instance, using, update_fields, [*options_of(sender).exclude, "last_login"])
 
 
@@ -109,7 +109,7 @@ def _created(user: Model, using: str) -> None:
 
 
 def _updated(user: Any, using: str, changes: Changes) -> None:
-    """Record the flags and the address as separate events, and the other fields in one event."""
+    """Record the flags and the address as separate events, and the other fields as one."""
     before, after = dict(changes.get("before", {})), dict(changes.get("after", {}))
     for field, role in _ROLES.items():
         if field in after:
@@ -159,9 +159,7 @@ def _masked_address(value: object) -> object:
 
 
 def _via(user: Model) -> str:
-    """Return the means by which an account was changed: the admin site, its own user, another user, or code without a
-    request.
-    """
+    """Return who changed an account: the admin site, the user, another user, or code without a request."""
     request = current_request()
     if request is None:
         return "system"
@@ -174,7 +172,7 @@ def _via(user: Model) -> str:
 
 
 def _has_new_password(user: Any, old_hash: str | None, update_fields: Collection[str] | None) -> bool:
-    """Return whether a save has changed the password. A save that only upgrades the hash, as a login does, has not."""
+    """Return whether a save has changed the password. Merely upgrading the hash, as a login does, does not count."""
     if update_fields is not None and "password" not in update_fields:
         return False
     if getattr(user, "_password", None) is not None:
@@ -185,7 +183,7 @@ def _has_new_password(user: Any, old_hash: str | None, update_fields: Collection
 
 
 def _password_action(user: Model, request: HttpRequest | None) -> tuple[str, dict[str, str]]:
-    """Return `user.password_changed` or `user.password_reset`, and metadata that states who reset the password."""
+    """Return `user.password_changed` or `user.password_reset`, and metadata on who reset the password."""
     if request is None:
         return "user.password_reset", {"by": "system"}
     actor = user_of(request)
@@ -197,7 +195,7 @@ def _password_action(user: Model, request: HttpRequest | None) -> tuple[str, dic
 
 
 def _is_reset_page(request: HttpRequest) -> bool:
-    """Return whether the request is for a page to which a mailed link leads."""
+    """Return whether the request is for a page that a mailed link opens."""
     from django.contrib.auth.views import PasswordResetConfirmView
 
     match = request.resolver_match

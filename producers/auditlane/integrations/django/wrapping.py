@@ -1,4 +1,4 @@
-"""Wrap library methods that do not send a signal. Each method is wrapped only once."""
+"""Wraps library methods that do not send a signal. Each method is wrapped only once."""
 
 from __future__ import annotations
 

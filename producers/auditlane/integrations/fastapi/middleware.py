@@ -1,4 +1,4 @@
-"""The ASGI middleware, whose resolvers are called with a Starlette request."""
+"""ASGI middleware whose resolvers are called with a Starlette request."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Record fastapi-users events with a mixin for its user manager, since fastapi-users has no signals."""
+"""Records fastapi-users events with a mixin for the user manager, since fastapi-users has no signals."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ class AuditedUsers:
     """
 
     audit_client: ClassVar[AuditClient] = audit
-    audit_social = False  # whether the user of this request came from an OAuth provider
+    audit_social = False  # whether this request's user came from an OAuth provider
 
     def _record(self, describe: Describe, args: Sequence[Any], kwargs: Mapping[str, Any]) -> None:
         try:
@@ -51,7 +51,9 @@ class AuditedUsers:
 
 
 def _recorded(name: str, method: Callable[..., Awaitable[Any]], describe: Describe) -> Callable[..., Awaitable[Any]]:
-    """Return a hook that records an event before it runs, since the event has happened even if the hook raises."""
+    """Return a hook that records an event before it runs, since the event has happened even if the hook raises an
+    error.
+    """
 
     @functools.wraps(method)
     async def hook(self: AuditedUsers, *args: Any, **kwargs: Any) -> Any:
@@ -92,7 +94,7 @@ def _authenticated(method: Callable[..., Awaitable[Any]]) -> Callable[..., Await
 
 
 def _social(method: Callable[..., Awaitable[Any]]) -> Callable[..., Awaitable[Any]]:
-    """Wrap the callback to note that the login that follows is not by password."""
+    """Wrap the callback to note that the login that follows does not use a password."""
 
     @functools.wraps(method)
     async def oauth_callback(self: AuditedUsers, *args: Any, **kwargs: Any) -> Any:
@@ -112,7 +114,7 @@ def _logged_in(user: Any, request: Any = None, response: Any = None, *, social: 
 
 
 def _updated(user: Any, update_dict: Mapping[str, Any], request: Any = None, *, social: bool) -> list[Values]:
-    """Describe a change by the names of its fields, never by their values. Some fields have their own action."""
+    """Describe a change by its fields' names, never their values. Some fields have their own action."""
     made, names = [], {str(name) for name in update_dict}
     if names & _PASSWORD:
         made.append(of_user("user.password_changed", _id(user), by_user=False))
@@ -144,7 +146,7 @@ def _deleted(user: Any, request: Any = None, *, social: bool) -> list[Values]:
     return [of_user("user.deleted", _id(user), by_user=False, via="api")]
 
 
-# The hooks, and the action that each follows. Some receive a token, which is secret and never recorded.
+# Hooks, and the action that each follows. Some receive a token, which is secret and never recorded.
 _AFTER: Final[Mapping[str, Describe]] = {
     "on_after_register": _registered,
     "on_after_login": _logged_in,

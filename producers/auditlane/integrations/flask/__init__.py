@@ -1,4 +1,4 @@
-"""Record configured Flask routes and Flask-Login logins with `Audit(app, routes=…)`."""
+"""Records configured Flask routes and Flask-Login logins with `Audit(app, routes=…)`."""
 
 from auditlane.integrations.flask.extension import Audit
 from auditlane.integrations.web.resolvers import Actor

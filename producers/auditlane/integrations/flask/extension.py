@@ -1,4 +1,4 @@
-"""The Flask extension. It adds to the WSGI middleware the facts about a request that only the application knows."""
+"""The Flask extension, which adds facts about a request that only the application knows to the WSGI middleware."""
 
 from __future__ import annotations
 
@@ -73,7 +73,7 @@ class Audit:
     def login_failed(self, login: str, *, reason: str = "bad_credentials", user_id: object = None) -> None:
         """Record a failed login, which neither Flask nor Flask-Login notices. Never raises.
 
-        `login` is the text that the user typed. It is masked in the event. `reason` is `bad_credentials`,
+        `login` is the text that the user typed; the event contains it masked. `reason` is `bad_credentials`,
         `unknown_user`, `mfa`, `locked`, `disabled`, `expired` or `policy`.
         """
         record_login_failed(self._client, login, reason, user_id=user_id)
@@ -86,7 +86,7 @@ class _Middleware(wsgi.AuditMiddleware):
 
 
 def _note_response(response: Response) -> Response:
-    """Note a response that is held in memory or is an error. Its event is then made before the server has sent it."""
+    """Note a response that is in memory or is an error. Its event is then built before the server has sent it."""
     exchange: Exchange | None = request.environ.get(EXCHANGE)
     if exchange is not None:
         exchange.complete = not response.is_streamed or response.status_code >= 400

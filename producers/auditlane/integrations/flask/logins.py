@@ -1,4 +1,4 @@
-"""Turn Flask-Login's signals into events. Imported only if the application itself has imported Flask-Login."""
+"""Turns Flask-Login's signals into events. Imported only if the application itself has imported Flask-Login."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ def current_user_id(_: object) -> str | None:
 
 
 def connect(app: Flask, client: AuditClient) -> None:
-    """Record logins and logouts of this application, if Flask-Login is installed."""
+    """Record this application's logins and logouts if Flask-Login is installed."""
     try:
         from flask_login import signals
     except ImportError:

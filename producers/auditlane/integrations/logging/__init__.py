@@ -1,4 +1,4 @@
-"""Record log records that carry `audit`. To install it, call `logging.getLogger().addHandler(AuditHandler())`."""
+"""Records log records that carry `audit`. To install, call `logging.getLogger().addHandler(AuditHandler())`."""
 
 from auditlane.integrations.logging.handler import AuditHandler
 

@@ -21,7 +21,7 @@ class AuditHandler(logging.Handler):
     """
 
     def __init__(self, client: AuditClient = audit, level: int | str = logging.NOTSET) -> None:
-        """Set the client, by default that of the process, and the level, as for `logging.Handler`."""
+        """Set the client, which defaults to the process's, and the level, as for `logging.Handler`."""
         super().__init__(level)
         self._client = client
 

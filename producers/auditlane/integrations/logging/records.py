@@ -1,4 +1,4 @@
-"""Convert a log record that carries `audit` to arguments of `AuditClient.record`."""
+"""Converts a log record that carries `audit` to arguments of `AuditClient.record`."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import Any, Final
 
 KEY: Final = "audit"
 _MOST_CHARACTERS: Final = 1_000  # maximum length of a description
-_INTERNAL: Final = ("auditlane", "confluent_kafka")  # anything that recording itself logs must not be recorded
+_INTERNAL: Final = ("auditlane", "confluent_kafka")  # whatever recording itself logs must not be recorded
 
 
 def is_internal(logger: str) -> bool:
@@ -19,9 +19,9 @@ def is_internal(logger: str) -> bool:
 def event_of(
     given: object, message: Callable[[], str], *, at: float | None = None, exception: type[BaseException] | None = None
 ) -> dict[str, Any]:
-    """Return the event as keywords of `emit`. `given` are such keywords, or the action alone.
+    """Return the event as keywords of `emit`. `given` is such keywords, or the action alone.
 
-    The message becomes the description. An exception makes the outcome `failure`, and its type part of the metadata.
+    The message becomes the description. An exception sets the outcome to `failure` and adds its type to the metadata.
     Invalid values are kept: `record` corrects them, or counts and reports the event.
     """
     if not isinstance(given, Mapping):
@@ -42,5 +42,5 @@ def event_of(
 def _text(message: Callable[[], str]) -> str:
     try:
         return message()
-    except Exception:  # the arguments do not fit the message; `logging` reports that itself
+    except Exception:  # the arguments do not fit the message; `logging` itself reports that
         return ""

@@ -1,4 +1,4 @@
-"""Listen to sessions and mappers, and record a transaction's changes once it is committed."""
+"""Listens to sessions and mappers, and records a transaction's changes once it is committed."""
 
 from __future__ import annotations
 
@@ -85,7 +85,7 @@ class Auditor:
             for name in _MAPPER_EVENTS:
                 event.remove(model, name, getattr(self, f"_{name}"))
 
-    # Transactions: each keeps its own changes, which a released savepoint passes to the enclosing transaction.
+    # Transactions: each keeps its own changes; releasing a savepoint passes them to the enclosing transaction.
 
     @_quietly
     def _after_transaction_create(self, session: Session, transaction: SessionTransaction) -> None:
@@ -115,12 +115,12 @@ class Auditor:
         return None
 
     def _changes_of(self, session: Session | None) -> Changes | None:
-        """Return the collection to which a session's changes are added, or None if the session is not audited."""
+        """Return the collection for a session's changes, or None if the session is not audited."""
         if session is None:
             return None
         return self._changes(session.get_nested_transaction() or session.get_transaction())
 
-    # Flushes: the mapper's listeners see every row that is written, including those reached by cascades.
+    # Flushes: the mapper's listeners see every row written, including rows reached by cascades.
 
     @_quietly
     def _before_insert(self, mapper: Mapper[Any], connection: Connection, state: InstanceState[Any]) -> None:
@@ -239,7 +239,7 @@ class Auditor:
         state: InstanceState[Any],
         problem: Exception | None = None,
     ) -> Change:
-        """Create the record of a change.
+        """Create a change record.
 
         Calls the application's functions now, while the object can still be read, and keeps their results.
         """

@@ -1,4 +1,4 @@
-"""Collect the changes of one transaction, and combine changes to the same row."""
+"""Collects one transaction's changes, and combines changes to the same row."""
 
 from __future__ import annotations
 
@@ -21,9 +21,9 @@ _IMMUTABLE: Final = (str, bytes, int, float, Decimal, datetime, date, time, time
 
 @dataclass(frozen=True)
 class Change:
-    """A change to one row, with the columns before and after it as far as they are known.
+    """A change to one row, with the columns before and after as far as they are known.
 
-    `origin` is the row's identity before the change, or None for a row that did not exist.
+    `origin` is the row's identity before the change, or None if the row did not exist.
     """
 
     model: AuditedModel
@@ -34,7 +34,7 @@ class Change:
     after: Mapping[str, Any]
     tenant: str | None = None
     metadata: Mapping[str, Any] | None = None
-    problem: Exception | None = None  # the reason why some of the fields above could not be read
+    problem: Exception | None = None  # why some of the fields above could not be read
 
 
 @dataclass(frozen=True)
@@ -48,7 +48,7 @@ class Bulk:
 
 
 class Changes:
-    """The changes made in a transaction or savepoint, in the order in which rows were first changed."""
+    """Changes in a transaction or savepoint, in the order in which rows were first changed."""
 
     def __init__(self) -> None:
         self._entries: dict[int, Change | Bulk] = {}
@@ -56,7 +56,7 @@ class Changes:
         self._next = 0
 
     def add(self, change: Change | Bulk) -> None:
-        """Add a change. It is combined with an earlier change to the same row."""
+        """Add a change, combining it with an earlier change to the same row."""
         if isinstance(change, Bulk):
             self._append(change)
             return
@@ -71,12 +71,12 @@ class Changes:
             self._of_row[combined.row] = number
 
     def merge(self, inner: Changes) -> None:
-        """Add the changes made within a savepoint that was released."""
+        """Add the changes made within a released savepoint."""
         for change in inner._entries.values():
             self.add(change)
 
     def settled(self) -> Iterator[Change | Bulk]:
-        """Yield the final changes. Updates contain only the columns that differ, and other changes leave out NULLs."""
+        """Yield the final changes. Updates contain only columns that differ; other changes omit NULLs."""
         for entry in self._entries.values():
             if isinstance(entry, Bulk):
                 yield entry
@@ -123,8 +123,8 @@ def frozen(value: Any) -> Any:
 
 
 def _combinable(first: Kind, second: Kind) -> bool:
-    """Return whether ORM operations alone can have caused these changes in this order, without a bulk statement in
-    between.
+    """Return whether ORM operations alone, without a bulk statement in between, can have caused these changes in this
+    order.
     """
     return second == "created" if first == "deleted" else second != "created"
 

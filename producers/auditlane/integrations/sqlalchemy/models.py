@@ -1,4 +1,4 @@
-"""Choose the models to audit, and the names of their events."""
+"""Chooses the models to audit and the names of their events."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ class AuditedModel:
 
     @property
     def resource(self) -> str:
-        """Return the type of the resource."""
+        """Return the resource type."""
         return self.name or _WORD.sub("_", self.model.__name__).lower()
 
     def action(self, kind: str) -> str:
@@ -68,10 +68,10 @@ def audited_model(
 
 
 def decorated() -> list[AuditedModel]:
-    """Return the classes that `audited_model` has marked."""
+    """Return the classes marked with `audited_model`."""
     return list(_decorated.values())
 
 
 def of_class(model: type[Any]) -> AuditedModel:
-    """Return the options with which a class is marked, or the defaults."""
+    """Return the options with which a class was marked, or the defaults."""
     return _decorated.get(model) or AuditedModel(model)

@@ -1,4 +1,4 @@
-"""Read the columns of an object before and after a flush writes it, without loading through the session."""
+"""Reads an object's columns before and after a flush writes it, without loading anything through the session."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ def loaded(state: InstanceState[Any], names: Iterable[str]) -> dict[str, Any]:
 
 
 def inserted(state: InstanceState[Any], names: Mapping[str, Column[Any]]) -> dict[str, Any]:
-    """Return the columns of a row that was just inserted. Columns that the database computes may be missing."""
+    """Return the columns of a row that was just inserted. Columns computed by the database may be missing."""
     unset = {name: None for name, column in names.items() if column.default is None and column.server_default is None}
     return unset | loaded(state, names)
 
@@ -72,7 +72,7 @@ class UpdateDiff:
         absent = {name: column for name, column in computed.items() if name not in {*state.dict, *self._changed}}
         found = selected(connection, mapper, stored_row_of(mapper, state), unknown | absent) if self._changed else {}
         self._before |= {name: found[name] for name in unknown if name in found}
-        # Not copied: the flush only writes attributes with a history, or replaces the value (defaults on update).
+        # Not copied, since the flush only writes attributes with a history, or replaces the value (defaults on update).
         others = {name: state.dict[name] for name in names if name in state.dict and name not in self._changed}
         self._others = others | {name: found[name] for name in absent if name in found}
 
@@ -98,8 +98,8 @@ def _set_by_flush(mapper: Mapper[Any], column: Column[Any]) -> bool:
 def before_delete(
     connection: Connection, mapper: Mapper[Any], state: InstanceState[Any], names: dict[str, Column[Any]]
 ) -> dict[str, Any]:
-    """Return the columns of a row about to be deleted. Expired columns are selected from the database, and deferred
-    columns are left out.
+    """Return the columns of a row that is about to be deleted. Expired columns are selected from the database; deferred
+    ones are omitted.
     """
     before: dict[str, Any] = {}
     missing: dict[str, Column[Any]] = {}

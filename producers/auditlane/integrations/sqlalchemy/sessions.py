@@ -1,4 +1,4 @@
-"""Find the session class to listen to, given the object with which an application creates its sessions."""
+"""Finds the session class to listen to, from the object with which an application creates its sessions."""
 
 from __future__ import annotations
 

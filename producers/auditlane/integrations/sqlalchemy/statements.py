@@ -1,4 +1,4 @@
-"""Determine the kind of change that a bulk statement makes, and the number of rows."""
+"""Determines what kind of change a bulk statement makes, and to how many rows."""
 
 from __future__ import annotations
 
@@ -9,11 +9,11 @@ from sqlalchemy.orm import ORMExecuteState
 
 from auditlane.integrations.sqlalchemy.changes import Kind
 
-_MOST_SQL: Final = 1_000  # characters of a statement
+_MOST_SQL: Final = 1_000  # maximum length of a statement in characters
 
 
 def kind_of(execution: ORMExecuteState) -> Kind | None:
-    """Return the kind of change, or None if the statement is not an INSERT, UPDATE or DELETE of a mapped class."""
+    """Return the kind of change, or None unless the statement is an INSERT, UPDATE or DELETE on a mapped class."""
     if not execution.is_orm_statement:
         return None
     if execution.is_update:
@@ -26,7 +26,7 @@ def kind_of(execution: ORMExecuteState) -> Kind | None:
 def with_row_count(execution: ORMExecuteState, result: Result[Any]) -> tuple[int | None, Result[Any]]:
     """Return the number of rows that a statement changed, and its result.
 
-    If the statement has RETURNING, its rows have to be read to count them. The returned result contains them again.
+    With RETURNING, counting requires reading the rows. The returned result contains them again.
     """
     if execution.is_executemany and not execution.is_delete:  # each item is one row
         return len(execution.parameters or ()), result
@@ -38,7 +38,7 @@ def with_row_count(execution: ORMExecuteState, result: Result[Any]) -> tuple[int
 
 
 def sql_of(statement: Executable) -> str:
-    """Return the statement's text, with parameter names in place of the values."""
+    """Return the statement's text, with parameter names in place of values."""
     try:
         return str(statement)[:_MOST_SQL]
     except Exception:  # the statement compiles for one database only

@@ -11,7 +11,7 @@ from auditlane.sdk import AuditClient, audit
 
 
 class AuditProcessor:
-    """Records log entries that carry `audit`, and removes `audit` from them. Other entries are left unchanged.
+    """Records log entries that carry `audit`, and removes `audit` from them. Other entries stay unchanged.
 
         structlog.configure(processors=[AuditProcessor(), structlog.processors.JSONRenderer()])
         log.info("Jane deleted the draft", audit={"action": "document.deleted", "resource_id": "d-1"})
@@ -22,7 +22,7 @@ class AuditProcessor:
     """
 
     def __init__(self, client: AuditClient = audit) -> None:
-        """Set the client, by default that of the process."""
+        """Set the client, which defaults to the process's."""
         self._client = client
 
     def __call__(self, logger: Any, method: str, entry: MutableMapping[str, Any]) -> MutableMapping[str, Any]:

@@ -1,1 +1,1 @@
-"""Decide what is recorded for a web request. The ASGI and the WSGI middleware share it. Begin with `recorder`."""
+"""Decides what to record for a web request, for both the ASGI and the WSGI middleware. Start with `recorder`."""

@@ -11,7 +11,7 @@ from auditlane.sdk.masking import masked
 
 
 def of_user(action: str, user_id: object, *, by_user: bool = True, **metadata: str) -> dict[str, Any]:
-    """Return the values of a successful vocabulary action on a user's account.
+    """Return the values for a successful vocabulary action on a user's account.
 
     `by_user` is true if the user performed it, and false if someone else did.
     """

@@ -1,4 +1,4 @@
-"""The facts about a request and its response, and the event that they describe. This module performs no I/O."""
+"""The facts about a request and its response, and the event that they describe. Performs no I/O."""
 
 from __future__ import annotations
 
@@ -14,21 +14,22 @@ DENIED: Final = frozenset({401, 403})
 
 @dataclass(slots=True)
 class Exchange:
-    """The state of a request so far, which the middleware fills in."""
+    """A request's state so far, which the middleware fills in."""
 
     method: str
     path: str  # relative to where the middleware is installed
-    template: str | None = None  # template of the route that the framework chose
-    unrouted: bool = False  # the framework found no route
-    status: int = 0  # 0: no response has begun
-    complete: bool = False  # the whole response was sent, or is in memory
-    left: bool = False  # the client disconnected before the whole response was sent
+    template: str | None = None  # the template of the route that the framework chose
+    unrouted: bool = False  # whether the framework found no route
+    status: int = 0  # 0 until a response has begun
+    complete: bool = False  # whether the whole response was sent or is in memory
+    left: bool = False  # whether the client disconnected before the whole response was sent
     exception: str | None = None  # type of an unhandled exception
-    denied: bool = False  # a framework reported it, whatever the status: a redirect to the login page
+    # whether a framework reported a denial, whatever the status, such as a redirect to the login page
+    denied: bool = False
     recorded: bool = False
 
     def failed(self, error: BaseException) -> None:
-        """Note an unhandled exception. Its text is not kept, since it may contain personal data.
+        """Note an unhandled exception, without its text, which may contain personal data.
 
         An exception caused by a disconnect is not a failure of the application, so the status counts.
         """
@@ -37,9 +38,7 @@ class Exchange:
 
     @property
     def outcome(self) -> OutcomeName:
-        """Return the outcome of the request. It follows from the response, unless there was none or there was an
-        exception.
-        """
+        """Return the request's outcome, as its response indicates unless there was none or there was an exception."""
         if self.denied or self.status in DENIED:
             return "denied"
         if self.exception is not None or not 100 <= self.status < 400:
@@ -57,7 +56,7 @@ def event_of(exchange: Exchange, routes: Routes, *, record_denied: bool) -> dict
         return _routed(exchange, found)
     if not record_denied or exchange.outcome != "denied":
         return None
-    # The template only: a path may contain an id or a secret.
+    # Only the template, since a path may contain an id or a secret.
     return {
         "action": "access.denied",
         "outcome": "denied",

@@ -1,4 +1,4 @@
-"""Give each request its audit context, and record the event of an exchange. This is the shell around the decisions in
+"""Provides each request's audit context, and records an exchange's event. This is the shell around the decisions in
 `exchange`.
 """
 
@@ -18,9 +18,9 @@ from auditlane.sdk.context import AuditContext, context
 from auditlane.sdk.trace import request_id_of
 
 
-@dataclass(slots=True, kw_only=True)  # not frozen: one is made for each request, at a third of the cost
+@dataclass(slots=True, kw_only=True)  # not frozen: one is created per request, at a third of the cost
 class Head:
-    """The sender of a request, according to its headers. `forwarded_for` are the values of all `X-Forwarded-For`
+    """The sender of a request, according to its headers. `forwarded_for` contains the values of all `X-Forwarded-For`
     headers.
     """
 
@@ -32,7 +32,7 @@ class Head:
 
 
 class Recorder:
-    """The options of a middleware, and its actions for a request."""
+    """A middleware's options, and its actions for a request."""
 
     def __init__(
         self,
@@ -52,9 +52,9 @@ class Recorder:
         self._record_denied = record_denied
 
     def context(self, head: Callable[[], Head], request: Callable[[], Any]) -> AuditContext:
-        """Return the context for a request. It reads the request when the first event is made.
+        """Return a request's context, which reads the request when the first event is built.
 
-        `request` returns the object that the resolvers get.
+        `request` returns the object for the resolvers.
         """
         return context(resolve=_Hook(head, self._trusted, ResolverHook(self._resolvers, request)))
 
@@ -63,17 +63,15 @@ class Recorder:
         return self._record_denied or self._routes.has(method)
 
     def event(self, exchange: Exchange) -> dict[str, Any] | None:
-        """Return the values of the exchange's event on the first call. Returns None on later calls, or if there is no
-        event.
-        """
+        """Return the values of the exchange's event on the first call, and None on later calls or without an event."""
         if exchange.recorded:
             return None
         exchange.recorded = True
         return event_of(exchange, self._routes, record_denied=self._record_denied)
 
     def waits(self, context: AuditContext) -> bool:
-        """Return whether recording in a settled context may have to wait for the registry. A tenant's first
-        event does.
+        """Return whether recording in a settled context may have to wait for the registry, as a tenant's first event
+        does.
         """
         try:
             return not self.client.knows(context.tenant_id or self.client.config.catch_all_tenant)
@@ -81,14 +79,14 @@ class Recorder:
             return False
 
     def report(self, error: Exception) -> None:
-        """Report an event that could not be made, without failing the request."""
+        """Report an event that could not be built, without failing the request."""
         try:
             self.client.report_unrecorded(error)
         except AuditlaneError:  # settings are missing, which `record` reports
             return
 
     async def flush(self) -> None:
-        """Flush the recorded events, for up to `close_timeout_s`, unless the application has closed the client."""
+        """Flush the recorded events for up to `close_timeout_s`, unless the application has closed the client."""
         try:
             await self.client.aflush(self.client.config.close_timeout_s)
         except (ClientClosed, ConfigError):
@@ -96,7 +94,7 @@ class Recorder:
 
 
 class _Hook:
-    """Reads the head of one request for its first event, and calls the resolvers for each."""
+    """Reads one request's head for its first event, and calls the resolvers for each event."""
 
     __slots__ = ("_head", "_resolvers", "_trusted")
 

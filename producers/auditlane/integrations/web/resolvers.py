@@ -1,4 +1,4 @@
-"""Call the application's functions for the actor and the tenant of a request, when an event is made."""
+"""Calls the application's functions for a request's actor and tenant when an event is built."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from auditlane.sdk.context import AuditContext
 
 @dataclass(frozen=True, slots=True)
 class Actor:
-    """The actor of a request, as an `actor` resolver returns it. `type` is the `actor_type` of `emit`."""
+    """A request's actor, as returned by an `actor` resolver. `type` is the `actor_type` of `emit`."""
 
     id: object
     name: str | None = None
@@ -23,9 +23,9 @@ class Actor:
 
 
 class Resolvers:
-    """The application's functions, which are checked once and called with the request.
+    """The application's functions, checked once and called with the request.
 
-    `tenant(request)` returns the tenant's id, and `actor(request)` returns an id or an `Actor`. None means unknown.
+    `tenant(request)` returns the tenant's id, and `actor(request)` an id or an `Actor`. None means unknown.
     """
 
     def __init__(self, tenant: Callable[[Any], object] | None, actor: Callable[[Any], object] | None) -> None:
@@ -45,7 +45,7 @@ class Resolvers:
 
 
 class ResolverHook:
-    """Fills in the tenant and the actor of one request. It does so for each event, since they may have changed.
+    """Fills in one request's tenant and actor, again for each event, since they may have changed.
 
     Values that the application has set in the context take precedence. If a resolver finds nothing, its earlier result
     is kept, so that a user who logs out is still the actor.

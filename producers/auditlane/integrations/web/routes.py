@@ -1,6 +1,4 @@
-"""Select a request's configured route by the framework's template, or by the path if there is none. This module
-performs no I/O.
-"""
+"""Selects a request's configured route by the framework's template, or by the path without one. Performs no I/O."""
 
 from __future__ import annotations
 
@@ -25,11 +23,11 @@ _EXAMPLE: Final = "Use the form 'DELETE /documents/{document_id}'."
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AuditRoute:
-    """The event of a route.
+    """A route's event.
 
-    `resource` and `severity` default to those in the vocabulary. For an action that the vocabulary lacks, `resource` is
-    the part of the action before its first dot, and `severity` is `Info`. `resource_id` is the name of the path
-    parameter that identifies the resource, by default the template's last one. Other parameters go to the metadata.
+    `resource` and `severity` default to the vocabulary's. For an action outside the vocabulary, `resource` is the part
+    of the action before its first dot, and `severity` is `Info`. `resource_id` is the name of the path parameter that
+    identifies the resource, by default the template's last one. Other parameters are added to the metadata.
     """
 
     action: str
@@ -55,7 +53,7 @@ class _Configured:
 
 
 class Routes:
-    """The configured routes, by method."""
+    """Configured routes by method."""
 
     def __init__(self, routes: Mapping[str, str | AuditRoute]) -> None:
         """Compile `{"DELETE /documents/{document_id}": "document.deleted"}`. Raises ConfigError for an invalid
@@ -71,7 +69,7 @@ class Routes:
         return method in self._by_method or ANY in self._by_method
 
     def find(self, method: str, path: str, template: str | None) -> Match | None:
-        """Return the first configured route that matches, or None if there is none.
+        """Return the first configured route that matches, or None.
 
         `path` is relative to where the middleware is installed. `template` is that of the route that the framework
         chose, if any. It decides between routes that match the same path. It may lack the prefix of an included router
@@ -91,7 +89,7 @@ class Routes:
 
 @lru_cache(maxsize=4_096)
 def shape_of(template: str) -> str:
-    """Return a template without the names and types of its parameters: `/documents/{}`."""
+    """Return a template without its parameters' names and types: `/documents/{}`."""
     return _PARAMETER.sub("{}", template)
 
 

@@ -1,4 +1,4 @@
-"""Record configured routes of any WSGI application with `AuditMiddleware`."""
+"""Records configured routes of any WSGI application with `AuditMiddleware`."""
 
 from auditlane.integrations.web.resolvers import Actor
 from auditlane.integrations.web.routes import AuditRoute

@@ -17,7 +17,7 @@ Environ = dict[str, Any]
 StartResponse = Callable[..., Callable[[bytes], object]]
 WSGIApp = Callable[[Environ, StartResponse], Iterable[bytes]]
 
-EXCHANGE: Final = "auditlane.exchange"  # environ key of the exchange, to which a framework's integration adds
+EXCHANGE: Final = "auditlane.exchange"  # environ key of the exchange, which framework integrations extend
 
 
 class AuditMiddleware:
@@ -108,7 +108,7 @@ class _Request:
         self.context.run(entered.__enter__)
 
     def record(self) -> None:
-        """Record the event, if there is one. Later calls do nothing."""
+        """Record the event, if any. Later calls do nothing."""
         try:
             if (values := self._recorder.event(self.exchange)) is not None:
                 self.context.run(partial(self._recorder.client.record, **values))
@@ -122,7 +122,7 @@ class _Request:
 
 
 class _Body:
-    """The response's body, produced in the context of the request."""
+    """The response's body, produced in the request's context."""
 
     def __init__(self, body: Iterable[bytes], request: _Request) -> None:
         self._body = body

@@ -1,4 +1,4 @@
-"""The configuration of the Django app."""
+"""The Django app's configuration."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from django.apps import AppConfig
 
 
 class OutboxConfig(AppConfig):
-    """The outbox app. Its label does not clash with a `django` or `outbox` app of the project."""
+    """The outbox app. Its label does not clash with the project's own `django` or `outbox` app."""
 
     name = "auditlane.outbox.django"
     label = "auditlane_outbox"

@@ -1,4 +1,4 @@
-"""Add an event to the transaction of a Django database."""
+"""Adds an event to a Django database transaction."""
 
 from __future__ import annotations
 
@@ -16,14 +16,14 @@ from auditlane.sdk import AuditClient, audit
 def emit(
     event: AuditEvent | None = None, /, *, using: str | None = None, client: AuditClient = audit, **values: Any
 ) -> str:
-    """Add one event to the current transaction. Returns the event's id.
+    """Add one event to the current transaction, and return the event's id.
 
     Takes the arguments of `AuditClient.emit`. The event is sent if and only if the transaction is committed.
 
     Args:
         event: A complete event, instead of keywords.
         using: The database's alias. By default, Django's routers choose the one for the outbox.
-        client: The client that checks and encodes the event. By default, the default client of the process.
+        client: The client that checks and encodes the event. By default, the process's default client.
         values: The event's fields.
 
     Raises the errors of `AuditClient.emit` about the event, and ConfigError outside a transaction.

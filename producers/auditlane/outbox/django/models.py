@@ -1,6 +1,4 @@
-"""The outbox table as a Django model. Its columns are the same as in
-`auditlane.outbox.sqlalchemy.outbox_table`.
-"""
+"""The outbox table as a Django model, with the same columns as `auditlane.outbox.sqlalchemy.outbox_table`."""
 
 from __future__ import annotations
 
@@ -13,7 +11,7 @@ from auditlane.outbox.rows import ID_LENGTH, KEY_LENGTH, TABLE, TOPIC_LENGTH
 
 
 class OutboxEvent(models.Model):
-    """An event that a committed transaction has emitted, and that the relay has not sent yet."""
+    """An event emitted in a committed transaction that the relay has not sent yet."""
 
     seq: models.BigAutoField[int, int] = models.BigAutoField(primary_key=True)
     id: models.CharField[str, str] = models.CharField(max_length=ID_LENGTH)

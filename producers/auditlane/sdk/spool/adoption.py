@@ -1,4 +1,4 @@
-"""Find the sets of processes that have ended, and take over the oldest one."""
+"""Finds the sets of processes that have ended, and takes over the oldest one."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from auditlane.sdk.spool.owner_file import OwnerFile
 from auditlane.sdk.spool.record_set import SEGMENT, NewerVersion, RecordSet
 
 _UNOWNED_S: Final = (
-    60.0  # age from which a set without an owner file is taken over: its process ended while creating it
+    60.0  # age from which a set without an owner file is taken over, since its process ended while creating it
 )
 
 
@@ -24,11 +24,11 @@ class Adoption:
 
     def __init__(self, parent: Path) -> None:
         self._parent = parent
-        self._refused: set[Path] = set()  # sets that were reported as unusable
+        self._refused: set[Path] = set()  # sets reported as unusable
 
     def oldest(self, own: Path | None) -> RecordSet | None:
-        """Lock and return the oldest set whose process has ended. Also return the total size in bytes of all sets
-        except `own`.
+        """Lock and return the oldest set whose process has ended, and the total size in bytes of all sets except
+        `own`.
         """
         for path in folder.sets(self._parent):
             if path != own and (found := self._adopted(path)) is not None:
@@ -63,16 +63,14 @@ class Adoption:
         return None
 
     def _refuse(self, path: Path, why: str) -> None:
-        """Log, only once, that a set is left where it is."""
+        """Log, only once, that a set is left in place."""
         if path not in self._refused:
             self._refused.add(path)
             log_later(logging.ERROR, "The spooled events in %s are not delivered: the folder %s.", path, why)
 
 
 def _without_owner(path: Path) -> OwnerFile | None:
-    """Create and return an owner file for a set without one. Return None if the set's process may still be
-    creating it.
-    """
+    """Create and return an owner file for a set without one, or return None if its process may still be creating it."""
     if (path / "owner").exists() or time.time() - path.stat().st_mtime < _UNOWNED_S:
         return None
     if not any(path.glob(f"*{SEGMENT}")):

@@ -1,4 +1,4 @@
-"""Decide when a tenant's log receives `delivery.delayed` and `delivery.recovered`. This module performs no I/O."""
+"""Decides when a tenant's log receives `delivery.delayed` and `delivery.recovered`. Performs no I/O."""
 
 from __future__ import annotations
 
@@ -9,12 +9,12 @@ from typing import Final
 from auditlane.sdk.spool.ledger import Ledger
 from auditlane.sdk.spool.losses import time_text
 
-DELAYED_S: Final = 10.0  # how long Kafka may acknowledge nothing before tenants' logs say so
+DELAYED_S: Final = 10.0  # how long Kafka may acknowledge nothing before it is recorded in the tenants' logs
 
 
 @dataclass(frozen=True, slots=True)
 class Change:
-    """The beginning or the end of a delay. `spooled` is the number of the tenant's events that were on disk."""
+    """The beginning or end of a delay. `spooled` is the number of the tenant's events that were on disk."""
 
     tenant: str
     action: str
@@ -22,27 +22,27 @@ class Change:
     since_us: int
 
     def metadata(self) -> dict[str, str]:
-        """Return the metadata of the event."""
+        """Return the event's metadata."""
         return {"spooled": str(self.spooled), "since": time_text(self.since_us)}
 
 
 class Delays:
     """Detects delays.
 
-    A delay begins if the first open record stays the same for DELAYED_S. It ends once Kafka has all records that were
-    open when it last acknowledged nothing.
+    A delay begins when the first open record has been the same for DELAYED_S. It ends once Kafka has all records that
+    were open when it last acknowledged nothing.
     """
 
     def __init__(self) -> None:
-        self._low = -1  # the number up to which all records were done
+        self._low = -1  # number up to which all records were done
         self._moved_at = 0.0
         self._moved_us = 0
-        self._mark = 0  # the delay ends once all records up to this number are done
+        self._mark = 0  # number up to which all records must be done for the delay to end
         self._tenants: dict[str, int] = {}  # delayed tenants, and the highest number of their records
 
     def changes(self, ledger: Ledger, on_disk: Mapping[str, int], now: float, now_us: int) -> list[Change]:
-        """Return the changes since the previous call. `now` is monotonic, and `now_us` is in microseconds
-        since 1970.
+        """Return the changes since the previous call. `now` is monotonic, and `now_us` is in microseconds since
+        1970.
         """
         if ledger.low != self._low or not ledger.open:
             self._low, self._moved_at = ledger.low, now

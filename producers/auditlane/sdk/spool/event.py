@@ -19,7 +19,7 @@ class Event:
     """An event that stays in memory until Kafka acknowledges it. This process emitted it or read it from disk.
 
     `number` is 0 while the event is not on disk. `slot` is the tenant's slot in the owner file, or 0 if the event is
-    not counted. `epoch` is None for an event of another process.
+    not counted. `epoch` is None for another process's event.
     """
 
     __slots__ = (

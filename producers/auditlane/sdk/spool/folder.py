@@ -1,6 +1,4 @@
-"""The spool folder, which the processes of a service share. Each process that wrote events has a subfolder, which is
-called a set.
-"""
+"""The spool folder, which a service's processes share. Each process that wrote events has a subfolder, called a set."""
 
 from __future__ import annotations
 
@@ -13,7 +11,7 @@ from typing import Final
 from auditlane.runtime.errors import ConfigError
 
 _SUFFIX: Final = ".set"
-_BAD: Final = "damaged"  # folder of the bytes that could not be read
+_BAD: Final = "damaged"  # folder for bytes that could not be read
 _MOUNTS: Final = Path("/proc/self/mountinfo")
 _NETWORK: Final = ("nfs", "cifs", "smb", "9p", "afs", "ceph", "glusterfs", "lustre", "fuse.")
 
@@ -58,9 +56,7 @@ def network_file_system(mounts: str, path: str) -> str:
 
 
 def create_set(folder: Path) -> Path:
-    """Create and return the folder of a new set. Its name is random, after a prefix that contains the time. Raises
-    OSError.
-    """
+    """Create and return a new set's folder. Its name is random, after a prefix with the time. Raises OSError."""
     folder.mkdir(parents=True, exist_ok=True, mode=0o700)
     made = folder / f"{time.time_ns() // 1_000_000:012x}-{os.urandom(8).hex()}{_SUFFIX}"
     made.mkdir(mode=0o700)
@@ -68,7 +64,7 @@ def create_set(folder: Path) -> Path:
 
 
 def sets(folder: Path) -> list[Path]:
-    """Return the folders of all sets, oldest first."""
+    """Return all sets' folders, oldest first."""
     try:
         return sorted(folder.glob(f"*{_SUFFIX}"))
     except OSError:
@@ -76,7 +72,7 @@ def sets(folder: Path) -> list[Path]:
 
 
 def size(path: Path) -> int:
-    """Return the total size of the files in a set, in bytes."""
+    """Return the total size of a set's files in bytes."""
     total = 0
     with contextlib.suppress(OSError), os.scandir(path) as entries:
         for entry in entries:
@@ -86,7 +82,7 @@ def size(path: Path) -> int:
 
 
 def set_aside(folder: Path, name: str, data: bytes) -> None:
-    """Save unreadable bytes in a file with this name, if there is space for them."""
+    """Save unreadable bytes in a file with this name, if there is space."""
     with contextlib.suppress(OSError):
         (folder / _BAD).mkdir(mode=0o700, exist_ok=True)
         (folder / _BAD / name).write_bytes(data)

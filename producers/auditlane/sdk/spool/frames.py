@@ -1,8 +1,8 @@
-"""The file format of a segment: a header, followed by frames that contain one record each. This module performs no I/O.
+"""A segment's file format: a header, followed by frames that contain one record each. Performs no I/O.
 
-A frame consists of a marker, the length of the payload, the complement of the length, a CRC-32 of the length and
-payload, and the payload. The checksum starts from the name of the set, which is random. Therefore, bytes inside an
-event that look like a frame are never read as a record, even if the frame around them is damaged.
+A frame consists of a marker, the payload's length, the length's complement, a CRC-32 of the length and payload, and the
+payload. The checksum starts from the set's name, which is random. Therefore, bytes inside an event that look like a
+frame are never read as a record, even if the frame around them is damaged.
 """
 
 from __future__ import annotations
@@ -16,21 +16,21 @@ from typing import Final
 VERSION: Final = 1
 HEADER_BYTES: Final = 16
 _MAGIC: Final = b"auditlsp"
-_HEADER: Final = struct.Struct("<8sHHI")  # magic, version, zero, CRC-32 of the bytes before
+_HEADER: Final = struct.Struct("<8sHHI")  # magic, version, zero, CRC-32 of the preceding bytes
 _MARKER: Final = b"\xf5RE\xf5"  # 0xf5 does not occur in UTF-8
 _FRAME: Final = struct.Struct("<4sIII")
 _LENGTH: Final = struct.Struct("<I")
 _FIXED: Final = struct.Struct("<BQQQBBHHH")
 _ONES: Final = 0xFFFF_FFFF
-_EVENT: Final = 1  # the kind of record whose value is a Kafka value
+_EVENT: Final = 1  # kind of a record whose value is a Kafka value
 
 
 @dataclass(frozen=True, slots=True)
 class Record:
     """One event.
 
-    `number` counts the records of a set, starting at 1. `nth` counts the records of the tenant in the set, and is 0 if
-    they are not counted. `emitted_us` is the time of `emit` in microseconds since 1970.
+    `number` counts the set's records from 1. `nth` counts the tenant's records in the set, and is 0 if they are not
+    counted. `emitted_us` is the time of `emit` in microseconds since 1970.
     """
 
     number: int
@@ -46,7 +46,7 @@ class Record:
 
 @dataclass(frozen=True, slots=True)
 class Found:
-    """A record with the start and end positions of its frame."""
+    """A record with its frame's start and end position."""
 
     start: int
     end: int
@@ -63,13 +63,13 @@ class Damage:
 
 @dataclass(frozen=True, slots=True)
 class Torn:
-    """An incomplete frame at the end of a segment. The process ended while it was writing the frame."""
+    """An incomplete frame at a segment's end: the process ended while writing it."""
 
     start: int
 
 
 def header(version: int = VERSION) -> bytes:
-    """Return the header of a segment."""
+    """Return a segment's header."""
     start = _HEADER.pack(_MAGIC, version, 0, 0)[:-4]
     return start + _LENGTH.pack(zlib.crc32(start))
 
@@ -85,7 +85,7 @@ def version_of(data: bytes) -> int | None:
 
 
 def seed_of(name: str) -> int:
-    """Return the start value of the checksums in the set with this name."""
+    """Return the checksums' start value for the set with this name."""
     return zlib.crc32(name.encode())
 
 
@@ -114,7 +114,7 @@ def frame(record: Record, seed: int) -> bytes:
 
 
 def scan(data: bytes, seed: int, at: int = HEADER_BYTES) -> Iterator[Found | Damage | Torn]:
-    """Yield what the bytes of a segment contain, from position `at` to the end and without gaps."""
+    """Yield what a segment's bytes contain, from position `at` to the end without gaps."""
     while at < len(data):
         if (found := _read(data, seed, at)) is None:
             following = _next(data, seed, at + 1)
@@ -143,7 +143,7 @@ def _read(data: bytes, seed: int, at: int) -> Found | None:
 
 
 def _next(data: bytes, seed: int, at: int) -> Found | None:
-    """Return the first record whose frame starts at this position or later."""
+    """Return the first record whose frame starts at or after this position."""
     while (at := data.find(_MARKER, at)) >= 0:
         if found := _read(data, seed, at):
             return found
@@ -163,7 +163,7 @@ def _is_torn(data: bytes, at: int) -> bool:
 
 
 def _record(payload: bytes) -> Record | None:
-    """Decode a payload whose checksum is correct. Return None if this version does not know the kind of record."""
+    """Decode a payload with a correct checksum, or return None for a kind of record that this version does not know."""
     kind, number, nth, emitted_us, tenant, event_id, topic, key, count = _FIXED.unpack_from(payload)
     if kind != _EVENT:
         return None

@@ -1,4 +1,4 @@
-"""Sync a file to disk once for all threads that are waiting for it."""
+"""Syncs a file to disk once for all threads that are waiting for it."""
 
 from __future__ import annotations
 
@@ -11,23 +11,23 @@ _sync: Final = getattr(os, "fdatasync", os.fsync)
 
 
 class GroupCommit:
-    """Syncs a file for several threads at once. Thread-safe. A signal handler may call `wait`, even if it interrupted
+    """Syncs a file for several threads together. Thread-safe. A signal handler may call `wait`, even if it interrupted
     `wait`.
     """
 
     def __init__(self, snapshot: Callable[[], tuple[int, int]]) -> None:
-        """Create the group commit of a file.
+        """Create a file's group commit.
 
-        `snapshot` returns the number of records written so far, and a descriptor of their file to sync and close. The
-        descriptor may be -1.
+        `snapshot` returns the number of records written so far, and a descriptor of their file to sync and close, or
+        -1.
         """
         self._snapshot = snapshot
         self._changed = threading.Condition(threading.RLock())
-        self._syncing = 0  # the thread that syncs
+        self._syncing = 0  # id of the thread that syncs
         self._synced = 0
 
     def wait(self, written: int) -> None:
-        """Return once this number of records has been synced. Raises OSError."""
+        """Return once this many records have been synced. Raises OSError."""
         me = threading.get_ident()
         with self._changed:
             while self._synced < written:
@@ -42,7 +42,7 @@ class GroupCommit:
                     self._changed.notify_all()
 
     def _sync(self) -> None:
-        """Sync without holding the lock, so other threads can write meanwhile and join the next group."""
+        """Sync without holding the lock, so that other threads can write meanwhile and join the next group."""
         self._changed.release()
         try:
             written, descriptor = self._snapshot()

@@ -1,6 +1,4 @@
-"""The background thread of the spool. It writes events that stall, sends those on disk, and reports losses
-and delays.
-"""
+"""The spool's background thread: writes events that stall, sends those on disk, and reports losses and delays."""
 
 from __future__ import annotations
 
@@ -22,9 +20,9 @@ from auditlane.sdk.spool.record_set import RecordSet
 from auditlane.sdk.spool.sender import SpoolSender
 
 TICK_S: Final = 0.2
-_LOOK_S: Final = 1.0  # time between looks for other processes' sets
+_LOOK_S: Final = 1.0  # interval of looks for other processes' sets
 _SYNC_S: Final = 1.0
-_REPEAT_S: Final = 30.0  # time between log messages about the same problem
+_REPEAT_S: Final = 30.0  # interval of log messages about the same problem
 # Outcome and severity, as in the vocabulary, which the SDK does not import.
 RESULTS: Final = {
     "events.dropped": ("failure", "Critical"),
@@ -35,7 +33,7 @@ RESULTS: Final = {
 
 @dataclass(frozen=True, slots=True)
 class OwnEvent:
-    """An event about the delivery, for the log of a tenant. `event_id` and `occurred_at` are None for a new event."""
+    """An event about the delivery, for a tenant's log. `event_id` and `occurred_at` are None for a new event."""
 
     tenant: str
     action: str
@@ -44,7 +42,7 @@ class OwnEvent:
     occurred_at: datetime | None = None
 
     def values(self, source: str) -> dict[str, Any]:
-        """Return the fields of the event. `source` is the source of the service."""
+        """Return the event's fields. `source` is the service's source."""
         outcome, severity = RESULTS[self.action]
         values: dict[str, Any] = {
             "tenant_id": self.tenant,
@@ -98,7 +96,7 @@ class SpoolKeeper:
                 self._turn(time.monotonic(), time.time_ns() // 1_000)
             except ClientClosed:
                 return
-            except Exception as error:  # the thread must survive everything
+            except Exception as error:  # the thread must survive every error
                 self._log(error)
 
     def _turn(self, now: float, now_us: int) -> None:
@@ -134,7 +132,7 @@ class SpoolKeeper:
             self._sender.fill(time.monotonic())
 
     def _finish_adopted(self) -> None:
-        """Delete an adopted set once Kafka has its records. Then look for the next one."""
+        """Delete an adopted set once Kafka has its records, and look for the next one."""
         adopted = self._sender.adopted
         if adopted is not None and not adopted.ledger.open and not adopted.losses:
             with self._sender.entered():
@@ -160,7 +158,7 @@ class SpoolKeeper:
         self._emit_or_assign(OwnEvent(change.tenant, change.action, change.metadata()))
 
     def _emit_or_assign(self, event: OwnEvent) -> None:
-        """Emit an event for its tenant. If that fails, emit it for the catch-all tenant."""
+        """Emit an event for its tenant or, if that fails, for the catch-all tenant."""
         metadata = event.metadata
         if event.tenant:
             try:

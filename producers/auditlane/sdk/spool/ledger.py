@@ -1,4 +1,4 @@
-"""The state of each record in a set: done, sent, or waiting to be sent. This module performs no I/O."""
+"""Each record's state in a set: done, sent, or waiting to be sent. Performs no I/O."""
 
 from __future__ import annotations
 
@@ -7,23 +7,23 @@ from typing import Final
 _DONE: Final = 0
 _SENT: Final = 1
 _WAITING: Final = 2
-_TRIMMED: Final = 65_536  # states that are dropped at once
+_TRIMMED: Final = 65_536  # number of states dropped in one step
 
 
 class Ledger:
     """Stores one byte per record, except for the first records if they are all done. Not thread-safe."""
 
     def __init__(self, low: int = 0) -> None:
-        """Create the ledger of a set. Its records up to number `low` are done."""
+        """Create a set's ledger, in which records up to number `low` are done."""
         self.low = low
-        self.open = 0  # records that are not done
-        self.waiting = 0  # open records that are to be sent
-        self._first = low + 1  # the number of the first state
+        self.open = 0  # number of records that are not done
+        self.waiting = 0  # number of open records that are waiting to be sent
+        self._first = low + 1  # number of the first state's record
         self._states = bytearray()
 
     @property
     def last(self) -> int:
-        """The highest number that was added."""
+        """The highest number added so far."""
         return self._first + len(self._states) - 1
 
     def add(self, number: int, *, waiting: bool) -> None:
@@ -54,7 +54,7 @@ class Ledger:
             self.waiting += 1
 
     def done(self, number: int) -> bool:
-        """Mark a record as done because Kafka has it or it was given up. Return whether it was open."""
+        """Mark a record as done, because Kafka has it or it was given up. Returns whether it was open."""
         state = self._state(number)
         if state == _DONE:
             return False
@@ -65,7 +65,7 @@ class Ledger:
         return True
 
     def waiting_between(self, after: int, before: int) -> list[int]:
-        """Return the waiting records between two numbers, which are both excluded."""
+        """Return the waiting records between two numbers, both exclusive."""
         return [number for number in range(max(after + 1, self._first), before) if self.is_waiting(number)]
 
     def _state(self, number: int) -> int:

@@ -1,5 +1,5 @@
-"""Count lost events by tenant, save the counts in a file of the set, and report them to the logs of the tenants. This
-module performs no I/O.
+"""Counts lost events by tenant, saves the counts in a file of the set, and reports them to the tenants' logs. Performs
+no I/O.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ REFUSED: Final = "Kafka rejected the events."
 
 @dataclass(frozen=True, slots=True)
 class Loss:
-    """Events that a tenant lost. Times are in microseconds since 1970. `tenant` is "" if the tenant is unknown."""
+    """Events that a tenant lost. Times are in microseconds since 1970. `tenant` is "" if unknown."""
 
     tenant: str
     count: int
@@ -34,7 +34,7 @@ class Loss:
         return uuid5("spool", name, self.tenant, self.cause)
 
     def metadata(self) -> dict[str, str]:
-        """Return the metadata of the event `events.dropped`."""
+        """Return the metadata of the `events.dropped` event."""
         since, until = time_text(self.since_us), time_text(self.until_us)
         return {"count": str(self.count), "since": since, "until": until, "cause": self.cause}
 
@@ -50,7 +50,7 @@ def time_of(us: int) -> datetime:
 
 
 def combined(losses: Iterable[Loss]) -> list[Loss]:
-    """Combine the losses, and return one for each tenant and cause."""
+    """Combine the losses into one per tenant and cause."""
     found: dict[tuple[str, str], Loss] = {}
     for loss in losses:
         key = loss.tenant, loss.cause
@@ -69,13 +69,13 @@ def killed(counters: Iterable[Unsettled]) -> list[Loss]:
 
 
 def dumped(losses: Iterable[Loss]) -> str:
-    """Return the losses as the content of a file."""
+    """Serialize losses for a file."""
     rows = [[loss.tenant, loss.count, loss.since_us, loss.until_us, loss.cause] for loss in losses]
     return json.dumps(rows)
 
 
 def loaded(data: bytes) -> list[Loss]:
-    """Return the losses in the content of a file, or an empty list if it is damaged."""
+    """Parse a file's losses, or return an empty list if it is damaged."""
     try:
         rows = json.loads(data)
         return [Loss(str(row[0]), int(row[1]), int(row[2]), int(row[3]), str(row[4])) for row in rows]

@@ -13,13 +13,13 @@ from auditlane.sdk.spool.frames import HEADER_BYTES, Record, frame, header
 from auditlane.sdk.spool.owner_file import OwnerFile
 from auditlane.sdk.spool.record_set import SEGMENT, RecordSet, Segment
 
-_REUSED_BYTES: Final = 65_536  # size from which a file whose records are all done is emptied
+_REUSED_BYTES: Final = 65_536  # size from which a file is emptied once all of its records are done
 _sync = getattr(os, "fdatasync", os.fsync)
 
 
 class OwnSet(RecordSet):
     """The set to which this process writes. The caller must hold a lock. A signal handler that interrupts `append` may
-    only call `append(…, alone=True)`.
+    call only `append(…, alone=True)`.
     """
 
     def __init__(self, path: Path, owner: OwnerFile, *, segment_bytes: int, syncs: bool) -> None:
@@ -34,7 +34,7 @@ class OwnSet(RecordSet):
 
     @classmethod
     def create(cls, parent: Path, *, segment_bytes: int, syncs: bool) -> OwnSet:
-        """Create a set. With `syncs`, files are synced when they are created and when they are full. Raises OSError."""
+        """Create a set. With `syncs`, files are synced on creation and when full. Raises OSError."""
         path = folder.create_set(parent)
         made = cls(path, OwnerFile.create(path), segment_bytes=segment_bytes, syncs=syncs)
         if syncs:
@@ -57,7 +57,7 @@ class OwnSet(RecordSet):
     ) -> tuple[int, Segment]:
         """Write a record, and return its number and segment. With `alone`, it is written to a separate segment.
 
-        Raises OSError. In this case, nothing was written.
+        If this raises OSError, nothing was written.
         """
         number = self._numbered = self._numbered + 1  # one statement, so that a signal handler cannot take the number
         data = frame(Record(number, nth, emitted_us, tenant, event_id, topic, key, value, headers), self.seed)
@@ -98,25 +98,25 @@ class OwnSet(RecordSet):
             _sync(self._descriptor)
 
     def duplicate(self) -> int:
-        """Return a duplicate descriptor of the active segment, which can be synced without the lock. Returns -1 if
-        there is no segment.
+        """Return a duplicate descriptor of the active segment, which can be synced without the lock, or -1 without a
+        segment.
         """
         return os.dup(self._descriptor) if self._descriptor >= 0 else -1
 
     def leave(self) -> None:
-        """Unlock the set. If it is empty, delete its files."""
+        """Unlock the set, and delete its files if it is empty."""
         self.close_inherited()
         super().leave()
 
     def close_inherited(self) -> None:
-        """Close the active segment in a forked child. The parent continues to write to it."""
+        """Close the active segment in a forked child, while the parent continues to write to it."""
         if self._descriptor >= 0:
             os.close(self._descriptor)
             self._descriptor = -1
         self._active = None
 
     def _prepared(self, size: int) -> Segment:
-        """Return the active segment. It has room for `size` bytes."""
+        """Return the active segment, with room for `size` bytes."""
         active = self._active
         if active is not None and not active.open and active.size >= _REUSED_BYTES:
             os.ftruncate(self._descriptor, HEADER_BYTES)

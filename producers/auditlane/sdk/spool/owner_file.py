@@ -1,8 +1,8 @@
-"""The lock of a set, and counters that survive the process that owns it.
+"""A set's lock, and counters that survive the process that owns it.
 
-The process that owns a set holds an exclusive lock on the file `owner` of the set until it ends. The file is mapped
-into memory. Therefore, counting needs no system call, and SIGKILL does not lose any count. The file consists of a
-header and one slot for each tenant.
+The owner holds an exclusive lock on the set's file `owner` until it ends. The file is mapped into memory, so that
+counting needs no system call and SIGKILL does not lose any count. The file consists of a header and one slot per
+tenant.
 """
 
 from __future__ import annotations
@@ -22,11 +22,11 @@ _MAGIC: Final = b"auditlow"
 _VERSION: Final = 1
 _WORD: Final = 8
 _HEADER_WORDS: Final = 8
-_LOW: Final = 2  # positions in words: after the magic and version
+_LOW: Final = 2  # positions in words, after the magic and version
 _SWEPT: Final = 3
 _SLOT_WORDS: Final = 20
-_NAME_BYTES: Final = 104  # one byte of length, and at most 103 characters
-_EMITTED: Final = 13  # positions of a slot's counters in words
+_NAME_BYTES: Final = 104  # one byte for the length, and at most 103 characters
+_EMITTED: Final = 13  # positions of a slot's counters, in words
 _SETTLED: Final = 14
 _SPILLED: Final = 15
 _SINCE: Final = 16
@@ -37,14 +37,14 @@ _FIRST_SLOTS: Final = 128
 _MOST_SLOTS: Final = 65_536
 _HEADER_BYTES: Final = _HEADER_WORDS * _WORD
 _SLOT_BYTES: Final = _SLOT_WORDS * _WORD
-_held: set[OwnerFile] = set()  # a forked child must not keep the parent's locks
+_held: set[OwnerFile] = set()  # held locks, which a forked child must not keep
 
 
 @dataclass(frozen=True, slots=True)
 class Unsettled:
     """A tenant's events that were only in memory when their process ended. Times are microseconds since 1970.
 
-    `spilled` is the number of the tenant's events that had been written to the set's segments.
+    `spilled` is how many of the tenant's events had been written to the set's segments.
     """
 
     tenant: str
@@ -56,7 +56,7 @@ class Unsettled:
 
 
 class OwnerFile:
-    """An owner file that this process has locked. Not thread-safe."""
+    """An owner file locked by this process. Not thread-safe."""
 
     def __init__(self, path: Path, descriptor: int, size: int) -> None:
         self._path = path
@@ -74,7 +74,7 @@ class OwnerFile:
         descriptor = os.open(hidden, os.O_CREAT | os.O_EXCL | os.O_RDWR | os.O_CLOEXEC, 0o600)
         try:
             fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            # Written rather than only extended: a store into a page for which the disk has no space ends the process.
+            # Written rather than only extended: a store into a page without disk space would end the process.
             content = struct.pack("<8sQ", _MAGIC, _VERSION).ljust(_HEADER_BYTES + _FIRST_SLOTS * _SLOT_BYTES, b"\0")
             _write(descriptor, content)
             hidden.rename(path)
@@ -85,7 +85,7 @@ class OwnerFile:
 
     @classmethod
     def adopt(cls, folder: Path) -> OwnerFile | None:
-        """Lock the owner file of a process that has ended. Return None if the process is alive, or if the file does not
+        """Lock the owner file of a process that has ended. Returns None if the process is alive or the file does not
         exist.
 
         A damaged file counts as empty. Raises PermissionError if the file belongs to another user.
@@ -126,7 +126,7 @@ class OwnerFile:
         self._words[_SWEPT] = at_us
 
     def emitted(self, tenant: str, at_us: int) -> int:
-        """Count an event that is only in memory. Return the tenant's slot."""
+        """Count an event that is only in memory, and return its tenant's slot."""
         slot = self._slots.get(tenant)
         if slot is None:
             slot = self._new_slot(tenant)
@@ -146,7 +146,7 @@ class OwnerFile:
         self._words[slot + _SETTLED] += 1
 
     def next_spilled(self, slot: int) -> int:
-        """Return the number of the tenant's next event that will be written to a segment."""
+        """Return the number for the tenant's next event that is written to a segment."""
         return self._words[slot + _SPILLED] + 1
 
     def spilled(self, slot: int) -> None:
@@ -154,14 +154,14 @@ class OwnerFile:
         self._words[slot + _SPILLED] += 1
 
     def correct_spilled(self, nth: Mapping[str, int]) -> None:
-        """Count the records that the process wrote but did not count before it was killed. `nth` contains the highest
-        `nth` of each tenant.
+        """Correct the counts for records that the process wrote but did not count before it was killed. `nth` contains
+        each tenant's highest `nth`.
         """
         for slot, tenant in self._named():
             self._words[slot + _SPILLED] = max(self._words[slot + _SPILLED], nth.get(tenant, 0))
 
     def unsettled(self) -> list[Unsettled]:
-        """Return the counters of all tenants, except counters that cannot be correct."""
+        """Return all tenants' counters, except those that cannot be correct."""
         found = []
         for slot, tenant in self._named():
             emitted, settled, spilled, since, last = self._words[slot + _EMITTED : slot + _LAST + 1].tolist()
@@ -178,13 +178,13 @@ class OwnerFile:
     def close(self) -> None:
         """Unlock the file."""
         _held.discard(self)
-        with contextlib.suppress(BufferError):  # a thread of a forked child's parent was reading a slot
+        with contextlib.suppress(BufferError):  # a thread of the forked child's parent was reading a slot
             self._words.release()
             self._map.close()
         os.close(self._descriptor)
 
     def _named(self) -> Iterator[tuple[int, str]]:
-        """Yield each slot that is in use, and its tenant."""
+        """Yield each slot in use, with its tenant."""
         for slot in range(_HEADER_WORDS, len(self._words) - _SLOT_WORDS + 1, _SLOT_WORDS):
             raw = bytes(self._words[slot : slot + _EMITTED])
             tenant = raw[1 : 1 + raw[0]].decode("ascii", "replace")
@@ -193,7 +193,7 @@ class OwnerFile:
             yield slot, tenant
 
     def _new_slot(self, tenant: str) -> int:
-        """Return a slot for a new tenant. If there is no space for another slot, return the one without a name."""
+        """Return a slot for a new tenant, or the nameless slot if there is no space for another."""
         position = _HEADER_WORDS + len(self._slots) * _SLOT_WORDS
         if tenant and position + 2 * _SLOT_WORDS > len(self._words) and not self._grow():
             return self._slots.get("") or self._new_slot("")

@@ -1,4 +1,4 @@
-"""Read, settle and delete the records of one set. The set belongs to this process or to a process that has ended."""
+"""Reads, settles and deletes one set's records. The set belongs to this process or to one that has ended."""
 
 from __future__ import annotations
 
@@ -31,19 +31,19 @@ _LOST: Final = ".lost"
 
 
 class NewerVersion(Exception):
-    """Raised if a newer version wrote the set in another format."""
+    """Raised if a newer version of auditlane wrote the set in another format."""
 
 
 @dataclass(slots=True, eq=False)
 class Segment:
-    """One file of a set. `open` is the number of its records that are not done, and `waiting` the number of those that
-    must be sent.
+    """One file of a set. `open` is the number of its records that are not done, and `waiting` the number of those to be
+    sent.
     """
 
     number: int
     path: Path
     size: int = HEADER_BYTES
-    first: int = 0  # the number of its first record, or 0 if it has none
+    first: int = 0  # number of its first record, or 0 if it has none
     last: int = 0
     open: int = 0
     waiting: int = 0
@@ -58,7 +58,7 @@ class Segment:
 
 
 class RecordSet:
-    """The records of one set. The caller must hold a lock against other threads, and the lock of the set."""
+    """One set's records. The caller must hold a lock against other threads, and the set's lock."""
 
     def __init__(self, path: Path, owner: OwnerFile) -> None:
         self.path = path
@@ -66,15 +66,15 @@ class RecordSet:
         self.ledger = Ledger(owner.low)
         self.seed = seed_of(path.name)
         self.segments: dict[int, Segment] = {}  # in the order of their numbers
-        self.size = 0  # bytes of all segments
-        self.losses: dict[str, list[Loss]] = {}  # losses to report, by the name of their file
+        self.size = 0  # total size of all segments in bytes
+        self.losses: dict[str, list[Loss]] = {}  # losses to report, by file name
         self.given_up: list[int] = []  # numbers of waiting records that could not be read
         self._cursor: _Cursor | None = None
-        self._returned = 0  # the number of the last record that `next_waiting` returned
+        self._returned = 0  # number of the last record returned by `next_waiting`
 
     @classmethod
     def adopt(cls, path: Path, owner: OwnerFile) -> tuple[RecordSet, dict[str, int]]:
-        """Return the set of a process that has ended, and the highest `nth` of each tenant.
+        """Return the set of a process that has ended, and each tenant's highest `nth`.
 
         Bytes that are not valid records are saved elsewhere, and the caller must report their loss. Raises NewerVersion
         or OSError.
@@ -96,7 +96,7 @@ class RecordSet:
         return made, nth
 
     def next_waiting(self) -> tuple[Segment, Record] | None:
-        """Return the oldest record that is waiting to be sent, or None. Records that cannot be read count as lost."""
+        """Return the oldest record that is waiting to be sent, or None. Unreadable records count as lost."""
         if self._returned and self.ledger.is_waiting(self._returned):
             self._cursor = None  # the caller did not send it
         for segment in list(self.segments.values()):
@@ -129,7 +129,7 @@ class RecordSet:
             self._forget_cursor(segment)
 
     def done(self, number: int, segment: Segment) -> bool:
-        """Mark a record as done because Kafka has it or it was given up. Return whether it was open."""
+        """Mark a record as done, because Kafka has it or it was given up. Returns whether it was open."""
         before = self.ledger.waiting
         if not self.ledger.done(number):
             return False
@@ -139,7 +139,7 @@ class RecordSet:
         return True
 
     def reclaim(self) -> bool:
-        """Delete the segments in which all records are done. Return whether any was deleted."""
+        """Delete segments in which all records are done. Returns whether any was deleted."""
         done = [segment for segment in list(self.segments.values()) if segment.sealed and not segment.open]
         for segment in done:
             self.delete(segment)
@@ -161,7 +161,7 @@ class RecordSet:
     def lost(self, name: str, losses: Iterable[Loss]) -> None:
         """Save losses in a file with this name until they are `reported`.
 
-        Raises OSError. In this case, the losses are only in memory.
+        If this raises OSError, the losses are only in memory.
         """
         rows = self.losses[name + _LOST] = list(losses)
         write_text(self.path / (name + _LOST), dumped(rows))
@@ -172,7 +172,7 @@ class RecordSet:
         (self.path / name).unlink(missing_ok=True)
 
     def leave(self) -> None:
-        """Unlock the set. If it is empty, delete its files."""
+        """Unlock the set, and delete its files if it is empty."""
         if self.ledger.open or self.losses:
             self.owner.close()
             return
@@ -181,7 +181,7 @@ class RecordSet:
         self.owner.remove()
         try:
             self.path.rmdir()
-        except OSError:  # a file that is not from this program
+        except OSError:  # a file that this program did not write
             return
 
     def _forget_cursor(self, segment: Segment) -> None:
@@ -189,8 +189,8 @@ class RecordSet:
             self._cursor = None
 
     def _load(self, segment: Segment, data: bytes, nth: dict[str, int], *, follows: bool) -> None:
-        """Add the records of a segment. Unless the segment `follows` the previous one, the records between them count
-        as done.
+        """Add a segment's records. Unless the segment `follows` the previous one, the records between them count as
+        done.
         """
         low, damages = self.ledger.low, 0
         for found in scan(data, self.seed):
@@ -218,7 +218,7 @@ class RecordSet:
         rows.append(Loss("", count, at_us, at_us, DAMAGED))
 
     def _give_up(self, segment: Segment) -> None:
-        """Count waiting records as lost if they were not found in the file of their segment."""
+        """Count waiting records as lost if their segment's file does not contain them."""
         rest = self.ledger.waiting_between(segment.first - 1, segment.last + 1)
         for number in rest:
             self.done(number, segment)
@@ -259,7 +259,7 @@ class _Cursor:
 
 
 def _read(path: Path, start: int) -> bytes:
-    """Return the rest of a file. It is empty if another process has deleted the file."""
+    """Return the rest of a file, which is empty if another process has deleted the file."""
     try:
         with path.open("rb") as file:
             file.seek(start)

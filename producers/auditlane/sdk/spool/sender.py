@@ -1,11 +1,10 @@
-"""Decide for each event whether to write it to the spool, hand it to the Kafka client, or both.
+"""Decides for each event whether to write it to the spool, hand it to the Kafka client, or both.
 
-In the mode `fast`, events are only in memory while Kafka acknowledges them in time. As soon as one is late, all of them
-are written to disk. Later events are written too, until Kafka has all events on disk. In the other modes, every event
-is written before `send` returns.
+In the mode `fast`, events stay in memory while Kafka acknowledges them in time. As soon as one is late, all of them are
+written to disk, and so are later events, until Kafka has every event on disk. In the other modes, each event is written
+before `send` returns.
 
-An event that was written is also handed to the Kafka client. If earlier events are waiting on disk, those are sent
-first.
+A written event is also handed to the Kafka client, unless earlier events are waiting on disk, which are sent first.
 """
 
 from __future__ import annotations
@@ -28,10 +27,10 @@ from auditlane.sdk.spool.losses import FULL, REFUSED, Loss
 from auditlane.sdk.spool.record_set import RecordSet, Segment
 from auditlane.sdk.spool.store import SpoolStore
 
-SPILL_S: Final = 0.8  # age at which an event that is only in memory is written
+SPILL_S: Final = 0.8  # age at which an event that is only in memory is written to disk
 RETRY_S: Final = 1.0  # time between attempts to send records again
-_WINDOW_BYTES: Final = 4 << 20  # records read from disk that Kafka has not acknowledged
-# Errors of one message, which it would get again and again. All others may pass.
+_WINDOW_BYTES: Final = 4 << 20  # maximum size of records read from disk that Kafka has not acknowledged
+# Errors that a message would get every time. All others may be temporary.
 _PERMANENT: Final = (KafkaError.MSG_SIZE_TOO_LARGE, KafkaError.INVALID_MSG, KafkaError.INVALID_RECORD)
 
 
@@ -60,8 +59,8 @@ class SpoolSender(SpoolStore):
 
     def _start(self, tracker: DeliveryTracker) -> None:
         super()._start(tracker)
-        self._window = 0  # bytes read from disk and not acknowledged
-        self._retry_at = 0.0  # monotonic time before which nothing is read from disk again
+        self._window = 0  # size of records read from disk that Kafka has not acknowledged
+        self._retry_at = 0.0  # monotonic time before which nothing more is read from disk
 
     def after_fork(self, tracker: DeliveryTracker) -> None:
         """Start over in a forked child. The parent keeps its files."""
@@ -84,7 +83,7 @@ class SpoolSender(SpoolStore):
     ) -> None:
         """Accept an event. With `keep`, it is written to disk in every mode.
 
-        Raises SpoolFull, SpoolFailed or ClientClosed. In these cases, the event was not accepted.
+        If this raises SpoolFull, SpoolFailed or ClientClosed, the event was not accepted.
         """
         tracker, size = self._tracker, len(value)
         event = Event(topic, key, value, event_id, tenant, headers or {})
@@ -134,10 +133,10 @@ class SpoolSender(SpoolStore):
                 del self._memory[event]
 
     def fill(self, now: float) -> None:
-        """Read records that are waiting on disk, and hand them to the Kafka client until the window is full."""
+        """Read records waiting on disk, and hand them to the Kafka client until the window is full."""
         for adopted in (True, False):
             while not self.closed and now >= self._retry_at and self._window < _WINDOW_BYTES:
-                with self.entered():  # for each record, so that others can emit in between
+                with self.entered():  # per record, so that others can emit in between
                     source: RecordSet | None = self.adopted if adopted else self.own
                     waiting = source.next_waiting() if source is not None and source.ledger.waiting else None
                     if source is not None and source.given_up:
@@ -148,7 +147,7 @@ class SpoolSender(SpoolStore):
                         return
 
     def close(self) -> None:
-        """Leave the files to other processes. Call this after the last report of the client."""
+        """Leave the files to other processes. Call this after the client's last report."""
         with self.entered():
             self.closed = True
             self.take_losses()
@@ -159,7 +158,7 @@ class SpoolSender(SpoolStore):
             self.own = self.adopted = None
 
     def _accept(self, event: Event, *, keep: bool, nested: bool) -> int:
-        """Accept an event. Return the number of records written including this one, or 0 if it was not written."""
+        """Accept an event. Returns the number of records written up to this one, or 0 if it was not written."""
         own = self.own or self._opened()
         fast = self._config.delivery_mode == "fast"
         if fast:
@@ -184,7 +183,7 @@ class SpoolSender(SpoolStore):
         return self._written
 
     def _offered_from_memory(self, event: Event) -> bool:
-        """Hand over an event that is not on disk. Return whether the buffer of the client had room for it."""
+        """Hand over an event that is not on disk. Returns whether the client's buffer had room."""
         self._memory[event] = None
         try:
             self._offer(event, partial(self._reported, event))
@@ -199,9 +198,7 @@ class SpoolSender(SpoolStore):
         return True
 
     def _hand_over(self, event: Event) -> bool:
-        """Hand an event that is on disk to the Kafka client. Return whether there was room for it.
-        Otherwise, it waits.
-        """
+        """Hand an event on disk to the Kafka client. Returns whether there was room; otherwise, the event waits."""
         try:
             self._offer(event, partial(self._reported, event))
         except KafkaException as error:
@@ -216,7 +213,7 @@ class SpoolSender(SpoolStore):
         return True
 
     def _resend(self, source: RecordSet, segment: Segment, record: Record) -> bool:
-        """Hand over a record that was read from disk. Return whether the buffer of the client had room for it."""
+        """Hand over a record read from disk. Returns whether the client's buffer had room."""
         event = Event(record.topic, record.key, record.value, record.event_id, record.tenant, dict(record.headers))
         event.number, event.segment, event.source = record.number, segment, source
         event.emitted_us, event.from_disk = record.emitted_us, True
@@ -229,7 +226,7 @@ class SpoolSender(SpoolStore):
         return self._hand_over(event)
 
     def _reported(self, event: Event, error: KafkaError | None) -> None:
-        """Handle the report of the client on one event."""
+        """Handle the client's report on one event."""
         with self.entered():
             if self.closed:
                 return
@@ -266,7 +263,7 @@ class SpoolSender(SpoolStore):
         return Failure(event.event_id, event.tenant, self._explain(error, event.event_id))
 
     def _settled(self, event: Event) -> bool:
-        """Count an event as done. Return whether it was open."""
+        """Count an event as done. Returns whether it was open."""
         if event.source is self.own:  # another process's set may contain the same numbers
             self._flying.pop(event.number, None)
             self._settlers.pop(event.number, None)

@@ -1,6 +1,4 @@
-"""The spool of a client. It consists of a sender and a background thread, and handles forks and the end of
-the process.
-"""
+"""A client's spool: a sender and a background thread. Handles forks and the end of the process."""
 
 from __future__ import annotations
 
@@ -23,7 +21,7 @@ from auditlane.sdk.spool.sender import SpoolSender
 
 
 class Spool:
-    """The spool of a client. Thread-safe. A signal handler may send events, too."""
+    """A client's spool. Thread-safe. Signal handlers may send events too."""
 
     def __init__(
         self,
@@ -36,8 +34,8 @@ class Spool:
         may_wait: Callable[[], bool],
         emit: Emit,
     ) -> None:
-        """Open the spool. SpoolSender and SpoolKeeper describe the parameters. Raises ConfigError if the folder cannot
-        be used.
+        """Open the spool. SpoolSender and SpoolKeeper describe the parameters. Raises ConfigError if the folder is not
+        usable.
         """
         folder.check(Path(config.spool_dir))
         self._config = config
@@ -72,7 +70,7 @@ class Spool:
         keep: bool = False,
         on_spooled: Callable[[], None] | None = None,
     ) -> None:
-        """Accept an event, as described for `SpoolSender.send`."""
+        """Accept an event, like `SpoolSender.send`."""
         if self._keeper is None:
             self.start()
         self._sender.send(topic, key, value, event_id, tenant, on_settled, headers, keep=keep, on_spooled=on_spooled)
@@ -84,7 +82,7 @@ class Spool:
 
     @property
     def spooled(self) -> int:
-        """The number of events of this process that are on disk and not yet acknowledged by Kafka."""
+        """The number of this process's events that are on disk and not acknowledged by Kafka."""
         return self._sender.spooled
 
     def stop(self) -> None:

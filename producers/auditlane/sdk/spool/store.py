@@ -1,5 +1,4 @@
-"""The events of a client that are on disk. This module makes room for events, writes and settles them, and drops them
-when the spool is full.
+"""A client's events on disk: makes room for events, writes and settles them, and drops them when the spool is full.
 
 `sender` decides when an event is written or sent.
 """
@@ -35,8 +34,8 @@ _FULL_DISK: Final = (errno.ENOSPC, errno.EDQUOT)
 
 
 class SpoolStore:
-    """Stores events on disk. Thread-safe. Methods whose names start with an underscore need the lock, and a signal
-    handler may interrupt the thread that holds it.
+    """Stores events on disk. Thread-safe. Methods that start with an underscore require the lock, and a signal handler
+    may interrupt the thread that holds it.
     """
 
     def __init__(self, config: ClientConfig, tracker: DeliveryTracker) -> None:
@@ -51,23 +50,23 @@ class SpoolStore:
         self.wake = threading.Event()  # set when the keeper has work to do
         self.lock = threading.RLock()
         self._room = threading.Condition(self.lock)
-        self._inside = 0  # the thread that is changing the state
+        self._inside = 0  # id of the thread that is changing the state
         self.own: OwnSet | None = None
         self.adopted: RecordSet | None = None
-        self.on_disk: Counter[str] = Counter()  # this process's open records by tenant
-        self.losses: list[Loss] = []  # losses that are not in a file of the set yet
-        self.others_bytes = 0  # size of other processes' sets
+        self.on_disk: Counter[str] = Counter()  # number of this process's open records by tenant
+        self.losses: list[Loss] = []  # losses not yet in a file of the set
+        self.others_bytes = 0  # size of other processes' sets in bytes
         self.closed = False
         self._memory: dict[Event, None] = {}  # events that are only in memory, in order
-        self._flying: dict[int, Event] = {}  # events that are on disk and were handed to the client
-        self._settlers: dict[int, OnSettled] = {}  # of events that are only on disk
-        self._epochs: list[tuple[int, Epoch]] = []  # the first number of each epoch
+        self._flying: dict[int, Event] = {}  # events on disk that were handed to the client
+        self._settlers: dict[int, OnSettled] = {}  # callbacks of events that are only on disk
+        self._epochs: list[tuple[int, Epoch]] = []  # each epoch's first number
         self._written = 0  # records
         self._group = GroupCommit(self._written_so_far)
 
     @contextlib.contextmanager
     def entered(self) -> Iterator[bool]:
-        """Hold the lock. Yields whether this is a signal handler that interrupted a thread while it held the lock."""
+        """Hold the lock. Yields whether this is a signal handler that interrupted a thread holding the lock."""
         me = threading.get_ident()
         nested = self._inside == me
         with self.lock:
@@ -79,14 +78,14 @@ class SpoolStore:
 
     @property
     def interrupted(self) -> bool:
-        """Whether this is a signal handler that interrupted this thread while it held the lock. It must not wait
-        then.
+        """Whether this is a signal handler that interrupted this thread while it held the lock, and so must not
+        wait.
         """
         return self._inside == threading.get_ident()
 
     @property
     def spooled(self) -> int:
-        """The number of events of this process that are on disk and not yet acknowledged by Kafka."""
+        """The number of this process's events that are on disk and not acknowledged by Kafka."""
         own = self.own
         return own.ledger.open if own is not None else 0
 
@@ -98,7 +97,7 @@ class SpoolStore:
                 self._room.notify_all()
 
     def take_losses(self) -> None:
-        """Save the losses so far in a file of the set. They are reported from there."""
+        """Save the losses so far in a file of the set, from which they are reported."""
         with self.entered():
             if self.losses and self.own is not None:
                 rows, self.losses = combined(self.losses), []
@@ -129,7 +128,7 @@ class SpoolStore:
         return self.own
 
     def _store(self, event: Event, *, may_wait: bool, alone: bool = False, handed_over: bool = False) -> bool:
-        """Write an event; return whether earlier records wait on disk, so that this one waits, too."""
+        """Write an event. Returns whether earlier records wait on disk, so that this one waits too."""
         own = self.own
         assert own is not None
         given = event.headers.items()
@@ -174,7 +173,7 @@ class SpoolStore:
         return waits
 
     def _let_go(self, event: Event) -> None:
-        """Remove an event from memory. It is waiting on disk."""
+        """Remove an event from memory; it waits on disk."""
         self._flying.pop(event.number, None)
         if event.on_settled is not None:
             self._settlers[event.number] = event.on_settled
@@ -186,7 +185,7 @@ class SpoolStore:
         self._forget_tenants()
 
     def _forget_tenants(self) -> None:
-        """Correct the counts once no record is open. The tenants of records that could not be read are unknown."""
+        """Correct the counts once no record is open, since the tenants of unreadable records are unknown."""
         if self.own is not None and not self.own.ledger.open:
             self.on_disk.clear()
 
@@ -196,8 +195,8 @@ class SpoolStore:
         return deadline
 
     def _make_room(self, own: OwnSet, deadline: float, *, may_wait: bool, error: OSError | None = None) -> float:
-        """Delete segments that are done, or any segments with `drop_oldest`, or wait. Return the deadline. Raises
-        SpoolFull.
+        """Make room: delete segments that are done, or any segments with `drop_oldest`, or wait. Returns the deadline.
+        Raises SpoolFull.
         """
         if own.reclaim():
             return deadline
@@ -218,7 +217,7 @@ class SpoolStore:
         return deadline
 
     def _drop_oldest(self, own: OwnSet) -> bool:
-        """Delete the oldest segment, including the events that are only stored there. Return whether there was one."""
+        """Delete the oldest segment, including events stored only there. Returns whether there was one."""
         for source in (self.adopted, own):
             if source is None:
                 continue
@@ -233,7 +232,7 @@ class SpoolStore:
         return False
 
     def _drop(self, source: RecordSet, segment: Segment) -> None:
-        """Delete a segment. Its events that were handed to the client are only in memory after this."""
+        """Delete a segment. Its events that were handed to the client are then only in memory."""
         for record in source.records(segment):
             event = self._flying.pop(record.number, None) if source is self.own else None
             was_waiting = source.ledger.is_waiting(record.number)
@@ -250,7 +249,7 @@ class SpoolStore:
         source.delete(segment)
 
     def _fail_unreadable(self, source: RecordSet) -> None:
-        """Fail the events whose records could not be read. The set counts them as lost."""
+        """Fail the events with unreadable records, which the set counts as lost."""
         numbers, source.given_up = source.given_up, []
         if source is not self.own:
             return

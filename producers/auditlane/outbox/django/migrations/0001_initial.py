@@ -1,4 +1,4 @@
-"""Create the outbox table."""
+"""Creates the outbox table."""
 
 from __future__ import annotations
 

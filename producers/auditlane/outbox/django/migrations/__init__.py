@@ -1,1 +1,1 @@
-"""The migrations of the outbox table, which `manage.py migrate` applies."""
+"""Migrations of the outbox table, which `manage.py migrate` applies."""

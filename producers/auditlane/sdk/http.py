@@ -49,7 +49,7 @@ class Http:
         _instances.add(self)
 
     def after_fork(self) -> None:
-        """Create the lock and the connections anew, since a forked child must not share its parent's."""
+        """Create a new lock and new connections, since a forked child must not share its parent's."""
         self._lock = threading.Lock()
         self._pool = urllib3.PoolManager(timeout=self._timeout_s, ca_certs=self._ca or None, maxsize=4)
 

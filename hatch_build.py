@@ -1,7 +1,7 @@
 """Decides whether hatch may build a wheel without the viewer.
 
-A wheel for distribution must contain the viewer: one built by hatch's own command, or from a source distribution, as
-`python -m build` does. An installation from a checkout (`pip install .`) need not, so that it works without Node: the
+A wheel for distribution, which hatch's own command builds, or `python -m build` from a source distribution, must
+contain the viewer. An installation from a checkout (`pip install .`) need not, so that it works without Node: the
 service then shows its plain page, which names what is missing. A classifier makes package indexes reject such a wheel.
 """
 
@@ -15,11 +15,11 @@ from typing import Any, Final
 from hatchling.builders.hooks.plugin.interface import BuildHookInterface
 
 BUILD: Final = Path("deploy/auditlane/server/pages/static/viewer")
-NOT_FOR_UPLOAD: Final = "Private :: Do Not Upload"  # PyPI rejects wheels with this classifier, as do indexes like it
+NOT_FOR_UPLOAD: Final = "Private :: Do Not Upload"  # PyPI and similar indexes reject wheels with this classifier
 
 
 class ViewerIsThere(BuildHookInterface[Any]):
-    """Editable installs and source distributions do not require the viewer."""
+    """Requires the viewer, except in editable installs and source distributions."""
 
     def initialize(self, version: str, build_data: dict[str, Any]) -> None:
         """Raise RuntimeError for a wheel for distribution that would lack a file of the viewer."""

@@ -214,7 +214,7 @@ def http_codes() -> str:
 
 
 def permissions_table() -> str:
-    """Return a table of routes. It shows which credentials with a single permission may send requests to each route."""
+    """Return a table of routes, with which single-permission credentials may use each."""
     foreign = {Whose.tenant: "403", Whose.client: "403", Whose.credential: "403", Whose.environment: "403"}
     rows = [
         (
@@ -250,7 +250,7 @@ VENDORS: dict[vocabulary.Vendor, str] = {
 
 
 def actions_tables() -> str:
-    """Return the tables of the known actions, one per group."""
+    """Return tables of the known actions, one per group."""
     head = ("Action", "Meaning", "Outcome", "Severity", "Resource", "Metadata", "OCSF")
     parts = []
     for group, title in GROUPS.items():
@@ -347,9 +347,7 @@ def _plain_type(type_: str) -> str:
 
 
 def capacity_table() -> str:
-    """Return a table of the resources that loads of several sizes need. It contains the output of `auditlane
-    capacity`.
-    """
+    """Return a table of the resources for loads of several sizes, from `auditlane capacity`."""
     rows = []
     for rate, tenants in (("1k", 500), ("10k", 2_000), ("100k", 10_000), ("1M", 50_000)):
         needs = estimate(Demand(rate=amount(rate, ""), tenants=tenants, retention_days=30.0))
@@ -377,7 +375,7 @@ def capacity_table() -> str:
 
 
 def unit_costs() -> str:
-    """Return a table of the constants from which `auditlane capacity` computes."""
+    """Return a table of the constants on which `auditlane capacity` is based."""
     rows = [
         ("a worker's CPU for a million events", f"{capacity.WORKER_CPU_S:g} s", "measured"),
         ("the same, if the gateway has signed them", f"{capacity.SIGNED_CPU_S:g} s", "measured as a ratio"),
@@ -425,7 +423,7 @@ def render(text: str) -> str:
 
 
 def pages() -> list[Path]:
-    """Return the pages that may have generated blocks."""
+    """Return the pages that may contain generated blocks."""
     found = sorted((ROOT / "docs").rglob("*.md"))
     return [ROOT / "README.md", *(page for page in found if "node_modules" not in page.parts)]  # an example's packages
 

@@ -13,7 +13,7 @@ from auditlane.sdk import AuditClient, Outcome, Severity
 
 
 class ProjectService:
-    """Keeps projects in memory. Each method does its work, then emits an event, even when it refuses."""
+    """Keeps projects in memory. Each method does its work and then emits an event, even when it refuses."""
 
     def __init__(self, tenant: str, audit: AuditClient) -> None:
         self._tenant = tenant
@@ -91,7 +91,9 @@ class Visitors:
 
 
 def main(tenant: str = "projects-example", actions: int = 10) -> None:
-    """Emit a few events. Leaving the `with` block waits for Kafka, and raises if it does not acknowledge them."""
+    """Emit a few events. Leaving the `with` block waits for Kafka, and raises an error if it does not acknowledge
+    them.
+    """
     with AuditClient() as audit:
         visitors = Visitors(ProjectService(tenant, audit))
         for _ in range(actions):

@@ -31,8 +31,8 @@ class Panel:
     """A panel, as described in its file.
 
     `kind` is timeseries, stat, heatmap or sql. A panel has `queries`, each with `expr` (PromQL) and `legend`, or `sql`.
-    `width` is in columns, of which there are 24. `most` is the end of the axis, and `runbook` is a page in the runbooks
-    folder, with an anchor.
+    `width` is in columns, 24 in total. `most` is the axis's maximum, and `runbook` is a page in the runbooks folder,
+    with an anchor.
     """
 
     title: str
@@ -48,7 +48,7 @@ class Panel:
 
 @dataclass(frozen=True, slots=True)
 class Dashboard:
-    """A dashboard. It contains the name of its file, and rows of panels by title."""
+    """A dashboard: the name of its file, and rows of panels by title."""
 
     name: str
     title: str
@@ -70,12 +70,12 @@ def _panel(**given: Any) -> Panel:
 
 
 def all_dashboards() -> list[Dashboard]:
-    """Return the dashboards of all files."""
+    """Return all files' dashboards."""
     return [load(path) for path in sorted(PANELS.glob("*.yaml"))]
 
 
 class SqlQuery(Dataquery):
-    """A statement for Grafana's ClickHouse data source, in the data source's table format."""
+    """A statement for Grafana's ClickHouse data source, in its table format."""
 
     def __init__(self, sql: str) -> None:
         self._sql = sql

@@ -26,7 +26,7 @@ UPGRADE: Final = "### Upgrade"
 
 
 def versions(root: Path) -> dict[str, str]:
-    """Return the version that each file states, by the file's path."""
+    """Return the version stated in each file, by path."""
     chart = (root / "deploy/helm/auditlane/Chart.yaml").read_text()
     compose = (root / "deploy/compose/compose.yaml").read_text()
     found = {"pyproject.toml": tomllib.loads((root / "pyproject.toml").read_text())["project"]["version"]}
@@ -59,7 +59,7 @@ def problems(tag: str, stated: Mapping[str, str], changelog: str) -> list[str]:
 
 
 def notes(tag: str, changelog: str) -> str:
-    """Return the text of a release's section. Raises KeyError if there is none."""
+    """Return a release's section as text. Raises KeyError if there is none."""
     sections: dict[str, str] = {name: text.strip() for name, _, text in SECTION.findall(changelog)}
     return sections[tag.removeprefix("v")] + "\n"
 

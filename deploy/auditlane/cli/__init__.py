@@ -1,1 +1,1 @@
-"""The `auditlane` command. There is one module per subcommand, and `subcommands` lists them."""
+"""The `auditlane` command, with one module per subcommand. `subcommands` lists them."""

@@ -1,7 +1,7 @@
 """The root command.
 
-The module of a subcommand is imported only when the subcommand runs. So `--help` stays fast, and an installation needs
-only the extras for the commands in use.
+A subcommand's module is imported only when the subcommand runs. This keeps `--help` fast, and an installation needs
+only the extras of the commands that it uses.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ SUMMARY = "Audit logs for every tenant of a SaaS product: emit, store exactly on
 
 
 class LazyGroup(typer.core.TyperGroup):
-    """A group that lists the names and summaries of its subcommands without importing them."""
+    """A group that lists its subcommands' names and summaries without importing them."""
 
     def get_params(self, ctx: Any) -> list[Any]:
         """Return the options, including those for shell completion."""
@@ -42,7 +42,7 @@ class LazyGroup(typer.core.TyperGroup):
 
 
 def load(found: Subcommand) -> Any:
-    """Import a subcommand. Raises ModuleNotFoundError when a module that it needs is not installed."""
+    """Import a subcommand. Raises ModuleNotFoundError if it needs a module that is not installed."""
     command = typer.main.get_command(importlib.import_module(found.module).app)
     command.name, command.help = found.name, command.help or found.help
     return help_text.tidy(command)
@@ -59,7 +59,7 @@ app = typer.Typer(
 )
 
 
-# These read the data directory themselves, or do not need it.
+# These read the data directory themselves or do not need it.
 _WITHOUT_RUNNING_STACK = ("up", "status", "env", "doctor", "version")
 
 

@@ -74,7 +74,7 @@ def command(
 
 
 def lines(needs: Estimate) -> list[tuple[str, str]]:
-    """Return the estimate as pairs of a part and a sentence."""
+    """Return the estimate as pairs of a component and a sentence."""
     shards = f" for each of {needs.shards} shards" if needs.shards > 1 else ""
     found = [
         ("events", f"{large(needs.events_per_month)} a month"),
@@ -104,7 +104,7 @@ def lines(needs: Estimate) -> list[tuple[str, str]]:
 
 
 def amount(text: str, option: str) -> float:
-    """Parse a rate, such as 800, 10k or 1.5M. Raises InvalidInput that names the option."""
+    """Parse a rate, such as 800, 10k or 1.5M. Raises InvalidInput, naming the option."""
     match = _AMOUNT.fullmatch(text.strip())
     value = float(match[1]) * _TIMES[match[2]] if match else 0.0
     if not 0 < value <= _MOST_RATE or not isfinite(value):
@@ -117,7 +117,7 @@ def amount(text: str, option: str) -> float:
 
 
 def days(text: str, option: str) -> float:
-    """Parse a period, such as 90d, 13m or 2y, and return it in days. Raises InvalidInput that names the option."""
+    """Parse a period, such as 90d, 13m or 2y, into days. Raises InvalidInput, naming the option."""
     match = _SPAN.fullmatch(text.strip())
     value = float(match[1]) * _DAYS[match[2]] if match else 0.0
     if not 0 < value <= _MOST_DAYS:
@@ -130,7 +130,7 @@ def days(text: str, option: str) -> float:
 
 
 def size(count: float) -> str:
-    """Format a number of bytes with two significant digits, as in 950 MB or 4.1 TB."""
+    """Format a size in bytes with two significant digits, as in 950 MB or 4.1 TB."""
     return large(count, (" B", " kB", " MB", " GB", " TB", " PB", " EB"))
 
 

@@ -113,7 +113,7 @@ def show(
             assessor, upgrader = _assessor(settings, registry)
             result = assessor.dry_run([record], now_ms=time.time_ns() // 1_000_000)[0]
             shown = view(record, upgrader.writer, result)
-        except AuditlaneError as error:  # without the registry, show the bytes
+        except AuditlaneError as error:  # show the bytes if the registry is unavailable
             print(f"The event cannot be decoded: {error}", file=sys.stderr)
             shown = view(record, lambda _value: None, None)
         with ignore_broken_pipe():
@@ -226,7 +226,7 @@ def resolve(
 
 
 def _record_replay(settings: Settings, report: Report, until: str, *, complete: bool) -> None:
-    """Record, in each tenant's log, the number of its events that were sent again."""
+    """Record, in each tenant's log, how many of its events were sent again."""
     shared = {
         "resource": "log",
         "outcome": "success" if complete else "failure",
@@ -324,9 +324,7 @@ def _confirm(question: str, *, yes: bool) -> None:
 
 @contextmanager
 def _bar(what: str, total: int | None) -> Iterator[Callable[[int], None]]:
-    """Show a progress bar on a terminal, and nothing elsewhere. The yielded function must be called with each
-    advance.
-    """
+    """Show a progress bar on a terminal, and nothing elsewhere. Call the yielded function with each advance."""
     console = Console(stderr=True)
     columns = (TextColumn(what), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
     with Progress(*columns, console=console, transient=True, disable=not console.is_terminal) as bar:

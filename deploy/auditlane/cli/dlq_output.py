@@ -1,4 +1,4 @@
-"""The tables and reports of `auditlane dlq`. `to_json` and `view` build its JSON."""
+"""Tables and reports of `auditlane dlq`. `to_json` and `view` build its JSON."""
 
 from __future__ import annotations
 
@@ -18,14 +18,14 @@ from auditlane.operations.dlq.replay import Report
 from auditlane.operations.dlq.to_json import time_of
 
 _WIDTH_WHEN_PIPED = 200
-TABLE_ROWS = 200  # a table is held in memory
-_SHOWN = 20  # dead letters still open after a replay
+TABLE_ROWS = 200  # maximum number of rows, since a table is held in memory
+_SHOWN = 20  # maximum number of dead letters listed that are still open after a replay
 _HEX_BYTES = 256
 _HEX_WIDTH = 16
 
 
 def table(letters: Iterable[Letter], total: int, *, states: bool) -> None:
-    """Print one row per dead letter. If not all are shown, print on stderr how many of `total` are shown."""
+    """Print one row per dead letter. If some are not shown, print on stderr how many of `total` are."""
     shown = _table("Dead letter", "Received (UTC)", "Tenant", "Code", *(["State"] if states else []), "Reason")
     for letter in letters:
         state = [letter.state.value] if states else []
@@ -52,9 +52,7 @@ def counts(counts: Sequence[Count], foreign: int, topic: str, *, states: bool) -
 
 
 def detail(shown: dict[str, Any], value: bytes | None) -> None:
-    """Print all details of a dead letter. If it could not be decoded completely, its bytes are printed in
-    hexadecimal.
-    """
+    """Print all details of a dead letter, and its bytes in hexadecimal if it could not be decoded completely."""
     lines = Table(box=None, show_header=False, pad_edge=False)
     lines.add_column(style="bold", no_wrap=True)
     lines.add_column(overflow="fold")
@@ -124,7 +122,7 @@ def _safe(*cells: str) -> list[Text]:
 
 
 def _printable(text: str) -> str:
-    """Replace control characters, since a message's text must not be able to move the cursor or rewrite the screen."""
+    """Replace control characters, so that a message's text cannot move the cursor or rewrite the screen."""
     return "".join(character if character.isprintable() else "�" for character in text)
 
 

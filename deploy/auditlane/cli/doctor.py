@@ -18,8 +18,8 @@ from auditlane.runtime import settings as settings_
 from auditlane.runtime.settings import Settings
 
 app = typer.Typer(add_completion=False)
-FOUND: Final = 7  # exit code if there is a finding that is serious enough
-NOT_MADE: Final = 6  # exit code if there is no such finding, but some checks could not be made
+FOUND: Final = 7  # exit code if a finding is serious enough
+NOT_MADE: Final = 6  # exit code if no finding is, but some checks could not be made
 _LABELS: Final = {Level.OK: "[green]ok  [/]", Level.WARN: "[yellow]warn[/]", Level.FAIL: "[red]fail[/]"}
 _COLOURS: Final = {
     Severity.critical: "bold red",

@@ -14,7 +14,7 @@ from auditlane.cli.help_text import examples
 from auditlane.runtime.errors import InvalidEvent, InvalidInput
 
 app = typer.Typer(add_completion=False)
-# Options whose name differs from the field's.
+# Options that are named differently from the field.
 _OPTION = {"tenant_id": "tenant", "actor_id": "actor", "occurred_at": "time"}
 
 
@@ -25,7 +25,7 @@ _OPTION = {"tenant_id": "tenant", "actor_id": "actor", "occurred_at": "time"}
         "emit - < event.json",
     )
 )
-def command(  # one option per field of the event
+def command(  # one option per event field
     event: Annotated[
         str | None, typer.Argument(metavar="[-]", help="Use `-` to read a JSON event from standard input.")
     ] = None,

@@ -48,7 +48,7 @@ def command(
 
 
 def render(variables: Mapping[str, str], form: Format) -> str:
-    """Return the variables in one of the formats, sorted by name."""
+    """Return the variables in the given format, sorted by name."""
     if form is Format.JSON:
         return json.dumps(variables, sort_keys=True)
     if form is Format.PLAIN:

@@ -1,4 +1,4 @@
-"""Imports the modules with typed events that the command line names, and collects the classes."""
+"""Imports modules with typed events named on the command line, and collects their classes."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from auditlane.runtime.messages import did_you_mean
 
 
 def event_classes(targets: Sequence[str]) -> tuple[type[AuditEvent], ...]:
-    """Return the classes named by `module` or `module:Class`, each once. A module includes its submodules.
+    """Return the distinct classes named by `module` or `module:Class`. A module includes its submodules.
 
     The working directory is on the path. Raises ConfigError if a module cannot be imported, and InvalidInput for a
     module without typed events.
@@ -78,7 +78,7 @@ def _of_module(module: ModuleType) -> list[type[AuditEvent]]:
 
 
 def _typed_events(module: ModuleType) -> list[type[AuditEvent]]:
-    """Return the classes that the module or its imported submodules define, and those that the module exports."""
+    """Return the classes that the module or its imported submodules define, and those that it exports."""
     exported = [value for value in vars(module).values() if isinstance(value, type)]
     inside = f"{module.__name__}."
     return [
@@ -89,8 +89,8 @@ def _typed_events(module: ModuleType) -> list[type[AuditEvent]]:
 
 
 def _is_current(event: type[AuditEvent]) -> bool:
-    """Return whether the class's module still contains this class. It may contain a newer class of the same name
-    instead, or only a factory.
+    """Return whether the module still contains this class. It may contain a newer class of the same name instead, or
+    only a factory.
     """
     found: object = sys.modules.get(event.__module__)
     for name in event.__qualname__.split("."):

@@ -72,9 +72,7 @@ def command(
 def walk(
     reader: Reader, scope: TenantScope, filter_: Filter, limit: int | None, sort: Sort = NEWEST
 ) -> Iterator[Event]:
-    """Yield at most `limit` events in the given order, reading one page at a time. If `limit` is None, yield every
-    event.
-    """
+    """Yield at most `limit` events in the given order, or every event if it is None, reading one page at a time."""
     left, position = limit, None
     while left is None or left > 0:
         page = reader.page(scope, filter_, limit=min(PAGE, left or PAGE), position=position, sort=sort)
@@ -111,5 +109,5 @@ def _cells(event: Event) -> list[tuple[str, str]]:
 
 
 def _printable(text: str) -> str:
-    """Replace control characters, since an event's text must not be able to move the cursor or rewrite the screen."""
+    """Replace control characters, so that an event's text cannot move the cursor or rewrite the screen."""
     return "".join(character if character.isprintable() else "�" for character in text)

@@ -114,7 +114,7 @@ def command(
 
 
 def _check_target(path: Path, *, force: bool) -> None:
-    """Raise ConfigError if `path` is not a regular file, since a rename would destroy a device. Raise Conflict if the
+    """Raise ConfigError if `path` is not a regular file, since a rename would destroy a device, and Conflict if the
     file exists.
     """
     if path.exists() and not path.is_file():
@@ -142,7 +142,7 @@ def _copy(export: Export, file: BinaryIO) -> None:
 
 @contextmanager
 def _atomic_writer(path: Path) -> Iterator[BinaryIO]:
-    """Open a temporary file that is renamed to `path` on success and deleted otherwise. Raises ConfigError."""
+    """Open a temporary file, renamed to `path` on success and deleted otherwise. Raises ConfigError."""
     path = path.resolve()  # a symbolic link must still point to the file
     part = path.with_name(path.name + ".part")
     try:

@@ -1,4 +1,4 @@
-"""The filter options that `events` and `export` share, and their conversion to a filter."""
+"""The filter options shared by `events` and `export`, and their conversion to a filter."""
 
 from __future__ import annotations
 
@@ -64,7 +64,7 @@ def filter_of(
     include_access: IncludeAccess = False,
     own: CustomFields = no_fields,
 ) -> Filter:
-    """Return the filter of these options, which `--help` lists in this order. Raises InvalidFilter.
+    """Return the filter for these options, which `--help` lists in this order. Raises InvalidFilter.
 
     `own` supplies the tenant's custom fields.
     """
@@ -86,7 +86,7 @@ def filter_of(
 
 
 def filtered(command: Callable[..., None]) -> Callable[..., None]:
-    """Replace a command's parameter `filter_` with the filter options, and pass it the Filter that they specify."""
+    """Replace a command's parameter `filter_` with the filter options, and pass it the resulting Filter."""
     own, options = inspect.signature(command), _options()
     types = get_type_hints(command, include_extras=True) | get_type_hints(filter_of, include_extras=True)
     parameters: list[inspect.Parameter] = []
@@ -98,7 +98,7 @@ def filtered(command: Callable[..., None]) -> Callable[..., None]:
         chosen = {option.name: given.pop(option.name) for option in options}
         command(**given, **{PARAMETER: filter_of(**chosen, own=from_structure(structure_of)(given["tenant"]))})
 
-    # Typer reads a command's options from its signature and its annotations.
+    # Typer reads a command's options from its signature and annotations.
     named = [
         parameter.replace(kind=inspect.Parameter.KEYWORD_ONLY, annotation=types[parameter.name])
         for parameter in parameters
@@ -109,7 +109,7 @@ def filtered(command: Callable[..., None]) -> Callable[..., None]:
 
 
 def _options() -> list[inspect.Parameter]:
-    """Return the parameters of `filter_of` that are command-line options."""
+    """Return those parameters of `filter_of` that are command-line options."""
     return [parameter for name, parameter in inspect.signature(filter_of).parameters.items() if name != "own"]
 
 
@@ -124,5 +124,5 @@ def structure_of(tenant: str) -> Structure:
 
 
 def checked_tenant(tenant: str) -> str:
-    """Return the tenant id, which may be auditlane's own. Raises InvalidEvent if it is malformed."""
+    """Return the tenant id, which may be auditlane's own. Raises InvalidEvent if malformed."""
     return check_tenant(tenant, ours=True)

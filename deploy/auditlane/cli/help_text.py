@@ -1,6 +1,4 @@
-"""Formats help texts. Examples are below the options, paragraphs fill the terminal, and flags have no type beside
-them.
-"""
+"""Formats help texts: examples come below the options, paragraphs fill the terminal, and flags have no type."""
 
 from __future__ import annotations
 
@@ -27,12 +25,12 @@ def examples(*lines: str) -> str:
 
 
 def examples_of(epilog: str | None) -> list[str]:
-    """Return the command lines of an epilog that `examples` created."""
+    """Return the command lines in an epilog created by `examples`."""
     return (epilog or "").splitlines()[1:]
 
 
 def tidy(command: Any) -> Any:
-    """Join the lines of each paragraph, and remove `<bool>` from flags, in a command and its subcommands."""
+    """Join each paragraph's lines, and remove `<bool>` from flags, in a command and its subcommands."""
     command.help = re.sub(r"(?<!\n)\n(?!\n)", " ", (command.help or "").strip())
     without_flag_types(command.get_params(typer.Context(command, help_option_names=OPTION_NAMES)))
     for child in getattr(command, "commands", {}).values():

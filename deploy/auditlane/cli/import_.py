@@ -1,5 +1,5 @@
-"""Implements `auditlane import`, which emits the events in files and shows progress. It can be resumed, and an invalid
-line never stops it.
+"""Implements `auditlane import`, which emits events from files and shows progress. It can be resumed, and invalid lines
+never stop it.
 """
 
 from __future__ import annotations
@@ -27,8 +27,8 @@ from auditlane.importer.sources import Source, opened
 from auditlane.runtime.errors import ImportIncomplete, InvalidInput
 
 app = typer.Typer(add_completion=False)
-MAX_BLOCK_MS = 60_000  # a slow Kafka must slow the import down, not fail it
-_SHOWN = 20  # problems printed; --json lists up to _LISTED
+MAX_BLOCK_MS = 60_000  # a slow Kafka must slow down the import, not make it fail
+_SHOWN = 20  # maximum number of problems printed; --json lists up to _LISTED
 _LISTED = 1_000
 _INTERRUPTED = 130
 _RESUME = "Run the same command again to resume."
@@ -36,7 +36,7 @@ _START_AGAIN = "This input cannot be resumed: import it again from its beginning
 
 
 class Kind(StrEnum):
-    """The import formats as an enum, which Typer needs for choices. A test keeps it equal to FORMATS."""
+    """The import formats as an enum, which Typer needs for choices. A test compares it with FORMATS."""
 
     auditlane = "auditlane"
     cloudtrail = "cloudtrail"
@@ -105,7 +105,7 @@ def command(
             except KeyboardInterrupt:
                 print(f"Interrupted. {_RESUME if checkpoint else _START_AGAIN}", file=sys.stderr)
                 raise typer.Exit(_INTERRUPTED) from None
-            except InvalidInput as error:  # this file is missing or damaged: continue with the others
+            except InvalidInput as error:  # this file is missing or damaged, so continue with the others
                 summary.unread.append((file, error))
     finally:
         client.close(timeout=0)
@@ -119,9 +119,9 @@ def command(
 
 
 class _Summary:
-    """The results of all files.
+    """The results over all files.
 
-    `now` is the progress of the current file, and `before` is the progress at which the files were resumed.
+    `now` is the current file's progress, and `before` the progress at which the files were resumed.
     """
 
     def __init__(self, *, unit: str, files: int, others: int) -> None:
@@ -155,7 +155,7 @@ class _Summary:
         self._print_problem(number, f"{why}: skipped")
 
     def unprinted(self) -> int:
-        """Return the number of problems that were not printed."""
+        """Return how many problems were not printed."""
         return max(0, self._problems_seen - _SHOWN)
 
     def document(self) -> dict[str, Any]:
@@ -185,7 +185,7 @@ class _Summary:
 
 
 def _incomplete(summary: _Summary) -> InvalidInput | None:
-    """Return the error with which the command ends if not everything was imported, or None."""
+    """Return the error with which the command ends if something was not imported, or None."""
     done, unit = summary.done, summary.unit
     if summary.unread:
         file, error = summary.unread[0]
@@ -218,8 +218,8 @@ def _incomplete(summary: _Summary) -> InvalidInput | None:
 def _checkpoint(file: str, what: tuple[str, ...], topics: list[str], *, restart: bool) -> Checkpoint | None:
     """Return the checkpoint of this file for these topics, or None for input that cannot be read again.
 
-    A topic is identified by its id and not by name and address, because a recreated topic does not contain the events
-    that were sent before.
+    A topic is identified by its id rather than by name and address, because a recreated topic does not contain the
+    events sent before.
     """
     from auditlane.contract.topic_ids import topic_ids
     from auditlane.local import cache
@@ -240,7 +240,7 @@ def _checkpoint(file: str, what: tuple[str, ...], topics: list[str], *, restart:
 def _bar(file: str, source: Source) -> Iterator[Callable[[Done], None]]:
     """Show a progress bar of the file's bytes on a terminal, and nothing elsewhere.
 
-    The yielded function must be called after each batch.
+    Call the yielded function after each batch.
     """
     columns = (TextColumn("{task.description}"), BarColumn(), DownloadColumn(), TimeRemainingColumn())
     console = Console(stderr=True)

@@ -102,7 +102,7 @@ def command(
 
 
 def _migrated(client: Client, database: str, cluster: str) -> list[str]:
-    """Migrate the tables of one server, clustered or not. Returns the names of the migrations that were applied."""
+    """Migrate one server's tables, clustered or not. Returns the names of the applied migrations."""
     if cluster := cluster or cluster_init.cluster_of(client, database):
         return cluster_init.migrate(client, database, cluster)
     return migrate.migrate(client, database)

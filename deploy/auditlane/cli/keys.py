@@ -42,7 +42,7 @@ AsJson = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 
 
 class Format(StrEnum):
-    """Lists the forms in which a new key is printed."""
+    """Formats in which a new key is printed."""
 
     text = "text"
     json = "json"
@@ -236,8 +236,8 @@ def rotate_provenance(
 
 
 def _record(action: Action, client: Client, **facts: str | None) -> None:
-    """Record an audit event in the log of the client's tenant. For an environment-wide client, it is recorded in
-    auditlane's own log.
+    """Record an audit event in the log of the client's tenant or, for an environment-wide client, in auditlane's
+    own.
     """
     record(action, tenant=client.tenant, resource="key", resource_id=client.client_id, name=client.name, **facts)
 

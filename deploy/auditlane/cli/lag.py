@@ -129,7 +129,7 @@ def _watch(group_lag: GroupLag, rows: list[PartitionLag], group: str, every: flo
 
 
 def _console() -> Console:
-    """Return a console with the terminal's width, or with 200 columns if the output is piped."""
+    """Return a console as wide as the terminal, or 200 columns wide if the output is piped."""
     return Console(highlight=False, width=None if sys.stdout.isatty() else _WIDTH_WHEN_PIPED)
 
 

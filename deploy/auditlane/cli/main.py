@@ -12,13 +12,13 @@ from auditlane.runtime import signals
 from auditlane.runtime.errors import AuditlaneError, MissingExtra, exit_code
 from auditlane.runtime.files import private
 
-# Their warnings about retries are not part of a command's output: the final error reports the cause.
+# Their warnings about retries do not belong in a command's output; the final error reports the cause.
 _CLIENTS = ("auditlane.sdk", "librdkafka")
 
 
 def run() -> None:
-    """Run the `auditlane` command. The exit code is that of the error in `runtime.errors`, 2 for wrong usage, or 130
-    after Ctrl-C.
+    """Run the `auditlane` command. The exit code is the error's in `runtime.errors`, 2 for wrong usage, or 130 after
+    Ctrl-C.
     """
     private()
     signals.ordinary()
@@ -44,7 +44,7 @@ def run() -> None:
 def missing_extra(error: ModuleNotFoundError, arguments: list[str]) -> AuditlaneError:
     """Return the error for a missing module that belongs to an extra.
 
-    Raises `error` again if the module is one of auditlane's own, whose absence is a bug.
+    Raises `error` again if one of auditlane's own modules is missing, which is a bug.
     """
     if (error.name or "").startswith("auditlane"):
         raise error
@@ -55,7 +55,7 @@ def missing_extra(error: ModuleNotFoundError, arguments: list[str]) -> Auditlane
 
 
 def _print_error(error: AuditlaneError) -> None:
-    with suppress(OSError):  # the exit code reports the failure even when stderr cannot be written
+    with suppress(OSError):  # the exit code reports the failure even if stderr cannot be written
         print(f"error {error.code}: {error.message}", file=sys.stderr)
         if error.fix:
             print(f"  {error.fix}", file=sys.stderr)

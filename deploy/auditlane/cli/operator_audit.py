@@ -18,15 +18,15 @@ _WAIT_S: Final = 5.0
 
 
 def record(action: str, **facts: str | None) -> None:
-    """Record one event of a command, as `record_all` does."""
+    """Record one event of a command, like `record_all`."""
     record_all([(action, facts)])
 
 
 def record_all(events: Iterable[tuple[str, Mapping[str, str | None]]]) -> None:
-    """Emit audit events, each an action and its facts, and wait up to five seconds for Kafka.
+    """Emit audit events, each given as an action and its facts, and wait up to five seconds for Kafka.
 
-    `tenant`, `resource`, `resource_id` and `outcome` are fields of the event, and the other facts become its metadata.
-    An event that Kafka did not acknowledge is spooled for the service to send. Failures are only printed to stderr,
+    The facts `tenant`, `resource`, `resource_id` and `outcome` become fields of the event, and all others its metadata.
+    An event that Kafka does not acknowledge is spooled, and the service sends it. Failures are only printed to stderr,
     because the command itself has already succeeded.
     """
     try:
@@ -62,7 +62,7 @@ def _record(action: str, facts: dict[str, str | None]) -> AuditRecord:
 
 
 def _spool(settings: Settings, events: list[AuditEvent], problem: str) -> None:
-    """Append the events to the spool of `auditlane serve`. Raises ConfigError if some of them could not be written."""
+    """Append the events to the spool of `auditlane serve`. Raises ConfigError if some could not be written."""
     from auditlane.trail.spooling import spool_events, spool_folder
 
     try:
@@ -76,7 +76,7 @@ def _spool(settings: Settings, events: list[AuditEvent], problem: str) -> None:
 
 
 def operator_name() -> str:
-    """Return the login name of the user who runs the command, or "operator"."""
+    """Return the login name of the user running the command, or "operator"."""
     try:
         return getpass.getuser()
     except (OSError, KeyError):  # in a container, the user may have no name

@@ -1,6 +1,4 @@
-"""Handles failed writes to standard output. The cause may be a closed pipe (`auditlane events … | head`) or a full
-disk.
-"""
+"""Handles failed writes to standard output, caused by a closed pipe (`auditlane events … | head`) or a full disk."""
 
 from __future__ import annotations
 
@@ -12,7 +10,7 @@ from contextlib import contextmanager
 
 from auditlane.runtime.errors import ConfigError
 
-SIGPIPE_EXIT_CODE = 128 + 13  # as the shell reports a process that SIGPIPE ended
+SIGPIPE_EXIT_CODE = 128 + 13  # the code that a shell reports for a process ended by SIGPIPE
 
 
 @contextmanager
@@ -37,7 +35,7 @@ def raise_on_output_errors() -> None:
 
 
 def flush() -> None:
-    """Flush standard output. On failure, discards its buffer and raises as described in `raise_on_output_errors`."""
+    """Flush standard output. On failure, discards its buffer and raises like `raise_on_output_errors`."""
     if sys.stdout is None:
         return
     try:
@@ -48,7 +46,7 @@ def flush() -> None:
 
 
 def require_stdout() -> None:
-    """Raise ConfigError if standard output is closed. Call it before work whose output must not be lost."""
+    """Raise ConfigError if standard output is closed. Call this before work whose output must not be lost."""
     if sys.stdout is None:
         raise ConfigError("Standard output is closed.", fix="Redirect it to a terminal, a file or another program.")
 

@@ -1,4 +1,4 @@
-"""Runs several processes of one command. They are started and stopped together, and each is restarted with backoff."""
+"""Runs several processes of one command. They start and stop together, and each is restarted with backoff."""
 
 from __future__ import annotations
 
@@ -25,15 +25,15 @@ if TYPE_CHECKING:
     from auditlane.trail.lifecycle import Lifecycle
 
 POLICY: Final = Policy(backoff_initial_s=0.5, backoff_max_s=30.0, stable_after_s=60.0)
-GRACE_S: Final = 5.0  # beyond the processes' own shutdown timeout, before they are killed
-# Exit codes that another start would repeat, because the configuration is wrong.
+GRACE_S: Final = 5.0  # time beyond the processes' own shutdown timeout before they are killed
+# Exit codes for a wrong configuration, with which another start would fail too.
 PERMANENT_FAILURES: Final = frozenset({exit_code(ConfigError), exit_code(PortInUse)})
 
 
 def is_permanent_failure(code: int, *, was_ready: bool) -> bool:
-    """Return whether a restart would fail the same way.
+    """Return whether a restart would fail in the same way.
 
-    A process that has ever been ready has a valid configuration.
+    If a process has ever been ready, its configuration is valid.
     """
     return code in PERMANENT_FAILURES and not was_ready
 
@@ -44,7 +44,7 @@ def cpu_count() -> int:
 
 
 class ProcessGroup(ProcessLoop):
-    """Runs `count` copies of `command` in parallel. The i-th copy has the environment `env(i)`. Use it from the main
+    """Runs `count` copies of `command` in parallel, the i-th with the environment `env(i)`. Use it from the main
     thread.
 
     A child prints one JSON line with its `url` and `pid` when it is ready. `on_ready` is called once, with all lines.
@@ -62,9 +62,7 @@ class ProcessGroup(ProcessLoop):
         pass_fds: Sequence[int] = (),
         on_exit: Callable[[int], None] = lambda number: None,
     ) -> None:
-        """Store the options. `on_exit` is called with the number of a process that has exited, before it is
-        restarted.
-        """
+        """Store the options. `on_exit` is called with the number of an exited process before it is restarted."""
         endless = partial(
             ServiceSpec, start_timeout_s=inf, max_failures=sys.maxsize, stop_timeout_s=shutdown_timeout_s + GRACE_S
         )
@@ -79,7 +77,7 @@ class ProcessGroup(ProcessLoop):
         self._announced = False
         self._log = get("worker")
         self._code = 0
-        self._failure: ProcessExit | None = None  # of a process that failed to stop
+        self._failure: ProcessExit | None = None  # the first failure to stop a process
 
     def run(self) -> int:
         """Run until a stop signal or a permanent failure of a process. Returns the exit code."""
@@ -108,7 +106,7 @@ class ProcessGroup(ProcessLoop):
             line = child.stdout.readline()
             if line:
                 self._post(partial(self._became_ready, name, json.loads(line) | {"pid": child.pid}))
-            for _ in child.stdout:  # drained so that unexpected output cannot block the process
+            for _ in child.stdout:  # drained, so that unexpected output cannot block the process
                 pass
 
     def _became_ready(self, name: str, ready_line: dict[str, Any]) -> None:
@@ -124,7 +122,7 @@ class ProcessGroup(ProcessLoop):
         self._plan.exited(name, code, now)
         self._on_exit(int(name))
         if stopping:
-            if code != -signal.SIGTERM:  # a process that has not installed its handler yet has nothing to store
+            if code != -signal.SIGTERM:  # a process that has not yet installed its handler has nothing to store
                 self._code = self._code or (1 if code < 0 else code)
                 if code and not self._failure:
                     self._failure = ProcessExit(pid, code, datetime.now(UTC))

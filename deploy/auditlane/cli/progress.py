@@ -1,5 +1,5 @@
-"""Shows the progress of a long command. On a terminal, it is a bar with the rate and the time left. Elsewhere, it is a
-line every five seconds.
+"""Shows a long command's progress: on a terminal, as a bar with the rate and the time left, elsewhere as a line every
+five seconds.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ OnOffsets = Callable[[int], None]
 
 @contextmanager
 def progress_on_stderr(title: str, total: int) -> Iterator[OnOffsets]:
-    """Show on stderr how many of `total` offsets are done. The yielded function must be called with that number."""
+    """Show on stderr how many of `total` offsets are done. Call the yielded function with that number."""
     console = Console(stderr=True)
     if not console.is_terminal:
         yield _lines(title, total)

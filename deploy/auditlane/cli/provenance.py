@@ -1,4 +1,4 @@
-"""Provenance keys for commands that validate messages as the worker does."""
+"""Loads provenance keys for commands that validate messages like a worker."""
 
 from __future__ import annotations
 

@@ -21,7 +21,7 @@ _RANGE = re.compile(r"(?:(\d+):)?(\d*)-(\d*)")
 def selection(
     *, slices: tuple[Slice, ...] = (), since: str = "", until: str = "", tenants: list[str] | None = None
 ) -> Selection:
-    """Return the selection of these options. Raises ConfigError, and InvalidEvent for a malformed tenant id."""
+    """Return the selection for these options. Raises ConfigError, and InvalidEvent for a malformed tenant id."""
     since_ms, until_ms = _time("--since", since), _time("--until", until)
     if since_ms is not None and until_ms is not None and since_ms >= until_ms:
         raise ConfigError("--since must be before --until.", field="--since")
@@ -30,7 +30,7 @@ def selection(
 
 
 def by_offsets(partitions: list[int] | None, first: int | None, last: int | None) -> tuple[Slice, ...]:
-    """Return the slices of --partition, --from-offset and --to-offset. Raises ConfigError if they are inconsistent."""
+    """Return the slices for --partition, --from-offset and --to-offset. Raises ConfigError if they are inconsistent."""
     if first is not None and last is not None and first > last:
         raise ConfigError("--from-offset is greater than --to-offset.", field="--from-offset")
     if partitions:
@@ -39,7 +39,7 @@ def by_offsets(partitions: list[int] | None, first: int | None, last: int | None
 
 
 def by_ranges(ranges: list[str] | None) -> tuple[Slice, ...]:
-    """Return the slices of `PARTITION:FIRST-LAST` strings, of which each part is optional. Raises ConfigError."""
+    """Return the slices for `PARTITION:FIRST-LAST` strings, in which each part is optional. Raises ConfigError."""
     return tuple(map(_slice, ranges or ()))
 
 
@@ -58,7 +58,7 @@ def _slice(text: str) -> Slice:
 
 
 def plan_of(selection_: Selection, bounds: list[Bounds], *, below_commit: bool) -> Plan:
-    """Return the result of `selection.plan`. Raises ConfigError in place of its ValueError."""
+    """Return the result of `selection.plan`, with ConfigError instead of its ValueError."""
     try:
         return plan(selection_, bounds, below_commit=below_commit)
     except ValueError as error:

@@ -154,7 +154,7 @@ def _check(settings: Settings, topic: str, into_table: str, into_topic: str) -> 
 
 
 def _request(settings: Settings, selection: Selection, plan: Plan, topic: str, target: str) -> dict[str, Any]:
-    """Return the values that identify this replay. A replay of a recreated topic is a different replay."""
+    """Return the values that identify this replay. Replaying a recreated topic is a different replay."""
     return {
         "kafka": settings.kafka_bootstrap,
         "clickhouse": settings.clickhouse_url,
@@ -203,9 +203,7 @@ def interruptible() -> Iterator[None]:
 
 
 def _record(selection: Selection, topic: str, target: str, rows: int, *, complete: bool) -> None:
-    """Record a replay that stored or copied messages. A replay limited to one tenant is recorded in that tenant's log
-    too.
-    """
+    """Record a replay that stored or copied messages, also in the log of the tenant to which it was limited, if any."""
     if not rows:
         return
     until = datetime.now(UTC) if selection.until_ms is None else datetime.fromtimestamp(selection.until_ms / 1_000, UTC)

@@ -1,4 +1,4 @@
-"""Connects commands to the stack that is running in the data directory, with its addresses, files and passwords."""
+"""Connects commands to the stack running in the data directory, with its addresses, files and passwords."""
 
 from __future__ import annotations
 
@@ -13,10 +13,10 @@ from auditlane.runtime.settings import Settings, variable
 
 
 def use_running_stack() -> None:
-    """Add the missing variables of the stack that runs in the data directory to this process's environment."""
+    """Add missing variables of the stack running in the data directory to this process's environment."""
     given = os.environ.get(variable("data_dir"))
     layout = Layout.of(Path(given) if given else Settings.model_fields["data_dir"].default)
-    with suppress(ConfigError):  # another user's directory, which this user may not read
+    with suppress(ConfigError):  # a directory of another user, which this user may not read
         state = layout.read_state()
         if state.get("phase") == "running" and layout.owner() is not None:
             os.environ.update(missing_variables(os.environ, state.get("env", {})))

@@ -1,8 +1,7 @@
-"""Implements `auditlane schema`, which compares the fields that typed events declare with a contract, and registers the
-fields that the contract lacks.
+"""Implements `auditlane schema`, which compares fields declared by typed events with a contract, and registers those
+that the contract lacks.
 
-Fields are registered in the same way as by `auditlane structure add-field`, so that readers see the fields of the
-contract.
+Fields are registered like those of `auditlane structure add-field`, so that readers see them.
 """
 
 from __future__ import annotations
@@ -99,9 +98,7 @@ def sync(
 
 
 class _Compared:
-    """The fields that classes need, compared with the contract of a tenant, or of the environment if `tenant` is
-    None.
-    """
+    """The fields that classes need, compared with a tenant's contract, or the environment's if `tenant` is None."""
 
     def __init__(self, targets: list[str], tenant: str | None) -> None:
         from auditlane.cli.event_classes import event_classes
@@ -122,7 +119,7 @@ class _Compared:
         return f"the contract of {self.tenant}" if self.tenant else "the environment's contract"
 
     def register(self, difference: Difference) -> None:
-        """Add the field in the same way as `auditlane structure add-field`."""
+        """Add the field like `auditlane structure add-field`."""
         from auditlane.query.structure.service import FieldChange
 
         field, label = difference.definition, difference.needed.field.label

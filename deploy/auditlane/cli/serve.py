@@ -15,7 +15,7 @@ from auditlane.runtime import log, tracing, validators
 from auditlane.runtime.settings import Settings, load, variable
 
 app = typer.Typer(add_completion=False)
-BACKLOG: Final = 2_048  # connections waiting to be accepted
+BACKLOG: Final = 2_048  # maximum number of connections waiting to be accepted
 
 
 @app.command(epilog=examples("serve", "serve --host 0.0.0.0 --port 8480 --processes 4", "serve --roles ingest"))
@@ -51,7 +51,7 @@ def command(
     settings = load(serve_host=host, serve_port=port)
     log.configure(settings.log_level, json=settings.log_json)
     tracing.configure(settings, "serve")
-    # Even with several processes, so that errors are reported here, once.
+    # Also with several processes, so that errors are reported here, once.
     service = create_app(settings, validators.listed(roles))
     bound = listen(settings.serve_host, settings.serve_port) if listener is None else inherited(listener)
     count = processes or cpu_count()
@@ -81,7 +81,7 @@ def _serve_processes(bound: socket.socket, roles: str, count: int, settings: Set
 
     command = command_line("serve", "--roles", roles, "--host", settings.serve_host, "--listener", str(bound.fileno()))
     with shared_metrics.folder() as folder, recorded(settings, "serve") as lifecycle:
-        own = {variable("trail_lifecycle"): "false"}  # the parent records the group's
+        own = {variable("trail_lifecycle"): "false"}  # the parent records the group's lifecycle
         group = ProcessGroup(
             command,
             count,

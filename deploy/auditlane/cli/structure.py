@@ -87,7 +87,7 @@ def set_(
     seen = service.state(tenant_id)
     fields = None
     if field:
-        # `replace` resets the fields that are omitted to their inherited state.
+        # `replace` resets omitted fields to their inherited state.
         others: list[tuple[str, dict[str, Any]]] = [
             (other.name, {}) for other in seen.fields.values() if not other.hidden and other.name != field
         ]

@@ -1,6 +1,4 @@
-"""Code shared by the commands that change data structures. It creates the service, and records an audit event for each
-change.
-"""
+"""Shared by commands that change data structures: creates the service, and records an audit event for each change."""
 
 from __future__ import annotations
 
@@ -15,7 +13,7 @@ if TYPE_CHECKING:
 
 
 def structure_service() -> StructureService:
-    """Return a service that directly changes the ClickHouse and the registry that are configured in the settings."""
+    """Return a service that directly changes the configured ClickHouse and registry."""
     from auditlane.query.structure.contract_repository import contract_repository_of
     from auditlane.query.structure.service import StructureService
     from auditlane.store.client import LazyClient, connect
@@ -27,7 +25,7 @@ def structure_service() -> StructureService:
 
 
 def unfinished_recorder(tenant: str | None, stated: FieldChange | None, name: str) -> Unfinished:
-    """Return a function that records a failed change that may nevertheless have changed the contract."""
+    """Return a function that records a failed change that may have changed the contract anyway."""
     from auditlane.query.structure.audit import schema_events, unfinished
 
     def note(error: BaseException, registered: Registrations) -> None:

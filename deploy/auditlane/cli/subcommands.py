@@ -1,6 +1,6 @@
-"""Every subcommand, with its summary and the extra that it needs.
+"""All subcommands, with their summaries and the extras that they need.
 
-This module imports nothing, so that the console script can name the extra before it is installed.
+This module imports nothing, so that the console script can name an extra that is not installed.
 """
 
 from __future__ import annotations
@@ -50,5 +50,5 @@ SUBCOMMANDS: tuple[Subcommand, ...] = (
 
 
 def find(name: str) -> Subcommand | None:
-    """Return the subcommand with this name, or None if there is none."""
+    """Return the subcommand with this name, or None."""
     return next((subcommand for subcommand in SUBCOMMANDS if subcommand.name == name), None)

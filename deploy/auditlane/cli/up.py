@@ -104,7 +104,7 @@ def _console_link(env: Mapping[str, str]) -> str:
 
 def _print_block(state: Mapping[str, Any], links: Mapping[str, str], console: str) -> None:
     env = state["env"]
-    # Without an activated virtual environment the command is not on the PATH: print it the way this process was
+    # Without an activated virtual environment, the command is not on the PATH, so print it the way this process was
     # started.
     command = "auditlane" if shutil.which("auditlane") else shlex.quote(sys.argv[0])
     data = shlex.quote(env[variable("data_dir")])

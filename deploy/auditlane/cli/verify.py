@@ -129,7 +129,7 @@ def command(
 
 
 def fix(report: Report, table: str) -> str:
-    """Return the commands that store missing messages, and the place in the docs that covers the rest."""
+    """Return the commands that store missing messages, and where the docs cover the rest."""
     steps: list[str] = []
     into = f" --into-table {table}" * (table != "events")
     if topics := report.storable:
@@ -169,7 +169,7 @@ def _document(report: Report, topics: list[str], notes: list[str]) -> dict[str, 
 
 
 def _range(result: Result) -> dict[str, Any]:
-    """Return the result of a range. Lists contain the first entries of each kind, and counts cover all entries. Offsets
+    """Return a range's result. Lists contain the first entries of each kind, while counts cover all entries. Offsets
     outside the runs have no message.
     """
     span, summary = result.span, result.summary

@@ -61,11 +61,12 @@ def command(
 
 
 def _run_one(read: Settings) -> None:
-    """Run a worker in this process. Its start is recorded when it has joined its group."""
+    """Run a worker in this process. Its start is recorded once it has joined its group."""
     with ExitStack() as stack:
 
         def on_ready(url: str) -> None:
-            stack.enter_context(recorded(read, "worker")).started()  # not earlier: `run` must start the first thread
+            # not earlier, since `run` must start the first thread
+            stack.enter_context(recorded(read, "worker")).started()
             _print_ready(url=url, pid=os.getpid())
 
         tracing.configure(read, "worker")
@@ -76,9 +77,7 @@ def _run_one(read: Settings) -> None:
 
 
 def worker_ports(read: Settings, count: int) -> list[int]:
-    """Return the port of each process. Ports are counted up from the first, or are all 0. Raises ConfigError past the
-    last port.
-    """
+    """Return each process's port, counted up from the first, or all 0. Raises ConfigError past the last port."""
     first = read.worker_port
     if first and first + count - 1 > _LAST_PORT:
         raise ConfigError(

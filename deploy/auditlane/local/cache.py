@@ -1,4 +1,4 @@
-"""The cache folder for downloads. There is one per user, which all of the user's stacks share."""
+"""The cache folder for downloads. Each user has one, shared by all of the user's stacks."""
 
 from __future__ import annotations
 
@@ -17,10 +17,10 @@ from auditlane.runtime.errors import ConfigError
 def candidates(
     given: Path | None, environ: Mapping[str, str] = os.environ, platform: str = sys.platform
 ) -> Iterator[Path]:
-    """Yield the absolute paths of possible cache folders, best first. If `given` (AUDITLANE_CACHE_DIR) is set, it is
-    the only one. Otherwise, these are the user's own.
+    """Yield the absolute paths of possible cache folders, best first: only `given` (AUDITLANE_CACHE_DIR) if set,
+    otherwise the user's own.
 
-    They may be missing or read-only, since callers only look in them for files that are cached already.
+    They may be missing or read-only, since callers only look there for files that are already cached.
     """
     if given:
         yield given.expanduser().absolute()
@@ -35,8 +35,8 @@ def candidates(
 def folder(given: Path | None, environ: Mapping[str, str] = os.environ, platform: str = sys.platform) -> Path:
     """Return the absolute path of the cache folder, after creating it and checking that it is writable.
 
-    If no cache folder is given and the user has no writable one, because the home folder is missing or read-only, it is
-    in the folder for temporary files. Raises ConfigError if the given folder, or the fallback, cannot be used.
+    If no folder is given and the user's is not writable, because the home folder is missing or read-only, it is in the
+    folder for temporary files. Raises ConfigError if the given folder or the fallback cannot be used.
     """
     for candidate in candidates(given, environ, platform):
         try:
@@ -55,7 +55,7 @@ def _home_of_user() -> str:
 
 
 def _temporary() -> Path:
-    """Return a temporary folder to which no other user can have written. Raises ConfigError."""
+    """Return a temporary folder that no other user can have written to. Raises ConfigError."""
     path = _writable(Path(tempfile.gettempdir()).absolute() / f"auditlane-{os.getuid()}")
     found = path.lstat()
     if not stat.S_ISDIR(found.st_mode) or found.st_uid != os.getuid() or found.st_mode & 0o022:

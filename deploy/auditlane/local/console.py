@@ -1,5 +1,5 @@
-"""The output of `up` while it starts, runs and stops. It consists of plain lines and, on a terminal, a progress bar and
-a spinner.
+"""The output of `up` during start, operation and shutdown: plain lines and, on a terminal, a progress bar and a
+spinner.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ _WORDS = {
 class Terminal:
     """Implements `supervisor.Observer`. `on_ready` prints the ready block, and everything else goes to `out`.
 
-    Failed writes to `out` are ignored, since a full disk must not end the stack.
+    Failed writes to `out` are ignored, since a full disk must not stop the stack.
     """
 
     def __init__(self, out: Console, on_ready: Callable[[Mapping[str, Any]], None]) -> None:
@@ -64,7 +64,7 @@ class Terminal:
             self._clear()
 
     def note(self, sentence: str) -> None:
-        """Print a sentence about a step that takes a while."""
+        """Print a sentence about a slow step."""
         self._print(sentence)
 
     def changed(self, service: Service, state: State, seconds: float) -> None:
@@ -79,7 +79,7 @@ class Terminal:
         self._spin("stopping" if state in (State.STOPPING, State.STOPPED) else "starting")
 
     def trouble(self, service: Service, failures: int, log: str) -> None:
-        """Report a service that keeps exiting, and show the end of its log. The stack keeps restarting the service."""
+        """Report a service that keeps exiting, with the end of its log. The stack keeps restarting it."""
         self._print(f"[red]{service.name} exited {failures} times in a row.[/] The end of its log:")
         self._print(log, markup=False)
 

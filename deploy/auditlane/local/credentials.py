@@ -1,5 +1,5 @@
-"""The passwords of the embedded services. They are generated once per data directory and stored in one file per
-service. Commands receive them according to their role.
+"""Passwords of the embedded services, generated once per data directory and stored in one file per service. Commands
+receive them according to their role.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from auditlane.runtime.files import write_text
 from auditlane.runtime.settings import Settings, variable
 from auditlane.store.roles import ROLES
 
-USER: Final = "auditlane"  # user name in Kafka and at the registry
+USER: Final = "auditlane"  # user name for Kafka and the registry
 _BYTES: Final = 24
 _SASL: Final = ("security.protocol", "sasl.")
 
@@ -26,7 +26,7 @@ _SASL: Final = ("security.protocol", "sasl.")
 class Role(StrEnum):
     """The users of the embedded ClickHouse."""
 
-    INIT = "init"  # the stack's owner, with the permissions of all other users
+    INIT = "init"  # the stack's owner, with all other users' permissions
     WORKER = "worker"
     QUERY = "query"
     ANALYST = "analyst"  # read-only
@@ -37,9 +37,7 @@ _USERS: Final = {"kafka": (USER,), "registry": (USER,), "clickhouse": ROLES}
 
 @dataclass(frozen=True, slots=True)
 class Credentials:
-    """The passwords by service and user. Each service has its own file, and does not receive those of other
-    services.
-    """
+    """Passwords by service and user. Each service has its own file, and does not receive other services' passwords."""
 
     folder: Path
     passwords: Mapping[str, Mapping[str, str]] = field(repr=False)
@@ -62,9 +60,9 @@ class Credentials:
 
 
 def account_variables(settings: Settings, credentials: Credentials | None, role: Role = Role.INIT) -> dict[str, str]:
-    """Return the variables with which a process authenticates to the embedded services, as this ClickHouse user.
+    """Return the variables with which a process authenticates to the embedded services as this ClickHouse user.
 
-    Without credentials, return variables that clear those of an earlier start. A service that the settings name is
+    Without credentials, return variables that clear those of an earlier start. A service named in the settings is
     external, and its account comes from the environment.
     """
     found: dict[str, Any] = {}

@@ -1,4 +1,4 @@
-"""Locks a service's data directory, so that it belongs to one process at a time."""
+"""Locks a service's data directory, so that only one process at a time uses it."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from auditlane.runtime.errors import AlreadyRunning, PartFailed
 def lock_directory(data: Path, service: str) -> IO[str]:
     """Create the directory and lock it until the returned file is closed or the process ends.
 
-    `service` is the service's name in error messages. Raises PartFailed or AlreadyRunning.
+    `service` names the service in error messages. Raises PartFailed or AlreadyRunning.
     """
     try:
         data.mkdir(parents=True, exist_ok=True)

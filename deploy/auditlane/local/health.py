@@ -1,4 +1,4 @@
-"""Readiness probes of services. A probe is one short request, which is safe to repeat."""
+"""Readiness probes of services. A probe is one short request that is safe to repeat."""
 
 from __future__ import annotations
 
@@ -30,7 +30,9 @@ class KafkaProbe:
         self._client: AdminClient | None = None
 
     def is_ready(self) -> bool:
-        """Return whether a broker of the cluster responded within two seconds. Raises ConfigError for a bad option."""
+        """Return whether a broker of the cluster responded within two seconds. Raises ConfigError for an invalid
+        option.
+        """
         if self._client is None:
             if not self._listens():
                 return False
@@ -41,9 +43,7 @@ class KafkaProbe:
             return False
 
     def _listens(self) -> bool:
-        """Return whether a broker accepts TCP connections, since librdkafka would wait for a while after a refused
-        connection.
-        """
+        """Return whether a broker accepts TCP connections, since librdkafka waits for a while after a refused one."""
         for server in str(self._config["bootstrap.servers"]).split(","):
             host, _, port = server.rpartition(":")
             try:

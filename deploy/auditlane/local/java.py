@@ -1,4 +1,4 @@
-"""Finds a Java that can run Kafka. It is in JAVA_HOME, on the PATH, or the runtime that the `local` extra installs as a
+"""Finds a Java that can run Kafka: in JAVA_HOME, on the PATH, or the runtime that the `local` extra installs as a
 wheel.
 """
 
@@ -33,7 +33,7 @@ class Java:
 
 
 def find(environ: Mapping[str, str] = os.environ) -> Java:
-    """Return the first Java of at least version 17. Raises PartFailed if there is none."""
+    """Return the first Java of version 17 or higher. Raises PartFailed if there is none."""
     for path in _candidates(environ):
         build = _ask(path)
         major = parse_major(build)
@@ -66,6 +66,6 @@ def _ask(path: Path) -> str:
 
 
 def parse_major(text: str) -> int | None:
-    """Return the major version in the output of `java -version`. It is 17 for `"17.0.15"`, and 8 for `"1.8.0_412"`."""
+    """Return the major version in the output of `java -version`, such as 17 for `"17.0.15"` and 8 for `"1.8.0_412"`."""
     found = re.search(r'version "(?:1\.)?(\d+)', text)
     return int(found[1]) if found else None

@@ -1,4 +1,4 @@
-"""An Apache Kafka node on this machine, with its settings, storage and command line."""
+"""An Apache Kafka node on this machine: its settings, storage and command line."""
 
 from __future__ import annotations
 
@@ -81,7 +81,7 @@ class Broker:
     """A Kafka broker. `folder` belongs to this node, `cluster` lists every node including this one, and `settings`
     override the defaults.
 
-    `classes` is an archive that `kafka_classes` made. If there is a `password`, every connection to either port must
+    `classes` is an archive created by `kafka_classes`. With a `password`, every connection to either port must
     authenticate as `USER` by SASL/PLAIN.
     """
 
@@ -104,7 +104,7 @@ class Broker:
         return f"{HOST}:{self.node.port}"
 
     def properties(self) -> dict[str, object]:
-        """Return the content of `server.properties`. Paths are relative to the folder, where the broker runs."""
+        """Return the content of `server.properties`. Paths are relative to the folder in which the broker runs."""
         nodes = self.cluster or (self.node,)
         replicas = min(3, len(nodes))
         protocol = "SASL_PLAINTEXT" if self.password else "PLAINTEXT"  # also the name of the clients' listener
@@ -211,7 +211,7 @@ class Broker:
 
 
 def class_path_of(home: Path) -> list[Path]:
-    """Return the class path of an unpacked Kafka. Raises ConfigError if `home` does not contain one."""
+    """Return an unpacked Kafka's class path. Raises ConfigError if `home` does not contain Kafka."""
     jars = sorted((home / "libs").glob("*.jar"))
     if not any(jar.name.startswith("kafka_2.13-") for jar in jars):
         raise ConfigError(

@@ -26,8 +26,8 @@ _DUMP_S = 60.0
 def archive(
     cache: Path, java: Java, class_path: Sequence[Path], notice: Callable[[], None] = lambda: None
 ) -> Path | None:
-    """Return the archive for this Java and these jars. If it is missing, `notice` is called, and it is created by
-    running a broker once.
+    """Return the archive for this Java and these jars. If it is missing, `notice` is called, and running a broker once
+    creates it.
 
     Returns None if it cannot be created. The archive only saves time, and a JVM ignores an unsuitable one.
     """

@@ -1,7 +1,6 @@
-"""Kafka as Maven artifacts. The jars are in a pinned list. Each is fetched by jgo once per user, and verified by its
-SHA-256.
+"""Kafka as Maven artifacts, in a pinned list of jars. jgo fetches each jar once per user, and its SHA-256 is verified.
 
-`python -m auditlane.local.kafka_jars VERSION LOG4J_VERSION` resolves the dependencies and makes the list.
+`python -m auditlane.local.kafka_jars VERSION LOG4J_VERSION` resolves the dependencies and writes the list.
 """
 
 from __future__ import annotations
@@ -63,7 +62,7 @@ def parse(line: str) -> Jar:
 def fetch(cache: Path, progress: Progress = lambda done, total: None) -> list[Path]:
     """Download the jars that `cache` lacks, and return the class path. If no jar is missing, the network is not used.
 
-    Several processes may call it at once: one of them downloads, and the others wait. Jars fetched before an
+    Several processes may call it concurrently: one of them downloads, and the others wait. Jars fetched before an
     interruption are kept. Raises PartFailed if a download fails or a file has the wrong hash.
     """
     jars = pinned()
@@ -78,13 +77,13 @@ def fetch(cache: Path, progress: Progress = lambda done, total: None) -> list[Pa
 
 
 def is_complete(cache: Path) -> bool:
-    """Return whether this cache contains all jars. In that case, it need not be writable."""
+    """Return whether this cache contains all jars, so that it need not be writable."""
     return all(_present(cache / "maven", jar) for jar in pinned())
 
 
 def _present(root: Path, jar: Jar) -> bool:
-    """Return whether the jar is present. Only its size is compared, since a jar is renamed into place only once its
-    hash has been verified.
+    """Return whether the jar is present. Only its size is compared, since it is renamed into place only once its hash
+    has been verified.
     """
     try:
         return (root / jar.path).stat().st_size == jar.size
@@ -155,7 +154,7 @@ def _short(error: Exception) -> str:
 
 
 def _context(repository: Path, advance: Callable[[int], None]) -> Any:
-    """Return a jgo context. It has the repositories that the user configured, such as a mirror, or jgo's default."""
+    """Return a jgo context with the repositories that the user configured, such as a mirror, or jgo's default."""
     from jgo.config import GlobalSettings
     from jgo.maven import MavenContext, PythonResolver
 
@@ -172,7 +171,7 @@ def _context(repository: Path, advance: Callable[[int], None]) -> Any:
 
 
 def resolve(version: str, log4j: str) -> list[str]:
-    """Return the lines of a new list. It contains the broker, a logger, and their run-time dependencies."""
+    """Return the lines of a new list: the broker, a logger, and their run-time dependencies."""
     with tempfile.TemporaryDirectory() as scratch:
         context = _context(Path(scratch), lambda count: None)
         wanted = [
@@ -182,7 +181,7 @@ def resolve(version: str, log4j: str) -> list[str]:
         ]
         dependencies = [context.create_dependency(name) for name in wanted]
         for dependency in dependencies:
-            dependency.raw = True  # otherwise the versions that log4j's POM manages would also apply to Kafka
+            dependency.raw = True  # otherwise, the versions that log4j's POM manages would also apply to Kafka
         given, brought = context.resolver.resolve(dependencies)
         lines = []
         for dependency in [*given, *brought]:

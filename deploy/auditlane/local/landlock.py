@@ -1,6 +1,6 @@
 """Restricts this process to its own files, with Landlock, which Linux supports from 5.19 on.
 
-The restriction applies to everything that the process and its children open afterwards. It cannot be lifted.
+The restriction applies to everything that the process and its children open afterwards, and cannot be lifted.
 """
 
 from __future__ import annotations
@@ -66,8 +66,8 @@ def readable_paths(package: str) -> list[Path]:
 def confine(own: Iterable[Path], readable: Iterable[Path]) -> bool:
     """Restrict this process to using files below `own` and reading files below `readable`. Paths may be missing.
 
-    Call it before starting threads, since it applies to the calling thread and the threads that it starts. If the
-    kernel does not support this, it returns False and restricts nothing.
+    Call this before starting threads, since it applies to the calling thread and the threads that it starts. Returns
+    False without any restriction if the kernel does not support this.
     """
     if sys.platform != "linux":
         return False

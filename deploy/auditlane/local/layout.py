@@ -1,4 +1,4 @@
-"""A stack's data directory. This covers its paths, its owner, and the state that is kept from one start to the next."""
+"""A stack's data directory: its paths, its owner, and the state kept between starts."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ LOG_BYTES = 16 << 20
 
 @dataclass(frozen=True, slots=True)
 class Layout:
-    """The paths in one data directory. All of them are absolute."""
+    """The paths in one data directory, all absolute."""
 
     root: Path
 
@@ -28,11 +28,11 @@ class Layout:
         return cls(data_dir.expanduser().absolute())
 
     def folder(self, name: str) -> Path:
-        """Return the folder of a service."""
+        """Return a service's folder."""
         return self.root / name
 
     def log(self, name: str) -> Path:
-        """Return the path to a service's log."""
+        """Return the path of a service's log."""
         return self.root / "logs" / f"{name}.log"
 
     @property
@@ -49,7 +49,7 @@ class Layout:
 
     @property
     def credentials(self) -> Path:
-        """The folder with the passwords of the services."""
+        """The folder with the services' passwords."""
         return self.root / "credentials"
 
     def prepare(self) -> None:
@@ -94,7 +94,7 @@ class Layout:
         return lock
 
     def owner(self) -> int | None:
-        """Return the id of the process that runs a stack here, or None if there is none."""
+        """Return the id of the process that runs a stack here, or None."""
         try:
             with (self.root / "lock").open("r") as lock:
                 try:
@@ -106,7 +106,7 @@ class Layout:
         return None
 
     def write_state(self, state: dict[str, Any]) -> None:
-        """Replace the state that `status` and `env` read."""
+        """Replace the state, which `status` and `env` read."""
         write_text(self.root / "state.json", json.dumps(state, indent=1) + "\n")
 
     def read_state(self) -> dict[str, Any]:
@@ -136,7 +136,7 @@ def bound(log: Path, max_bytes: int = LOG_BYTES) -> None:
             shutil.copyfile(log, log.with_name(log.name + ".1"))
             with log.open("r+") as file:
                 file.truncate(0)
-    except OSError:  # a disk that is full must not stop the supervisor
+    except OSError:  # a full disk must not stop the supervisor
         return
 
 

@@ -1,4 +1,4 @@
-"""Free ports on the loopback interface. Reuses the ports of the last start, so that printed URLs stay valid."""
+"""Free ports on the loopback interface. The last start's ports are reused, so that printed URLs stay valid."""
 
 from __future__ import annotations
 
@@ -44,8 +44,7 @@ def shut_down_connections(ports: Collection[int]) -> None:
 
 
 def assign(names: Iterable[str], given: Mapping[str, int], last: Mapping[str, int]) -> dict[str, int]:
-    """Assign a port to each name. It is the given port, or else the port of the last start if it is still free, or else
-    any free port.
+    """Assign a port to each name: the given port, or else the last start's if still free, or else any free port.
 
     Raises PortInUse if a given port is taken.
     """

@@ -1,5 +1,5 @@
-"""Detects whether the machine went down while a stack was running. Killed processes do not lose data, but a power loss
-may cause losses.
+"""Detects whether the machine went down while a stack was running. Killed processes lose no data, but a power loss
+may.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ _BOOT_ID = Path("/proc/sys/kernel/random/boot_id")
 
 
 def boot_id() -> str:
-    """Return the id of this boot of the machine, or an empty string if the system provides none."""
+    """Return the id of the machine's current boot, or an empty string if the system provides none."""
     try:
         return _BOOT_ID.read_text("ascii").strip()
     except OSError:
@@ -22,7 +22,7 @@ def boot_id() -> str:
 def was_lost(state: Mapping[str, Any], boot_id: str) -> bool:
     """Return whether the machine went down since the last orderly stop of the stack that wrote this state.
 
-    `boot_id` identifies the current boot of the machine.
+    `boot_id` identifies the machine's current boot.
     """
     if state.get("phase") not in ("running", "stopping"):
         return False

@@ -1,4 +1,4 @@
-"""The services of a stack. Each has a URL, dependencies, a command line and a readiness probe."""
+"""A stack's services, each with a URL, dependencies, a command line and a readiness probe."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ _MODULES = {"registry": "auditlane.local.registry", "clickhouse": "auditlane.loc
 _STORES = ("kafka", "registry", "clickhouse")
 _ROLES = {"init": Role.INIT, "worker": Role.WORKER, "serve": Role.QUERY, "demo": Role.QUERY}
 PORTS = ("kafka", "kafka-controller", "registry", "clickhouse", "clickhouse-native", "worker", "serve")
-# Not a setting of auditlane: `env` prints it for other clients of the embedded ClickHouse.
+# Not one of auditlane's settings: `env` prints it for other clients of the embedded ClickHouse.
 NATIVE = variable("clickhouse_native")
 
 
@@ -37,9 +37,9 @@ NATIVE = variable("clickhouse_native")
 class Service:
     """One service of a stack.
 
-    A service without a command is external and only probed. The five `listed` services are those that `status` shows.
-    `native` is the address, host:port, of a second protocol. `remarks` returns sentences about problems of a ready
-    service and is called after each start.
+    A service without a command is external and only probed. `status` shows the five `listed` services. `native` is a
+    second protocol's address, host:port. `remarks` returns sentences about problems of a ready service, and is called
+    after each start.
     """
 
     spec: ServiceSpec
@@ -76,9 +76,7 @@ def choose_ports(settings: Settings, serve_port: int | None, last: Mapping[str, 
 
 
 def environment(settings: Settings, layout: Layout, port: Mapping[str, int]) -> dict[str, str]:
-    """Return the variables that connect commands to this stack. Those of a service that was replaced come from the
-    settings.
-    """
+    """Return the variables that connect commands to this stack. Those of a replaced service come from the settings."""
     serve = f"http://{ports.HOST}:{port['serve']}"
     native = {} if settings.clickhouse_url else {NATIVE: f"{ports.HOST}:{port['clickhouse-native']}"}
     return native | {
@@ -94,7 +92,7 @@ def environment(settings: Settings, layout: Layout, port: Mapping[str, int]) -> 
 
 
 def readiness_checks(settings: Settings, urls: Mapping[str, str]) -> dict[str, Callable[[], bool]]:
-    """Return the readiness probe of each of the five services, keyed by name. The keys of `urls` are the same names."""
+    """Return the readiness probes of the five services by name. `urls` has the same keys."""
     pool = urllib3.PoolManager(num_pools=8)
     registry_ca, store_ca = settings.registry_ca, settings.clickhouse_ca
     registry = urllib3.PoolManager(ca_certs=str(registry_ca)) if registry_ca else pool
@@ -117,9 +115,9 @@ def build(
     demo: bool,
     credentials: Credentials | None = None,
 ) -> list[Service]:
-    """Return every service of a stack in display order. `broker` makes Kafka, unless it is external.
+    """Return a stack's services in display order. `broker` creates Kafka, unless it is external.
 
-    A service receives only the credentials of its role. Without credentials, the embedded services need no password.
+    A service receives only its role's credentials. Without credentials, the embedded services need no password.
     """
     variables = environment(settings, layout, port)
     # The registry and ClickHouse read no settings, so they do not receive the shell's.
@@ -200,7 +198,7 @@ def _kafka(broker: Broker, is_ready: Callable[[], bool], layout: Layout) -> Serv
 
 
 def _demo(env: Mapping[str, str], layout: Layout) -> Service:
-    """Return the demo. It prints `{"ready": true}` when its history is stored, and then emits live events."""
+    """Return the demo, which prints `{"ready": true}` once its history is stored, and then emits live events."""
     log = layout.log("demo")
     spec = ServiceSpec("demo", depends_on=("worker", "serve"), tier=3, start_timeout_s=600, stop_timeout_s=10)
     command = _python("auditlane.local.demo")

@@ -1,4 +1,4 @@
-"""Assembles a stack. Settings and a data directory become a supervisor."""
+"""Assembles a stack: turns settings and a data directory into a supervisor."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from auditlane.runtime.log import auditlane_version
 from auditlane.runtime.process import ProcessExit
 from auditlane.runtime.settings import Settings
 
-_OWN: Final = frozenset({"worker", "serve"})  # services whose restarts are in the audit log
+_OWN: Final = frozenset({"worker", "serve"})  # services whose restarts are recorded in the audit log
 
 
 @contextmanager
@@ -36,10 +36,9 @@ def stack(
     download: kafka_jars.Progress = lambda done, total: None,
     note: Callable[[str], None] = lambda sentence: None,
 ) -> Iterator[Supervisor]:
-    """Yield the supervisor of a stack, whose `run` the caller has to call. The context holds the lock of the data
-    directory.
+    """Yield a stack's supervisor, whose `run` the caller must call. The context holds the data directory's lock.
 
-    Without `auth`, its services do not require passwords.
+    Without `auth`, the stack's services do not require passwords.
 
     Raises AlreadyRunning, PortInUse, ConfigError, and PartFailed if Kafka is neither installed nor downloadable.
     """
@@ -68,7 +67,7 @@ def stack(
 
 
 def restart_recorder(settings: Settings, note: Callable[[str], None]) -> Callable[[str, ProcessExit], None]:
-    """Return a function that spools the audit event of a restart for `serve`. It passes problems to `note`."""
+    """Return a function that spools a restart's audit event for `serve`. It passes problems to `note`."""
 
     def record(service: str, ended: ProcessExit) -> None:
         if service not in _OWN or not settings.trail_lifecycle:

@@ -1,6 +1,4 @@
-"""The variables that connect commands to the stack in a data directory. The module does not import the client of any
-service.
-"""
+"""The variables that connect commands to the stack in a data directory. Imports no service's client."""
 
 from __future__ import annotations
 
@@ -11,8 +9,8 @@ from auditlane.runtime.settings import Settings, variable
 
 
 def environment(settings: Settings, role: Role = Role.INIT) -> dict[str, str]:
-    """Return the AUDITLANE_* variables that connect a command to the stack, as this ClickHouse user. The analyst gets
-    only ClickHouse's variables. Raises NotFound if no stack was ever started there.
+    """Return the AUDITLANE_* variables that connect a command to the stack as this ClickHouse user. The analyst gets
+    only ClickHouse's. Raises NotFound if no stack was ever started there.
     """
     layout = Layout.of(settings.data_dir)
     env: dict[str, str] = layout.read_state().get("env", {})

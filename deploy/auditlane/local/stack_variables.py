@@ -1,6 +1,4 @@
-"""Determines the variables that a command takes from a running stack. They are addresses, files and accounts. This
-module performs no I/O.
-"""
+"""Determines which variables a command takes from a running stack: addresses, files and accounts. Performs no I/O."""
 
 from __future__ import annotations
 
@@ -10,23 +8,22 @@ from typing import Any, Final
 from auditlane.runtime.secret_files import SUFFIX
 from auditlane.runtime.settings import Settings, variable
 
-# The setting that replaces an embedded part by an external one.
+# The settings that replace an embedded component with an external one.
 REPLACEABLE: Final = {"kafka": "kafka_bootstrap", "registry": "registry_url", "clickhouse": "clickhouse_url"}
 _ACCOUNTS: Final = {
     "kafka_bootstrap": ("kafka_extra",),
     "registry_url": ("registry_user", "registry_password", "registry_token"),
     "clickhouse_url": ("clickhouse_user", "clickhouse_password"),
 }
-# The variables of a part's account, by the variable of its address.
+# The variables of a component's account, by the variable of its address.
 ACCOUNTS: Final = {variable(address): tuple(map(variable, account)) for address, account in _ACCOUNTS.items()}
 _FIELDS: Final = {variable(name): name for account in _ACCOUNTS.values() for name in account}
 
 
 def missing_variables(environ: Mapping[str, str], env: Mapping[str, str]) -> dict[str, str]:
-    """Return the variables of a stack (`env`) that a command's environment lacks.
+    """Return those variables of a stack (`env`) that a command's environment lacks.
 
-    If the environment does not name a service, these are all the variables that it does not set. Otherwise, they are
-    only accounts.
+    If the environment does not name any service, these are all variables that it does not set, otherwise only accounts.
     """
     if any(environ.get(address) for address in ACCOUNTS):
         return missing_accounts(environ, env)

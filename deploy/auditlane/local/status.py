@@ -1,4 +1,4 @@
-"""The current state of a stack, according to the supervisor's state file, processes and probes."""
+"""A stack's current state, from the supervisor's state file, processes and probes."""
 
 from __future__ import annotations
 
@@ -16,10 +16,10 @@ UNREACHABLE = "unreachable"
 
 
 def report(settings: Settings) -> dict[str, Any]:
-    """Return `ready`, and `name`, `pid`, `url`, `state`, `starts` and `log` of each of the five services.
+    """Return `ready`, and each of the five services' `name`, `pid`, `url`, `state`, `starts` and `log`.
 
-    Other services are in `extras`. The embedded ClickHouse also has `native`, the address of its native protocol. A
-    service is `unreachable` if it should be ready but does not respond within two seconds.
+    Other services are in `extras`. The embedded ClickHouse also has `native`, its native protocol's address. A service
+    is `unreachable` if it should be ready but does not respond within two seconds.
     """
     layout = Layout.of(settings.data_dir)
     state, owner = layout.read_state(), layout.owner()

@@ -1,4 +1,4 @@
-"""Runs a stack. It starts the services in order, maintains the state file, and notifies an observer."""
+"""Runs a stack: starts the services in order, maintains the state file, and notifies an observer."""
 
 from __future__ import annotations
 
@@ -23,10 +23,10 @@ _HOUSEKEEPING_S = 30.0
 
 
 class Observer(Protocol):
-    """Receives a stack's events. `up` shows them on the terminal."""
+    """Receives a stack's events, which `up` shows on the terminal."""
 
     def changed(self, service: Service, state: State, seconds: float) -> None:
-        """Handle a new state of a service, which was in its previous state for `seconds`."""
+        """Handle a service's new state, after `seconds` in the previous one."""
 
     def trouble(self, service: Service, failures: int, log: str) -> None:
         """Handle repeated failures of a service that was ready before."""
@@ -54,8 +54,8 @@ class Supervisor(ProcessLoop):
     ) -> None:
         """Prepare the services.
 
-        `facts` are further entries of the state file. `on_restart` is called with the name of each service whose
-        process ended unexpectedly and was started again.
+        `facts` are further entries for the state file. `on_restart` is called with the name of each service whose
+        process ended unexpectedly and was restarted.
         """
         super().__init__(Plan([service.spec for service in services], policy))
         self._services = {service.name: service for service in services}
@@ -63,7 +63,7 @@ class Supervisor(ProcessLoop):
         self._facts = {"pid": os.getpid(), "env": dict(env), "ports": dict(ports), **(facts or {})}
         self._observer = observer
         self._on_restart = on_restart
-        self._checks: dict[str, threading.Event] = {}  # set to end the readiness check of a service
+        self._checks: dict[str, threading.Event] = {}  # set to end a service's readiness check
         self._remarks: dict[str, Sequence[str]] = {}
         self._published: dict[str, tuple[State, float]] = {}
         self._announced = False
@@ -71,8 +71,9 @@ class Supervisor(ProcessLoop):
         self._failure: AuditlaneError | OSError | None = None
 
     def run(self) -> None:
-        """Run until a stop signal. After all services have stopped in order, raises PartFailed if one could not be
-        started the first time, or the AuditlaneError or OSError that `Observer.ready` raised."""
+        """Run until a stop signal. Once all services have stopped in order, raises PartFailed if one could not be
+        started the first time, or the AuditlaneError or OSError that `Observer.ready` raised.
+        """
         for service in self._services.values():
             for log in service.logs:
                 rotate(log)
@@ -106,7 +107,7 @@ class Supervisor(ProcessLoop):
             self._check_readiness(name, starts, service.is_ready, service.remarks or list)
 
     def _start_failed(self, service: Service, error: AuditlaneError) -> None:
-        """Stop the stack on a failure during the first start.
+        """Stop the stack if a service fails during the first start.
 
         After the first start, the cause may be temporary, such as a full disk, and the other services keep running.
         """
@@ -133,7 +134,7 @@ class Supervisor(ProcessLoop):
         threading.Thread(target=check, name=f"check-{name}", daemon=True).start()
 
     def _became_ready(self, name: str, starts: int, remarks: Sequence[str]) -> None:
-        """Record that a service is ready. `starts` distinguishes this run of the service from later runs."""
+        """Record that a service is ready. `starts` distinguishes this run of the service from later ones."""
         if starts != self._plan.services[name].starts:
             return
         self._remarks[name] = remarks
@@ -167,7 +168,7 @@ class Supervisor(ProcessLoop):
         if not fresh:
             return
         state = self.state()
-        with suppress(OSError):  # a full disk: the services may still work
+        with suppress(OSError):  # a full disk, with which the services may still work
             self._layout.write_state(state)
         if self._plan.ready and not self._announced:
             self._announced = True
@@ -178,8 +179,8 @@ class Supervisor(ProcessLoop):
                 self._post(lambda: self._plan.stop(time.monotonic()))
 
     def state(self) -> dict[str, Any]:
-        """Return the content of the state file. It contains the five services, others under `extras`, and facts for the
-        next start.
+        """Return the content of the state file: the five services, others under `extras`, and facts for the next
+        start.
         """
         rows = {name: self._row(name) for name in self._services}
         return {
@@ -234,6 +235,6 @@ def start_failure(service: Service) -> PartFailed:
 
 
 def log_tail(service: Service) -> str:
-    """Return the end of a service's logs. Each line is indented."""
+    """Return the end of a service's logs, with each line indented."""
     text = "\n".join(filter(None, (tail(log) for log in service.logs))) or "(empty)"
     return "\n".join(f"    {line}" for line in text.splitlines())

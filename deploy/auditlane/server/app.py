@@ -1,4 +1,4 @@
-"""Assembles the HTTP app from the routers of each role, the middleware around them, and the services made from
+"""Assembles the HTTP app from each role's routers, the middleware around them, and the services created from
 settings.
 """
 
@@ -30,7 +30,7 @@ from auditlane.server.services import ROLES, Services
 
 
 def create_app(settings: Settings, roles: Iterable[str] = ROLES, *, claims: Claims | None = None) -> FastAPI:
-    """Return the app for these roles. `ingest` accepts events, and `query` reads them. No connections are opened yet.
+    """Return the app for these roles: `ingest` accepts events, and `query` reads them. No connections are opened yet.
 
     `claims` records used links, by default in ClickHouse. Raises ConfigError like `Services.from_settings`.
     """
@@ -41,7 +41,7 @@ def create_app(settings: Settings, roles: Iterable[str] = ROLES, *, claims: Clai
         lifespan=services.running,
         docs_url=None,  # FastAPI's pages load third-party scripts, which our content policy forbids
         redoc_url=None,
-        redirect_slashes=False,  # clients repeat a redirected POST as a GET
+        redirect_slashes=False,  # clients would repeat a redirected POST as a GET
     )
     app.state.services = services
     app.state.connections = Connections(
@@ -72,7 +72,7 @@ def _surround(app: FastAPI, services: Services) -> None:
         links=services.exports.links if "query" in services.roles else None,
         metrics=services.metrics,
     )
-    app.add_middleware(PathNormalizer)  # outside the limit, which matches exempt routes by their normalized path
+    app.add_middleware(PathNormalizer)  # outside the limit, which matches exempt routes by normalized path
     app.add_middleware(
         RequestMiddleware,
         metrics=services.metrics,
@@ -80,7 +80,7 @@ def _surround(app: FastAPI, services: Services) -> None:
         framed_by=validators.listed(settings.frame_ancestors),
     )
     if tracing.tracer() is not None:
-        app.add_middleware(TracingMiddleware)  # outside, so that the line in the access log has the trace id
+        app.add_middleware(TracingMiddleware)  # outside, so that access-log lines have the trace id
     if settings.cors_origins:
         cors.install(app, validators.listed(settings.cors_origins))  # outside, so that pages can read errors too
     proxies = TrustedProxies.parse(settings.trusted_proxies)

@@ -1,4 +1,4 @@
-"""Runs blocking calls for an event loop. They have a timeout, a bounded number of threads and, optionally, a cache."""
+"""Runs blocking calls for an event loop, with a timeout, a bounded number of threads and, optionally, a cache."""
 
 from __future__ import annotations
 
@@ -22,13 +22,13 @@ T = TypeVar("T")
 class BoundedCall:
     """Runs jobs in at most `threads` threads, and waits for each for at most `timeout_s` seconds.
 
-    A job that times out continues in its thread, which stays occupied until the job ends.
+    A job that times out continues in its thread, which stays occupied until then.
     """
 
     def __init__(
         self, what: str, *, timeout_s: float, threads: int = 1, error: type[Unavailable] = Unavailable
     ) -> None:
-        """Set the limits. A timeout raises an error of the type `error`, whose message is about `what`."""
+        """Set the limits. A timeout raises `error`, with a message about `what`."""
         self._what = what
         self._timeout_s = timeout_s
         self._error = error
@@ -44,7 +44,7 @@ class BoundedCall:
             raise self._error(f"{self._what} did not respond in time.", fix="Try again in a moment.") from error
 
     async def _run(self, job: Callable[[], T]) -> T:
-        # The thread releases its slot itself, because the limiter of `run_sync` is released as soon as the caller stops
+        # The thread releases its slot itself, because `run_sync` releases its limiter as soon as the caller stops
         # waiting.
         started: Future[None] = Future()
 
@@ -74,8 +74,8 @@ class CachedCall(Generic[T]):
     def __init__(
         self, what: str, call: Callable[[], T], *, timeout_s: float, fresh_s: float, beside: BoundedCall | None = None
     ) -> None:
-        """Set the call. If `beside` is given, its threads and timeout are shared, so that the two never run at the same
-        time.
+        """Set the call. If `beside` is given, its threads and timeout are shared, so that the two never run
+        concurrently.
         """
         self._bounded = beside or BoundedCall(what, timeout_s=timeout_s)
         self._call = call
@@ -83,14 +83,12 @@ class CachedCall(Generic[T]):
         self._cached: tuple[float, T] | None = None
 
     async def get(self, fresh_s: float | None = None) -> T:
-        """Return the result. If `fresh_s` is given, the result is at most that old. Raises the errors of
-        `BoundedCall.run`.
-        """
+        """Return the result, at most `fresh_s` old if given. Raises the errors of `BoundedCall.run`."""
         return await self._bounded.run(partial(self._fresh, self._fresh_s if fresh_s is None else fresh_s))
 
     def _fresh(self, fresh_s: float) -> T:
-        """Return the cached result if it is fresh, or else a new one. Runs in the thread, so that waiting callers use
-        the new result.
+        """Return the cached result if fresh, or else a new one. Runs in the thread, so that waiting callers use the new
+        result.
         """
         if self._cached is None or time.monotonic() - self._cached[0] >= fresh_s:
             self._cached = time.monotonic(), self._call()

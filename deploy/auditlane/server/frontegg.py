@@ -1,4 +1,4 @@
-"""Authenticates Frontegg's clients. The module contains their token routes, and reads the tenant in their header."""
+"""Authenticates Frontegg's clients: their token routes, and the tenant in their header."""
 
 from typing import Annotated, Final
 
@@ -17,7 +17,7 @@ LONGEST_S: Final = 2_684_354  # clients set a timer for 80 % of it, and JavaScri
 
 
 def frontegg_tenant(request: Request) -> str | None:
-    """Return the tenant in Frontegg's header or in auditlane's own header, or None if there is none.
+    """Return the tenant in Frontegg's or auditlane's own header, or None.
 
     Raises InvalidInput if the headers differ.
     """
@@ -36,7 +36,7 @@ class FronteggCredentials(BaseModel):
 
 
 class FronteggToken(BaseModel):
-    """A token and its lifetime in seconds. Clients request the next token after 80 % of the lifetime."""
+    """A token and its lifetime in seconds. Clients request the next token after 80 % of that."""
 
     token: str
     expires_in: Annotated[int, Field(serialization_alias="expiresIn", gt=0, le=LONGEST_S)]
@@ -51,7 +51,7 @@ async def token(
 
 
 def build() -> APIRouter:
-    """Return Frontegg's two token routes. Like auditlane's own, they depend only on the keys file and the signing
+    """Return Frontegg's two token routes. Like auditlane's own, they depend only on the key files and the signing
     keys.
     """
     router = APIRouter(include_in_schema=False)

@@ -1,4 +1,4 @@
-"""The routes `/health/live`, `/health/ready` and `/metrics`, for monitoring. They do not contain data of tenants."""
+"""The routes `/health/live`, `/health/ready` and `/metrics`, for monitoring. They contain no tenant's data."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ class Live(BaseModel):
 
 
 class PartState(BaseModel):
-    """The public state of one dependency. The log and `/v1/admin/health` contain the details of a problem."""
+    """One dependency's public state. The log and `/v1/admin/health` contain a problem's details."""
 
     name: Literal["kafka", "clickhouse", "keys", "signing-keys"]
     state: Literal["up", "stale", "away"] = Field(
@@ -76,7 +76,7 @@ async def prometheus(services: AppServices) -> Response:
 
 
 def build(settings: Settings) -> APIRouter:
-    """Return the three routes. A process that listens on the loopback interface rejects requests for other hosts."""
+    """Return the three routes. On the loopback interface, requests for other hosts are rejected."""
     hosts = _loopback_hosts(settings)
     router = APIRouter(tags=["health"], dependencies=[] if hosts is None else [Depends(_only_for(hosts))])
     router.get("/health/live", summary="Check that the process is running")(live)
@@ -86,8 +86,8 @@ def build(settings: Settings) -> APIRouter:
 
 
 def _loopback_hosts(settings: Settings) -> frozenset[str] | None:
-    """Return the host names that are allowed in addition to those of the loopback interface. Returns None if the
-    process listens elsewhere.
+    """Return the host names allowed besides those of the loopback interface, or None if the process listens
+    elsewhere.
     """
     if not validators.is_loopback(settings.serve_host):
         return None

@@ -1,4 +1,4 @@
-"""The latencies of this process over a period, from the histograms that it exports."""
+"""This process's latencies over a period, from the histograms that it exports."""
 
 from __future__ import annotations
 
@@ -42,14 +42,12 @@ class LatencyReader:
 
 
 def since(buckets: Buckets, before: Buckets) -> Buckets:
-    """Return the observations since an earlier reading of the buckets, in cumulative buckets. This function has no side
-    effects.
-    """
+    """Return the observations since an earlier reading of the buckets, as cumulative buckets. Pure."""
     return {bound: count - before.get(bound, 0.0) for bound, count in buckets.items()}
 
 
 def quantile(buckets: Buckets, share: float) -> float | None:
-    """Return a quantile of cumulative buckets, or None if there are no observations. This function has no side effects.
+    """Return a quantile of cumulative buckets, or None without observations. Pure.
 
     The quantile is interpolated within its bucket, as in Prometheus. Above the highest finite bound, it is that bound.
     """

@@ -1,7 +1,7 @@
-"""Metrics of the HTTP service. They use a separate Prometheus registry.
+"""The HTTP service's metrics, in a separate Prometheus registry.
 
-With `--processes`, every process writes its values to files that all processes read (`shared_metrics`). Therefore, any
-process can report the values of all.
+With `--processes`, every process writes its values to files that all processes read (`shared_metrics`). Any process can
+therefore report the values of all.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ class HttpMetrics:
         """Create the instruments. `shared` is the folder that several processes share."""
         self.made = Instruments()
         self._shared = shared
-        self._here = CollectorRegistry()  # collectors that read their values when they are scraped
+        self._here = CollectorRegistry()  # collectors that read their values when scraped
         self._requests = self.made.counter("auditlane_http_requests_total")
         self._seconds = self.made.histogram("auditlane_http_request_seconds")
         self._refused = self.made.counter("auditlane_http_refused_total")
@@ -70,15 +70,15 @@ class HttpMetrics:
         return self._in_progress.inc
 
     def statement(self, route: str, seconds: float, rows: int, size: int) -> None:
-        """Count a ClickHouse statement, with the seconds until its response began, and the rows and bytes that it had
-        read by then.
+        """Count a ClickHouse statement, with the seconds until its response began, and the rows and bytes read by
+        then.
         """
         self._statement_seconds.labels(route).observe(seconds)
         self._read_rows.labels(route).inc(rows)
         self._read_bytes.labels(route).inc(size)
 
     def exported(self, format_: str, rows: int) -> None:
-        """Count the rows of one export, complete or not."""
+        """Count one export's rows, complete or not."""
         self._exported.labels(format_).inc(rows)
 
     def trail(self, result: str) -> None:
@@ -86,7 +86,7 @@ class HttpMetrics:
         self._trail.labels(result).inc()
 
     def measured(self, measure: Callable[[], None]) -> None:
-        """Register `measure`, which sets gauges. It is called before each scrape and, with several processes, also
+        """Register `measure`, which sets gauges, to be called before each scrape and, with several processes, also
         every MEASURE_S seconds.
         """
         self._measures.append(measure)
@@ -103,7 +103,7 @@ class HttpMetrics:
 
     @contextmanager
     def running(self) -> Iterator[None]:
-        """Measure regularly within the block, if other processes report the gauges of this process."""
+        """Measure regularly within the block if other processes report this process's gauges."""
         if self._shared is None:
             yield
             return

@@ -1,5 +1,5 @@
-"""Checks whether this process is ready. It is if the dependencies of its roles respond: ClickHouse for queries, and
-Kafka for ingestion.
+"""Checks whether this process is ready: whether its roles' dependencies respond, ClickHouse for queries and Kafka for
+ingestion.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ PROBE_TIMEOUT_S: Final = 2.0
 
 @dataclass(frozen=True, slots=True)
 class Part:
-    """The state of one dependency. `problem` may name hosts and files, but `fix` never does."""
+    """One dependency's state. `problem` may name hosts and files, but `fix` never does."""
 
     name: Literal["kafka", "clickhouse", "keys", "signing-keys"]
     state: Literal["up", "stale", "away"]
@@ -45,7 +45,7 @@ class Probe(Protocol):
 
 
 class StoreProbe:
-    """Checks with the service's credentials that ClickHouse responds and has the view that queries read."""
+    """Checks, with the service's credentials, that ClickHouse responds and has the view that queries read."""
 
     def __init__(self, connect: Callable[[], Client], database: str) -> None:
         """Create the probe. `connect` returns a client with timeouts of PROBE_TIMEOUT_S seconds."""
@@ -74,7 +74,7 @@ class StoreProbe:
 
 
 class KafkaProbe:
-    """Checks with the service's credentials that a partition of the events' topic has a leader."""
+    """Checks, with the service's credentials, that a partition of the events topic has a leader."""
 
     def __init__(self, settings: Settings) -> None:
         self._settings = settings
@@ -113,20 +113,20 @@ class Readiness:
     """Runs the probes, and logs each change in their problems. Use it on one event loop."""
 
     def __init__(self, probes: Sequence[Probe], keys: KeysFile, signing: SigningKeys, *, spools: bool = False) -> None:
-        """Start without results. `probes` contains one probe for each role of this process. With `spools`, ingestion
-        works without Kafka.
+        """Start without results. `probes` contains one probe per role of this process. With `spools`, ingestion works
+        without Kafka.
         """
         self._spools = spools
         self._probes = tuple(probes)
         self._keys = keys
         self._signing = signing
-        self._logged: dict[str, str | None] = {}  # the problem logged last, by part
-        # Probes have threads of their own, so that slow queries that occupy the shared threads do not make the process
+        self._logged: dict[str, str | None] = {}  # the problem logged last, by component
+        # Probes have their own threads, so that slow queries that occupy the shared threads do not make the process
         # appear dead.
         self._threads = anyio.CapacityLimiter(max(1, len(self._probes)))
 
     async def check(self) -> tuple[bool, list[Part]]:
-        """Return whether any role can work, and the state of every part. Dependencies come first, and then the two keys
+        """Return whether any role can work, and every component's state: the dependencies first, then the two key
         files.
         """
         parts: list[Part] = []

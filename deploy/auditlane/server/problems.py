@@ -1,6 +1,4 @@
-"""Turns errors into responses. They are RFC 9457 problem+json with auditlane's codes, or a page for a browser that
-navigates.
-"""
+"""Turns errors into responses: RFC 9457 problem+json with auditlane's codes, or a page for a browser that navigates."""
 
 from __future__ import annotations
 
@@ -40,7 +38,7 @@ from auditlane.server.pages.message_page import page
 
 MEDIA_TYPE: Final = "application/problem+json"
 _API: Final = ("/v1/", "/health/", "/metrics", "/openapi.json")
-# HTTP's own errors, which have no AuditlaneError; the docs list them alongside ours.
+# HTTP's own errors, which have no AuditlaneError. The docs list them alongside ours.
 HTTP_CODES: Final = {
     404: ("NOT_FOUND", "no route has this path"),
     405: ("METHOD_NOT_ALLOWED", "the route does not support this method; `Allow` lists those it supports"),
@@ -50,7 +48,7 @@ HTTP_CODES: Final = {
     415: ("MEDIA_TYPE_UNSUPPORTED", "the route does not accept this content type"),
 }
 
-# Their messages quote another server: its version, hosts, table names. They appear only in the log.
+# Their messages quote another server's version, hosts or table names, so they appear only in the log.
 WITHOUT_DETAILS: Final = {
     StoreRefused.code: "ClickHouse refused the query.",
     IssuerUnavailable.code: "The issuer's keys are unavailable.",
@@ -107,7 +105,7 @@ class Problem(BaseModel):
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
 class Failure:
-    """An error to be returned. `more` contains members that a route adds to the problem."""
+    """An error to return. `more` contains members that a route adds to the problem."""
 
     status: int
     code: str
@@ -134,10 +132,10 @@ async def _ours(request: Request, error: Exception) -> Response:
 def of_error(request: Request, error: AuditlaneError, more: Mapping[str, Any] | None = None) -> Response:
     """Return the response to an AuditlaneError. `more` contains members that a route adds to the problem."""
     status = http_status(error)
-    # no client waits for the response to a cancelled query
+    # no client waits for a cancelled query's response
     if status >= HTTPStatus.INTERNAL_SERVER_ERROR and not is_cancelled():
         get("serve").error("http.failed", code=error.code, problem=str(error), request_id=request_id(request))
-    if isinstance(error, ConfigError):  # may name local files, so only the operator's log has it
+    if isinstance(error, ConfigError):  # may name local files, so only the operator's log contains it
         return unexpected(request)
     message = WITHOUT_DETAILS.get(error.code, error.message)
     headers = {"WWW-Authenticate": challenge(error)} if status == HTTPStatus.UNAUTHORIZED else {}
@@ -185,7 +183,7 @@ async def _validation(request: Request, error: Exception) -> Response:
 
 
 def _field_of(location: tuple[int | str, ...]) -> str:
-    """Return the name of the field at a location. `("query", "limit")` becomes `limit`, `("body", "permissions", 0)`
+    """Return the name of the field at a location: `("query", "limit")` becomes `limit`, `("body", "permissions", 0)`
     becomes `permissions.0`, and a whole body becomes `body`.
     """
     return escape_surrogates(".".join(map(str, location[1:])) or str(location[0]))
@@ -211,7 +209,7 @@ def of_http(request: Request, error: HTTPException) -> Response:
 
 
 def _allowed(request: Request) -> list[str]:
-    """Return the methods of all routes with this path. Starlette reports only those of the first route."""
+    """Return the methods of all routes with this path. Starlette reports only those of the first."""
     scopes = {method: dict(request.scope) | {"method": method} for method in _METHODS}
     routes = request.app.routes
     return [name for name, scope in scopes.items() if any(route.matches(scope)[0] is Match.FULL for route in routes)]
@@ -252,9 +250,7 @@ def answer(request: Request, failure: Failure) -> Response:
 
 
 def challenge(error: AuditlaneError) -> str:
-    """Return the header WWW-Authenticate of a 401 response. According to RFC 6750, the error of an invalid token is
-    `invalid_token`.
-    """
+    """Return the WWW-Authenticate header for a 401 response. RFC 6750 calls an invalid token `invalid_token`."""
     return f'Bearer realm="auditlane", error="invalid_token", error_description="{error.code}"'
 
 
@@ -264,9 +260,9 @@ def request_id(request: Request) -> str:
 
 
 def navigates(request: Request) -> bool:
-    """Return whether a browser requests a page, as opposed to a program that requests data.
+    """Return whether a browser requests a page, rather than a program data.
 
-    Following a link to a download of the API, such as an export, is a navigation too.
+    Following a link to one of the API's downloads, such as an export, is a navigation too.
     """
     wants_html = "text/html" in request.headers.get("accept", "")
     return wants_html and (not request.url.path.startswith(_API) or request.headers.get("sec-fetch-mode") == "navigate")

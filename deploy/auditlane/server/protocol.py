@@ -1,4 +1,4 @@
-"""Serves HTTP/1.1 with uvicorn and httptools. Heads, their duration, pipelined requests and connections are limited.
+"""Serves HTTP/1.1 with uvicorn and httptools, and limits heads, their duration, pipelined requests and connections.
 
 httptools takes a quarter less CPU per small request than h11, but has none of these limits. A client may offer to
 switch protocols (`Upgrade: h2c`, as sent by `curl --http2` and Java's client). The offer is ignored, and the response
@@ -21,17 +21,15 @@ from uvicorn.server import ServerState
 from auditlane.runtime.client_address import NO_PROXIES, TrustedProxies
 from auditlane.server.middleware.client_addresses import network_of
 
-MAX_HEAD_BYTES: Final = 64 << 10  # bytes of request line and headers; may be exceeded by one read of the socket
-READ_BYTES: Final = 64 << 10  # bytes per read: this is buffered for each connection before authentication
+MAX_HEAD_BYTES: Final = 64 << 10  # maximum size of request line and headers; may be exceeded by one read of the socket
+READ_BYTES: Final = 64 << 10  # bytes per read, which are buffered for each connection before authentication
 MAX_PIPELINED: Final = 16  # maximum number of pipelined requests per connection
 _OFFERED: Final = frozenset({b"upgrade", b"http2-settings"})  # headers, and options of `Connection`, to remove
 
 
 @dataclass(slots=True)
 class Connections:
-    """Counts a process's connections in total and by address. There is no limit per address for connections of
-    `proxies`.
-    """
+    """Counts a process's connections in total and by address. Connections from `proxies` have no limit per address."""
 
     limit: int = 4_096
     address_limit: int = 2_048
@@ -66,7 +64,7 @@ class Protocol(HttpToolsProtocol):
     `state.connections` contains the connection limits.
     """
 
-    _head = 0  # bytes of the current request head, not counting the read that started it
+    _head = 0  # size of the current request head, not counting the read that started it
     _within = False
     _began = False
     _address: str | None = None
@@ -159,7 +157,7 @@ class Protocol(HttpToolsProtocol):
 
 
 def without_offer(method: bytes, target: bytes, version: bytes, headers: Sequence[tuple[bytes, bytes]]) -> bytes:
-    """Return a request's head without its offer to switch protocols. This function has no side effects.
+    """Return a request's head without its offer to switch protocols. Pure.
 
     Raises ValueError for CONNECT, which has no equivalent without the offer, and for a header that spans lines.
     """

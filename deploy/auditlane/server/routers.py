@@ -1,4 +1,4 @@
-"""The routers of each role, in the order in which their routes are matched."""
+"""Each role's routers, in the order in which their routes are matched."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ from auditlane.server.services import Services
 
 
 def routers(services: Services) -> Iterator[APIRouter]:
-    """Yield the routers of this process's roles, in matching order."""
+    """Yield the routers for this process's roles, in matching order."""
     yield tokens.build(services)
     yield frontegg.build()
     if services.ingest_service:
@@ -62,7 +62,7 @@ def _sign_in(services: Services) -> Iterator[APIRouter]:
 
 
 def _log(services: Services) -> Iterator[APIRouter]:
-    """Yield the API of a tenant's log, which the viewer uses too."""
+    """Yield the API for a tenant's log, which the viewer also uses."""
     authenticator = services.authenticator
     yield live.build(services)
     yield query.build(services)
@@ -99,7 +99,7 @@ def _pages(services: Services) -> Iterator[APIRouter]:
 
 
 def _console(services: Services) -> Iterator[APIRouter]:
-    """Yield the routers of the console, and those of the API that it calls with an operator's cookie."""
+    """Yield the console's routers, and those of the API that it calls with an operator's cookie."""
     operators = console_access.Operators(services.authenticator)
     yield console.build(services)
     yield structure.build(

@@ -1,4 +1,4 @@
-"""Runs the app under uvicorn. The socket is bound first, readiness is reported, and SIGTERM drains the server."""
+"""Runs the app under uvicorn: binds the socket first, reports readiness, and drains the server on SIGTERM."""
 
 from __future__ import annotations
 
@@ -22,11 +22,11 @@ SWITCH_S: Final = 0.0005
 
 
 def listen(host: str, port: int) -> socket.socket:
-    """Return a bound socket. Port 0 selects a free port. Raises PortInUse, or ConfigError for an address of another
-    machine.
+    """Return a bound socket. Port 0 selects a free port. Raises PortInUse, or ConfigError for another machine's
+    address.
     """
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
-    # asyncio sets TCP_NODELAY only if the protocol is explicit; without it responses wait 40 ms for delayed ACKs.
+    # asyncio sets TCP_NODELAY only if the protocol is explicit; without it, responses wait 40 ms for delayed ACKs.
     bound = socket.socket(family, socket.SOCK_STREAM, socket.IPPROTO_TCP)
     bound.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     try:
@@ -56,7 +56,7 @@ def inherited(fd: int) -> socket.socket:
 
 
 def url_of(bound: socket.socket) -> str:
-    """Return a URL that reaches this socket from the same machine."""
+    """Return a URL for this socket that works on the same machine."""
     host, port = bound.getsockname()[:2]
     host = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(host, host)  # noqa: S104 - translated, not bound
     return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
@@ -82,7 +82,9 @@ class _Server(uvicorn.Server):
         gc_tuning.freeze()
 
     async def main_loop(self) -> None:
-        """Report readiness, then serve. uvicorn shuts down in order when this returns, but not when it raises."""
+        """Report readiness, then serve. uvicorn shuts down in order when this returns, but not when it raises an
+        error.
+        """
         try:
             self._on_ready()
         except (AuditlaneError, OSError) as error:
@@ -107,7 +109,7 @@ def run(
 ) -> None:
     """Serve until SIGTERM or Ctrl-C. Requests in flight then have `shutdown_timeout_s` seconds to finish.
 
-    If `on_ready` raises an AuditlaneError or OSError, the server shuts down in order and raises it afterwards.
+    If `on_ready` raises an AuditlaneError or OSError, the server first shuts down in order, and then raises it.
     """
     config = uvicorn.Config(
         app,
@@ -120,7 +122,7 @@ def run(
         timeout_graceful_shutdown=max(1, round(shutdown_timeout_s)),
     )
     allow_files()
-    # uvicorn raises the signal again after draining; a requested stop is not a failure.
+    # uvicorn raises the signal again after draining, but a requested stop is not a failure.
     signal.signal(signal.SIGTERM, signal.SIG_IGN)
     server = _Server(config, on_ready)
     server.run(sockets=[bound])

@@ -1,7 +1,7 @@
-"""The services of one `serve` process. They are made from the settings, started before the first request, and closed at
+"""The services of one `serve` process, created from the settings, started before the first request, and closed at
 shutdown.
 
-Creating them does not open connections, so an unavailable ClickHouse is an error only for a request that needs it.
+Creating them opens no connections, so an unavailable ClickHouse is an error only for a request that needs it.
 """
 
 from __future__ import annotations
@@ -66,7 +66,7 @@ from auditlane.trail import sink
 from auditlane.trail.lifecycle import Lifecycle, lifecycle_of
 
 ROLES: Final = ("ingest", "query")
-THREADS: Final = 40  # threads for queries
+THREADS: Final = 40  # number of threads for queries
 _NEEDED: Final = {
     "keys_file": "the file of client keys, created by `auditlane keys create`",
     "signing_keys_file": "the file of keys that sign tokens, shared by replicas and created if missing",
@@ -82,8 +82,8 @@ _NEEDED_BY: Final = {
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Services:
-    """The services of a process, made by `from_settings`. `ingest_service` is None without the role `ingest`, and
-    `bundle` is None if the viewer has not been built.
+    """A process's services, created by `from_settings`. Without the role `ingest`, `ingest_service` is None; if the
+    viewer has not been built, `bundle` is None.
     """
 
     settings: Settings
@@ -119,10 +119,10 @@ class Services:
 
     @classmethod
     def from_settings(cls, settings: Settings, roles: Iterable[str], *, claims: Claims | None = None) -> Services:
-        """Make the services that these roles need.
+        """Create the services that these roles need.
 
-        `claims` records used links, by default in ClickHouse. Raises ConfigError, which names every missing variable or
-        the invalid file.
+        `claims` records used links, by default in ClickHouse. Raises ConfigError, naming every missing variable or the
+        invalid file.
         """
         roles = _known(roles)
         keys_file, signing_keys_file = _needed(settings, roles)
@@ -243,7 +243,7 @@ class Services:
 
     @asynccontextmanager
     async def running(self, _app: object = None) -> AsyncIterator[None]:
-        """Start the services, and close them at the end. This is the lifespan of the app."""
+        """Start the services, and close them at the end. This is the app's lifespan."""
         # One tenant's queries must occupy less than half of the threads.
         threads = anyio.to_thread.current_default_thread_limiter()
         threads.total_tokens = max(THREADS, 2 * self.settings.query_concurrency + 8)
@@ -295,7 +295,7 @@ def _observing(settings: Settings, observer: Observer | None, refusals: HttpRefu
 def _canary(settings: Settings, observer: Observer | None, metrics: HttpMetrics) -> CanaryThread | None:
     """Return the canary, which sends events while this process observes, or None if it is off.
 
-    Raises ConfigError, which names the missing settings.
+    Raises ConfigError, naming the missing settings.
     """
     made = CanaryMetrics(metrics.made)
     if not settings.serve_canary or observer is None:
@@ -312,7 +312,7 @@ def _canary(settings: Settings, observer: Observer | None, metrics: HttpMetrics)
 
 
 async def services_of(request: Request) -> Services:
-    """Return the app's services. This is a FastAPI dependency of module-level handlers."""
+    """Return the app's services. This is a FastAPI dependency for module-level handlers."""
     services: Services = request.app.state.services
     return services
 
@@ -330,7 +330,7 @@ def _known(roles: Iterable[str]) -> tuple[str, ...]:
 
 
 def _needed(settings: Settings, roles: Iterable[str]) -> tuple[Path, Path]:
-    """Return the paths of the keys file and the signing keys. Raises ConfigError, which lists every missing setting."""
+    """Return the paths of the keys file and the signing keys. Raises ConfigError, listing every missing setting."""
     needed = _NEEDED | {name: what for role in roles for name, what in _NEEDED_BY[role].items()}
     missing = [f"{variable(name)}: {what}" for name, what in needed.items() if not getattr(settings, name)]
     if missing or settings.keys_file is None or settings.signing_keys_file is None:

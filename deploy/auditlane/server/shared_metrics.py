@@ -1,7 +1,7 @@
 """Metrics of several `serve` processes. Each writes its values to memory-mapped files in one folder, and reads all
 files.
 
-The files are named after the process's number, and survive its death. The process that replaces it continues with its
+A file is named after its process's number, and survives the process. The replacement process continues with its
 counters, which therefore never decrease. Gauges of a process that has ended are removed.
 """
 
@@ -21,7 +21,7 @@ from prometheus_client.multiprocess import MultiProcessCollector, mark_process_d
 
 from auditlane.runtime.errors import ConfigError
 
-_VARIABLE: Final = "AUDITLANE_SHARED_METRICS"  # <number of the process>:<folder>, set for the processes of `serve`
+_VARIABLE: Final = "AUDITLANE_SHARED_METRICS"  # <process number>:<folder>, set for the processes of `serve`
 _LIBRARY: Final = "PROMETHEUS_MULTIPROC_DIR"
 _TRIES: Final = 20
 _PAUSE_S: Final = 0.01
@@ -29,7 +29,7 @@ _PAUSE_S: Final = 0.01
 
 @contextmanager
 def folder() -> Iterator[Path]:
-    """Make a folder for the values, and remove it at the end. Raises ConfigError if it cannot be created."""
+    """Create a folder for the values, and remove it at the end. Raises ConfigError if it cannot be created."""
     try:
         made = tempfile.TemporaryDirectory(prefix="auditlane-metrics-", ignore_cleanup_errors=True)
     except OSError as error:
@@ -42,15 +42,14 @@ def folder() -> Iterator[Path]:
 
 
 def variables(path: Path, number: int) -> dict[str, str]:
-    """Return the environment variable from which `join` takes the number of a process."""
+    """Return the environment variable from which `join` takes a process's number."""
     return {_VARIABLE: f"{number}:{path}"}
 
 
 def join() -> Path | None:
-    """Keep this process's values in the folder that the environment names, and return it. Returns None without the
-    variable.
+    """Keep this process's values in the folder named by the environment, and return it, or None without the variable.
 
-    Call it before any instrument is made.
+    Call this before any instrument is created.
     """
     number, _, path = os.environ.pop(_VARIABLE, "").partition(":")
     if not path:

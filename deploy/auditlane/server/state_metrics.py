@@ -1,4 +1,4 @@
-"""Gauges of the service's streams, export jobs, audit trail and credentials. They are set before each scrape."""
+"""Gauges of the service's streams, export jobs, audit trail and credentials, set before each scrape."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ _WAITING: Final[tuple[State, ...]] = ("queued", "running")
 
 
 def trail(made: Instruments, sink: ServiceAuditSink) -> Callable[[], None]:
-    """Make the gauges of the service's own audit events, and return the function that sets them."""
+    """Create the gauges of the service's own audit events, and return the function that sets them."""
     waiting, spooled = made.gauge("auditlane_trail_waiting_events"), made.gauge("auditlane_trail_spool_bytes")
 
     def measure() -> None:
@@ -28,13 +28,13 @@ def trail(made: Instruments, sink: ServiceAuditSink) -> Callable[[], None]:
 
 
 def streams(made: Instruments, count: Callable[[], int]) -> Callable[[], None]:
-    """Make the gauge of live streams, and return the function that sets it."""
+    """Create the gauge of live streams, and return the function that sets it."""
     gauge = made.gauge("auditlane_streams_open")
     return lambda: gauge.set(count())
 
 
 def export_jobs(made: Instruments, figures: Callable[[], Mapping[State, JobFigures]]) -> Callable[[], None]:
-    """Make the gauges of export jobs, and return the function that sets them."""
+    """Create the gauges of export jobs, and return the function that sets them."""
     jobs, age = made.gauge("auditlane_export_jobs"), made.gauge("auditlane_export_job_age_seconds")
 
     def measure() -> None:
@@ -48,7 +48,7 @@ def export_jobs(made: Instruments, figures: Callable[[], Mapping[State, JobFigur
 
 
 def credentials(made: Instruments, keys: KeysFile, signing: SigningKeys) -> Callable[[], None]:
-    """Make the gauges of the credentials files, and return the function that sets them."""
+    """Create the gauges of the key files, and return the function that sets them."""
     stale, written = made.gauge("auditlane_credentials_stale"), made.gauge("auditlane_credentials_timestamp_seconds")
 
     def measure() -> None:

@@ -12,7 +12,7 @@ from celery import Celery
 from auditlane.integrations.celery import install
 from auditlane.sdk import audit
 
-QUEUE = Path(os.environ.get("QUEUE_FOLDER", "queue"))  # stands for your broker
+QUEUE = Path(os.environ.get("QUEUE_FOLDER", "queue"))  # stands in for your broker
 for folder in (QUEUE / "messages", QUEUE / "control"):
     folder.mkdir(parents=True, exist_ok=True)
 
@@ -22,7 +22,7 @@ app.conf.broker_transport_options = {
     "data_folder_out": str(QUEUE / "messages"),
     "control_folder": str(QUEUE / "control"),
 }
-install(app, tenant="shop-internal")  # the tenant of tasks that are sent without a context
+install(app, tenant="shop-internal")  # the tenant for tasks sent without a context
 
 
 @app.task

@@ -30,7 +30,7 @@ TOKEN_S = 900
 
 
 class Auditlane:
-    """The backend's client of the audit service."""
+    """The backend's client for the audit service."""
 
     def __init__(self, url: str, client_id: str, secret: str) -> None:
         self.url = url.rstrip("/")
@@ -70,7 +70,7 @@ def key() -> tuple[str, str]:
 
 
 def build(folder: Path) -> None:
-    """Build the React example with npm, unless it is built already."""
+    """Build the React example with npm, unless already built."""
     if (folder / "package.json").exists() and not (folder / "app.js").exists():
         npm = shutil.which("npm") or "npm"
         subprocess.run([npm, "ci", "--no-audit", "--no-fund"], cwd=folder, check=True)

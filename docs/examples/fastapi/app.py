@@ -47,7 +47,7 @@ SignedIn = Annotated[User, Depends(signed_in)]
 
 
 def tenant_of(request: Request) -> str | None:
-    """Return the tenant. Called when an event is made, so the dependency above has already run."""
+    """Return the tenant. Called when an event is built, so the dependency above has already run."""
     user = getattr(request.state, "user", None)
     return user and user.tenant
 

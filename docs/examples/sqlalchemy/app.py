@@ -1,4 +1,4 @@
-"""A small document service: what its sessions commit becomes the tenants' audit log."""
+"""A small document service. What its sessions commit becomes the tenants' audit log."""
 
 from __future__ import annotations
 
@@ -36,7 +36,9 @@ audit_models(Database)
 
 
 async def tenant_of(request: Request, x_user: Annotated[str, Header()]) -> AsyncIterator[str]:
-    """Yield the tenant, in an audit context of its user. It stands for your authentication: `X-User: acme/jane`."""
+    """Yield the tenant, in an audit context of its user. This stands in for your authentication: `X-User:
+    acme/jane`.
+    """
     tenant, _, user = x_user.partition("/")
     address = request.client.host if request.client else None
     with audit.context(tenant=tenant, actor=user, ip=address, user_agent=request.headers.get("user-agent")):

@@ -2,6 +2,6 @@
 events.
 
 `tenants` and `people` describe the tenants, `inventory` contains their objects, and `changes` and `administration` are
-the actions on these. `schedule` plans sessions, `sessions` plays them, and `history` returns the events, with each
-tenant's custom `fields`. `backfill` stores a history, and `live` continues it.
+actions on these. `schedule` plans sessions, `sessions` plays them, and `history` returns the events, with each tenant's
+custom `fields`. `backfill` stores a history, and `live` continues it.
 """

@@ -15,7 +15,7 @@ LIVE_EVERY_S: Final = 8.0
 
 
 def main() -> None:
-    """Run until SIGTERM or SIGINT. `AUDITLANE_*` variables locate the parts and the data directory."""
+    """Run until SIGTERM or SIGINT. `AUDITLANE_*` variables locate the stack and the data directory."""
     from auditlane.local.demo import backfill, origin
     from auditlane.local.demo.chance import seeded
     from auditlane.local.demo.history import histories
@@ -39,7 +39,7 @@ def main() -> None:
     while True:
         try:
             audit.emit(live.event(datetime.now(UTC)))
-        except AuditlaneError as error:  # a part is unavailable: the demo loses this event, but not later ones
+        except AuditlaneError as error:  # a component is unavailable: the demo loses this event, but no later ones
             logger.warning("event.refused", reason=str(error))
         time.sleep(LIVE_EVERY_S)
 

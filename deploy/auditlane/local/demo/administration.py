@@ -1,4 +1,4 @@
-"""Administrators' tasks about members, roles, API keys, policies and settings. Each task is a list of actions."""
+"""Administrators' tasks with members, roles, API keys, policies and settings. Each task is a list of actions."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ Task = Callable[[Inventory, Person, Random], list[Change]]
 
 
 def administer(inventory: Inventory, admin: Person, dice: Random) -> list[Change]:
-    """Carry out one task. Returns its actions, which may be empty."""
+    """Carry out one task. Returns its actions, possibly none."""
     return weighted(dice, _TASKS)(inventory, admin, dice)
 
 

@@ -1,6 +1,6 @@
 """Registers the custom fields and stores the history. Only missing events are sent, so that each event is stored once.
 
-A demo that was killed halfway through can therefore be run again.
+A demo that was killed halfway can therefore be run again.
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ T = TypeVar("T")
 def ensure(settings: Settings, events: Sequence[AuditEvent], logger: Any) -> int:
     """Register the custom fields, send missing events, and wait until all are stored. Returns the number of events.
 
-    Waits as long as a part of the stack is unavailable.
+    Waits while a component of the stack is unavailable.
     """
     _until_available(lambda: register_fields(settings), logger)
     wanted = {event.event_id for event in events}
@@ -53,7 +53,7 @@ def ensure(settings: Settings, events: Sequence[AuditEvent], logger: Any) -> int
 
 
 def send(settings: Settings, events: Sequence[AuditEvent], stored: frozenset[str]) -> None:
-    """Emit the events that are neither `stored` nor in Kafka. Returns once Kafka has acknowledged them."""
+    """Emit events that are neither `stored` nor in Kafka. Returns once Kafka has acknowledged them."""
     present = stored | ids_in_kafka(settings, {event.tenant_id for event in events})
     with AuditClient(max_block_ms=60_000, close_timeout_s=5) as client:
         for event in sorted(events, key=lambda event: event.occurred_at):
@@ -63,7 +63,7 @@ def send(settings: Settings, events: Sequence[AuditEvent], stored: frozenset[str
 
 
 def register_fields(settings: Settings) -> None:
-    """Add the fields that a tenant does not have yet. Fields that have been changed or removed stay unchanged.
+    """Add the fields that a tenant does not have yet. Changed or removed fields stay unchanged.
 
     Raises the errors of the registry and the store.
     """
@@ -86,7 +86,7 @@ def stored_ids(settings: Settings, tenants: Sequence[str]) -> frozenset[str]:
     client = connect(settings)
     try:
         with store_errors():
-            log = f"{settings.clickhouse_database}.log"  # an identifier, by the settings' pattern
+            log = f"{settings.clickhouse_database}.log"  # an identifier, as the setting's pattern ensures
             query = "SELECT toString(event_id) FROM " + log + " WHERE tenant_id IN {tenants:Array(String)}"  # noqa: S608
             return frozenset(row[0] for row in client.query(query, {"tenants": tenants}).result_rows)
     finally:
@@ -128,9 +128,7 @@ def ids_in_kafka(settings: Settings, tenants: set[str]) -> frozenset[str]:
 
 
 def _event_id(value: bytes | None) -> str | None:
-    """Return the first field of the record, which is the same in every version. Returns None for a message that is not
-    an event.
-    """
+    """Return the record's first field, which is the same in every version, or None if the message is not an event."""
     try:
         return str(fastavro.schemaless_reader(BytesIO(unframe(value or b"")[1]), "string", None))
     except (ValueError, EOFError, IndexError):
@@ -138,7 +136,7 @@ def _event_id(value: bytes | None) -> str | None:
 
 
 def _until_available(step: Callable[[], T], logger: Any) -> T:
-    """Retry a step until the stack is fully available, and return its result."""
+    """Retry a step until the whole stack is available, and return its result."""
     while True:
         try:
             return step()

@@ -10,22 +10,22 @@ T = TypeVar("T")
 
 
 def seeded(*parts: object) -> Random:
-    """Return a generator whose draws depend on `parts` alone."""
+    """Return a generator whose draws depend only on `parts`."""
     return Random("/".join(map(str, parts)))  # noqa: S311  reproducible, not secret
 
 
 def weighted(dice: Random, weights: Mapping[T, float]) -> T:
-    """Return a random key of `weights`. The probability of a key is proportional to its weight."""
+    """Return a random key of `weights`, with a probability proportional to its weight."""
     return dice.choices(list(weights), list(weights.values()))[0]
 
 
 def another(dice: Random, choices: Iterable[T], present: object) -> T:
-    """Return one of the choices other than the `present` one."""
+    """Return a choice other than `present`."""
     return dice.choice([choice for choice in choices if choice != present])
 
 
 def count(dice: Random, mean: float) -> int:
-    """Return `mean`, randomly rounded up or down so that the expected value is `mean`."""
+    """Return `mean`, randomly rounded up or down so that its expected value is `mean`."""
     return int(mean + dice.random())
 
 

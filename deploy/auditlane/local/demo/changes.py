@@ -15,7 +15,7 @@ from auditlane.local.demo.people import Person
 
 @dataclass(frozen=True, slots=True)
 class Change:
-    """An action without its actor and time."""
+    """An action, still without actor and time."""
 
     action: str
     resource: str
@@ -31,7 +31,7 @@ class Change:
 def of_edit(
     action: str, resource: str, edit: Edit, severity: Severity = Severity.Info, description: str | None = None
 ) -> Change:
-    """Return the successful action that made an edit."""
+    """Return the successful action behind an edit."""
     return Change(action, resource, edit.object_id, severity, Outcome.success, description, edit.before, edit.after)
 
 
@@ -39,9 +39,7 @@ Step = Callable[[Inventory, Person, Random], Change]
 
 
 def work(inventory: Inventory, person: Person, dice: Random) -> Change:
-    """Perform an action that is typical of the person's department. A viewer's attempt to change something is
-    denied.
-    """
+    """Perform an action typical of the person's department. If a viewer tries to change something, it is denied."""
     step = weighted(dice, _USUAL[person.department])
     if person.role == "viewer" and step is not _view:
         if dice.random() < 0.15:
@@ -70,7 +68,7 @@ def imported(dice: Random) -> Change:
 
 
 def backed_up(dice: Random, *, ordinal: int) -> Change:
-    """Make the nightly backup. Every ninth backup fails."""
+    """Make the nightly backup. Every ninth one fails."""
     if ordinal % 9 == 0:
         return Change(
             "backup.created", "backup", None, Severity.Critical, Outcome.failure,

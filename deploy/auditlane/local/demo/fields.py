@@ -1,4 +1,4 @@
-"""The custom fields of the demo's tenants, with their rules and the values of events."""
+"""Custom fields of the demo's tenants, with their rules and values."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from auditlane.local.demo.people import Actor
 
 @dataclass(frozen=True, slots=True)
 class CustomField:
-    """A field that a tenant's contract adds, and its presentation to readers."""
+    """A field added by a tenant's contract, and how readers see it."""
 
     name: str
     type: FieldType
@@ -25,7 +25,7 @@ class CustomField:
     in_table: bool = True
 
 
-# No field is required without a default, so that `auditlane emit --tenant acme` needs no more than the docs show.
+# Every required field has a default, so that `auditlane emit --tenant acme` needs no more than the docs show.
 FIELDS: Final[Mapping[str, tuple[CustomField, ...]]] = {
     "acme": (
         CustomField(
@@ -65,7 +65,7 @@ _ON_TICKET: Final = frozenset(
 
 
 def values(tenant: str, actor: Actor, change: Change, dice: Random) -> dict[str, object]:
-    """Return the custom fields of one of this tenant's events."""
+    """Return the custom fields for one of this tenant's events."""
     return _VALUES[tenant](actor, change, dice)
 
 

@@ -1,6 +1,4 @@
-"""A tenant's events in chronological order. They are a pure function of the seed, the start and the end of the
-history.
-"""
+"""A tenant's events in chronological order, as a pure function of the seed and the history's start and end."""
 
 from __future__ import annotations
 
@@ -26,7 +24,7 @@ LENGTH: Final = timedelta(days=30)
 class TenantHistory:
     """Plays a tenant's sessions.
 
-    The sequence of events until a later time begins with the sequence until an earlier time.
+    The events until some time always begin with the events until any earlier time.
     """
 
     def __init__(self, tenant: Tenant, seed: int, begin: datetime) -> None:
@@ -35,14 +33,14 @@ class TenantHistory:
         self._origin = f"{seed}/{tenant.name}/{begin.isoformat()}"
         self._seed = seed
         self._begin = begin
-        self._day = begin.date()  # the first day that is not planned yet
+        self._day = begin.date()  # the first day not planned yet
         self._dice = seeded(self._origin)
         self._numbers = itertools.count()
         self._events = itertools.count()
-        self._queue: list[tuple[datetime, int, bool, Session]] = []  # next step, tie-breaker, begun, session
+        self._queue: list[tuple[datetime, int, bool, Session]] = []  # (next step, tie-breaker, whether begun, session)
 
     def until(self, end: datetime) -> Iterator[AuditEvent]:
-        """Yield the events since the previous call, up to and including `end`, oldest first."""
+        """Yield the events since the previous call up to and including `end`, oldest first."""
         while (due := self._next()) <= end:
             number, session = self._queue[0][1], self._queue[0][3]
             match next(session, None):
@@ -57,11 +55,11 @@ class TenantHistory:
             heapq.heapreplace(self._queue, (after, number, True, session))
 
     def in_progress(self) -> list[Session]:
-        """Return the sessions that started before the end of the last call to `until` and have not ended."""
+        """Return the sessions that started before the last `end` passed to `until` and are still running."""
         return [session for _, _, begun, session in sorted(self._queue, key=lambda row: row[:2]) if begun]
 
     def _next(self) -> datetime:
-        """Return the time of the next step, after planning its day if necessary."""
+        """Return the next step's time, after planning its day if necessary."""
         while not self._queue or self._queue[0][0] >= datetime.combine(self._day, time(), UTC):
             dice = seeded(self._seed, self.inventory.tenant.name, self._day.isoformat())
             for start, session in schedule.day(self.inventory, self._day, dice):
@@ -71,14 +69,14 @@ class TenantHistory:
         return self._queue[0][0]
 
     def _id(self, at: datetime) -> str:
-        """Return the id of the next event. It is a UUID of version 7 whose random bits depend only on the history."""
+        """Return the next event's id, a UUID of version 7 whose random bits depend only on the history."""
         digest = sha256(f"{self._origin}/{next(self._events)}".encode()).digest()
         stamp = int(at.timestamp() * 1_000) << 80 | int.from_bytes(digest[:10], "big")
         return str(uuid.UUID(int=stamp & ~(0xF << 76 | 0b11 << 62) | 7 << 76 | 0b10 << 62))
 
 
 def event_of(tenant: str, entry: Entry, dice: Random, *, at: datetime, event_id: str) -> AuditEvent:
-    """Return an entry of a session as an event."""
+    """Convert a session's entry to an event."""
     actor, change = entry
     metadata = dict(change.metadata)
     if actor.session_id:
@@ -109,12 +107,12 @@ def event_of(tenant: str, entry: Entry, dice: Random, *, at: datetime, event_id:
 
 
 def histories(seed: int, start: datetime) -> list[TenantHistory]:
-    """Return the histories of all tenants for a demo that was first started at `start`."""
+    """Return all tenants' histories for a demo that was first started at `start`."""
     begin = start.astimezone(UTC) - LENGTH
     return [TenantHistory(tenant, seed, begin) for tenant in TENANTS]
 
 
 def events(seed: int, start: datetime, now: datetime | None = None) -> list[AuditEvent]:
-    """Return the events from 30 days before `start` until `now`, by default `start`, one tenant after another."""
+    """Return the events from 30 days before `start` until `now`, by default `start`, tenant by tenant."""
     end = (now or start).astimezone(UTC)
     return [event for history in histories(seed, start) for event in history.until(end)]

@@ -1,5 +1,4 @@
-"""A tenant's state, which consists of its people and of the objects on which they work. Changes return the values
-before and after.
+"""A tenant's state: its people and the objects on which they work. Changes return the values before and after.
 
 Some projects and documents always remain, and customers and invoices are never deleted.
 """
@@ -25,7 +24,7 @@ _PREFIXES: Final = {
     "webhook": "whk",
     "api_key": "key",
 }
-LEAST: Final = 3  # projects and documents
+LEAST: Final = 3  # minimum number of projects and of documents
 _PER_PERSON: Final = {"project": 0.5, "document": 2.0, "customer": 1.5, "invoice": 1.0}
 PROJECTS: Final = ("Apollo", "Borealis", "Cascade", "Delta", "Ember", "Fjord", "Glacier", "Horizon")
 TITLES: Final = (
@@ -49,7 +48,7 @@ EVENTS: Final = (["document.created"], ["invoice.paid"], ["project.created", "pr
 
 @dataclass(frozen=True, slots=True)
 class Edit:
-    """An object before and after a change. A value of None means that it did not exist."""
+    """An object before and after a change. None means that it did not exist."""
 
     object_id: str
     before: Values | None
@@ -57,12 +56,12 @@ class Edit:
 
 
 class Inventory:
-    """One tenant's state, which actions read and change."""
+    """One tenant's state, read and changed by actions."""
 
     def __init__(self, tenant: Tenant, dice: Random) -> None:
         self.tenant = tenant
         self.people = staff(tenant, dice)
-        self.invited: dict[str, Person] = {}  # keyed by invitation
+        self.invited: dict[str, Person] = {}  # by invitation
         self.objects: dict[str, dict[str, Values]] = {kind: {} for kind in _PREFIXES}
         self.settings: Values = {"session_hours": 12, "locale": "en", "sharing": "workspace", "digest": "weekly"}
         self.policy: Values = {
@@ -79,7 +78,7 @@ class Inventory:
         self.create("webhook", new("webhook", self, dice), dice)
 
     def active(self, *departments: str) -> list[Person]:
-        """Return the people in these departments who may sign in. Without departments, return those of all."""
+        """Return the people in these departments, or in all without any, who may sign in."""
         return [
             person for person in self.people if person.active and (not departments or person.department in departments)
         ]
@@ -94,7 +93,7 @@ class Inventory:
         return ids[int(len(ids) * dice.random() ** 0.6)]
 
     def number(self, kind: str, object_id: str, name: str) -> int:
-        """Return a value of an object that is a whole number."""
+        """Return an object's value that is a whole number."""
         value = self.objects[kind][object_id][name]
         assert isinstance(value, int)
         return value
@@ -118,7 +117,7 @@ class Inventory:
 
 
 def new(kind: str, inventory: Inventory, dice: Random) -> Values:
-    """Return the values of a new object."""
+    """Return a new object's values."""
     owner = dice.choice(inventory.editors() or inventory.people).email
     if kind == "project":
         return {

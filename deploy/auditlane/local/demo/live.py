@@ -1,5 +1,4 @@
-"""Continues a history at a pace that can be watched. There are a few events a minute, with the same people, sessions
-and objects.
+"""Continues a history at a watchable pace: a few events a minute, with the same people, sessions and objects.
 
 Live events are not part of the history. A restart continues from the history, so their changes are forgotten.
 """
@@ -17,7 +16,7 @@ from auditlane.local.demo.history import TenantHistory, event_of
 from auditlane.local.demo.sessions import Entry, Session
 from auditlane.runtime.ids import uuid7
 
-_SESSIONS: Final = 3  # concurrent sessions per tenant
+_SESSIONS: Final = 3  # number of concurrent sessions per tenant
 
 
 class Live:

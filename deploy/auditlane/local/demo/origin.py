@@ -1,4 +1,4 @@
-"""The seed and first start of a data directory's demo. They are recorded, so that a restart continues its history."""
+"""The seed and first start of a data directory's demo, recorded so that a restart continues its history."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ class Origin:
 def load_or_create(folder: Path, now: datetime) -> Origin:
     """Return the recorded origin of the data directory, or record a first start at `now`. Raises OSError.
 
-    A file that cannot be read as an origin is replaced.
+    An invalid file is replaced.
     """
     path = folder / _FILE
     try:

@@ -1,4 +1,4 @@
-"""The actors of the demo: a tenant's people, the vendor's support, API keys and the product itself.
+"""The demo's actors: tenants' people, the vendor's support, API keys and the product itself.
 
 Every address is in a documentation range (RFC 5737, RFC 3849), and every domain is example.com.
 """
@@ -49,7 +49,7 @@ class Person:
 
 @dataclass(frozen=True, slots=True)
 class Actor:
-    """The actor of a session and the actor's address. All events of the session share these fields."""
+    """A session's actor and the actor's address, shared by all events of the session."""
 
     actor_id: str
     actor_type: str
@@ -75,7 +75,7 @@ def staff(tenant: Tenant, dice: Random) -> list[Person]:
 
 
 def hired(tenant: Tenant, department: str, number: int, dice: Random) -> Person:
-    """Return a new member of a department. `number` is the member's number in it."""
+    """Return a new member of a department, who is its `number`-th."""
     role = "admin" if department == "admin" else weighted(dice, {"editor": 4, "viewer": 1})
     return Person(
         user_id=token(dice, "usr"),
@@ -105,7 +105,7 @@ def signed_in(person: Person, dice: Random, *, at_office: bool) -> Actor:
 
 
 def supporter(dice: Random) -> Actor:
-    """Return a member of the vendor's support staff in a new session."""
+    """Return one of the vendor's support staff in a new session."""
     number = dice.randrange(1, 4)
     return Actor(
         f"vendor-support-{number}",
@@ -120,7 +120,7 @@ def supporter(dice: Random) -> Actor:
 
 
 def stranger(dice: Random) -> Actor:
-    """Return an actor who is not signed in and guesses passwords."""
+    """Return an actor who guesses passwords without being signed in."""
     return Actor("", "anonymous", None, "web", f"203.0.113.{dice.randrange(1, 255)}", _SCRIPT)
 
 
@@ -130,7 +130,7 @@ def key_holder(key_id: str, name: str) -> Actor:
 
 
 def masked(email: str) -> str:
-    """Mask an email address as in a failed login. Its first letter and its domain are kept."""
+    """Mask an email address as in a failed login, keeping its first letter and its domain."""
     name, _, domain = email.partition("@")
     return f"{name[0]}***@{domain}"
 

@@ -1,5 +1,5 @@
-"""Determines when sessions start. This depends on working hours in each person's time zone, weekends, nights, and the
-tenants' regular incidents.
+"""Determines when sessions start, from working hours in each person's time zone, weekends, nights, and the tenants'
+regular incidents.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ _BACKUP_HOUR: Final = 3.0
 
 
 def day(inventory: Inventory, on: date, dice: Random) -> Iterator[tuple[datetime, Session]]:
-    """Yield the sessions that start on a day (UTC), each with its start time, in no particular order."""
+    """Yield the sessions that start on a day (UTC) with their start times, in no particular order."""
     tenant, ordinal = inventory.tenant, on.toordinal()
     weekday = on.weekday() < _WEEKDAYS
 
@@ -54,7 +54,7 @@ def day(inventory: Inventory, on: date, dice: Random) -> Iterator[tuple[datetime
 
 
 def any_session(inventory: Inventory, dice: Random) -> Session:
-    """Return a session that can start at any time. It is usually work, and rarely an incident."""
+    """Return a session that can start at any time: usually work, rarely an incident."""
     person, own = dice.choice(inventory.active()), seeded(dice.getrandbits(64))
     kind = weighted(dice, {"work": 30, "sync": 4, "administration": 2, "attack": 0.5, "impersonation": 0.7})
     if kind == "administration":
@@ -69,13 +69,13 @@ def any_session(inventory: Inventory, dice: Random) -> Session:
 
 
 def _helped(inventory: Inventory, dice: Random) -> Person:
-    """Return a person for the support staff to help, preferably not an administrator."""
+    """Return a person for support to help, preferably not an administrator."""
     others = [person for person in inventory.active() if person.department != "admin"]
     return dice.choice(others or inventory.active())
 
 
 def _working_hour(dice: Random) -> float:
-    """Return an hour of the day. It is usually around ten or three o'clock, rarely in the evening, and occasionally any
+    """Return an hour of the day: usually around ten or three o'clock, rarely in the evening, and occasionally any
     hour.
     """
     if dice.random() < _NIGHT:

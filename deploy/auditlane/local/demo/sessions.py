@@ -1,4 +1,4 @@
-"""Plays sessions, such as the work of people and administrators, attacks, impersonations, integrations and backups.
+"""Plays sessions: people's and administrators' work, attacks, impersonations, integrations and backups.
 
 A session is an iterator. A number is a pause in seconds, and an entry is an action that happens now. The inventory
 changes when the iterator is resumed, so overlapping sessions see each other's changes.
@@ -141,7 +141,7 @@ def _login(person: Person, dice: Random) -> Change:
 
 
 def _logout(actor: Actor, person: Person, dice: Random) -> Session:
-    """Sign out. One in three people does not, and only closes the page."""
+    """Sign out. One in three people only closes the page instead."""
     if dice.random() < 0.33:
         return
     yield dice.expovariate(1 / 200)

@@ -9,7 +9,7 @@ from typing import Final
 
 @dataclass(frozen=True, slots=True)
 class Cadence:
-    """The frequency of a recurring incident. It happens every `days` days of the calendar, shifted by `phase` days."""
+    """How often a recurring incident happens: every `days` calendar days, shifted by `phase` days."""
 
     days: int
     phase: int = 0
@@ -21,10 +21,10 @@ class Cadence:
 
 @dataclass(frozen=True, slots=True)
 class Tenant:
-    """A tenant of the demo. `staff` counts people by department, and `zones` are their offsets from UTC in hours.
+    """A demo tenant. `staff` counts people by department, and `zones` contains their offsets from UTC in hours.
 
-    `sessions` is the expected number of work sessions on a weekday, and `weekend` is the fraction of that number on
-    Saturdays and Sundays. `live` is the tenant's weight among live events.
+    `sessions` is the expected number of work sessions on a weekday, and `weekend` the fraction of that on Saturdays and
+    Sundays. `live` is the tenant's weight among live events.
     """
 
     name: str
@@ -36,7 +36,7 @@ class Tenant:
     administration: Cadence
     attack: Cadence
     impersonation: Cadence
-    syncs: tuple[int, ...]  # hours UTC at which the integration runs
+    syncs: tuple[int, ...]  # hours (UTC) at which the integration runs
 
 
 TENANTS: Final = (

@@ -102,9 +102,7 @@ def _window(client: Client, database: str) -> Iterator[Finding]:
 
 
 def window_finding(engine: str) -> Finding:
-    """Check the deduplication window in the table's engine clause. The default for replicated tables is at least
-    1,000.
-    """
+    """Check the deduplication window in the table's engine clause. Replicated tables default to at least 1,000."""
     found = _WINDOW.search(engine)
     size = int(found[1]) if found else 10_000 if engine.startswith("Replicated") else 0
     if size >= WINDOW_LEAST:

@@ -1,4 +1,4 @@
-"""A finding of the doctor. It is one sentence about one check, and a fix."""
+"""A finding of the doctor: one sentence about one check, and a fix."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ class Level(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """A finding. `part` is a part of the stack, or `host`."""
+    """A finding. `part` is a component of the stack, or `host`."""
 
     part: str
     level: Level
@@ -38,9 +38,9 @@ def fail(part: str, message: str, fix: str = "") -> Finding:
 
 
 def guarded(part: str, check: Callable[[], Iterable[Finding]]) -> Iterator[Finding]:
-    """Yield the findings of a check.
+    """Yield a check's findings.
 
-    An AuditlaneError that ends the check becomes the last finding, so that the other parts are still checked.
+    An AuditlaneError that ends the check becomes its last finding, so that the other components are still checked.
     """
     try:
         yield from check()

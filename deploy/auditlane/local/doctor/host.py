@@ -19,7 +19,8 @@ PART = "host"
 ROOM_WARN = 2 << 30
 ROOM_FAIL = 256 << 20
 _TIMEOUT_S = 5.0
-_PORTS_AFTER_LAST = 2  # ports probed after the last that responds: a process in between may be restarting
+# number of ports probed after the last that responds, since a process in between may be restarting
+_PORTS_AFTER_LAST = 2
 _PROBE_ADDRESS = {"0.0.0.0": "127.0.0.1", "::": "::1"}  # noqa: S104 - the address to probe of a server that listens on all
 _FAILURE_GAUGES = {
     "auditlane_worker_halted_partitions": "halted",
@@ -49,7 +50,7 @@ def disk_space_finding(folder: Path, free: int) -> Finding:
 
 
 def credentials(settings: Settings) -> Iterator[Finding]:
-    """Yield findings about the three keys files. Raises ConfigError if one is invalid."""
+    """Yield findings about the three key files. Raises ConfigError if one is invalid."""
     files: tuple[tuple[str, Callable[[Path], object], Path | None], ...] = (
         ("keys_file", KeysFile, settings.keys_file),
         ("signing_keys_file", SigningKeys, settings.signing_keys_file),
@@ -72,8 +73,8 @@ def credentials(settings: Settings) -> Iterator[Finding]:
 
 
 def service(part: str, url: str, settings: Settings) -> Iterator[Finding]:
-    """Yield findings about the worker or `serve` at this URL. They concern its readiness, halted and failing
-    partitions, and missing keys.
+    """Yield findings about the worker or `serve` at this URL: readiness, halted and failing partitions, and missing
+    keys.
     """
     answer = _ready(url)
     if answer is None or answer.status != 200:
@@ -97,7 +98,7 @@ def service(part: str, url: str, settings: Settings) -> Iterator[Finding]:
 
 
 def metric_findings(gauges: Mapping[str, float]) -> Iterator[Finding]:
-    """Yield findings from the metrics of a worker that listens on a network, since its health endpoint does not name
+    """Yield findings from the metrics of a worker that listens on a network, since its health endpoint names no
     partitions.
     """
     for name, what in _FAILURE_GAUGES.items():
@@ -109,8 +110,8 @@ def metric_findings(gauges: Mapping[str, float]) -> Iterator[Finding]:
 def provenance_findings(part: str, verifies: Collection[str], path: Path | None) -> Iterator[Finding]:
     """Yield a finding unless a worker can verify the signatures of `serve`.
 
-    `verifies` are the ids of the worker's keys. The keys of `serve` are in the file at `path`, if it exists on this
-    machine.
+    `verifies` contains the ids of the worker's keys. The keys of `serve` are in the file at `path`, if it exists on
+    this machine.
     """
     fix = f"Set {variable('provenance_keys_file')} to the file that serve uses."
     signing = ProvenanceKeys(path).key_ids if path and path.exists() else ()
@@ -121,8 +122,8 @@ def provenance_findings(part: str, verifies: Collection[str], path: Path | None)
 
 
 def workers(settings: Settings) -> Iterator[Finding]:
-    """Yield findings about the worker processes at the configured address and, for `--processes`, at the ports after
-    it.
+    """Yield findings about the worker processes at the configured address and, for `--processes`, at the following
+    ports.
     """
     first, host = settings.worker_port, _PROBE_ADDRESS.get(settings.worker_host, settings.worker_host)
     base = f"http://[{host}]" if ":" in host else f"http://{host}"

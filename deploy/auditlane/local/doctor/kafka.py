@@ -20,7 +20,7 @@ PART = "kafka"
 _TIMEOUT_S = 8.0
 LAG_TO_MENTION = 100_000
 
-# The most specific error first: a rejected login is followed by "all brokers down".
+# Most specific errors first: a rejected login is followed by "all brokers down".
 _REASONS: tuple[tuple[int, str, str], ...] = (
     (
         KafkaError._AUTHENTICATION,  # noqa: SLF001 - librdkafka's own errors are named with an underscore
@@ -45,7 +45,7 @@ _UNREACHABLE = (
 
 
 def explain(codes: set[int]) -> tuple[str, str]:
-    """Return the problem and its fix. `codes` are those that librdkafka reported while it could not connect."""
+    """Return the problem and its fix. `codes` are those that librdkafka reported while it failed to connect."""
     return next(((what, fix) for code, what, fix in _REASONS if code in codes), _UNREACHABLE)
 
 
@@ -127,7 +127,7 @@ def _lag(settings: Settings) -> Iterator[Finding]:
 
 
 def lag_finding(group: str, lag: int, members: int) -> Finding:
-    """Return the finding about the workers' lag. `lag` is the number of messages in all partitions."""
+    """Return the finding about the workers' lag. `lag` is the number of messages over all partitions."""
     if not members:
         message = f"No worker is connected in group {group}; {lag:,} messages are waiting."
         return warn(PART, message, "Run: auditlane worker (or auditlane up)")

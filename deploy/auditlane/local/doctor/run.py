@@ -1,4 +1,4 @@
-"""Runs all checks. They are ordered so that the cause of a failure comes before its consequences."""
+"""Runs all checks, ordered so that a failure's cause comes before its consequences."""
 
 from __future__ import annotations
 
@@ -24,8 +24,8 @@ _CHECKS = {
 
 
 def examine_security(settings: Settings) -> Report:
-    """Return the report of the security check. Missing settings are taken from the stack that is running in the data
-    directory, if there is one.
+    """Return the security check's report. Missing settings are taken from the stack running in the data directory, if
+    any.
     """
     layout = Layout.of(settings.data_dir)
     if layout.owner() is not None:
@@ -37,7 +37,7 @@ def examine_security(settings: Settings) -> Report:
 def examine(settings: Settings) -> Iterator[Finding]:
     """Yield findings as checks end. Missing settings are taken from the stack in the data directory.
 
-    The parts of a stack that is not running are not checked, unless the settings name them.
+    Components of a stopped stack are not checked unless the settings name them.
     """
     layout = Layout.of(settings.data_dir)
     state, running = layout.read_state(), layout.owner() is not None

@@ -92,7 +92,7 @@ def _loopback(host: str) -> str:
 
 if __name__ == "__main__":
     status = main()
-    # The library's threads may crash during the interpreter's teardown; everything is closed by now.
+    # The library's threads may crash while the interpreter exits; everything is closed by now.
     sys.stdout.flush()
     sys.stderr.flush()
     os._exit(status)

@@ -1,4 +1,4 @@
-"""The data directory of the embedded ClickHouse, and the configuration of its listeners and limits."""
+"""The embedded ClickHouse's data directory, and the configuration of its listeners and limits."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from html import escape
 from pathlib import Path
 from uuid import uuid4
 
-# Disk space kept free, so that inserts and merges are rejected before they start, not halfway on a full disk.
+# Disk space kept free, so that inserts and merges are rejected up front rather than halfway on a full disk.
 KEEP_FREE = 128 << 20
 MALLOC = "thp:always,narenas:2,percpu_arena:disabled,oversize_threshold:0,dirty_decay_ms:10000,prof:false"  # jemalloc
 # Hosts allowed in Host and Origin: other sites' pages must not reach it, even through a DNS name for 127.0.0.1.
@@ -19,8 +19,8 @@ _REFUSED = "Requests must name a user of this ClickHouse and come from this mach
 
 @dataclass(frozen=True, slots=True)
 class Options:
-    """The options of the engine. `data` is an absolute path, and `memory` and `keep_free` are in bytes. A port of 0
-    means any free port.
+    """The engine's options. `data` is an absolute path, and `memory` and `keep_free` are in bytes. A port of 0 means
+    any free port.
     """
 
     data: Path
@@ -33,7 +33,7 @@ class Options:
 
     @property
     def folder(self) -> Path:
-        """The working directory, in which ClickHouse reads `./config.xml`. It also merges `config.d` and `users.d`."""
+        """The working directory, where ClickHouse reads `./config.xml`. It also merges `config.d` and `users.d`."""
         return self.data / "config"
 
     @property
@@ -42,12 +42,12 @@ class Options:
 
 
 def default_memory() -> int:
-    """Return the default memory limit in bytes. It is half of the machine's memory, but at most 4 GiB."""
+    """Return the default memory limit in bytes: half of the machine's memory, but at most 4 GiB."""
     return min(os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") // 2, 4 << 30)
 
 
 def prepare(options: Options) -> None:
-    """Create the files that ClickHouse needs in its store before it starts, if they are missing. Raises OSError."""
+    """Create missing files that ClickHouse needs in its store before it starts. Raises OSError."""
     default = options.store / "metadata" / "default.sql"  # the database `default`, in ClickHouse's format
     refused = options.store / "user_defined" / "function_file.sql"  # shadows ClickHouse's own function
     for folder in (options.folder, default.parent, refused.parent):
@@ -58,8 +58,8 @@ def prepare(options: Options) -> None:
 
 
 def _rules(users: Collection[str]) -> str:
-    """Return the rules for requests that ClickHouse accepts. A request must come from this machine and, if there are
-    users, name one of them.
+    """Return the rules for accepted requests: they must come from this machine and, if there are users, name one of
+    them.
     """
     here = f"<Host>regex:(?i){_HERE}</Host><Origin>regex:(?i)(https?://{_HERE})?</Origin>"
     query = "<handler><type>dynamic_query_handler</type><query_param_name>query</query_param_name></handler>"

@@ -34,7 +34,7 @@ _POLL_S, _DRAIN_S, _END_S = 0.05, 10.0, 20.0
 
 
 class Servers:
-    """The servers of this process for one data directory. Call `start`, wait, and then call `stop`."""
+    """This process's servers for one data directory. Call `start`, wait, and then call `stop`."""
 
     def __init__(self, library: Any, options: Options, password: str) -> None:
         """Prepare the servers. `library` is chdb-core's extension module, and `password` is the launcher user's
@@ -48,7 +48,7 @@ class Servers:
         self.ended = threading.Event()
 
     def start(self) -> None:
-        """Start both servers, and set `ports`, with the HTTP port first. Raises PartFailed."""
+        """Start both servers, and set `ports`, the HTTP port first. Raises PartFailed."""
         reading, writing = os.pipe()
         threading.Thread(target=self._serve, args=(writing,), name="clickhouse", daemon=True).start()
         with os.fdopen(reading) as pipe:
@@ -70,7 +70,7 @@ class Servers:
             self.ended.wait(_POLL_S)
         until = time.monotonic() + (_END_S if self._ask(_KILL) else 0)
         while not self.ended.wait(_POLL_S) and time.monotonic() < until:
-            # Otherwise the server waits for idle connections, then ends without cleaning up.
+            # Otherwise, the server would wait for idle connections, and then end without cleaning up.
             shut_down_connections(self.ports)
 
     def _serve(self, ports_fd: int) -> None:
@@ -83,7 +83,7 @@ class Servers:
         self.ended.set()
 
     def _ask(self, statement: str, account: dict[str, str] | None = None) -> list[str]:
-        """Run a statement, and return the words of its result. The list is empty once the servers have ended."""
+        """Run a statement, and return its result's words, or an empty list once the servers have ended."""
         headers = account or {"X-ClickHouse-User": LAUNCHER, "X-ClickHouse-Key": self._password}
         with (
             suppress(OSError, http.client.HTTPException),

@@ -1,6 +1,4 @@
-"""The users of the embedded ClickHouse. There is one per role, each with a password, or only `default` without a
-password.
-"""
+"""The embedded ClickHouse's users: one per role, each with a password, or only `default` without one."""
 
 from __future__ import annotations
 
@@ -18,7 +16,7 @@ from auditlane.store.roles import ROLES, grants
 
 LAUNCHER = "launcher"
 _PASSWORDS: TypeAdapter[dict[str, str]] = TypeAdapter(dict[Literal[ROLES], Annotated[str, MinLen(1)]])  # type: ignore[valid-type]
-# Permissions of `default` when there are no accounts: anything with tables, and nothing else.
+# Permissions of `default` without accounts: anything with tables, and nothing else.
 _GRANTS_WITHOUT_ACCOUNTS = (
     "SHOW, SELECT, INSERT, ALTER, CREATE DATABASE, CREATE TABLE, CREATE VIEW, CREATE TEMPORARY TABLE, CREATE FUNCTION,"
     " DROP, UNDROP TABLE, TRUNCATE, OPTIMIZE, CHECK, BACKUP, SYSTEM LISTEN, SYSTEM FLUSH, SYSTEM MERGES,"
@@ -34,7 +32,7 @@ _TABLE_GRANTS = [
     *(f"TABLE ENGINE ON {name}" for name in _ENGINES.split()),
     "READ, WRITE ON DISK",
 ]  # the last one is for backups
-# Settings that no user may change: most name a file, which an error message might reveal.
+# Settings that no user may change. Most of them name a file, which an error message might reveal.
 _FIXED = (
     "format_schema format_template_row format_template_resultset output_format_schema merge_tree_disk"
     " allow_python_table_function"
@@ -52,7 +50,7 @@ def read(file: Path) -> dict[str, str]:
 
 
 def text(passwords: Mapping[str, str] | None, launcher: str, options: Options) -> str:
-    """Return the content of `users.xml`. It contains the roles with these passwords, or `default` if there are none.
+    """Return the content of `users.xml`: the roles with these passwords, or `default` without any.
 
     `launcher` is the password of the user that stops the servers.
     """

@@ -101,7 +101,7 @@ def _run(data: Path, host: str, port: int, guard: RequestGuard) -> None:
 
 def _bind(host: str, port: int) -> socket.socket:
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
-    # With an explicit protocol: only then does asyncio disable Nagle's algorithm on its connections.
+    # With an explicit protocol, since only then does asyncio disable Nagle's algorithm on its connections.
     listening = socket.socket(family, socket.SOCK_STREAM, socket.IPPROTO_TCP)
     listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     try:

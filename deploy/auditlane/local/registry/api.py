@@ -1,4 +1,4 @@
-"""The REST resources. They map a request's path, query and body to the registry's rules, and results to JSON."""
+"""The REST resources, which map a request's path, query and body to the registry's rules, and results to JSON."""
 
 from __future__ import annotations
 
@@ -75,7 +75,7 @@ class _Resources:
     def register(self, call: Call) -> dict[str, Any]:
         new_subject_of(call)
         answer: dict[str, Any] = {"id": self._registry.register(schema_request(call))}
-        if call.lenient:  # sent by clients of releases with GUIDs; earlier ones expect the id alone
+        if call.lenient:  # sent by clients of releases with GUIDs; earlier ones expect only the id
             answer["guid"] = str(self._registry.schema(answer["id"]).guid)
         return answer
 

@@ -1,5 +1,5 @@
-"""Controls access to the registry. It rejects requests for other hosts or from other sites, and checks passwords if
-there are any.
+"""Controls access to the registry: rejects requests for other hosts or from other sites, and checks passwords, if
+any.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from auditlane.runtime.foreign_requests import is_foreign
 class RequestGuard:
     """Raises ApiError for a request that is not allowed. Call it with the request's headers.
 
-    `users` maps names to passwords. If it is empty, a password is not required. `on_loopback` is true if the registry
+    `users` maps names to passwords; without users, no password is required. `on_loopback` is true if the registry
     listens on the loopback interface.
     """
 
@@ -34,7 +34,7 @@ class RequestGuard:
             raise ApiError(401, "User and password are missing or wrong")
 
     def _has_password(self, given: list[str]) -> bool:
-        """Compare the password with that of every user, in constant time."""
+        """Compare the password with every user's, in constant time."""
         scheme, _, encoded = given[0].partition(" ") if len(given) == 1 else ("", "", "")
         if scheme.lower() != "basic":
             return False
@@ -46,7 +46,7 @@ class RequestGuard:
 
 
 def read_users(path: Path | None) -> dict[str, str]:
-    """Read a JSON file of passwords by user name. Returns {} if there is no file. Raises ConfigError."""
+    """Read a JSON file of passwords by user name. Returns {} without a file. Raises ConfigError."""
     if path is None:
         return {}
     try:

@@ -1,4 +1,4 @@
-"""The canonical text of a schema, as written by `Schema.toString()` of Avro for Java, and its normalized form.
+"""A schema's canonical text, as written by `Schema.toString()` of Avro for Java, and its normalized form.
 
 Schemas with the same canonical text are one schema with one id. Avro's own attributes come first, in Avro's order, and
 then the others in the given order.
@@ -26,7 +26,7 @@ _LOGICAL = {
 
 
 def render(schema: Node, known: frozenset[str] = frozenset()) -> str:
-    """Return the schema's text. Types whose full names are in `known` come from references and are represented by their
+    """Return the schema's text. Types whose full names are in `known` come from references, and are written as
     names.
     """
     return _json(_tree(schema, "", set(known)))
@@ -133,7 +133,7 @@ def _sorted_keys(value: Any) -> Any:
 
 
 def _typed(node: Node, value: Any) -> Any:
-    """Return a default in the representation of its type. The 0 of a double becomes 0.0, for example."""
+    """Return a default in its type's representation. A double's 0 becomes 0.0, for example."""
     if node.kind == "union":
         return _typed(node.branches[0], value) if node.branches else value
     if node.kind in ("float", "double") and isinstance(value, int) and not isinstance(value, bool):
@@ -159,7 +159,7 @@ def _json(value: Any) -> str:
 
 
 def _java_double(value: float) -> str:
-    """Format a number like Double.toString in Java. It is plain from 1e-3 up to 1e7, and otherwise has an exponent."""
+    """Format a number like Double.toString in Java: plain from 1e-3 up to 1e7, otherwise with an exponent."""
     if math.isnan(value) or math.isinf(value):
         return '"NaN"' if math.isnan(value) else '"Infinity"' if value > 0 else '"-Infinity"'
     if value == 0 or 1e-3 <= abs(value) < 1e7:

@@ -33,7 +33,7 @@ _Path = tuple[str, ...]
 
 @dataclass(frozen=True, slots=True)
 class Incompatibility:
-    """One reason why a reader cannot read a writer's data. Its place is a JSON pointer into the reader's schema."""
+    """One reason why a reader cannot read a writer's data, located by a JSON pointer into the reader's schema."""
 
     kind: Kind
     message: str
@@ -72,7 +72,7 @@ class Previous:
 
 
 def check(level: str, new: Node, previous: Sequence[Previous]) -> list[str]:
-    """Return the reasons why `new` is incompatible with `previous`, or an empty list if it is compatible.
+    """Return why `new` is incompatible with `previous`, or an empty list if it is compatible.
 
     `level` is one of LEVELS, and `previous` is in ascending order. Levels that are not transitive compare only with the
     last version. The first incompatible version is reported.
@@ -92,7 +92,7 @@ def check(level: str, new: Node, previous: Sequence[Previous]) -> list[str]:
 
 
 def incompatibilities(reader: Node, writer: Node) -> list[Incompatibility]:
-    """Return the reasons why `reader` cannot read everything that `writer` can write."""
+    """Return why `reader` cannot read everything that `writer` can write."""
     return _Checker().compare(reader, writer, ())
 
 

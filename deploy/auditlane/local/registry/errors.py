@@ -4,7 +4,7 @@ from __future__ import annotations
 
 
 class ApiError(Exception):
-    """An error response. `code` is Confluent's error code, of which the first three digits are the HTTP status."""
+    """An error response. `code` is Confluent's error code, whose first three digits are the HTTP status."""
 
     def __init__(self, code: int, message: str) -> None:
         super().__init__(message)

@@ -1,5 +1,5 @@
-"""The registry's HTTP server, a plain ASGI app. It routes requests by decoded path segments, negotiates content types,
-and bounds bodies.
+"""The registry's HTTP server, a plain ASGI app. It routes by decoded path segments, negotiates content types, and
+limits bodies.
 """
 
 from __future__ import annotations
@@ -18,7 +18,8 @@ from auditlane.runtime.accept_header import by_preference
 CONTENT_TYPES = ("application/vnd.schemaregistry.v1+json", "application/vnd.schemaregistry+json", "application/json")
 _REQUEST_TYPES = frozenset({*CONTENT_TYPES, "application/octet-stream", ""})
 MAX_BODY_BYTES = 4 << 20
-_DRAIN_BYTES = 64 << 20  # read and discarded, so that the client receives the error instead of a connection reset
+# maximum number of bytes read and discarded, so that the client receives the error instead of a connection reset
+_DRAIN_BYTES = 64 << 20
 _Item = TypeVar("_Item")
 
 _log = logging.getLogger(__name__)
@@ -35,7 +36,7 @@ class Call:
     values: tuple[str, ...] = ()
     query: dict[str, str] = field(default_factory=dict)
     body: Any = None
-    lenient: bool = False  # the client requests that unknown fields are ignored
+    lenient: bool = False  # whether the client asks to ignore unknown fields
 
     def flag(self, name: str) -> bool:
         return self.query.get(name, "").lower() == "true"
@@ -118,7 +119,7 @@ class App:
         return handler(Call(values, query, body, lenient))
 
     def _match(self, raw_path: bytes) -> tuple[dict[str, Handler], tuple[str, ...]]:
-        # Split before decoding: a subject may hold an encoded slash.
+        # Split before decoding, since a subject may contain an encoded slash.
         path = [unquote(part) for part in raw_path.partition(b"?")[0].decode("latin-1").split("/")[1:]]
         if len(path) > 1 and path[-1] == "":
             path.pop()

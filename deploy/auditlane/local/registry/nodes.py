@@ -1,4 +1,4 @@
-"""An Avro schema as a graph. There is one node per type, and all uses of a name share its node."""
+"""An Avro schema as a graph, with one node per type. All uses of a name share its node."""
 
 from __future__ import annotations
 
@@ -21,8 +21,8 @@ class Name:
         return f"{self.space}.{self.simple}" if self.space else self.simple
 
     def seen_from(self, space: str) -> str:
-        """Return the name as written inside `space`. It is written in full if its namespace differs, or if it is that
-        of a built-in type.
+        """Return the name as written inside `space`: in full if its namespace differs, or if it is also a built-in
+        type's.
         """
         inside = self.space == space and self.simple not in PRIMITIVES | NAMED | {"array", "map", "union"}
         return self.simple if inside else self.full
@@ -53,7 +53,7 @@ class Node:
     symbols: tuple[str, ...] = ()
     enum_default: str | None = None
     size: int = 0
-    element: Node | None = None  # element type of an array or a map
+    element: Node | None = None  # element type of an array or map
     branches: tuple[Node, ...] = ()
     props: dict[str, Any] = field(default_factory=dict)
 

@@ -1,4 +1,4 @@
-"""Reads the parameters of a request, such as subject, version, id and schema, from its path, query and body. Raises
+"""Reads a request's parameters, such as subject, version, id and schema, from its path, query and body. Raises
 ApiError.
 """
 
@@ -24,7 +24,7 @@ _MAX_INT = 2**31 - 1
 
 
 def subject_of(call: Call) -> str:
-    """Return the path's subject. The prefix `:.:` names the default context, which is the only supported context."""
+    """Return the path's subject. The prefix `:.:` names the default context, the only supported one."""
     subject = call.values[0].removeprefix(":.:") if call.values else GLOBAL
     if subject.startswith(":."):
         raise ApiError(42208, f"The specified subject '{subject}' is not a valid subject: contexts are not supported.")
@@ -44,7 +44,7 @@ def prefix_of(call: Call) -> str:
 
 
 def version_number(version: str) -> int:
-    """Parse the path's version. It is a number from 1, or "latest" or -1 for LATEST."""
+    """Parse the path's version: a number from 1, or "latest" or -1 for LATEST."""
     text = version.strip().lower()
     if text == "latest":
         return LATEST
@@ -74,7 +74,7 @@ def body_of(call: Call, known: set[str] | frozenset[str]) -> dict[str, Any]:
 
 
 def reject_unsupported(call: Call, fields: frozenset[str]) -> None:
-    """Raise ApiError for fields that this registry does not store. Clients would not notice if it ignored them."""
+    """Raise ApiError for fields that this registry does not store. If it ignored them, clients would not notice."""
     given = next((key for key in sorted(fields) if isinstance(call.body, dict) and call.body.get(key)), None)
     if given is not None:
         raise ApiError(422, f"This registry does not support {given}")

@@ -1,4 +1,4 @@
-"""The settings of a subject (compatibility level, normalization, mode). They default to the global settings."""
+"""A subject's settings (compatibility level, normalization, mode), which default to the global settings."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ MODES = ("READWRITE", "READONLY", "READONLY_OVERRIDE", "IMPORT")
 
 
 class Policy:
-    """Reads and changes settings. GLOBAL is the subject under which the defaults are kept."""
+    """Reads and changes settings. GLOBAL is the subject that stores the defaults."""
 
     def __init__(self, store: Store) -> None:
         self._store = store
@@ -74,7 +74,7 @@ class Policy:
             return old.mode or "READWRITE"
 
     def _clear_for_import(self, subject: str) -> None:
-        """Drop deleted versions. Raises ApiError if the subject has other versions, since imports require an empty
+        """Drop deleted versions. Raises ApiError if the subject has other versions, since an import requires an empty
         subject.
         """
         versions = self._store.all_versions() if subject == GLOBAL else self._store.versions(subject)

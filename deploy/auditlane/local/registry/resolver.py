@@ -1,4 +1,4 @@
-"""Turns a client's schema into its stored form. References are resolved, and the schema is parsed and, on request,
+"""Turns a client's schema into its stored form: references are resolved, and the schema is parsed and, on request,
 normalized.
 """
 
@@ -31,7 +31,7 @@ class Request:
 
 @dataclass(frozen=True, slots=True)
 class ParsedSchema:
-    """The stored form of a schema, and its graph."""
+    """A schema's stored form and its graph."""
 
     text: str
     references: tuple[Reference, ...]
@@ -46,8 +46,8 @@ class Resolver:
         self._policy = policy
 
     def canonical(self, request: Request, *, new: bool) -> ParsedSchema:
-        """Return the stored form of a schema. A `new` schema must not refer to deleted schemas and, if it is
-        normalized, must have valid defaults. Raises ApiError 42201.
+        """Return a schema's stored form. A `new` schema must not refer to deleted schemas and, if normalized, must have
+        valid defaults. Raises ApiError 42201.
         """
         references = request.references
         normalize = request.normalize or self._policy.normalizes_in_scope(request.subject)
@@ -73,9 +73,7 @@ class Resolver:
         return _parsed(stored.text, tuple(self._resolve(stored.references)))
 
     def _resolve(self, references: Sequence[Reference], *, live: bool = False) -> list[str]:
-        """Return the text of each referenced schema once. Each comes after the schemas to which it refers. Raises
-        SchemaParseError.
-        """
+        """Return each referenced schema's text once, after the schemas to which it refers. Raises SchemaParseError."""
         texts: dict[str, None] = {}
         for reference in references:
             target = self._store.version(reference.subject, reference.version)

@@ -26,7 +26,7 @@ class SchemaParseError(ValueError):
 def parse(text: str, referenced: Iterable[str] = ()) -> tuple[Node, frozenset[str]]:
     """Parse `text`. Returns the schema, and the full names that `referenced` defines. Raises SchemaParseError.
 
-    `referenced` contains texts, each of which comes after the texts to which it refers.
+    `referenced` contains texts, each after those to which it refers.
     """
     parser = _Parser()
     try:

@@ -1,4 +1,4 @@
-"""The registry's rules about ids and versions of schemas, lookup, deletion and compatibility."""
+"""The registry's rules on schemas' ids and versions, lookup, deletion and compatibility."""
 
 from __future__ import annotations
 
@@ -28,10 +28,10 @@ class Registry:
     # Schemas and versions
 
     def register(self, request: Request) -> int:
-        """Register the schema under the subject unless it is registered already, and return its id."""
+        """Register the schema under the subject, unless registered already, and return its id."""
         with self._store.transaction():
             live = self._live(request.subject)
-            if not request.text.strip():  # like Confluent's registry: returns the subject's latest
+            if not request.text.strip():  # like Confluent's registry, returns the subject's latest
                 _check_registration_mode(request, self.policy.mode_in_scope(request.subject))
                 if not live:
                     raise errors.invalid_schema("Empty schema")
@@ -110,7 +110,7 @@ class Registry:
         return stored
 
     def schemas_of(self, guid: str) -> list[StoredSchema]:
-        """Return the schemas with this GUID, in order of id. There is at least one."""
+        """Return the schemas with this GUID, at least one, in order of id."""
         try:
             found = self._store.with_guid(UUID(guid))
         except ValueError:
@@ -207,7 +207,7 @@ class Registry:
     # Compatibility
 
     def compatible(self, request: Request, version: int | None) -> list[str]:
-        """Return the reasons why the schema is incompatible with a version, or an empty list if it is compatible.
+        """Return why the schema is incompatible with a version, or an empty list if it is compatible.
 
         If `version` is None, it is compared with the versions that the subject's level requires.
         """

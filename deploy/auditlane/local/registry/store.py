@@ -1,6 +1,4 @@
-"""The registry's tables in SQLite, which contain schemas by id, versions by subject, and settings. Commits are durable
-on return.
-"""
+"""The registry's SQLite tables: schemas by id, versions by subject, and settings. Commits are durable on return."""
 
 from __future__ import annotations
 
@@ -14,7 +12,7 @@ from pathlib import Path
 from typing import Any
 from uuid import UUID
 
-# AUTOINCREMENT: an id is never reused, not even after its schema was permanently deleted.
+# AUTOINCREMENT, so that an id is never reused, even after its schema was permanently deleted.
 _TABLES = """
 CREATE TABLE IF NOT EXISTS schemas (
   id INTEGER PRIMARY KEY AUTOINCREMENT, fingerprint BLOB NOT NULL, text TEXT NOT NULL, refs TEXT NOT NULL
@@ -33,15 +31,13 @@ CREATE TABLE IF NOT EXISTS settings (
   subject TEXT PRIMARY KEY, level TEXT, normalize INTEGER, mode TEXT
 );
 """
-GLOBAL = ""  # the subject of the default settings
+GLOBAL = ""  # the subject that stores the default settings
 LAYOUT = 1
 
 
 @dataclass(frozen=True, slots=True)
 class Reference:
-    """A reference to another schema. It has a name, and the subject and version under which the schema is
-    registered.
-    """
+    """A reference to another schema: a name, and the subject and version under which the schema is registered."""
 
     name: str
     subject: str
@@ -61,8 +57,8 @@ class StoredSchema:
 
     @property
     def guid(self) -> UUID:
-        """The GUID of the schema. It is derived from the text and the references, so it is the same in every registry
-        of this kind.
+        """The schema's GUID, derived from the text and the references, so that it is the same in every such
+        registry.
         """
         return UUID(bytes=_fingerprint(self.text, self.references)[:16])
 
@@ -79,7 +75,7 @@ class Version:
 
 @dataclass(frozen=True, slots=True)
 class Settings:
-    """The settings of a subject, or the global settings. None means that a setting is not set."""
+    """A subject's settings, or the global ones. None means not set."""
 
     level: str | None = None
     normalize: bool | None = None
@@ -121,14 +117,14 @@ class Store:
         return _stored(*row) if row else None
 
     def find(self, text: str, references: tuple[Reference, ...]) -> list[StoredSchema]:
-        """Return the schemas with exactly this text. There is more than one only if an import set their ids."""
+        """Return the schemas with exactly this text. There are several only if an import set their ids."""
         rows = self._db.execute(
             "SELECT id, text, refs FROM schemas WHERE fingerprint = ? ORDER BY id", (_fingerprint(text, references),)
         )
         return [_stored(*row) for row in rows]
 
     def with_guid(self, guid: UUID) -> list[StoredSchema]:
-        """Return the schemas with this GUID, in order of id. There is more than one only if an import set their ids."""
+        """Return the schemas with this GUID, in order of id. There are several only if an import set their ids."""
         rows = self._db.execute(
             "SELECT id, text, refs FROM schemas WHERE fingerprint BETWEEN ? AND ? ORDER BY id",
             (guid.bytes + bytes(16), guid.bytes + b"\xff" * 16),
@@ -153,8 +149,8 @@ class Store:
         return int(row[0] or 0)
 
     def subjects(self, prefix: str, *, live: bool = True, deleted: bool = False) -> list[str]:
-        """Return subjects in order of name. `live` subjects have a version that is not deleted, and `deleted` subjects
-        have none.
+        """Return subjects in order of name. `live` subjects have a version that is not deleted; `deleted` subjects have
+        none.
         """
         rows = self._db.execute(
             "SELECT subject, min(deleted) FROM versions WHERE substr(subject, 1, length(:prefix)) = :prefix "
@@ -168,11 +164,11 @@ class Store:
         return self._db.execute(query, (subject, deleted)).fetchone() is not None
 
     def versions(self, subject: str) -> list[Version]:
-        """Return the subject's versions, ascending, including deleted ones."""
+        """Return the subject's versions in ascending order, including deleted ones."""
         return self._versions("WHERE v.subject = ?", subject)
 
     def version(self, subject: str, version: int) -> Version | None:
-        """Return one version, which may be deleted. Returns None if it does not exist."""
+        """Return one version, possibly a deleted one, or None if it does not exist."""
         found = self._versions("WHERE v.subject = ?1 AND v.version = ?2", subject, version)
         return found[0] if found else None
 
@@ -199,7 +195,7 @@ class Store:
         self._db.execute("UPDATE versions SET deleted = 1 WHERE subject = ? AND version = ?", (subject, version))
 
     def drop_version(self, subject: str, version: int) -> None:
-        """Delete a version permanently, and its schema if no other version contains it."""
+        """Delete a version permanently, and its schema unless another version contains it."""
         gone = self._db.execute(
             "DELETE FROM versions WHERE subject = ? AND version = ? RETURNING schema_id", (subject, version)
         ).fetchall()

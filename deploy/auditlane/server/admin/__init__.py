@@ -1,1 +1,1 @@
-"""Administration over HTTP. It covers tenants, lag, dead letters, and the health of every component."""
+"""Administration over HTTP: tenants, lag, dead letters, and the health of every component."""

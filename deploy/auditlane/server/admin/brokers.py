@@ -1,4 +1,4 @@
-"""Reads lag, the event rate and dead letters from Kafka. It is not thread-safe: only one call may run at a time."""
+"""Reads lag, the event rate and dead letters from Kafka. Not thread-safe: only one call may run at a time."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from auditlane.runtime.errors import KafkaUnavailable
 from auditlane.runtime.settings import Settings
 from auditlane.server.admin.models import DeadLetters, Rate
 
-ASK_S: Final = 3.0  # timeout of each request that the lag requires
+ASK_S: Final = 3.0  # timeout of each request for the lag
 RATE_S: Final = 60.0  # period over which the rate is measured
 READ_S: Final = 5.0  # time spent reading the dead-letter topic per call; the next call continues there
 
@@ -28,7 +28,7 @@ def require_kafka(settings: Settings) -> None:
 
 
 class Workers:
-    """Reads the consumer group's lag. It keeps its connections between calls."""
+    """Reads the consumer group's lag, keeping its connections between calls."""
 
     def __init__(self, settings: Settings) -> None:
         self._settings = settings
@@ -49,7 +49,7 @@ class Workers:
 
 
 class Arrivals:
-    """Measures the event rate. It keeps its connections between calls."""
+    """Measures the event rate, keeping its connections between calls."""
 
     def __init__(self, settings: Settings) -> None:
         self._settings = settings
@@ -75,8 +75,8 @@ class Letters:
         self._followed = FollowedLetters(settings)
 
     def read(self, selection: Selection, newest: int) -> DeadLetters:
-        """Continue reading for READ_S seconds, and then return the dead letters that were read so far. Raises
-        KafkaUnavailable or NotFound.
+        """Continue reading for READ_S seconds, and return the dead letters read so far. Raises KafkaUnavailable or
+        NotFound.
         """
         require_kafka(self._settings)
         progress = self._followed.follow(READ_S)
@@ -92,8 +92,7 @@ class Letters:
         )
 
     def open(self) -> OpenLetters | None:
-        """Continue reading for READ_S seconds, and count the open letters. Returns None until all of them have been
-        read once.
+        """Continue reading for READ_S seconds, and count the open letters. Returns None until all have been read once.
 
         Raises KafkaUnavailable or NotFound.
         """

@@ -16,7 +16,7 @@ FRESH_S: Final = 60.0
 SECONDS: Final = 5
 _ROWS: Final = 100_000_000
 _MEMORY: Final = 512 << 20
-# Keys arrive in the order of the table, so that the aggregation needs no memory for them.
+# Keys arrive in the table's order, so aggregating them takes no memory.
 _SQL: Final = """
 SELECT count(), uniqExact(tenant_id)
 FROM (

@@ -1,4 +1,4 @@
-"""Messages about components. They are in English in API responses, and in the reader's language on pages."""
+"""Messages about components, in English in API responses and in the reader's language on pages."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from auditlane.server.pages.i18n import LANGUAGES, Catalogue, catalogues
 
 @dataclass(frozen=True, slots=True)
 class Phrase:
-    """A message with values. `other` is its plural form, which is selected by `count`. Numbers are formatted for the
+    """A message with values. `count` selects between it and `other`, its plural. Numbers are formatted for the
     language.
     """
 
@@ -34,7 +34,7 @@ class Phrase:
 
 
 class LocalizedText(str):
-    """English text that also keeps its phrases, so that it can be translated later."""
+    """English text that keeps its phrases, so that it can be translated later."""
 
     phrases: tuple[Phrase, ...]
 

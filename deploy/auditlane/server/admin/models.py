@@ -38,7 +38,7 @@ class Rate(BaseModel):
 
 
 class OpenCircuit(BaseModel):
-    """The reason why the circuit breaker halted a partition."""
+    """Why the circuit breaker halted a partition."""
 
     code: str = Field(description="The most frequent reject code of the messages that it stopped at.")
     rejected: int = Field(description="The number of these messages that are rejected.")
@@ -77,8 +77,8 @@ class Lag(BaseModel):
 
 
 class OperationsHistory(BaseModel):
-    """The installation's operation over time, in columns of equal length. A step that was not observed is absent. Null
-    stands for a value that was not measured.
+    """The installation's operation over time, in columns of equal length. Steps that were not observed are omitted.
+    Values that were not measured are null.
     """
 
     step_s: int = Field(description="Length of a step, in seconds.")
@@ -102,7 +102,7 @@ class OperationsHistory(BaseModel):
 
 
 class OperationalEvent(BaseModel):
-    """An event about the operation of the installation. `tenant` is the tenant concerned, if there is one."""
+    """An event about the installation's operation. `tenant` is the tenant concerned, if any."""
 
     at: str = Field(examples=["2026-01-31T13:45:00.123456Z"])
     action: str = Field(examples=["lag.detected"])
@@ -117,7 +117,7 @@ class OperationalEvent(BaseModel):
 
 
 class Timeline(BaseModel):
-    """The newest events about the operation of the installation, newest first."""
+    """The newest events about the installation's operation, newest first."""
 
     data: list[OperationalEvent]
 
@@ -187,7 +187,9 @@ class PartHealth(BaseModel):
 
 
 class ContractRefusals(BaseModel):
-    """Events of one tenant that its contract rejected over HTTP in the past hour, in the process that responds."""
+    """How many of one tenant's events its contract rejected over HTTP in the past hour, in the process that
+    responds.
+    """
 
     tenant: str
     refused: int
@@ -196,7 +198,7 @@ class ContractRefusals(BaseModel):
 
 
 class RecentConflicts(BaseModel):
-    """Event ids that several events with the same time and different content share. `auditlane verify` lists them."""
+    """Ids of events with the same time but different content. `auditlane verify` lists them."""
 
     hours: int = Field(description="The number of past hours whose events are counted.")
     ids: int = Field(description="Event ids in conflict.")
@@ -204,8 +206,8 @@ class RecentConflicts(BaseModel):
 
 
 class Health(BaseModel):
-    """The state of every component. `refusals` lists the tenants with the most rejected events. Tenants with a recent
-    contract change come first. `conflicts` does not affect `healthy`.
+    """The state of every component. `refusals` lists the tenants with the most rejected events, those with a recent
+    contract change first. `conflicts` does not affect `healthy`.
     """
 
     healthy: bool

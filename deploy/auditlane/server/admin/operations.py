@@ -1,4 +1,4 @@
-"""The operators' queries for the JSON routes and the console. Each query has a timeout."""
+"""The operators' queries, for the JSON routes and the console. Each query has a timeout."""
 
 from __future__ import annotations
 
@@ -42,18 +42,18 @@ from auditlane.server.probes import Probe
 from auditlane.store import migrate
 from auditlane.trail.sink import ServiceAuditSink
 
-LAG_TIMEOUT_S: Final = 20.0  # covers several consecutive requests to brokers
+LAG_TIMEOUT_S: Final = 20.0  # for several consecutive requests to brokers
 PART_TIMEOUT_S: Final = 8.0
 FRESH_S: Final = 2.0
 VERSION_FRESH_S: Final = 60.0
 CHARTED: Final = (timedelta(days=1), timedelta(days=7))
-CHART_POINTS: Final = 336  # steps of five minutes in a day, of half an hour in a week
-CHART_FRESH_S: Final = 15.0  # the observer checks at this interval
+CHART_POINTS: Final = 336  # steps of five minutes in a day, or half an hour in a week
+CHART_FRESH_S: Final = 15.0  # the interval at which the observer checks
 NEWEST_EVENTS: Final = 12
 
 
 def rfc3339(at: datetime, precision: str) -> str:
-    """Return a time in UTC as RFC 3339 text with `Z`."""
+    """Format a time in UTC as RFC 3339 with `Z`."""
     return at.astimezone(UTC).isoformat(timespec=precision).replace("+00:00", "Z")
 
 
@@ -67,7 +67,7 @@ def _refusals(count: RefusalCount) -> models.ContractRefusals:
 class Operations:
     """The operators' queries. All methods are async.
 
-    Each method raises the errors of its component, and Unavailable on timeout.
+    Each method raises its component's errors, and Unavailable on timeout.
     """
 
     def __init__(
@@ -134,13 +134,13 @@ class Operations:
         return await self._tenants.run(lambda: read(self._store, database))
 
     async def history(self, period: timedelta) -> OperationsHistory:
-        """Return the measurements of the past period."""
+        """Return the measurements for the past period."""
         found = await self._observed.run(lambda: self._measurements(period, history.MOST_POINTS))
         at = [rfc3339(one, "seconds") for one in found.at]
         return OperationsHistory.model_validate({"step_s": found.step_s, "at": at, **found.values})
 
     async def charted(self, period: timedelta) -> Columns:
-        """Return the measurements of one of the periods in CHARTED, in at most CHART_POINTS steps.
+        """Return the measurements for one of the periods in CHARTED, in at most CHART_POINTS steps.
 
         The result is at most CHART_FRESH_S seconds old.
         """
@@ -164,11 +164,11 @@ class Operations:
         return Lag.model_validate(document(self._settings.consumer_group, await self._lag.get()))
 
     async def group_lag(self) -> list[PartitionLag]:
-        """Return the lag of every partition for the metrics. The reading may be older than that of `lag`."""
+        """Return every partition's lag for the metrics. The reading may be older than that of `lag`."""
         return await self._lag.get(group_metrics.FRESH_S)
 
     async def open_letters(self) -> OpenLetters | None:
-        """Count the open dead letters. Returns None until all of them have been read once."""
+        """Count the open dead letters. Returns None until all have been read once."""
         return await self._open.get()
 
     async def store_version(self) -> int:
@@ -184,7 +184,7 @@ class Operations:
         return await self._dead.run(lambda: self._letters.read(selection, newest))
 
     async def health(self) -> Health:
-        """Return the state of every component. A component that times out is `away`."""
+        """Return every component's state. A component that times out is `away`."""
         found: dict[str, PartHealth] = {}
 
         async def check(name: str, part: Callable[[], Awaitable[PartHealth]]) -> None:
@@ -196,7 +196,7 @@ class Operations:
         conflicting: list[RecentConflicts] = []
 
         async def count() -> None:
-            with contextlib.suppress(AuditlaneError):  # an unavailable store is reported by the component `clickhouse`
+            with contextlib.suppress(AuditlaneError):  # the component `clickhouse` reports an unavailable store
                 conflicting.append(await self._conflicts.get())
 
         async with anyio.create_task_group() as group:

@@ -112,7 +112,7 @@ def files(authenticator: Authenticator) -> list[PartHealth]:
 
 
 def issuer(oidc: Oidc | None) -> PartHealth:
-    """Return the state of the external token issuer, according to the last request for its keys."""
+    """Return the external token issuer's state, according to the last request for its keys."""
     if oidc is None:
         return PartHealth(name="issuer", state="off")
     problem = oidc.keys.problem
@@ -132,7 +132,7 @@ def trail(sink: ServiceAuditSink) -> PartHealth:
 
 
 def canary(sends: Canary | None) -> PartHealth:
-    """Return the state of the canary in this process. It is off if it is switched off or runs in another process."""
+    """Return the state of this process's canary, which is off if disabled or run by another process."""
     status = sends.status if sends else None
     if sends is None or status is None:
         return PartHealth(name="canary", state="off")

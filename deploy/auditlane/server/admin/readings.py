@@ -1,4 +1,4 @@
-"""Readings for `/metrics` that take a while. They cover the consumer group, the dead letters and the store's version.
+"""Slow readings for `/metrics`: the consumer group, the dead letters and the store's version.
 
 A scrape starts them in the background and waits briefly, so that it shows the last values if a component does not
 respond.
@@ -21,7 +21,7 @@ WAIT_S: Final = 2.0
 
 
 class Readings:
-    """The readings of one process. Use it on the event loop. `metrics` exposes the consumer group's readings."""
+    """One process's readings. Use it on the event loop. `metrics` exposes the consumer group's readings."""
 
     def __init__(self, operations: Operations, store_version: Gauge, *, topic: str, kafka: bool, store: bool) -> None:
         """Select the sources that this process reads: `kafka`, `store`, both or neither."""
@@ -38,8 +38,8 @@ class Readings:
         self._failed: set[str] = set()
 
     async def refresh(self) -> None:
-        """Start the readings that are due. Wait for them for at most WAIT_S seconds, but not for readings that failed
-        last time.
+        """Start the readings that are due. Waits at most WAIT_S seconds for them, but not for readings that failed last
+        time.
         """
         for name, read in self._reads.items():
             if name not in self._running:

@@ -1,4 +1,4 @@
-"""The administration routes. They require `audits:admin` and an environment-wide credential."""
+"""The administration routes, which require `audits:admin` and an environment-wide credential."""
 
 from __future__ import annotations
 
@@ -28,14 +28,12 @@ async def tenants(
     prefix: Annotated[str, Query(max_length=100, description="Only tenants whose id starts with this.")] = "",
     limit: Annotated[int, Query(ge=1, le=tenants_.MAX_LIMIT, description="Tenants per page.")] = tenants_.DEFAULT_LIMIT,
 ) -> Tenants:
-    """Returns tenants sorted by name, including those that have settings but no events."""
+    """Returns tenants sorted by name, including those with settings but without events."""
     return await services.operations.tenants(after=after, prefix=prefix, limit=limit)
 
 
 async def lag(services: AppServices) -> Lag:
-    """Returns the lag by partition, which is cached for a few seconds. The response is 404 until the group has consumed
-    once.
-    """
+    """Returns the lag by partition, cached for a few seconds. The response is 404 until the group has consumed once."""
     return await services.operations.lag()
 
 
@@ -67,8 +65,8 @@ async def history(
 ) -> OperationsHistory:
     """Returns rates, lag, freshness, latencies and disk usage over time, in at most 1,440 steps.
 
-    The observing process stores one row a minute, and rows are kept for a week. Over a longer step, rates and the
-    median are averaged, dead letters are summed, and the highest of all other values is used.
+    The observing process stores one row a minute, and rows are kept for a week. Over longer steps, rates and the median
+    are averaged, dead letters are summed, and the maximum of all other values is used.
     """
     return await services.operations.history(timedelta(hours=hours))
 

@@ -37,7 +37,7 @@ GROUP BY tenant ORDER BY tenant LIMIT {{limit:UInt32}}
 def read(
     connect: Callable[[], Client], database: str, *, after: str, prefix: str, limit: int, seconds: float
 ) -> Tenants:
-    """Return up to `limit` tenants after the name `after` that start with `prefix`.
+    """Return up to `limit` tenants that start with `prefix`, from after the name `after` on.
 
     Raises StoreUnavailable or StoreRefused, or QueryTooLarge after `seconds`.
     """

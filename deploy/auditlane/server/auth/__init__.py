@@ -1,5 +1,5 @@
-"""Authentication and authorization by credentials, tokens, sessions and links, and the permissions of each route.
+"""Authentication and authorization by credentials, tokens, sessions and links, and each route's permissions.
 
-`authentication` reads the credential of a request, `tokens` contains the routes that mint tokens, and
-`route_permissions` is the table of required permissions.
+`authentication` reads a request's credential, `tokens` contains the routes that mint tokens, and `route_permissions` is
+the table of required permissions.
 """

@@ -1,6 +1,6 @@
-"""Authenticates requests. It reads their credentials, and provides the dependencies with which routes require a scope.
+"""Authenticates requests: reads their credentials, and provides the dependencies with which routes require a scope.
 
-`RouteChecks` finds the dependencies of a route without running it, because FastAPI reads the body before it calls them.
+`RouteChecks` finds a route's dependencies without running it, because FastAPI reads the body before it calls them.
 """
 
 from __future__ import annotations
@@ -47,13 +47,13 @@ def requires_credential(dependency: Dependency) -> Dependency:
 
 
 def before_body(request: Request) -> bool:
-    """Return whether a dependency is called before the body is read. Slow checks, such as queries, can wait."""
+    """Return whether a dependency is called before the body is read. If so, slow checks such as queries can wait."""
     return bool(getattr(request.state, "before_body", False))
 
 
 @dataclass(frozen=True, slots=True)
 class CheckedRoute:
-    """A route, and the checks that run before its body is read. A route without checks is public."""
+    """A route, and the checks made before its body is read. A route without checks is public."""
 
     route: APIRoute
     checks: tuple[Check, ...]
@@ -69,16 +69,16 @@ class CheckedRoute:
 
 
 class RouteChecks:
-    """Finds the route and checks of a request. Routes may be added while the app runs."""
+    """Finds a request's route and checks. Routes may be added while the app runs."""
 
     def __init__(self, app: FastAPI) -> None:
         self._app = app
         self._routes = 0
-        self._plain: dict[tuple[str, str], CheckedRoute] = {}  # keyed by method and path; paths without parameters
+        self._plain: dict[tuple[str, str], CheckedRoute] = {}  # by method and path, for paths without parameters
         self._others: list[CheckedRoute] = []
 
     def find(self, scope: Scope) -> CheckedRoute | None:
-        """Return the route that will handle this request, or None if there is none."""
+        """Return the route that will handle this request, or None."""
         if len(self._app.routes) != self._routes:
             self._learn()
         found = self._plain.get((scope["method"], scope["path"]))
@@ -111,7 +111,7 @@ def _checks(dependant: Dependant) -> Iterator[Check]:
 
 
 ACCESS_TOKEN_HEADER: Final = "x-access-token"  # noqa: S105 - a header's name
-ISSUER_THREADS: Final = 8  # threads that may fetch the issuer's keys; tokens with a cached key need none
+ISSUER_THREADS: Final = 8  # number of threads that may fetch the issuer's keys; tokens with a cached key need none
 MAX_WAITING: Final = 32  # maximum number of requests that wait for one of these threads
 _ACTOR_TYPES: Final = {"client": "api_key", "viewer": "user", "operator": "user"}
 _VIEWS: Final = frozenset({Permission.read, Permission.export})
@@ -221,10 +221,9 @@ class Authenticator:
         """Return a FastAPI dependency that returns the request's TenantScope, and raises the errors of
         `Principal.scope`.
 
-        The caller needs one of the permissions. A route that also needs another permission checks the scope itself.
-        `named_in` reads the tenant that a request names, and is `named_tenant` by default. `header` is the header's
-        name in errors. Unless `even_off`, reads and exports raise LogsDisabled while the tenant's audit logs are
-        disabled.
+        The caller needs one of the permissions. A route that needs further permissions checks the scope itself.
+        `named_in` reads the tenant that a request names, by default `named_tenant`. `header` is the header's name in
+        errors. Unless `even_off`, reads and exports raise LogsDisabled while the tenant's audit logs are disabled.
         """
 
         @requires_credential
@@ -251,7 +250,7 @@ class Authenticator:
     def environment(self, *any_of: Permission) -> Callable[..., Awaitable[Principal]]:
         """Return a FastAPI dependency for environment-wide routes.
 
-        It rejects tenants' credentials and requires one of the permissions.
+        The dependency rejects tenants' credentials and requires one of the permissions.
         """
 
         @requires_credential
@@ -288,7 +287,7 @@ class Authenticator:
 
     def client(self, permission: Permission | None = None) -> Callable[..., Awaitable[Principal]]:
         """Return a FastAPI dependency that returns the caller, authenticated by a token in a header. The route checks
-        permissions itself, except for `permission`, which is required here.
+        permissions itself, except for `permission`, which the dependency requires.
         """
 
         @requires_credential
@@ -348,7 +347,7 @@ def _from_our_pages(request: Request) -> bool:
 
 
 def tenant_in_path(request: Request) -> str:
-    """Return the tenant in the path. The header may repeat it.
+    """Return the tenant in the path, which the header may repeat.
 
     Raises InvalidInput if it is invalid or the header differs.
     """
@@ -361,7 +360,7 @@ def tenant_in_path(request: Request) -> str:
 
 
 def named_tenant(request: Request, header: str = TENANT_HEADER) -> str | None:
-    """Return the tenant in the header, or None if there is none. Raises InvalidInput if it is invalid or repeated."""
+    """Return the tenant in the header, or None. Raises InvalidInput if it is invalid or repeated."""
     named = request.headers.getlist(header)
     if len(named) > 1:
         raise InvalidInput(f"The header {header} is repeated.", field=header, fix="Send it once.")

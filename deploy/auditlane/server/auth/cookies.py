@@ -1,4 +1,4 @@
-"""The cookies of page sessions, with their names, paths and deletion.
+"""Page sessions' cookies: names, paths and deletion.
 
 Over HTTPS, the name starts with `__Host-`. Browsers accept such a cookie only from this host over HTTPS, so that
 neither another subdomain nor an attacker on the network can set it.
@@ -19,21 +19,19 @@ _PREFIX: Final = "__Host-"
 
 
 class Cookies:
-    """Reads, sets and deletes session cookies. `url` is the public URL of the service (AUDITLANE_SERVE_URL), or
-    empty.
-    """
+    """Reads, sets and deletes session cookies. `url` is the service's public URL (AUDITLANE_SERVE_URL), or empty."""
 
     def __init__(self, url: str = "") -> None:
         self._secure = url.startswith("https://")
 
     def of(self, request: Request, page: Page) -> str:
-        """Return the session token for this page, or an empty string."""
+        """Return this page's session token, or an empty string."""
         return request.cookies.get(self._name(request, page), "")
 
     def put(self, request: Request, answer: Response, page: Page, token: Token) -> None:
-        """Set the session cookie of this page.
+        """Set this page's session cookie.
 
-        In a frame of another site, browsers accept only a partitioned cookie with SameSite `None`, which requires
+        In a frame on another site, browsers accept only a partitioned cookie with SameSite `None`, which requires
         HTTPS. With `Strict`, the first page after a click in an email would be requested without the cookie.
         """
         secure = self._is_secure(request)
@@ -65,7 +63,7 @@ class Cookies:
         return f"{_PREFIX}{name}" if self._is_secure(request) else name
 
     def _path(self, request: Request, page: Page) -> str:
-        """Return the cookie's path. Over plain HTTP, the console's cookie is limited to the console. `__Host-` cookies
-        do not allow that.
+        """Return the cookie's path. Over plain HTTP, the console's cookie is limited to the console, which `__Host-`
+        cookies do not allow.
         """
         return Page.console.value if page is Page.console and not self._is_secure(request) else "/"

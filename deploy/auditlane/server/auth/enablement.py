@@ -1,6 +1,4 @@
-"""Checks whether a tenant's audit logs are enabled. This is checked for each request that reads them, and usually
-answered from a cache.
-"""
+"""Checks whether a tenant's audit logs are enabled, for each request that reads them, usually from a cache."""
 
 from __future__ import annotations
 
@@ -12,7 +10,7 @@ from auditlane.contract.tenants import OURS
 from auditlane.runtime.errors import LogsDisabled, StoreUnavailable
 from auditlane.server.bounded_call import BoundedCall
 
-THREADS: Final = 16  # threads; one refreshes the settings while the others serve from cache
+THREADS: Final = 16  # number of threads: one refreshes the settings while the others serve from the cache
 
 
 class TenantEnablement:
@@ -27,11 +25,11 @@ class TenantEnablement:
         self._reads = BoundedCall("ClickHouse", timeout_s=timeout_s, threads=THREADS, error=StoreUnavailable)
 
     async def is_enabled(self, tenant: str | None) -> bool:
-        """Return whether the tenant's logs are enabled. For None, return the default for all tenants.
+        """Return whether the tenant's logs are enabled, or the default for all tenants if it is None.
 
         Raises StoreUnavailable.
         """
-        if tenant == OURS:  # the log of operators is always enabled
+        if tenant == OURS:  # the operators' log is always enabled
             return True
         return await self._reads.run(partial(self._enabled, tenant or ""))
 

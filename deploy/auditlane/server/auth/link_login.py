@@ -1,5 +1,4 @@
-"""Signs users in to and out of the pages. A link's code is exchanged for an HttpOnly cookie, and leaving deletes the
-cookie.
+"""Signs users in to and out of the pages. A link's code is exchanged for an HttpOnly cookie; signing out deletes it.
 
 A GET of a link only shows a button, whose form is a POST. Mail scanners and chat previews follow links with GET and
 therefore do not use them up.
@@ -69,7 +68,7 @@ async def enter(
     services: AppServices,
     code: Annotated[str, Query(max_length=_CODE_LENGTH, include_in_schema=False)] = "",
 ) -> Response:
-    """Use the link. Sets the session cookie and redirects to an address without the code. A code works once."""
+    """Use the link: set the session cookie, and redirect to an address without the code. A code works once."""
     require_not_cross_site(request)  # another site could sign the visitor in as a different user
     code, now = await _code(request) or code, datetime.now(UTC)
     with services.sign_in_limits.charging_failures(request):
@@ -92,7 +91,7 @@ async def script() -> Response:
 
 
 async def leave(request: Request, services: AppServices) -> Response:
-    """Delete the session cookie. The token in it expires after its short lifetime."""
+    """Delete the session cookie. Its token expires after its short lifetime."""
     require_not_cross_site(request)  # another site could sign the visitor out
     words = catalogue_for(request)
     sign_in, text, form = sign_in_address(request, services.settings, path="/"), "", ""

@@ -1,6 +1,4 @@
-"""Opens links with a bounded number of threads, so that a link that is requested again and again cannot delay other
-links.
-"""
+"""Opens links with a bounded number of threads, so that repeated requests for one link cannot delay other links."""
 
 from __future__ import annotations
 
@@ -16,16 +14,14 @@ from auditlane.runtime.errors import Busy, Unauthenticated
 from auditlane.runtime.fair_share import FairQueue
 from auditlane.runtime.lru_cache import LruCache
 
-OPENERS: Final = 8  # threads that check in ClickHouse whether a link was used; queries have their own
+OPENERS: Final = 8  # number of threads that check in ClickHouse whether a link was used; queries have their own
 MAX_WAITING: Final = 32  # maximum number of requests that wait for one of these threads
-OF_TENANT: Final = 4  # threads that one tenant's links may occupy
-KNOWN: Final = 20_000  # used links that are remembered, so that ClickHouse is not queried about them again
+OF_TENANT: Final = 4  # maximum number of threads that one tenant's links may occupy
+KNOWN: Final = 20_000  # maximum number of used links remembered, so that ClickHouse is not queried about them again
 
 
 class LinkOpener:
-    """Exchanges the codes of links without blocking the event loop. Each process has one, which belongs to its event
-    loop.
-    """
+    """Exchanges links' codes without blocking the event loop. Each process has one, which belongs to its event loop."""
 
     def __init__(self, exchange: LinkExchange) -> None:
         self._exchange = exchange
@@ -35,7 +31,7 @@ class LinkOpener:
         self._used: LruCache[str, bool] = LruCache(KNOWN)
 
     def page_of(self, code: str, *, now: datetime) -> Page:
-        """Return the page that a link opens, without using it. Raises the errors of `LinkExchange.page_of`."""
+        """Return the page that a link opens, without using the link. Raises the errors of `LinkExchange.page_of`."""
         return self._exchange.page_of(code, now=now)
 
     async def open(self, code: str, *, now: datetime) -> Opened:

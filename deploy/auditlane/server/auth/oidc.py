@@ -1,4 +1,4 @@
-"""The external token issuer, as configured in the settings."""
+"""The external token issuer configured in the settings."""
 
 from __future__ import annotations
 

@@ -14,13 +14,13 @@ from auditlane.access.permissions import VIEWER, Permission
 
 
 class Whose(StrEnum):
-    """The kind of credentials that a route accepts. The value is used in the docs."""
+    """The kind of credentials that a route accepts. The docs use the value."""
 
     anybody = "anybody"
     key = "a key's id and secret"
     code = "a link's code"
     credential = "any credential"
-    tenant = "tenant"  # a credential for the request's tenant; with an environment-wide key, the request names it
+    tenant = "tenant"  # a credential for the request's tenant, which an environment-wide key names in the request
     page = "tenant's page"  # a page session for one tenant, regardless of the tenant in the request
     client = "client"  # a key's token, limited to the key's own permissions
     environment = "environment"  # a key that is not bound to a tenant
@@ -28,7 +28,7 @@ class Whose(StrEnum):
 
 
 class Cell(StrEnum):
-    """The access to a route that a credential with a single permission has."""
+    """What access a credential with a single permission has to a route."""
 
     no = ""
     own = "own"
@@ -39,8 +39,8 @@ class Cell(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Right:
-    """A route and the permissions that it requires. All of `needs` are required. `what` distinguishes requests to the
-    same route that require different permissions.
+    """A route and the permissions that it requires, which are all of `needs`. `what` distinguishes requests to the same
+    route that require different permissions.
     """
 
     route: str
@@ -52,7 +52,7 @@ class Right:
         return f"{self.route} ({self.what})" if self.what else self.route
 
     def cell(self, permission: Permission) -> Cell:
-        """Return the access of a credential with only this permission. (Operators also have `audits:admin`.)"""
+        """Return the access for a credential with only this permission. (Operators also have `audits:admin`.)"""
         match self.whose:
             case Whose.anybody | Whose.key | Whose.code:
                 return Cell.any
@@ -180,10 +180,10 @@ RIGHTS: Final = tuple(_rows())
 
 
 def route_of(method: str, path: str) -> str:
-    """Return the name of a route in the table, in which the names of static files have no content hash."""
+    """Return a route's name in the table, in which static files' names have no content hash."""
     return f"{method} {re.sub(r'^/static/[a-z]+-[0-9a-f]+[.](css|js)$', '/static/{file}', path)}"
 
 
 def needs_of(route: str) -> list[Permission]:
-    """Return every permission that any request of this route requires."""
+    """Return every permission that any request to this route requires."""
     return sorted({permission for right in RIGHTS if right.route == route for permission in right.needs})

@@ -1,4 +1,4 @@
-"""`GET /v1/session` returns the owner and permissions of a request's credential. The viewer uses them to decide what to
+"""`GET /v1/session` returns whose credential a request has, and its permissions, from which the viewer decides what to
 offer.
 """
 
@@ -21,7 +21,7 @@ from auditlane.server.services import Services, services_of
 
 
 class Session(BaseModel):
-    """The caller, the tenant of the request, and the caller's permissions there."""
+    """The caller, the request's tenant, and the caller's permissions there."""
 
     scope: Literal["tenant", "environment"] = Field(
         description="Whether the credential belongs to one tenant or to the whole environment."

@@ -1,4 +1,4 @@
-"""Rate limits for failed sign-ins and for the tokens issued to a client.
+"""Rate limits for failed sign-ins, and for the tokens issued to a client.
 
 An attacker must not be able to lock out a client by guessing its secret, so only failures are charged, and a correct
 secret is always accepted. Secrets have 256 bits, so guessing is futile at any rate. The limits reduce the work, log
@@ -23,7 +23,7 @@ _MINUTE_S: Final = 60
 
 
 class SignInLimits:
-    """The limits of one process. Use it on one event loop."""
+    """One process's limits. Use it on one event loop."""
 
     def __init__(self, settings: Settings) -> None:
         self._by_address = _per_minute(settings.sign_in_failures_per_address)
@@ -32,9 +32,9 @@ class SignInLimits:
 
     @contextmanager
     def charging_failures(self, request: Request) -> Iterator[None]:
-        """Charge the failures that occur in the block, such as a wrong code.
+        """Charge the failures in the block, such as a wrong code.
 
-        Raises RateLimited above the limit for the address.
+        Raises RateLimited above the address's limit.
         """
         try:
             yield

@@ -1,4 +1,4 @@
-"""The token routes. They depend only on the keys file and the signing keys, not on other services."""
+"""Token routes. They depend only on the key files and the signing keys, not on other services."""
 
 from __future__ import annotations
 
@@ -61,7 +61,7 @@ class TokenAnswer(BaseModel):
 
 
 class ViewerTokenRequest(BaseModel):
-    """The user, tenant, permissions and lifetime of a viewer token."""
+    """A viewer token's user, tenant, permissions and lifetime."""
 
     model_config = ConfigDict(extra="forbid")
 
@@ -96,7 +96,7 @@ class ViewerTokenAnswer(TokenAnswer):
 
 
 def exchange(services: Services, request: Request, client_id: str, secret: str) -> Token:
-    """Exchange a client's key for a token. All routes that issue client tokens share this function.
+    """Exchange a client's key for a token. Used by all routes that issue client tokens.
 
     Raises Unauthenticated, or RateLimited after too many failures or tokens.
     """
@@ -105,7 +105,7 @@ def exchange(services: Services, request: Request, client_id: str, secret: str) 
     try:
         client = authenticator.keys.verify(client_id, secret, now=now)
     except Unauthenticated:
-        known = authenticator.keys.find(client_id)  # an unknown id may be a mistyped secret: not recorded
+        known = authenticator.keys.find(client_id)  # an unknown id is not recorded, since it may be a mistyped secret
         auditor.record(
             Action.token_refused,
             tenant=known.tenant if known else None,
@@ -142,7 +142,7 @@ async def viewer_token(
     services: Annotated[Services, Depends(services_of)],
     _tenant: TenantName = None,
 ) -> ViewerTokenAnswer:
-    """Returns a token for a tenant's user, at the request of the vendor's backend. A client can grant only its own
+    """Returns a token for a tenant's user, requested by the vendor's backend. A client can grant only its own
     permissions.
     """
     principal = await services.authenticator.principal(request)
@@ -199,7 +199,7 @@ def build(services: Services) -> APIRouter:
 
 
 def _serves(request: Request, path: str) -> bool:
-    """Return whether this app serves the page. (The log may be served by another process behind the same address.)"""
+    """Return whether this app serves the page. (Another process behind the same address may serve the log.)"""
     scope = dict(request.scope) | {"method": "GET", "path": path}
     return any(route.matches(scope)[0] is Match.FULL for route in request.app.routes)
 

@@ -1,3 +1,1 @@
-"""Middleware and dependencies for every request. They handle ids, limits, body sizes, CORS, disconnects and unknown
-parameters.
-"""
+"""Middleware and dependencies for every request: ids, limits, body sizes, CORS, disconnects and unknown parameters."""

@@ -1,4 +1,4 @@
-"""Limits request bodies before they reach a route. There are limits for their size, their number and their duration."""
+"""Limits request bodies before they reach a route: their size, number and duration."""
 
 from __future__ import annotations
 
@@ -17,13 +17,13 @@ from starlette.types import Message, Receive, Send
 
 from auditlane.runtime.errors import Busy, RateLimited
 
-MAX_BYTES: Final = 1 << 20  # bytes of a body; the routes need a few hundred
-MAX_PUBLIC_BYTES: Final = 4 << 10  # bytes of a body on routes without a credential
+MAX_BYTES: Final = 1 << 20  # maximum size of a body; the routes need a few hundred bytes
+MAX_PUBLIC_BYTES: Final = 4 << 10  # maximum size of a body on routes without a credential
 PIECE_BYTES: Final = 64 << 10  # the timeout restarts after this many bytes of a body
-_SHARE: Final = 4  # one tenant may hold 1/4 of the bytes allowed for all bodies
-LINGER_BYTES: Final = 32 << 20  # bytes of a rejected body that are read and discarded
+_SHARE: Final = 4  # one tenant may use 1/4 of the bytes allowed for all bodies
+LINGER_BYTES: Final = 32 << 20  # maximum number of bytes of a rejected body that are read and discarded
 LINGER_S: Final = 5.0  # maximum duration of discarding
-SILENCE_S: Final = 1.0  # discarding ends when no data arrives for this time
+SILENCE_S: Final = 1.0  # discarding ends after this time without data
 
 
 def has_body(headers: Headers) -> bool:
@@ -33,7 +33,7 @@ def has_body(headers: Headers) -> bool:
 
 @dataclass(slots=True)
 class PendingBodies:
-    """Counts incomplete bodies in this process by address, and their bytes by tenant."""
+    """Counts this process's incomplete bodies by address, and their bytes by tenant."""
 
     address_limit: int
     byte_limit: int
@@ -43,7 +43,7 @@ class PendingBodies:
 
     @contextmanager
     def counting(self, address: str) -> Iterator[None]:
-        """Count a body from this address within the block. Raises RateLimited at the limit for the address."""
+        """Count a body from this address within the block. Raises RateLimited at the address's limit."""
         before = self._of_address.get(address, 0)
         if before >= self.address_limit:
             raise RateLimited(
@@ -81,10 +81,10 @@ def _subtract(counts: dict[str, int], key: str, by: int) -> None:
 
 
 class RequestBody:
-    """A request's body as it arrives, with a timeout. It is `whole` once it is complete."""
+    """A request's body as it arrives, with a timeout. It is `whole` once complete."""
 
     def __init__(self, receive: Receive, body_s: float, *, whole: bool) -> None:
-        """Store the source of the body. `whole` is true for a request without a body."""
+        """Store the body's source. `whole` is true for a request without a body."""
         self.whole = whole
         self._receive = receive
         self._body_s = body_s
@@ -118,7 +118,7 @@ class RequestBody:
             yield message.get("body", b"")
 
     def closing(self, send: Send) -> Send:
-        """Return a `send` that closes the connection after a response that precedes the end of the body.
+        """Return a `send` that closes the connection after a response that precedes the body's end.
 
         The unread rest must not be parsed as the next request. A client that is still sending would not see the
         response if the connection were closed immediately, so the rest is discarded for a while.
@@ -162,5 +162,5 @@ def replayed(first: Message, receive: Receive) -> Receive:
 
 
 def address_of(request: Request) -> str:
-    """Return the client's address, as reported by a trusted proxy if there is one."""
+    """Return the client's address, as reported by a trusted proxy, if any."""
     return request.client.host if request.client else ""

@@ -1,4 +1,4 @@
-"""Rate limits for changes to the data structure and saved views of a tenant. Each change adds a permanent row, and
+"""Rate limits for changes to a tenant's data structure and saved views. Each change permanently adds a row and
 events.
 """
 
@@ -19,8 +19,8 @@ _READS = frozenset({"GET", "HEAD", "OPTIONS"})
 def limit(per_minute: int, what: str) -> Callable[[Request], Awaitable[None]]:
     """Return a FastAPI dependency for routes that change something.
 
-    `what` begins the text of the error, such as "The data structure was". The dependency raises RateLimited if one
-    tenant makes more than `per_minute` changes. Failed changes count, too.
+    `what` begins the error's text, such as "The data structure was". The dependency raises RateLimited if one tenant
+    makes more than `per_minute` changes, including failed ones.
     """
     rates = Rates(per_s=per_minute / 60, burst=per_minute)
 

@@ -41,7 +41,7 @@ class ProxyMiddleware:
 
 
 def network_of(host: str | None) -> str:
-    """Return an IPv4 address unchanged, and the /64 network of an IPv6 address. Any other text counts as a separate
+    """Return an IPv4 address unchanged, and an IPv6 address's /64 network. Any other text counts as a separate
     address.
     """
     try:

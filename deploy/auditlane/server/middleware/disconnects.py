@@ -10,11 +10,11 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from auditlane.query.clickhouse.cancellation import CancelScope
 
-_BODILESS: Final = frozenset({"GET", "HEAD", "DELETE"})  # routes of these methods may never call `receive`
+_BODILESS: Final = frozenset({"GET", "HEAD", "DELETE"})  # methods whose routes may never call `receive`
 
 
 class DisconnectMiddleware:
-    """ASGI middleware. It is the innermost, so that waiting for a disconnect does not count as a slow body."""
+    """Innermost ASGI middleware, so that waiting for a disconnect does not count as a slow body."""
 
     def __init__(self, app: ASGIApp) -> None:
         self._app = app
@@ -29,7 +29,7 @@ class DisconnectMiddleware:
 
         async def sent(message: Message) -> None:
             if message["type"] == "http.response.body" and not message.get("more_body", False):
-                line.cancel_scope.finish()  # from here on the server reports every request as disconnected
+                line.cancel_scope.finish()  # from here on, the server reports every request as disconnected
             await send(message)
 
         try:
@@ -40,7 +40,7 @@ class DisconnectMiddleware:
 
 
 class _Line:
-    """The `receive` of a request. Once the body is complete, a task listens for the disconnect."""
+    """A request's `receive`. Once the body is complete, a task listens for the disconnect."""
 
     def __init__(self, receive: Receive) -> None:
         self.cancel_scope = CancelScope()

@@ -1,4 +1,4 @@
-"""Handles the paths of Frontegg's clients. Extra slashes are ignored, and errors have the members that their SDK
+"""Handles the paths of Frontegg's clients: ignores extra slashes, and adds the members to errors that their SDK
 expects.
 """
 
@@ -24,7 +24,7 @@ class PathNormalizer:
         self._app = app
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        # Changed in place, so that the access log and the metrics of the outer middleware see the route.
+        # Changed in place, so that the outer middleware's access log and metrics see the route.
         if scope["type"] == "http" and FAMILIES.fullmatch(scope["path"]):
             scope["path"] = plain(scope["path"])
             scope["raw_path"] = scope["path"].encode()
@@ -32,7 +32,7 @@ class PathNormalizer:
 
 
 def plain(path: str) -> str:
-    """Return the path without repeated and trailing slashes. `/audits//stats/` becomes `/audits/stats`."""
+    """Return the path without repeated and trailing slashes: `/audits//stats/` becomes `/audits/stats`."""
     return "/" + "/".join(part for part in path.split("/") if part)
 
 

@@ -1,7 +1,8 @@
-"""Limits concurrent requests. A request is authenticated, then its body is received, and only then is it processed.
+"""Limits concurrent requests. A request is authenticated first, then its body is received, and only then is it
+processed.
 
-A client without a credential costs only the parsing of its head, and a client that sends its body slowly does not
-occupy a slot.
+A client without a credential therefore costs only the parsing of its head, and a client that sends its body slowly does
+not occupy a slot.
 """
 
 from __future__ import annotations
@@ -40,15 +41,15 @@ from auditlane.server.problems import Failure, answer, of_error, of_http
 
 # Exempt: a busy process must not appear dead, and tokens must be available even when other routes are slow.
 ALWAYS: Final = ("/health/", "/metrics", "/v1/token", "/auth/", "/vendors/")
-# Delay of a 429, without occupying a slot: a client that retries immediately would be rejected hundreds of times per
-# second.
+# Delay of a 429, without occupying a slot. A client that retries immediately would otherwise be rejected hundreds of
+# times per second.
 HOLD_S: Final = 1.0
 _CLOSE: Final = {"Connection": "close"}
 _WITH_BODY: Final = frozenset({"POST", "PUT", "PATCH", "DELETE"})
 
 
 class RequestSlots:
-    """Counts the requests in progress, in total and by tenant. `count` is called with 1 or -1 at each change."""
+    """Counts requests in progress, in total and by tenant. `count` is called with 1 or -1 at each change."""
 
     def __init__(self, limit: int, tenant_limit: int, count: Callable[[int], None]) -> None:
         self._count = count
@@ -58,7 +59,7 @@ class RequestSlots:
         self._tenants: dict[str, int] = {}
 
     def require(self) -> None:
-        """Raise Busy if there is no free slot."""
+        """Raise Busy if no slot is free."""
         if self._total >= self._limit:
             raise Busy(
                 f"This process is already processing {self._limit} requests, which is the limit.",
@@ -83,7 +84,7 @@ class RequestSlots:
 
 
 class _RequestSlot:
-    """The slot of one request. It is released while the request waits for its body, and when the response starts."""
+    """One request's slot. It is released while the request waits for its body, and when the response starts."""
 
     def __init__(self, slots: RequestSlots, *, counted: bool) -> None:
         self._slots = slots
@@ -131,8 +132,7 @@ class ConcurrencyLimit:
         links: DownloadLinks | None,
         metrics: HttpMetrics,
     ) -> None:
-        """Wrap the app. `streamed` contains the routes that read their body in chunks, with the maximum size of the
-        body in bytes.
+        """Wrap the app. `streamed` maps the routes that read their body in chunks to the maximum body size in bytes.
 
         Such a body may have an unknown length, and only its first chunk is awaited. `links` opens download links.
         """
@@ -174,9 +174,7 @@ class ConcurrencyLimit:
 
         async def send_settled(message: Message) -> None:
             if message["type"] == "http.response.start":
-                worked = (
-                    message["status"] != HTTPStatus.TOO_MANY_REQUESTS
-                )  # a 429 does not reflect the cost of a request
+                worked = message["status"] != HTTPStatus.TOO_MANY_REQUESTS  # a 429 does not reflect a request's cost
                 share.settle(worked=worked)
                 reads.settle(worked=worked)
                 slot.leave()
@@ -196,7 +194,7 @@ class ConcurrencyLimit:
         await (refusal or self._app)(scope, receive, send_settled)
 
     def _too_large(self, request: Request, route: CheckedRoute | None) -> Response | None:
-        """Return the response to a body that is too large or of unknown length, and is not read. Returns None for any
+        """Return the response to a body that is too large or of unknown length, which is not read, or None for any
         other body.
         """
         streamed = self._streamed.get(request.url.path)
@@ -222,10 +220,10 @@ class ConcurrencyLimit:
         share: Share,
         reads: Share,
     ) -> Receive:
-        """Wait until the request may be processed. Return its `receive`, or raise the error to return instead."""
+        """Wait until the request may be processed, and return its `receive`. Raises the error to return instead."""
         slot.take()
         if route is None:
-            return body.receive  # no such route: the body is not read
+            return body.receive  # no such route, so the body is not read
         await route.admit(request.scope)
         auditor = auditor_of(request)
         slot.leave()
@@ -239,7 +237,7 @@ class ConcurrencyLimit:
                 fix="Send fewer concurrent requests, or retry after the time in Retry-After.",
                 retry_after_s=wait_s,
             )
-        if request.method not in _WITH_BODY:  # never rejected: ClickHouse may be slow for another reason
+        if request.method not in _WITH_BODY:  # never rejected, since ClickHouse may be slow for another reason
             wait_s = max(wait_s, min(reads.reserve(slot.tenant), LONGEST_S))
         if wait_s:
             await asyncio.sleep(wait_s)
@@ -255,7 +253,7 @@ class ConcurrencyLimit:
         return _streaming(replayed(first, body.receive), body, slot)
 
     async def _tenant_of_public(self, request: Request) -> str:
-        """Return the tenant for which a request to a public route has a valid credential, or "" if there is none.
+        """Return the tenant of a public route's request with a valid credential, or "".
 
         Public routes, which have no checks, are pages and downloads by link.
         """
@@ -269,7 +267,7 @@ class ConcurrencyLimit:
             return ""
 
     async def _whole(self, body: RequestBody, holder: str, *, counted: bool) -> Message:
-        """Receive the whole body. Bodies of public routes are small, and are not counted, since tokens must stay
+        """Receive the whole body. Bodies for public routes are small and not counted, since tokens must stay
         available.
         """
         data = bytearray()
@@ -286,7 +284,7 @@ class ConcurrencyLimit:
 
 
 def _named(headers: Mapping[str, str]) -> str:
-    """Return the tenant that auditlane's or Frontegg's header names, or an empty string."""
+    """Return the tenant named in auditlane's or Frontegg's header, or an empty string."""
     return (headers.get(TENANT_HEADER) or headers.get(THEIR_TENANT_HEADER, ""))[:100]
 
 

@@ -1,4 +1,4 @@
-"""Rejects unknown query parameters, so that a misspelled parameter is not silently ignored."""
+"""Rejects unknown query parameters, so that a misspelled one is not silently ignored."""
 
 from __future__ import annotations
 

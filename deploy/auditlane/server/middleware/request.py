@@ -1,5 +1,5 @@
-"""The outermost middleware. It handles request ids, the access log, metrics, the audit trail, security headers and
-unexpected errors.
+"""The outermost middleware: request ids, the access log, metrics, the audit trail, security headers and unexpected
+errors.
 """
 
 from __future__ import annotations
@@ -36,9 +36,7 @@ def attach_auditor(request: Request, sink: AuditSink, request_id: str) -> None:
 
 
 def record_response(request: Request, status: int, headers: Headers) -> None:
-    """Record the request, unless its route has recorded it. Called when the response starts, since a stream may last
-    for hours.
-    """
+    """Record the request, unless its route has. Called when the response starts, since a stream may last for hours."""
     auditor = auditor_of(request)
     if auditor.recorded:
         return
@@ -65,19 +63,19 @@ def _allowed(request: Request, auditor: RequestAuditor, headers: Headers) -> Non
 
 
 def record_incomplete(request: Request) -> None:
-    """Record an incomplete response, if it was an export."""
+    """Record an incomplete response if it was an export."""
     if getattr(request.state, "permission", None) is Permission.export:
         auditor_of(request).record(Action.exported, outcome="failure", resource=RESOURCE, route=route(request))
 
 
 def route(request: Request) -> str:
-    """Return the pattern of the route (`/v1/events/{event_id}`), never the path, which may contain an id."""
+    """Return the route's pattern (`/v1/events/{event_id}`), never the path, which may contain an id."""
     return str(getattr(request.scope.get("route"), "path", "(none)"))
 
 
 REQUEST_ID_HEADER: Final = "X-Request-Id"
 _SANE_ID: Final = re.compile(r"[A-Za-z0-9._:-]{1,128}")
-QUIET: Final = ("/health/", "/metrics")  # requested every few seconds: logged only on failure
+QUIET: Final = ("/health/", "/metrics")  # requested every few seconds, so logged only on failure
 
 # No inline scripts or styles, no third-party content, no embedding.
 _POLICY: Final = (
@@ -96,7 +94,7 @@ FRAMED: Final = frozenset({"/embed", "/enter"})  # links to `/embed` lead throug
 
 
 def framed_headers(origins: Sequence[str]) -> dict[str, str]:
-    """Return the headers of pages that these origins may embed. X-Frame-Options cannot list origins."""
+    """Return the headers for pages that these origins may embed. X-Frame-Options cannot list origins."""
     kept = {name: value for name, value in SECURITY_HEADERS.items() if name != "X-Frame-Options"}
     return kept | {
         "Content-Security-Policy": _POLICY.format(ancestors=" ".join(origins)),
@@ -105,9 +103,9 @@ def framed_headers(origins: Sequence[str]) -> dict[str, str]:
 
 
 class RequestMiddleware:
-    """ASGI middleware. It is the outermost, so that every response has the id and the headers, even a 500.
+    """Outermost ASGI middleware, so that every response has the id and the headers, even a 500.
 
-    The id is the caller's `X-Request-Id` if that is valid, or else a new UUID.
+    The id is the caller's `X-Request-Id` if valid, or else a new UUID.
     """
 
     def __init__(
@@ -117,7 +115,7 @@ class RequestMiddleware:
         sink: AuditSink | None = None,
         framed_by: Sequence[str] = (),
     ) -> None:
-        """Wrap the app. `framed_by` are the origins that may embed the pages in `FRAMED`."""
+        """Wrap the app. `framed_by` lists the origins that may embed the pages in `FRAMED`."""
         self._app = app
         self._metrics = metrics
         self._sink = sink or NullAuditSink()

@@ -1,4 +1,4 @@
-"""Traces requests. Each has one span, named after its route, in the trace of the caller's `traceparent`.
+"""Traces requests. Each has one span, named after its route, in the caller's trace (`traceparent`).
 
 OpenTelemetry's own instrumentation is not used, because it records a span for each message of a stream, and the URL,
 whose query string may contain a link's code or personal data.
@@ -18,7 +18,7 @@ _METHODS: Final = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "O
 
 
 class TracingMiddleware:
-    """ASGI middleware. It surrounds RequestMiddleware, whose log lines thus have the trace id."""
+    """ASGI middleware around RequestMiddleware, whose log lines therefore have the trace id."""
 
     def __init__(self, app: ASGIApp) -> None:
         self._app = app

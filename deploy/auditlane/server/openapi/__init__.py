@@ -1,1 +1,1 @@
-"""`openapi.json`, which consists of the document, its examples, and the errors of each route."""
+"""Builds `openapi.json`: the document, its examples, and each route's errors."""

@@ -1,5 +1,5 @@
-"""Build `openapi.json`. It is FastAPI's document with examples added, and with its error responses replaced by
-auditlane's problems.
+"""Builds `openapi.json`: FastAPI's document, with examples added and its error responses replaced by auditlane's
+problems.
 """
 
 from __future__ import annotations
@@ -96,7 +96,7 @@ def _describe_path(path: str, operation: dict[str, Any]) -> None:
 
 
 def _add_errors(method: str, path: str, operation: dict[str, Any]) -> None:
-    """Add the status of every problem of this operation, with an example for each code."""
+    """Add the status of each of this operation's problems, with an example for each code."""
     responses, by_status = operation["responses"], dict[str, list[str]]()
     for code in codes_of(method, path, operation):
         by_status.setdefault(str(PROBLEMS[code]["status"]), []).append(code)

@@ -1,4 +1,4 @@
-"""Examples of each problem in `openapi.json`, with the status of its error."""
+"""Examples of each problem in `openapi.json`, with its error's status."""
 
 from __future__ import annotations
 

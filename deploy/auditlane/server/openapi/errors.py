@@ -1,4 +1,4 @@
-"""The problems of each documented route. They are its own errors, and those of the middleware around every route."""
+"""The problems of each documented route: its own errors, and those of the middleware around every route."""
 
 from __future__ import annotations
 
@@ -83,10 +83,9 @@ _MONITORING: Final = ("/health/", "/metrics")  # these reject cross-site request
 
 
 def codes_of(method: str, path: str, operation: dict[str, Any]) -> list[str]:
-    """Return the problem codes of an operation.
+    """Return an operation's problem codes.
 
-    For a route that is not listed, these are only the codes that all routes have in common. A test reports such a
-    route.
+    For a route that is not listed, these are only the codes common to all routes. A test reports such routes.
     """
     return sorted(set(_all(f"{method.upper()} {path}", path, has_body="requestBody" in operation)))
 
@@ -105,7 +104,7 @@ def _all(route: str, path: str, *, has_body: bool) -> Iterator[str]:
         yield from _MIDDLEWARE
     if path not in ("/v1/token", "/enter"):
         yield from _AUTHENTICATED
-    if has_body and route != "POST /v1/events":  # which also accepts a body of unknown length
+    if has_body and route != "POST /v1/events":  # that route also accepts a body of unknown length
         yield from _BODY
     yield from _own(route) or ()
 

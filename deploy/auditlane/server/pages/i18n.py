@@ -1,5 +1,4 @@
-"""The languages of the server's pages. The module negotiates the language, and contains messages and the formats of
-numbers and times.
+"""The languages of the server's pages: negotiation, messages, and number and time formats.
 
 English messages are in the code and serve as keys. Other languages are in `locale/<language>.po` next to this module.
 """
@@ -28,7 +27,7 @@ LANGUAGES: Final = tuple(_DAYS)
 
 
 class Catalogue:
-    """The messages and formats of one language. Messages refer to values by name: `%(name)s`."""
+    """One language's messages and formats. Messages refer to values by name: `%(name)s`."""
 
     def __init__(self, language: str, texts: NullTranslations) -> None:
         self.language = language
@@ -79,14 +78,12 @@ def catalogues() -> Mapping[str, Catalogue]:
 
 
 def catalogue_for(request: Request) -> Catalogue:
-    """Return the catalogue of the request's language."""
+    """Return the catalogue for the request's language."""
     return catalogues()[language_of(request)]
 
 
 def language_of(request: Request) -> str:
-    """Return the language that `lang` names, or else the first available language in Accept-Language, or else
-    English.
-    """
+    """Return the language named in `lang`, or else the first available one in Accept-Language, or else English."""
     return from_query(request) or from_header(request.headers.get("accept-language", ""))
 
 

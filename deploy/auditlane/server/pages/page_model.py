@@ -1,6 +1,4 @@
-"""The data of the plain page, prepared before rendering. It consists of the submitted form, filter chips, rows and
-links.
-"""
+"""The plain page's data, prepared before rendering: the submitted form, filter chips, rows and links."""
 
 from __future__ import annotations
 
@@ -14,11 +12,11 @@ from auditlane.contract.event import Severity
 from auditlane.contract.stored_event import Event
 
 Pair = tuple[str, str]
-Address = Callable[[Iterable[Pair]], str]  # returns the address of the page with these parameters
+Address = Callable[[Iterable[Pair]], str]  # returns the page's address with these parameters
 
 FORM_FIELDS: Final = ("from", "to", "actor", "action", "outcome", "severity", "q", "include_access")
 _LEVELS: Final = {severity.value: level for level, severity in enumerate(Severity)}
-# Fields whose value in an event's details is a link to all events with the same value.
+# Fields whose values in an event's details link to all events with the same value.
 _SHARED: Final = (
     *("actor_id", "action", "resource", "resource_id", "ip", "request_id", "source"),
     *("provenance", "provenance_id"),
@@ -30,7 +28,7 @@ _IN_ROW: Final = frozenset(
 
 @dataclass(frozen=True, slots=True)
 class Chip:
-    """A filter without an input in the form. `without` is the address of the page without this filter."""
+    """A filter without an input in the form. `without` is the page's address without this filter."""
 
     text: str
     without: str
@@ -47,7 +45,7 @@ class Detail:
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """One event, with its table row, its further `details`, and both sides of its change."""
+    """One event: its table row, its further `details`, and both sides of its change."""
 
     event: Event
     level: int
@@ -58,7 +56,7 @@ class Row:
 
 @dataclass(frozen=True, slots=True)
 class Form:
-    """The filter form, with the values of its inputs and the filters without an input."""
+    """The filter form: the values of its inputs, and the filters without an input."""
 
     values: dict[str, str]
     chips: list[Chip]
@@ -66,7 +64,7 @@ class Form:
 
 
 def non_empty(pairs: Iterable[Pair]) -> list[Pair]:
-    """Return the parameters that have a value, since browsers also submit empty inputs."""
+    """Return the parameters with a value, since browsers also submit empty inputs."""
     return [(name, value) for name, value in pairs if value.strip()]
 
 
@@ -77,7 +75,7 @@ def address(pairs: Iterable[Pair], path: str = "/plain") -> str:
 
 
 def form_of(pairs: Sequence[Pair], to: Address = address) -> Form:
-    """Return the form for a filter. Parameters without an input, or with more than one value, become chips."""
+    """Return the form for a filter. Parameters without an input, or with several values, become chips."""
     names = [name for name, _ in pairs]
     fits = [name in FORM_FIELDS and names.count(name) == 1 for name in names]
     return Form(

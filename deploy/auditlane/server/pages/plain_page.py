@@ -1,4 +1,6 @@
-"""The log as a server-rendered page. It works without scripts, and under a content policy that forbids inline code."""
+"""The log as a server-rendered page, which works without scripts and under a content policy that forbids inline
+code.
+"""
 
 from __future__ import annotations
 
@@ -43,7 +45,7 @@ AppServices = Annotated[Services, Depends(services_of)]
 
 
 async def log(request: Request, services: AppServices) -> Response:
-    """Return the tenant's events as a page, or the page for a request without a session."""
+    """Return the tenant's events as a page, or the page for requests without a session."""
     try:
         scope = await services.authenticator.authorize(Permission.read)(request)
     except (Unauthenticated, Forbidden) as error:
@@ -57,8 +59,8 @@ async def style() -> Response:
 
 
 def build(*, alone: bool) -> APIRouter:
-    """Return the route `/plain` and its style sheet. With `alone`, there is no viewer build, so the page is served at
-    `/` too.
+    """Return the route `/plain` and its style sheet. With `alone`, there is no viewer build, so the page is also served
+    at `/`.
     """
     router = APIRouter(include_in_schema=False)
     router.get(PATH)(log)
@@ -70,7 +72,7 @@ def build(*, alone: bool) -> APIRouter:
 
 
 def signed_out(request: Request, services: Services, error: Unauthenticated | Forbidden) -> Response:
-    """Return the page for a request without a session, or with one that lacks the permission."""
+    """Return the page for a request without a session, or whose session lacks the permission."""
     return PAGES.render(
         request,
         "signed_out.html",
@@ -99,7 +101,7 @@ def _log(request: Request, services: Services, scope: TenantScope) -> Response:
         position = cursors.read(scope, filter_, own["cursor"]) if "cursor" in own else None
         page = services.reader.page(scope, filter_, limit=DEFAULT_LIMIT, position=position)
         if position is not None and position.newer and page.newer is None:
-            return RedirectResponse(to(filters), 303)  # the complete newest page, instead of its remainder
+            return RedirectResponse(to(filters), 303)  # the complete newest page instead of its remainder
         newer = cursors.sign(scope, filter_, page.newer) if page.newer else ""
         older = cursors.sign(scope, filter_, page.older) if page.older else ""
     except InvalidCursor:

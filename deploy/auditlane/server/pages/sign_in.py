@@ -1,4 +1,4 @@
-"""Leads people without a session to the vendor's sign-in page, which returns them to the page that they requested."""
+"""Sends people without a session to the vendor's sign-in page, which returns them to the requested page."""
 
 from __future__ import annotations
 
@@ -15,10 +15,9 @@ RETURN_TO: Final = "return_to"
 
 
 def sign_in_address(request: Request, settings: Settings, *, path: str = "") -> str:
-    """Return `AUDITLANE_SIGN_IN_URL`, with the page to which to return in `return_to`. Returns "" if the setting is
-    empty.
+    """Return `AUDITLANE_SIGN_IN_URL`, with the page to return to in `return_to`, or "" if the setting is empty.
 
-    The page is `path`, or else the requested one. It is left out if its address is unknown: without
+    That page is `path`, or else the requested one. It is omitted if its address is unknown, since without
     `AUDITLANE_SERVE_URL`, a Host header could forge it.
     """
     if not settings.sign_in_url:

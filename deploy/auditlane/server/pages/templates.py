@@ -1,4 +1,4 @@
-"""Renders the pages' templates in the language of the request."""
+"""Renders the pages' templates in the request's language."""
 
 from __future__ import annotations
 

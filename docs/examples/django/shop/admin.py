@@ -1,4 +1,4 @@
-"""The admin of the shop."""
+"""The shop's admin."""
 
 from django.contrib import admin
 

@@ -1,4 +1,4 @@
-"""The settings of the shop. They are a shortened `django-admin startproject` template with auditlane's lines."""
+"""The shop's settings: a shortened `django-admin startproject` template with auditlane's lines."""
 
 import os
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""Determine the customer to which a request belongs."""
+"""Determines the customer to which a request belongs."""
 
 from django.http import HttpRequest
 

@@ -1,4 +1,4 @@
-"""The pages of the shop. They are its admin, and a report that records a specific event."""
+"""The shop's pages: its admin, and a report that records a specific event."""
 
 from django.contrib import admin
 from django.contrib.auth.decorators import login_required

@@ -1,3 +1,3 @@
-"""The operators' console. It shows tenants, lag, dead letters and health. It is rendered on the server, and works
-without scripts.
+"""The operators' console, with tenants, lag, dead letters and health. It is rendered on the server and works without
+scripts.
 """

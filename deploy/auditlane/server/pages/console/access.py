@@ -1,4 +1,4 @@
-"""Authenticates the console's pages, and the API below `/console`, by the operator's cookie only."""
+"""Authenticates the console's pages, and the API below `/console`, only by the operator's cookie."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ from auditlane.server.auth.authentication import (
 )
 from auditlane.server.pages.i18n import N_
 
-API: Final = "/console/v1"  # below the path that the cookie is sent to
+API: Final = "/console/v1"  # below the path to which the cookie is sent
 HOW: Final = N_(
     "Create a one-time link: run auditlane token --console, or POST /v1/admin/console-links as an admin client."
 )
@@ -36,7 +36,7 @@ class Operators:
         self._authenticator = authenticator
 
     def entered(self, request: Request) -> Principal:
-        """Return the operator of the session. Raises Unauthenticated, or Forbidden for a cross-site change."""
+        """Return the session's operator. Raises Unauthenticated, or Forbidden for a cross-site change."""
         token = self._authenticator.cookies.of(request, Page.console)
         if not token:
             raise Unauthenticated("The request has no console session.", fix=HOW)
@@ -49,9 +49,9 @@ class Operators:
         return found
 
     def authorize(self, *any_of: Permission) -> Callable[..., Awaitable[TenantScope]]:
-        """Return a FastAPI dependency that yields the TenantScope of the path's tenant.
+        """Return a FastAPI dependency that returns the TenantScope for the path's tenant.
 
-        Requires one of these permissions.
+        It requires one of these permissions.
         """
 
         @requires_credential
@@ -63,9 +63,9 @@ class Operators:
         return scope
 
     def environment(self, *any_of: Permission) -> Callable[..., Awaitable[Principal]]:
-        """Return a FastAPI dependency that yields the operator.
+        """Return a FastAPI dependency that returns the operator.
 
-        Requires one of these permissions for the whole environment.
+        It requires one of these permissions for the whole environment.
         """
 
         @requires_credential
@@ -77,7 +77,7 @@ class Operators:
         return principal
 
     def any_principal(self) -> Callable[..., Awaitable[Principal]]:
-        """Return a FastAPI dependency that yields the operator, without checking permissions."""
+        """Return a FastAPI dependency that returns the operator, without checking permissions."""
 
         @requires_credential
         async def principal(request: Request) -> Principal:

@@ -1,5 +1,4 @@
-"""The geometry of the console's charts. The lines and bars of a period become SVG paths, with gaps where values are
-missing.
+"""Geometry of the console's charts. A period's lines and bars become SVG paths, with gaps where values are missing.
 
 All functions are pure. Positions are in the units of a drawing of WIDTH by HEIGHT. The vertical axis begins at 0.
 """
@@ -18,16 +17,16 @@ HEIGHT: Final = 140
 LEFT, RIGHT, TOP, BOTTOM = 46, 6, 8, 20  # margins, for the axes' labels
 _DAY: Final = timedelta(days=1)
 _STEPS_OF_SCALE: Final = (1.0, 2.0, 5.0, 10.0)
-# Tops of a scale in seconds, from a minute up, whose halves are whole minutes, hours or days as well.
+# Maxima of a time scale in seconds, from a minute up, whose halves are also whole minutes, hours or days.
 _SPANS_S: Final = (60, 120, 240, 600, 1_200, 3_600, 7_200, 14_400, 43_200, 86_400, 172_800, 345_600, 864_000)
 _FROM_S: Final = 50.0
 
 
 @dataclass(frozen=True, slots=True)
 class Period:
-    """The period of a chart, and the times at which its steps begin. A step is `step_s` seconds long.
+    """A chart's period, and the times at which its steps begin. A step is `step_s` seconds long.
 
-    Steps without a measurement are absent.
+    Steps without a measurement are omitted.
     """
 
     since: datetime
@@ -36,12 +35,12 @@ class Period:
     at: Sequence[datetime]
 
     def x(self, at: datetime) -> float:
-        """Return the horizontal position of a time, within the drawing."""
+        """Return a time's horizontal position within the drawing."""
         share = (at - self.since) / (self.until - self.since)
         return round(LEFT + min(1.0, max(0.0, share)) * (WIDTH - LEFT - RIGHT), 1)
 
     def middle(self, at: datetime) -> float:
-        """Return the horizontal position of the middle of a step."""
+        """Return the horizontal position of a step's middle."""
         return self.x(at + timedelta(seconds=self.step_s / 2))
 
 
@@ -63,7 +62,7 @@ class Gap:
 
 
 def top_of(highest: float, *, seconds: bool = False) -> float:
-    """Return the top of a scale that has room for this value. It is 1, 2 or 5 times a power of ten, or a round time."""
+    """Return the maximum of a scale with room for this value: 1, 2 or 5 times a power of ten, or a round time."""
     if highest <= 0:
         return 1.0
     if seconds and _FROM_S < highest <= _SPANS_S[-1]:
@@ -73,21 +72,21 @@ def top_of(highest: float, *, seconds: bool = False) -> float:
 
 
 def y_of(value: float, top: float) -> float:
-    """Return the vertical position of a value on a scale from 0 to `top`."""
+    """Return a value's vertical position on a scale from 0 to `top`."""
     return round(HEIGHT - BOTTOM - min(1.0, max(0.0, value / top)) * (HEIGHT - BOTTOM - TOP), 1)
 
 
 def ticks(top: float, *, whole: bool) -> list[Tick]:
-    """Return the marks of a scale at 0, at its middle and at its top.
+    """Return a scale's marks at 0, in the middle and at the top.
 
-    If values are `whole` numbers, a fractional middle is left out.
+    If values are `whole` numbers, a fractional middle is omitted.
     """
     values = [0.0, top / 2, top]
     return [Tick(y_of(value, top), value) for value in values if not whole or value == int(value)]
 
 
 def line(period: Period, values: Values, top: float) -> str:
-    """Return the path of a line. It is interrupted where a value or a step is missing.
+    """Return a line's path, interrupted where a value or a step is missing.
 
     A value without a neighbour is a dash as wide as its step.
     """
@@ -104,9 +103,7 @@ def line(period: Period, values: Values, top: float) -> str:
 
 
 def bars(period: Period, values: Values, top: float) -> str:
-    """Return the path of the bars. There is a bar for each value above 0, as wide as its step and at least one unit
-    high.
-    """
+    """Return the bars' path: a bar for each value above 0, as wide as its step and at least one unit high."""
     ground = HEIGHT - BOTTOM
     parts = []
     for at, value in zip(period.at, values, strict=True):
@@ -120,7 +117,7 @@ def bars(period: Period, values: Values, top: float) -> str:
 def gaps(period: Period, columns: Sequence[Values]) -> list[Gap]:
     """Return the parts of the period in which no column has a value.
 
-    The current step, which is not over yet, does not count as missing.
+    The current step does not count as missing, since it is not over yet.
     """
     measured = [at for row, at in enumerate(period.at) if any(column[row] is not None for column in columns)]
     step = timedelta(seconds=period.step_s)
@@ -134,9 +131,7 @@ def gaps(period: Period, columns: Sequence[Values]) -> list[Gap]:
 
 
 def marks(period: Period) -> list[datetime]:
-    """Return the times to label. They are every midnight (UTC) in a period of several days, and otherwise every six
-    hours.
-    """
+    """Return the times to label: every midnight (UTC) in a period of several days, otherwise every six hours."""
     every = timedelta(hours=6) if period.until - period.since <= _DAY else _DAY
     at = period.since.replace(hour=0, minute=0, second=0, microsecond=0)
     found = []
@@ -148,7 +143,7 @@ def marks(period: Period) -> list[datetime]:
 
 
 def combined(values: Iterable[float | None], how: str) -> float | None:
-    """Combine values by `avg`, `sum` or `max`, or return None if there are none."""
+    """Combine values by `avg`, `sum` or `max`. Returns None without values."""
     known = [value for value in values if value is not None]
     if not known:
         return None
@@ -156,7 +151,7 @@ def combined(values: Iterable[float | None], how: str) -> float | None:
 
 
 def latest(values: Values) -> float | None:
-    """Return the last measured value, or None if there is none."""
+    """Return the last measured value, or None."""
     return next((value for value in reversed(values) if value is not None), None)
 
 

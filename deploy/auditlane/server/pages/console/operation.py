@@ -1,5 +1,4 @@
-"""The console's view of the operation. It has charts and a table of the measurements, and the newest operational
-events.
+"""The console's view of the operation: charts and a table of the measurements, and the newest operational events.
 
 All data is prepared for one language before rendering.
 """
@@ -27,9 +26,7 @@ _NOTHING: Final = "–"
 
 @dataclass(frozen=True, slots=True)
 class Shown:
-    """The contents of a chart, which are columns of the history and their names. If `bars` is set, bars are drawn
-    instead of lines.
-    """
+    """A chart's contents: columns of the history and their names. With `bars`, bars are drawn instead of lines."""
 
     name: str
     title: str
@@ -64,9 +61,7 @@ CHARTS: Final = (
 
 @dataclass(frozen=True, slots=True)
 class Series:
-    """One line of a chart, or its bars. It has a path and, as texts, the latest value (for bars, the sum) and the
-    highest value.
-    """
+    """A chart's line or its bars: a path and, as texts, the latest value (for bars, the sum) and the maximum."""
 
     name: str
     path: str
@@ -98,7 +93,7 @@ class Chart:
 
 @dataclass(frozen=True, slots=True)
 class Table:
-    """The measurements of the charts in a table, with a row for each day or hour, newest first."""
+    """The charts' measurements in a table, one row per day or hour, newest first."""
 
     heads: list[str]
     rows: list[tuple[str, list[str]]]
@@ -106,7 +101,7 @@ class Table:
 
 @dataclass(frozen=True, slots=True)
 class Measured:
-    """The measurements of a period. It has no charts if there are no measurements."""
+    """A period's measurements, without charts if there are none."""
 
     charts: list[Chart]
     table: Table
@@ -114,7 +109,7 @@ class Measured:
 
 @dataclass(frozen=True, slots=True)
 class Entry:
-    """An event of the timeline, with its details as (name, value)."""
+    """A timeline event, with its details as (name, value)."""
 
     at: str
     label: str
@@ -164,7 +159,7 @@ def age(words: Catalogue, seconds: float | None) -> str:
 
 
 def measured(words: Catalogue, columns: Columns, period: timedelta, *, now: datetime) -> Measured:
-    """Return the charts and the table of a period that ends now."""
+    """Return the charts and the table for a period that ends now."""
     drawn = Period(now - period, now, columns.step_s, columns.at)
     if not columns.at:
         return Measured([], Table([], []))
@@ -172,7 +167,7 @@ def measured(words: Catalogue, columns: Columns, period: timedelta, *, now: date
 
 
 def entries(words: Catalogue, events: Iterable[OperationalEvent]) -> list[Entry]:
-    """Return the events in the form in which the timeline shows them."""
+    """Return the events as the timeline shows them."""
     return [_entry(words, event) for event in events]
 
 
@@ -228,7 +223,7 @@ def _table(words: Catalogue, columns: Columns, period: Period) -> Table:
 
 
 def _value(words: Catalogue, unit: Unit, value: float | None) -> str:
-    """Format a measurement. A missing measurement becomes a dash, not zero."""
+    """Format a measurement. A missing one becomes a dash, not zero."""
     if value is None:
         return _NOTHING
     if value == 0:
@@ -258,7 +253,7 @@ def _entry(words: Catalogue, event: OperationalEvent) -> Entry:
 
 
 def _detail(words: Catalogue, name: str, value: str, key: MetadataKey | None) -> str:
-    """Format a value of the metadata according to its kind. Text that is not of that kind is returned unchanged."""
+    """Format a metadata value according to its kind. Text of any other kind is returned unchanged."""
     try:
         if key is not None and key.kind == "time":
             return words.moment(value)

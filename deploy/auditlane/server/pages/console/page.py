@@ -39,7 +39,7 @@ PAGES: Final = Pages(page_model.helpers)
 
 
 class ConsoleLinkRequest(BaseModel):
-    """The user of a console link, and the lifetime of the session."""
+    """A console link's user, and the session's lifetime."""
 
     model_config = ConfigDict(extra="forbid")
 
@@ -75,7 +75,7 @@ async def link(request: Request, body: ConsoleLinkRequest, services: AppServices
 
 
 async def board(request: Request, services: AppServices) -> Response:
-    """Serve the dashboard. Errors of a component are shown in its section."""
+    """Serve the dashboard. A component's errors are shown in its section."""
     try:
         operator = Operators(services.authenticator).entered(request)
     except Unauthenticated as error:
@@ -87,7 +87,7 @@ async def board(request: Request, services: AppServices) -> Response:
 
 
 async def settings(request: Request, services: AppServices) -> Response:
-    """Serve the settings of the environment, or of `tenant`. They are the switch and the data structure."""
+    """Serve the settings of the environment, or of `tenant`: the switch and the data structure."""
     try:
         operator = Operators(services.authenticator).entered(request)
     except Unauthenticated as error:

@@ -29,7 +29,7 @@ _STATES: Final = {"up": "success", "stale": "denied", "away": "failure", "off": 
 
 @dataclass(frozen=True, slots=True)
 class Section(Generic[T]):
-    """The content of a section, or the reason why it is unavailable."""
+    """A section's content, or the reason why it is unavailable."""
 
     value: T | None
     problem: str = ""
@@ -39,8 +39,7 @@ class Section(Generic[T]):
 class Board:
     """The whole dashboard at one point in time.
 
-    A section that is unavailable does not affect the others. `span` is the period of the history, which is one of
-    RANGES.
+    An unavailable section does not affect the others. `span` is the history's period, one of RANGES.
     """
 
     health: Section[Health]
@@ -81,7 +80,7 @@ async def load(operations: Operations, *, prefix: str, after: str, span: str = o
 
 
 def state_mark(part: PartHealth) -> str:
-    """Return the outcome whose colour in the log's style sheet represents the state."""
+    """Return the outcome whose colour in the log's style sheet stands for the state."""
     return _STATES[part.state]
 
 
@@ -102,7 +101,7 @@ def helpers(words: Catalogue) -> dict[str, Any]:
 
 
 def event_rate(words: Catalogue, rate: Rate) -> str:
-    """Format events per second with at most two decimals, and without decimals from 100 on."""
+    """Format events per second with at most two decimals, and none from 100 on."""
     value = rate.events_per_second
     return words.number(value, 0 if value >= 100 or value == 0 else 1 if value >= 1 else 2)
 

@@ -1,4 +1,4 @@
-"""Serves the files of the viewer's build to the server's own pages, and to script tags in vendors' pages."""
+"""Serves the viewer build's files to the server's own pages, and to script tags in vendors' pages."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from auditlane.runtime.errors import NotFound
 from auditlane.server.pages.viewer.bundle import PATH, Bundle
 from auditlane.server.services import Services, services_of
 
-_SMALL: Final = 1_024  # bytes below which compression gains nothing
+_SMALL: Final = 1_024  # size below which compression gains nothing
 _YEAR: Final = "public, max-age=31536000, immutable"
 _REVALIDATE: Final = "public, no-cache"  # stable names refer to hashed files, which a new build replaces
 _PUBLIC: Final = {
@@ -21,7 +21,7 @@ _PUBLIC: Final = {
 
 
 def asset(name: str, request: Request, services: Annotated[Services, Depends(services_of)]) -> Response:
-    """Return a file from the build. Raises NotFound if there is no such file."""
+    """Return a file from the build. Raises NotFound if it does not exist."""
     bundle = services.bundle
     found = bundle.assets.get(name) if bundle else None
     if found is None:

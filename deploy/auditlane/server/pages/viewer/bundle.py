@@ -14,9 +14,9 @@ from pathlib import PurePosixPath
 from typing import Any, Final
 
 PATH: Final = "/static/viewer"
-# Vendors' pages load these by name; every other name changes with the content.
+# Vendors' pages load these by name. Every other name changes with the content.
 STABLE: Final = frozenset({"auditlane-viewer.js", "auditlane-settings.js"})
-LICENSES: Final = "LICENSES.md"  # licenses of the libraries in the build; served alongside them
+LICENSES: Final = "LICENSES.md"  # licenses of the libraries in the build, served alongside them
 _TYPES: Final = {
     ".js": "text/javascript; charset=utf-8",
     ".css": "text/css; charset=utf-8",
@@ -46,7 +46,7 @@ class Asset:
 
 @dataclass(frozen=True, slots=True)
 class Entry:
-    """The addresses that a page loads. These are a module, its static imports, and its style sheets."""
+    """The addresses that a page loads: a module, its static imports, and its style sheets."""
 
     script: str
     preloads: tuple[str, ...]
@@ -54,7 +54,7 @@ class Entry:
 
 
 class Bundle:
-    """All files in a build, by their path below `PATH`, and the entries that pages load."""
+    """All files of a build, by their path below `PATH`, and the entries that pages load."""
 
     def __init__(self, manifest: Mapping[str, Any], folder: Traversable) -> None:
         self._manifest = manifest

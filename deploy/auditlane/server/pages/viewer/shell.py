@@ -1,6 +1,6 @@
-"""The pages that load the viewer. They are the log (`/`), and the log embedded in a vendor's page (`/embed`).
+"""The pages that load the viewer: the log (`/`), and the log embedded in a vendor's page (`/embed`).
 
-They do not contain log data. The viewer requests it from the API with the user's own session.
+They contain no log data. The viewer requests it from the API with the user's own session.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ AppServices = Annotated[Services, Depends(services_of)]
 
 
 async def log(request: Request, services: AppServices) -> Response:
-    """Return the log page. The viewer reports missing permissions itself. Only a missing session is handled here."""
+    """Return the log page. The viewer itself reports missing permissions; only a missing session is handled here."""
     try:
         principal = await _principal(services, request)
     except (Unauthenticated, Forbidden) as error:
@@ -55,7 +55,7 @@ async def style() -> Response:
 
 
 def build() -> APIRouter:
-    """Return the routes `/` and `/embed`, and their style sheet. They need the viewer's build."""
+    """Return the routes `/` and `/embed`, and their style sheet. They require the viewer's build."""
     router = APIRouter(include_in_schema=False)
     router.get("/")(log)
     router.get("/embed")(embed)
@@ -64,7 +64,7 @@ def build() -> APIRouter:
 
 
 async def _principal(services: Services, request: Request) -> Principal:
-    """Return the principal of the session. Raises Unauthenticated, even for an environment-wide credential."""
+    """Return the session's principal. Raises Unauthenticated, even for an environment-wide credential."""
     found = await services.authenticator.principal(request)
     if found.tenant is None:
         raise Unauthenticated("This page requires a tenant.", fix="Open it with a tenant's viewer link.")

@@ -1,4 +1,4 @@
-"""Create the tables of the shop."""
+"""Creates the shop's tables."""
 
 from django.db import migrations, models
 

@@ -208,7 +208,7 @@ def test_without_a_start_there_is_no_period_before(open_viewer: OpenViewer) -> N
         "Audit log viewed|3|8.3%",
         "plan.old|2|5.6%",
     )
-    expect(page.locator("auditlane-groups .head")).to_contain_text("Choose a time range with a start")
+    expect(page.locator("auditlane-groups .head")).to_contain_text("To compare, choose a time range with a start")
 
 
 def test_an_unknown_field_can_be_left(open_viewer: OpenViewer) -> None:

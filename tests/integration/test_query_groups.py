@@ -277,5 +277,8 @@ def test_groups_that_read_too_much_are_rejected(filled):
     small = Reader(filled.settings, Limits(rows_read=100))
     with served(small) as address:
         problem = get(address, "/v1/stats/groups", status=400, field="action")
-        assert (problem["code"], problem["detail"]) == ("QUERY_TOO_LARGE", "The query exceeded its limit of rows read.")
+        assert (problem["code"], problem["detail"]) == (
+            "QUERY_TOO_LARGE",
+            "The query exceeded its limit of rows to read.",
+        )
     small.close()

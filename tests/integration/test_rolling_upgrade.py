@@ -37,7 +37,7 @@ def test_a_column_that_the_table_lacks_stops_the_worker_with_its_name(world: Wor
     assert running.stop() == 0
     restarted = world.worker(wait_for_store_s=0.5)
     assert restarted.ended() == 2
-    assert "lacks columns that this worker writes: schema_id, after a wait of 0.5 s" in restarted.tail()
+    assert "lacks columns that this worker writes: schema_id, even after waiting for 0.5 s" in restarted.tail()
     waiting = world.worker(wait_for_store_s=3_600)
     wait_until(lambda: waiting.events("worker.waiting"), why=waiting.tail)
     world.client.command(f"ALTER TABLE {world.events} ADD COLUMN schema_id UInt32")

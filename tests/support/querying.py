@@ -151,7 +151,7 @@ def authorize(permission: Permission) -> Callable[[Request], Awaitable[TenantSco
     async def scope(request: Request) -> TenantScope:
         tenant = request.headers.get(TENANT_HEADER) or request.cookies.get("tenant", "")
         if not tenant:
-            raise Unauthenticated("The request carries no credential.")
+            raise Unauthenticated("The request contains no credential.")
         lacks = request.headers.get("X-Test-Lacks")
         if lacks == permission:
             raise Forbidden(f"This credential lacks the permission {permission}.", fix="Ask for it.")

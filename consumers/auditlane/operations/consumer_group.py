@@ -53,8 +53,8 @@ def has_members(group: str, count: int = 0) -> Conflict:
     """Return the error for a manual commit while the group has members, which could overwrite the commit."""
     who = f"{count} member{'s' * (count != 1)}" if count else "members"
     return Conflict(
-        f"The consumer group {group} has {who}: Kafka accepts a manual offset only if it has none.",
-        fix="Stop every worker of the group, run this again, then start them.",
+        f"The consumer group {group} has {who}; Kafka accepts a manual offset only while it has none.",
+        fix="Stop every worker of the group, run the command again, then start the workers.",
     )
 
 

@@ -173,7 +173,7 @@ class GroupLag:
         topics = self._positions.topics()
         partitions = [partition for topic in topics for partition in self._positions.partitions(topic)]
         if not partitions:
-            raise NotFound("There is no topic that the workers read.", fix="Run `auditlane init`.")
+            raise NotFound("None of the topics that the workers read exists.", fix="Run `auditlane init`.")
         commits = self._positions.commits(partitions)
         committed = {partition: commit and commit[0] for partition, commit in commits.items()}
         members = self._members()

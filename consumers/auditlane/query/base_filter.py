@@ -38,7 +38,9 @@ def base_filter(given: Mapping[str, str | Sequence[str]]) -> BaseFilter:
     for name, values in given.items():
         field = f"filter.{name[:100]}"
         if name == INCLUDE_ACCESS:
-            raise InvalidFilter(f"{name!r} is not a base filter.", field=field, fix="Omit it: each request decides.")
+            raise InvalidFilter(
+                f"{name!r} cannot be part of a base filter.", field=field, fix="Omit it: each request sets it."
+            )
         alternatives = [values] if isinstance(values, str) else list(values)
         if not alternatives or not all(value.strip() for value in alternatives):
             raise InvalidFilter(

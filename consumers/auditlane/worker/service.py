@@ -206,7 +206,7 @@ class Service:
                     runner.drain()
                 elif time.monotonic() > gives_up:
                     self._log.warning(
-                        "worker.drain_unfinished", fix="Nothing to do: the committed intents hand over the rest."
+                        "worker.drain_unfinished", fix="None required: another worker completes the announced ranges."
                     )
                     break
 
@@ -286,7 +286,7 @@ def _after_a_wait(error: NotMigrated, waited_s: float) -> NotMigrated:
     if not waited_s:
         return error
     return NotMigrated(
-        f"{error.message.removesuffix('.')}, after a wait of {waited_s:g} s.",
+        f"{error.message.removesuffix('.')}, even after waiting for {waited_s:g} s.",
         fix=f"{error.fix.removesuffix('.')}, or raise {variable('wait_for_store_s')}.",
     )
 

@@ -57,8 +57,8 @@ def command(
     event is in flight at a time. Events appear in the log of `_auditlane`, with the action `canary.sent`.
 
     Until Ctrl-C, `/metrics` shows the results and times. `/health/ready` fails while an event is overdue or the last
-    event was not visible in time, and `/health/live` if the canary itself has stopped. One line of JSON is printed when
-    it listens.
+    event was not visible in time, and `/health/live` if the canary itself has stopped. One line of JSON is printed once
+    it is listening.
 
     With --once, the exit code is 0 if the event is visible in time and 1 if it is late or lost. If it is refused, the
     exit code is the error's, such as 6 while Kafka is unreachable.

@@ -52,7 +52,7 @@ def command(
     """Estimate the workers, partitions, servers and disks that a load needs.
 
     The result follows from the unit costs in the docs (Capacity): measured on a small machine and extrapolated, so
-    measure your own load before you buy. Nothing is contacted.
+    measure your own load before you buy. The command makes no connections.
     """
     demand = Demand(
         rate=amount(rate, "--rate"),

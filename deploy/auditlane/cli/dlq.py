@@ -204,7 +204,7 @@ def resolve(
 ) -> None:
     """Resolve open dead letters without sending them. The messages stay in Kafka."""
     if not reason.strip():
-        raise ConfigError("--reason is empty.", fix="State why these dead letters need no replay.")
+        raise ConfigError("--reason is empty.", fix="State why these dead letters do not need to be replayed.")
     settings = load()
     selection = _selection(tenant, code, since, until, names)
     if not selection.narrows:
@@ -281,7 +281,8 @@ def _named(index: Index, selection: Selection) -> list[Letter]:
         if len(named) > 1:
             same = ", ".join(str(letter.identity) for letter in named)
             raise InvalidFilter(
-                f"Several dead letters are named {name}, because the topic was recreated.", fix=f"Use one of: {same}."
+                f"Several dead letters have the name {name}, because the topic was recreated.",
+                fix=f"Use one of: {same}.",
             )
         letters += named
     return letters

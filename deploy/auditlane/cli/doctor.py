@@ -38,7 +38,7 @@ def command(
     ] = False,
     fail_on: Annotated[
         Severity | None,
-        typer.Option(help="With --security: the least severity that makes the command fail.", show_default="high"),
+        typer.Option(help="With --security: the lowest severity that makes the command fail.", show_default="high"),
     ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
 ) -> None:

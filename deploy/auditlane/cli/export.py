@@ -57,7 +57,9 @@ def command(
     ] = False,
     dialect: Annotated[
         Dialect,
-        typer.Option(help="Reader of the CSV: spreadsheets get a byte order mark and times without a zone."),
+        typer.Option(
+            help="Intended reader of the CSV: spreadsheet files have a byte order mark and times without a zone."
+        ),
     ] = Dialect.raw,
     separator: Annotated[Separator, typer.Option(help="Separator of CSV cells.")] = Separator.comma,
     zone: Annotated[str, typer.Option(help="Time zone (IANA) of the times in a file for spreadsheets.")] = "UTC",

@@ -55,11 +55,12 @@ _UNITS = {"m": 60, "h": 3_600, "d": 86_400}
 @app.command(name="init", epilog=examples("keys init --folder keys", "keys init"))
 def init(
     folder: Annotated[
-        Path | None, typer.Option("--folder", help="Folder for the three files.", show_default="that of the settings")
+        Path | None,
+        typer.Option("--folder", help="Folder for the three files.", show_default="the folder in the settings"),
     ] = None,
     as_json: AsJson = False,
 ) -> None:
-    """Create the files of keys that do not exist yet: of clients, of tokens, and of provenance.
+    """Create the key files that do not exist yet: keys of clients, signing keys and provenance keys.
 
     `serve` creates missing files too, but not where secrets are mounted read-only. Existing files stay unchanged.
     """

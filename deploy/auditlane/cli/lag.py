@@ -67,9 +67,9 @@ def command(
     The exit code is 0 if the brokers responded and no limit is exceeded, 1 above --max-lag or --max-age, 3 if the group
     does not exist, and 6 if Kafka is unreachable. Ctrl-C ends --watch and --serve with exit code 0.
 
-    With --serve, Kafka is read every 15 seconds. `/metrics` shows the last values, also while no worker is running.
+    With --serve, Kafka is read every 15 seconds. `/metrics` shows the last values, even while no worker is running.
     `/health/ready` fails while the group's lag cannot be read, and `/health/live` when the exporter has stalled. One
-    line of JSON is printed when it listens.
+    line of JSON is printed once it is listening.
     """
     settings = load(consumer_group=group, worker_host=host)
     if serve is not None:

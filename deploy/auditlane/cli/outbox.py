@@ -38,7 +38,7 @@ AsJson = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 @app.command(epilog=examples("outbox relay", "outbox relay --once", "outbox relay --port 8484 --ordered"))
 def relay(
     url: Url = None,
-    once: Annotated[bool, typer.Option("--once", help="Send the rows that wait, and exit.")] = False,
+    once: Annotated[bool, typer.Option("--once", help="Send the waiting rows, and exit.")] = False,
     as_json: Annotated[bool, typer.Option("--json", help="With --once: print JSON.")] = False,
     ordered: Annotated[
         bool | None,
@@ -124,7 +124,7 @@ def status(url: Url = None, as_json: AsJson = False) -> None:
 
 @app.command(epilog=examples("outbox retry"))
 def retry(url: Url = None) -> None:
-    """Make rows that were set aside wait again, for example after the contract of their tenant was corrected."""
+    """Put rows that were set aside back into the queue, for example after the tenant's contract was corrected."""
     from auditlane.outbox.store import opened
 
     with opened(load(outbox_url=url)) as store:

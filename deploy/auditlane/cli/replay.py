@@ -140,7 +140,9 @@ def command(
 
 def _check(settings: Settings, topic: str, into_table: str, into_topic: str) -> None:
     if into_table and into_topic:
-        raise ConfigError("A replay has one target.", field="--into-topic", fix="Omit --into-table or --into-topic.")
+        raise ConfigError(
+            "A replay can have only one target.", field="--into-topic", fix="Omit either --into-table or --into-topic."
+        )
     if into_topic in (topic, settings.dead_letter_topic):
         raise ConfigError(f"{into_topic} cannot be the target of this replay.", field="--into-topic")
     if into_topic and re.match(pattern(settings.topic), into_topic):

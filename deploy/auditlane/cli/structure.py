@@ -79,7 +79,7 @@ def set_(
         raise InvalidInput(f"Invalid --logs {logs!r}.", field="logs", fix="Use one of: on, off, inherit.")
     if bool(field) != bool(stated) or not (field or logs):
         raise InvalidInput(
-            "Pass a field together with at least one change to it.",
+            "A field requires at least one option that changes it, and the other way round.",
             field="field",
             fix="Name a field and pass the options to change, or pass --logs.",
         )

@@ -84,7 +84,9 @@ def command(
     life = parse_span(ttl) if ttl else timedelta(seconds=settings.viewer_token_ttl_s)
     url = settings.serve_url or f"http://{settings.serve_host}:{settings.serve_port}"
     if console and filters:
-        raise ConfigError("A console cannot be limited.", field="--filter", fix="Omit --filter, or --console.")
+        raise ConfigError(
+            "A token for the console cannot have a filter.", field="--filter", fix="Omit --filter, or --console."
+        )
     if console:
         text = mint_console_link(signing, Operator(user), url=url, now=now, session=life)
         print(json.dumps({"link": text, "session_s": int(life.total_seconds())}) if as_json else text)

@@ -126,7 +126,7 @@ def _fetch_jar(root: Path, jar: Jar, advance: Callable[[int], None]) -> None:
             if found != jar.sha256:
                 raise PartFailed(
                     f"{target.name} has SHA-256 {found}, but {jar.sha256} was expected.",
-                    fix="A proxy or mirror between here and the repository changes files. Contact its operator.",
+                    fix="A proxy or mirror changes the files that it delivers. Contact its operator.",
                 )
             os.replace(arrived, target)  # noqa: PTH105  # atomic, over a file of the wrong size as well
     except PartFailed:

@@ -277,7 +277,9 @@ def _page(request: Request, problem: Problem, headers: Mapping[str, str] | None)
         told = f"{problem.detail} {problem.fix or ''}"
         return page(request, title, "", small, detail=told, status=problem.status, headers=kept)
     kept.pop("WWW-Authenticate", None)  # some browsers would prompt for a password
-    text = words.gettext("Get a new link from where you got the last one. Each link works once, within a few minutes.")
+    text = words.gettext(
+        "Request a new link where you got the last one. Each link works only once and expires after a few minutes."
+    )
     if request.url.path == DOWNLOAD_PATH:
         text = words.gettext("Request the file again where you got this link.")
     if request.url.path in ("/enter", DOWNLOAD_PATH):

@@ -240,7 +240,7 @@ async def bounded(pieces: AsyncIterator[bytes], max_bytes: int, what: str = "The
         size += len(piece)
         if size > max_bytes:
             raise BodyTooLarge(
-                f"{what} exceeds {max_bytes} bytes.",
+                f"{what} exceeds the limit of {max_bytes} bytes.",
                 fix="Send fewer events per request, or NDJSON, which has a higher limit.",
             )
         if piece:

@@ -59,9 +59,9 @@ def _spool_options(settings: Settings) -> dict[str, Any]:
         folder = settings.signing_keys_file.parent / "ingest"
     if folder is None:
         raise ConfigError(
-            "AUDITLANE_INGEST_SPOOL_BYTES is set, but no folder for the events.",
+            "AUDITLANE_INGEST_SPOOL_BYTES is set, but AUDITLANE_INGEST_SPOOL_DIR is not.",
             field=variable("ingest_spool_dir"),
-            fix="Set AUDITLANE_INGEST_SPOOL_DIR to a folder on a local disk.",
+            fix="Set AUDITLANE_INGEST_SPOOL_DIR to a folder on a local disk for the events.",
         )
     return {
         "spool_dir": str(folder),
@@ -79,7 +79,9 @@ def public_error(error: AuditlaneError | None) -> AuditlaneError:
             "Kafka did not acknowledge the event in time. It may still have been stored.", fix=_AGAIN
         )
     if isinstance(error, SpoolFailed):
-        return KafkaUnavailable("The event could be neither delivered nor kept; it was not accepted.", fix=_AGAIN)
+        return KafkaUnavailable(
+            "The event could neither be delivered nor stored on disk; it was not accepted.", fix=_AGAIN
+        )
     if isinstance(error, BufferFull):
         return BufferFull("Events arrive faster than Kafka accepts them; this event was not accepted.", fix=_AGAIN)
     if isinstance(error, ClientClosed):

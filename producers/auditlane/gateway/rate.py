@@ -173,8 +173,9 @@ def _bytes(value: object) -> int:
 def too_many_steps(wait_s: float) -> RateLimited:
     """Return the error for an event whose patterns exceed the limit."""
     return RateLimited(
-        "Checking the patterns of the tenant's contract exceeds the tenant's CPU limit.",
-        fix="Send it again after Retry-After seconds; simpler patterns and shorter values take less time.",
+        "The tenant has reached its limit of CPU time for checking its contract's patterns.",
+        fix="Send the event again after Retry-After seconds; simpler patterns and shorter values take less time. "
+        "AUDITLANE_INGEST_PATTERN_STEPS is the limit.",
         retry_after_s=wait_s,
     )
 
@@ -182,8 +183,8 @@ def too_many_steps(wait_s: float) -> RateLimited:
 def too_fast(wait_s: float) -> RateLimited:
     """Return the error for a request, or a tenant's events, beyond a rate limit."""
     return RateLimited(
-        "This client exceeds its rate limit for the tenant's events.",
-        fix="Send them again after Retry-After seconds.",
+        "This client has reached its rate limit for events of this tenant.",
+        fix="Send them again after Retry-After seconds; AUDITLANE_INGEST_RATE is the limit.",
         retry_after_s=wait_s,
     )
 
@@ -191,8 +192,9 @@ def too_fast(wait_s: float) -> RateLimited:
 def too_many_months(wait_s: float) -> RateLimited:
     """Return the error for an event beyond the limit on past months."""
     return RateLimited(
-        "The tenant's events span more past months at a time than the limit allows.",
+        "The tenant's events span more past months than the limit allows at a time.",
         field="occurred_at",
-        fix="Send them again after Retry-After seconds, in order of occurred_at, so that a request spans few months.",
+        fix="Send them again after Retry-After seconds, in order of occurred_at, so that a request spans few months. "
+        "AUDITLANE_INGEST_PAST_MONTHS is the limit.",
         retry_after_s=wait_s,
     )

@@ -101,8 +101,9 @@ def build(
         event, now = sample_event(scope.actor, auditor.actor_type, own or {}), time.monotonic()
         if wait_s := tests.wait_s(scope.tenant, now):
             raise RateLimited(
-                "The limit of test events per minute for this tenant is reached.",
-                fix="Send it again after Retry-After seconds, or use POST /v1/events, which requires audits:write.",
+                "This tenant has reached its limit of test events per minute.",
+                fix="Send it again after Retry-After seconds, or use POST /v1/events, which requires audits:write. "
+                "AUDITLANE_TEST_EVENTS_PER_MINUTE is the limit.",
                 retry_after_s=wait_s,
             )
         tests.charge(scope.tenant, 1, now)

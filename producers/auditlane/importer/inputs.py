@@ -48,7 +48,7 @@ def inputs(paths: Sequence[str]) -> Inputs:
         if not readable and len(unread) == unread_before:
             raise InvalidInput(
                 f"{path} contains no file to import.",
-                fix=f"Rename the files to have one of the extensions {', '.join(_EXTENSIONS)}.",
+                fix=f"Give the files one of these extensions: {', '.join(_EXTENSIONS)}.",
             )
         others += len(found) - len(readable)
         files |= dict.fromkeys(readable)

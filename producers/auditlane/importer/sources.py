@@ -84,8 +84,7 @@ class Source:
         """Raise InvalidInput at the end of the readable data if the file is damaged."""
         if self._gunzip and self._gunzip.damage:
             raise InvalidInput(
-                f"The file is damaged after the first {self._gunzip.given} bytes of its decompressed content: "
-                f"{self._gunzip.damage}.",
+                f"The file is damaged after the first {self._gunzip.given} decompressed bytes: {self._gunzip.damage}.",
                 fix="Copy it again.",
             )
 

@@ -81,7 +81,7 @@ class Outbox:
             connection.dialect._on_connect_isolation_level,  # noqa: SLF001 - the engine's; asking the database takes a query
         ):
             raise ConfigError(
-                "The connection commits each statement by itself, so the event would not be part of a transaction.",
+                "The connection is in AUTOCOMMIT mode, so the event would not be part of a transaction.",
                 fix="Use a connection without isolation_level AUTOCOMMIT.",
             )
         row = OutboxRow.of(self._client.prepare(event, **values))

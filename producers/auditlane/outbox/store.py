@@ -104,7 +104,7 @@ def engine_of(url: str) -> Engine:
         raise ConfigError(f"{name} is not a SQLAlchemy URL.", field=name, fix=_USE) from None
     except ModuleNotFoundError as error:
         raise ConfigError(
-            f"The database's driver {error.name} is not installed.", field=name, fix="Install it with pip."
+            f"The database driver {error.name} is not installed.", field=name, fix="Install it with pip."
         ) from error
     if engine.dialect.name not in DIALECTS:
         raise ConfigError(f"The outbox does not support {engine.dialect.name}.", field=name, fix=_USE)

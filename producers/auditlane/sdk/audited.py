@@ -46,7 +46,7 @@ def audited(
     def decorate(function: Callable[P, R]) -> Callable[P, R]:
         if inspect.isgeneratorfunction(function) or inspect.isasyncgenfunction(function):
             raise ConfigError(
-                f"{function.__qualname__} is a generator, whose calls do not end when they return.",
+                f"{function.__qualname__} is a generator: its work is not done when the call returns.",
                 field="audited",
                 fix="Decorate the function that consumes the generator.",
             )

@@ -103,9 +103,10 @@ class Encoder:
         if len(datum) > max_event_bytes:
             largest = max(record, key=lambda name: _size(record[name]))
             raise EventTooLarge(
-                f"The encoded event has {len(datum)} bytes (limit {max_event_bytes}); its largest field is {largest}.",
+                f"The encoded event is {len(datum)} bytes long (limit {max_event_bytes}); its largest field is "
+                f"{largest}.",
                 field=largest,
-                fix="Store large objects elsewhere, and put a link to them into the event.",
+                fix="Store large objects elsewhere and put a link to them into the event.",
             )
         return frame(self.schema_id, datum)
 

@@ -101,7 +101,7 @@ def _mapping(given: Any) -> Mapping[str, Any]:
                 f"fields could not be read: the value raised {type(error).__name__}.", field="fields"
             ) from error
     raise InvalidEvent(
-        f"fields must map the names of custom fields to values, not be of type {type(given).__name__}.",
+        f"fields must be a mapping from custom field names to values, not {type(given).__name__}.",
         field="fields",
         fix="Pass a dict, or omit it.",
     )

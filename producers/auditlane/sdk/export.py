@@ -107,7 +107,7 @@ class Download:
         if self._part.stat().st_size > size:
             self._part.unlink()
             raise Conflict(
-                f"{self._part.name} is larger than the export, so it belongs to another one; it was removed.",
+                f"{self._part.name} is larger than the export, so it belongs to a different one. It was removed.",
                 fix="Export again.",
             )
 

@@ -322,7 +322,7 @@ class EventPublisher:
         if not config.spool_dir:
             if config.delivery_mode == "durable":
                 raise ConfigError(
-                    "AUDITLANE_DELIVERY_MODE=durable needs a folder for the events that Kafka has not acknowledged.",
+                    "AUDITLANE_DELIVERY_MODE=durable requires a spool, but AUDITLANE_SPOOL_DIR is not set.",
                     field="spool_dir",
                     fix="Set AUDITLANE_SPOOL_DIR to a folder on a local disk.",
                 )

@@ -305,7 +305,7 @@ def _text(name: str, value: Any) -> str:
         return value.isoformat()
     if isinstance(value, date):
         raise InvalidFilter(
-            f"The filter {name!r} is a date, which begins at a different time in each time zone.",
+            f"The filter {name!r} is a date, but a date begins at a different time in each time zone.",
             field=name,
             fix="Pass a datetime with a time zone.",
         )

@@ -158,6 +158,6 @@ def _note(values: dict[str, Any], field: str, left_out: list[str]) -> None:
 
 def _unexpected(error: Exception) -> AuditlaneError:
     return InvalidEvent(
-        f"An event could not be recorded: {type(error).__name__} was raised by one of its values.",
+        f"An event could not be recorded: one of its values raised {type(error).__name__}.",
         fix="Pass values of plain types, such as text and numbers.",
     )

@@ -102,7 +102,7 @@ class Oidc:
             raise TokenExpired("The token has expired.", fix=_NEW_TOKEN)
         if moment < start - leeway:
             raise Unauthenticated(
-                "The token is not valid yet.", fix="Compare the clocks of the service and of the issuer."
+                "The token is not valid yet.", fix="Check that the clocks of the service and the issuer agree."
             )
         return claims
 

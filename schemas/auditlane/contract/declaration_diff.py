@@ -87,7 +87,7 @@ def needed_fields(events: Iterable[type[AuditEvent]]) -> tuple[NeededField, ...]
                     f"{known.events[0]} and {event.__name__} declare the field {field.name} differently: {was} and "
                     f"{now}. Field names are unique in a contract.",
                     field=field.name,
-                    fix="Declare it in a class that both inherit, or rename it in one of them.",
+                    fix="Declare it in a base class of both, or rename it in one of them.",
                 )
             either = DeclaredField(
                 field.definition, known.field.nullable or field.nullable, known.field.label or field.label

@@ -72,7 +72,7 @@ def client(kind: Callable[..., T], options: Mapping[str, Any], **also: Any) -> T
         refused = error.args[0].str()
     except (TypeError, ValueError) as error:  # the Python client's own checks
         refused = str(error)
-    raise ConfigError(f"librdkafka refused an option: {refused}.", field=EXTRA, fix=f"Correct {EXTRA}.")
+    raise ConfigError(f"librdkafka rejected an option: {refused}.", field=EXTRA, fix=f"Correct {EXTRA}.")
 
 
 def _flat(extra: Mapping[str, Any]) -> Iterator[tuple[str, str, Any]]:

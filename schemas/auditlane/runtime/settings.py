@@ -221,8 +221,8 @@ class WorkerSettings(BaseModel):
     worker_processes_total: int = Field(
         1,
         ge=1,
-        description="Total number of worker processes on all machines. The table's deduplication window must suffice "
-        "for them.",
+        description="Total number of worker processes on all machines. The table's deduplication window must be "
+        "large enough for them.",
     )
     insert_threads: int = Field(1, ge=1, le=16, description="Concurrent inserts of one worker.")
     insert_timeout_s: float = Field(60.0, gt=0, description="Time limit of one insert, in seconds.")
@@ -354,7 +354,7 @@ class ServeSettings(BaseModel):
     )
     sign_in_url: SignInUrl = Field(
         "",
-        description="Your sign-in page, as `https://app.example/login`, to which people without a session are led, "
+        description="Your sign-in page, as `https://app.example/login`. People without a session get a link to it, "
         "with the page to return to in the parameter `return_to`. Empty: they are asked to open the log from your "
         "application.",
     )
@@ -400,7 +400,8 @@ class ServeSettings(BaseModel):
         60.0,
         ge=0,
         description="Window, in seconds, in which repeated reads or denials of one actor are recorded as one audit "
-        "event; 0 records each, also each viewer token, which are otherwise counted by the hour after the first.",
+        "event; 0 records each one, including each viewer token. Otherwise, viewer tokens after the first are counted "
+        "per hour.",
     )
     query_timeout_s: float = Field(30.0, gt=0, description="Time limit of one query, in seconds.")
     query_memory_bytes: int = Field(
@@ -443,7 +444,7 @@ class SavedViewSettings(BaseModel):
     saved_views_per_tenant: int = Field(
         50,
         ge=1,
-        description="Saved views that everyone of one tenant has.",
+        description="Saved views that are shared by everyone in one tenant.",
         json_schema_extra=reached("A further view is rejected with 409."),
     )
     saved_view_changes_per_minute: int = Field(
@@ -560,8 +561,8 @@ class GatewaySettings(BaseModel):
     ingest_spool_bytes: Annotated[int, AfterValidator(_none_or_a_mebibyte)] = Field(
         0,
         ge=0,
-        description="Bytes of events on disk that the gateway accepts while Kafka is unavailable. 0: none; such "
-        "requests get 503. Beyond it, they get `503 BUFFER_FULL`.",
+        description="Maximum size, in bytes, of the events that the gateway accepts and stores on disk while Kafka is "
+        "unavailable. 0: none, and such requests get 503. Above the limit, they get `503 BUFFER_FULL`.",
     )
     ingest_spool_dir: Path | None = Field(
         None,

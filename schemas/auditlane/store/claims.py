@@ -102,7 +102,9 @@ class StoredClaims:
                 {"jti": name, "claim_id": claim_id, "expires_at": until},
                 token=f"link:{name}",
                 stored=lambda: self._stored(client, name),
-                unsettled=StoreUnavailable("ClickHouse does not show the claim yet.", fix="Try again in a moment."),
+                unsettled=StoreUnavailable(
+                    "ClickHouse does not yet return the claim of this link.", fix="Try again in a moment."
+                ),
             )
         return found == [claim_id]
 

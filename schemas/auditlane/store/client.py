@@ -41,7 +41,7 @@ def connect(settings: Settings, **given: Any) -> Client:
     url = urlsplit(settings.clickhouse_url)
     if not url.hostname:
         raise ConfigError(
-            "No ClickHouse is configured.",
+            "ClickHouse is not configured.",
             fix='Set AUDITLANE_CLICKHOUSE_URL; with a running `auditlane up`: eval "$(auditlane env)"',
         )
     options: dict[str, Any] = {

@@ -116,7 +116,7 @@ class Lease:
                 },
                 token=f"lease:{self._name}:{epoch}",
                 stored=lambda: self._owners_since(client, epoch),
-                unsettled=StoreUnavailable("ClickHouse does not show the claim of the lease yet."),
+                unsettled=StoreUnavailable("ClickHouse does not yet return the claim of the lease."),
             )
         return found == [self.owner]
 

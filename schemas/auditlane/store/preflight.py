@@ -125,12 +125,14 @@ def check_table(table: TableDefinition, parts_per_second: float) -> None:
         )
     if table.version != VERSION:
         raise ConfigError(
-            f"Of rows with one key, {name} keeps one by {table.version or 'insertion order'}, not by {VERSION}.",
+            f"Among rows with the same key, {name} keeps one by {table.version or 'insertion order'}, not by "
+            f"{VERSION}.",
             fix=f"Use {VERSION} as the engine's last argument. {_RECREATE}",
         )
     if table.sorting.replace("`", "") != SORTING:
         raise ConfigError(
-            f"{name} is sorted by ({table.sorting}): rows equal in these columns are merged, and events lost.",
+            f"{name} is sorted by ({table.sorting}): rows with the same values in these columns are merged, which "
+            "loses events.",
             fix=f"Use ORDER BY ({SORTING}). {_RECREATE}",
         )
     if table.partitioning.replace("`", "") != PARTITIONING:
@@ -140,7 +142,8 @@ def check_table(table: TableDefinition, parts_per_second: float) -> None:
     wanted, setting = ceil(parts_per_second * WINDOW_SECONDS), _window(table.engine)
     if table.window < wanted:
         raise ConfigError(
-            f"{name} remembers the tokens of {table.window} inserts, but up to {wanted} happen in {WINDOW_SECONDS} s.",
+            f"{name} remembers the tokens of {table.window} inserts, but the workers make up to {wanted} in "
+            f"{WINDOW_SECONDS} s.",
             fix=f"Run ALTER TABLE {name} MODIFY SETTING {setting} = {max(40_000, wanted)}, or correct the number of "
             f"workers in {variable('worker_processes_total')}.",
         )
@@ -198,7 +201,8 @@ def _accepted(client: Client, settings: dict[str, int | str]) -> dict[str, int |
             }
         except Exception as error:
             raise StoreRefused(
-                f"ClickHouse does not allow this user the settings of inserts: {str(error).splitlines()[0][:300]}.",
+                "ClickHouse does not allow this user to set the settings that inserts require: "
+                f"{str(error).splitlines()[0][:300]}.",
                 fix="Remove the constraints on these settings from the user's profile: " + ", ".join(sorted(sent)),
             ) from error
     wrong = sorted(missing | {name for name, value in sent.items() if effective.get(name) != str(value)})

@@ -40,7 +40,7 @@ def test_the_folder_is_beside_the_signing_keys_or_must_be_set(tmp_path):
 def test_a_folder_that_cannot_be_used_is_an_error_when_the_service_starts(tmp_path):
     (tmp_path / "file").write_text("")
     service = IngestService(settings(ingest_spool_bytes=1 << 20, ingest_spool_dir=tmp_path / "file"))
-    with pytest.raises(ConfigError, match="is not one in which user"):
+    with pytest.raises(ConfigError, match="cannot create files in the spool folder"):
         service.open()
 
 

@@ -375,7 +375,7 @@ def test_the_bytes_of_a_contract_are_bounded(registry: InProcess) -> None:
     contracts = ContractRepository(registry, TOPIC, ContractSettings(contract_bytes=4_096))
     for number in range(4):
         contracts.add("acme", FieldDefinition(f"x{number}", FieldType.AlphaNumeric, "a" * 900).avro(), replace=False)
-    with pytest.raises(InvalidInput, match=r"custom fields would have .* bytes of JSON .limit 4096"):
+    with pytest.raises(InvalidInput, match=r"custom fields would take up .* bytes of JSON .limit 4096"):
         contracts.add("acme", FieldDefinition("x4", FieldType.AlphaNumeric, "a" * 900).avro(), replace=False)
     assert contracts.add(None, text("region"), replace=False)
     assert contracts.release("acme", "x0")

@@ -53,7 +53,7 @@ def test_invalid_content_names_the_field_and_the_fix() -> None:
     field, message, fix = problem(query="actr:jane")
     assert (field, "no field 'actr'" in message, "Did you mean actor?" in fix) == ("query", True, True)
     field, message, fix = problem(range="7d", to="2026-01-01")
-    assert (field, message, fix) == ("range", "A view has either 'range' or 'to', not both.", "Omit one of them.")
+    assert (field, message, fix) == ("range", "A view may have either 'range' or 'to', not both.", "Omit one of them.")
     assert problem(**{"from": "yesterday"})[0] == "from"
     assert problem(**{"from": "2026-01-02", "to": "2026-01-01"})[0] == "from"
     field, _, fix = problem(sort="-nothing")

@@ -118,7 +118,7 @@ _REPLICATED: dict[str, Any] = {
         (_PLAIN | {"definition": "ReplacingMergeTree PARTITION BY x"}, "keeps one by insertion order"),
         (_PLAIN | {"definition": "ReplacingMergeTree(ingested_at) ORDER BY x"}, "keeps one by ingested_at"),
         (_REPLICATED | {"definition": "ReplicatedReplacingMergeTree('/a', '{replica}')"}, "by insertion order, not by"),
-        (_PLAIN | {"sorting": "tenant_id"}, r"is sorted by (tenant_id): rows equal in these columns"),
+        (_PLAIN | {"sorting": "tenant_id"}, r"is sorted by (tenant_id): rows with the same values in these columns"),
         (_PLAIN | {"partitioning": "toYYYYMMDD(occurred_at)"}, "is partitioned by 'toYYYYMMDD"),
         (_PLAIN | {"window": 0}, "remembers the tokens of 0 inserts"),
         (_REPLICATED | {"window": 2_399}, "up to 2400 happen in 600 s"),

@@ -111,5 +111,5 @@ def _away(failures: Sequence[KafkaError]) -> KafkaUnavailable:
     why = failures[0].str() if failures else "no acknowledgement in time"
     return KafkaUnavailable(
         f"Kafka did not acknowledge every message: {why}.",
-        fix="Run the command again; closed letters stay closed.",
+        fix="Run the command again; resolved dead letters stay resolved.",
     )

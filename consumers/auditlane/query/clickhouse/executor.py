@@ -339,7 +339,7 @@ def _limit_error(code: int | None) -> AuditlaneError | None:
     if code in _TOO_MUCH_MEMORY:
         return QueryTooLarge("The query exceeded its memory limit.", fix="Use a shorter time range.")
     if code in _TOO_MANY_ROWS:
-        return QueryTooLarge("The query exceeded its limit of rows read.", fix="Use a shorter time range.")
+        return QueryTooLarge("The query exceeded its limit of rows to read.", fix="Use a shorter time range.")
     if code in _TOO_MANY_AT_ONCE:
         return StoreUnavailable("ClickHouse is running too many queries.", fix="Try again in a moment.")
     return None

@@ -138,7 +138,7 @@ def titled(columns: Sequence[Column], titles: Sequence[str] | None) -> tuple[Col
         return tuple(columns)
     if len(titles) != len(columns):
         raise InvalidFilter(
-            f"'titles' has {len(titles)} titles for {len(columns)} columns.",
+            f"'titles' contains {len(titles)} titles for {len(columns)} columns.",
             field="titles",
             fix="Name the columns with 'columns', and pass one title for each.",
         )

@@ -200,7 +200,7 @@ def _since(text: str | None, filter_: Filter) -> str:
         return ""
     if filter_.since is not None or filter_.until is not None:
         raise InvalidFilter(
-            "'since' cannot be combined with a time range: the next download would lack the events outside it.",
+            "'since' cannot be combined with a time range: the next download would miss the events outside it.",
             field="since",
             fix="Omit 'from' and 'to', or 'since'.",
         )

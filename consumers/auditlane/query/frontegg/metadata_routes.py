@@ -70,7 +70,7 @@ def read(reader: Reader, services: Services, entityName: str = metadata.ENTITY) 
 def save(request: Request, given: Annotated[Document, Body()], editor: Editor, services: Services) -> Document:
     """Save the document, and change how the environment's fields are shown accordingly."""
     if given.get("entityName", metadata.ENTITY) != metadata.ENTITY:
-        raise InvalidInput("'audits' is the only entity.", field="entityName", fix="Omit it.")
+        raise InvalidInput("'entityName' must be 'audits', the only entity.", field="entityName", fix="Omit it.")
     _check(given)
     structure, client, database = services.structure, services.store.client, services.settings.clickhouse_database
     fields = metadata.stated(given, structure.state(None).fields.values())

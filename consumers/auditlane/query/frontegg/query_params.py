@@ -192,7 +192,7 @@ def _values(value: Any, name: str) -> list[str]:
     values = value if isinstance(value, list) else [value]
     if any(isinstance(item, (dict, list)) or item is None for item in values):
         raise InvalidFilter(
-            f"{name[:100]!r} is not compared with a plain value.", field=name[:100], fix="Use text or numbers."
+            f"{name[:100]!r} must be compared with text or a number.", field=name[:100], fix="Send text or a number."
         )
     return [item if isinstance(item, str) else json.dumps(item) for item in values]
 
@@ -200,7 +200,7 @@ def _values(value: Any, name: str) -> list[str]:
 def _number(name: str, text: str) -> int:
     if not (text.isascii() and text.isdecimal() and len(text) < len(str(MAX_OFFSET))):
         raise InvalidFilter(
-            f"{name!r} is not a number below {MAX_OFFSET}: {text[:60]!r}.", field=name, fix="Use 0, 1, 2, …"
+            f"{name!r} is not a whole number below {MAX_OFFSET}: {text[:60]!r}.", field=name, fix="Use 0, 1, 2, …"
         )
     return int(text)
 

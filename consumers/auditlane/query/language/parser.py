@@ -101,7 +101,7 @@ def _term(field: Field, operator: str, value: Value) -> Node:
         return _ordered(field, operator, value)
     if operator:
         raise InvalidFilter(
-            f"{field.path} holds text, and {operator} compares numbers and times",
+            f"{field.path} is text, which {operator} cannot compare",
             fix=f'If {operator} is part of the value, quote it: {field.path}:"{operator}…".',
             reason="not_comparable",
             arguments={"field": field.path, "operator": operator},
@@ -203,7 +203,7 @@ def _bound(field: Field, text: str) -> Number | str:
 
 def _no_number(field: Field, text: str) -> NoReturn:
     raise InvalidFilter(
-        f"{field.path} compares numbers, and {text[:60]!r} is not a number",
+        f"{field.path} is compared as a number, but {text[:60]!r} is not a number",
         fix="Write it as -1.5 or 1e6.",
         reason="not_a_number",
         arguments={"field": field.path, "value": text[:60]},
@@ -216,7 +216,7 @@ def _no_wildcards(field: Field, fix: str) -> NoReturn:
 
 
 def _backwards() -> NoReturn:
-    raise InvalidFilter("the range ends before it begins", fix="Swap the two ends.", reason="range_backwards")
+    raise InvalidFilter("the range ends before it begins", fix="Swap the two values.", reason="range_backwards")
 
 
 def _time(field: Field, operator: str, value: Value) -> Span:

@@ -26,7 +26,7 @@ def check(content: ViewContent, structure_of: Callable[[str], Structure], tenant
     ends = [(name, value) for name, value in (("from", content.from_), ("to", content.to)) if value is not None]
     if content.range is not None and ends:
         raise InvalidInput(
-            f"A view has either 'range' or {ends[0][0]!r}, not both.", field="range", fix="Omit one of them."
+            f"A view may have either 'range' or {ends[0][0]!r}, not both.", field="range", fix="Omit one of them."
         )
     query = [("query", content.query)] if content.query.strip() else []
     custom = from_structure(structure_of)(tenant)

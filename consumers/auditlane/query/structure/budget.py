@@ -27,7 +27,8 @@ def check_field(avro: Mapping[str, Any], budget: ContractSettings) -> None:
     size = _size(avro)
     if size > budget.contract_rules_bytes:
         raise InvalidInput(
-            f"rules: the field, its rules and default have {size} bytes of JSON (limit {budget.contract_rules_bytes}).",
+            f"rules: the field with its rules and default takes up {size} bytes of JSON (limit "
+            f"{budget.contract_rules_bytes}).",
             field="rules",
             fix="Shorten the values or the default. An operator can raise AUDITLANE_CONTRACT_RULES_BYTES.",
         )
@@ -49,7 +50,7 @@ def check_contract(schema: Schema, environments: Collection[str], budget: Contra
     size = _size(own)
     if size > budget.contract_bytes:
         raise InvalidInput(
-            f"name: the contract's custom fields would have {size} bytes of JSON (limit {budget.contract_bytes}).",
+            f"name: the contract's custom fields would take up {size} bytes of JSON (limit {budget.contract_bytes}).",
             field="name",
             fix="Remove rules that list many values. An operator can raise AUDITLANE_CONTRACT_BYTES.",
         )

@@ -156,7 +156,8 @@ def history(
     _not_audited(request)
     if isinstance(caller, TenantScope) and caller.base_filter:
         raise Forbidden(
-            "This token is limited by a filter, and the history names the people who made changes.",
+            "This token is limited by a filter, so it cannot read the history, which names the people who made "
+            "changes.",
             fix="Use a token without a filter.",
         )
     return responses.history(service.history(_tenant(caller), limit=limit, before=before), limit)
@@ -338,4 +339,4 @@ def _public_error(error: RegistryUnavailable | RegistryRefused) -> RegistryUnava
     reason = "See the service's log for the reason."
     if isinstance(error, SchemaNotFound):
         return SchemaNotFound("The schema registry has no contract for events yet.", fix=reason)
-    return RegistryRefused("The schema registry refused the contract.", fix=reason)
+    return RegistryRefused("The schema registry rejected the contract.", fix=reason)

@@ -303,7 +303,7 @@ class StructureService:
         state = self.state(tenant)
         if etags is not None and state.etag not in etags and ANY not in etags:
             raise PreconditionFailed(
-                "The structure has changed since it was read.", fix="Read it again, then repeat the change."
+                "The data structure has changed since it was read.", fix="Read it again, then repeat the change."
             )
         return state
 

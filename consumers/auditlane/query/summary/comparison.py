@@ -19,7 +19,7 @@ def start_before(since: datetime | None, until: datetime | None, now: datetime) 
     """
     if since is None:
         raise InvalidFilter(
-            "The time has no start, so there is no period before it.", field=COMPARE, fix="Set 'from' too."
+            "The time range has no start, so there is no period before it.", field=COMPARE, fix="Set 'from' too."
         )
     length = (now if until is None else until) - since
     if length.total_seconds() <= 0:

@@ -157,7 +157,7 @@ def grouping(name: str | None, custom: CustomFields, *, parameter: str = "field"
         raise InvalidFilter(f"{parameter!r}: {error.message}.", field=parameter, fix=error.fix) from None
     if not field.group and field.kind in (Kind.time, Kind.id):
         raise InvalidFilter(
-            f"{name} has a different value in nearly every event.",
+            f"{name} cannot be counted: nearly every event has a different value.",
             field=parameter,
             fix="Name another field; for times, use GET /v1/histogram.",
         )

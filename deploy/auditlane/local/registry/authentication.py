@@ -52,7 +52,9 @@ def read_users(path: Path | None) -> dict[str, str]:
     try:
         users = json.loads(path.read_text("utf-8"))
     except (OSError, ValueError) as error:
-        raise ConfigError(f"Cannot read the users from {path}: {error}.", fix="Correct --users.") from error
+        raise ConfigError(
+            f"Cannot read the users from {path}: {error}.", fix="Check the file that --users names."
+        ) from error
     if not isinstance(users, dict) or not users or not all(isinstance(word, str) and word for word in users.values()):
         raise ConfigError(f"{path} is not a valid password file.", fix='Write users as JSON: {"name": "password"}')
     return users

@@ -198,7 +198,7 @@ class Authenticator:
         session = self.cookies.of(request, Page.log)
         if not session:
             raise Unauthenticated(
-                "The request carries no credential.",
+                "The request contains no credential.",
                 fix="Send `Authorization: Bearer <token>`. Get a token from POST /v1/token.",
             )
         require_same_origin(request)
@@ -320,7 +320,7 @@ def credential_from(request: Request) -> str:
         scheme, _, token = authorization.partition(" ")
         if scheme.lower() != "bearer" or not token.strip():
             raise Unauthenticated(
-                "The header Authorization has no bearer token.", fix="Send `Authorization: Bearer <token>`."
+                "The header Authorization does not contain a bearer token.", fix="Send `Authorization: Bearer <token>`."
             )
         return token.strip()
     return request.headers.get(ACCESS_TOKEN_HEADER, "")
@@ -363,7 +363,7 @@ def named_tenant(request: Request, header: str = TENANT_HEADER) -> str | None:
     """Return the tenant in the header, or None. Raises InvalidInput if it is invalid or repeated."""
     named = request.headers.getlist(header)
     if len(named) > 1:
-        raise InvalidInput(f"The header {header} is repeated.", field=header, fix="Send it once.")
+        raise InvalidInput(f"The header {header} appears more than once.", field=header, fix="Send it once.")
     if named and not is_tenant(named[0]):
         raise InvalidInput(
             f"The header {header} is not a valid tenant id.",

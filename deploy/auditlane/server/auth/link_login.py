@@ -98,7 +98,7 @@ async def leave(request: Request, services: AppServices) -> Response:
     if sign_in:
         form = f'<p><a class="button primary" href="{escape(sign_in)}">{escape(words.gettext("Sign in again"))}</a></p>'
     else:
-        text = words.gettext("To sign in again, get a new link from where you got the last one.")
+        text = words.gettext("To sign in again, request a new link where you got the last one.")
     answer = page(request, words.gettext("You are signed out"), text, form=form)
     services.authenticator.cookies.drop(request, answer)
     return answer

@@ -66,7 +66,8 @@ class SignInLimits:
         if wait_s := self._issued.wait_s(key, now):
             raise RateLimited(
                 "This client has requested too many tokens.",
-                fix="Use each token until it expires. Request the next one after the time in Retry-After.",
+                fix="Use each token until it expires. Request the next one after the time in Retry-After; "
+                "AUDITLANE_TOKENS_PER_CLIENT is the limit.",
                 retry_after_s=wait_s,
             )
         self._issued.charge(key, 1, now)

@@ -214,6 +214,6 @@ def _basic_credentials(request: Request) -> tuple[str, str]:
     except (binascii.Error, UnicodeDecodeError):
         pass
     raise Unauthenticated(
-        "The request has no client id and secret.",
+        "The request contains no client id and secret.",
         fix='Send {"client_id": …, "secret": …} as JSON, or basic authentication.',
     )

@@ -60,9 +60,15 @@ class PendingBodies:
         """Add bytes for this holder. Raises RateLimited above the holder's share, or Busy above the total."""
         mine = self._of_holder.get(holder, 0) + size
         if mine > max(self.byte_limit // _SHARE, MAX_BYTES):
-            raise RateLimited("Too many bytes are arriving for this tenant.", fix="Send fewer concurrent requests.")
+            raise RateLimited(
+                "The tenant's unfinished request bodies exceed its share of this process's memory.",
+                fix="Send fewer concurrent requests; AUDITLANE_SERVE_BODY_BYTES is the limit for all tenants.",
+            )
         if self._bytes + size > self.byte_limit:
-            raise Busy("This process cannot hold more request bodies.", fix="Try again in a moment.")
+            raise Busy(
+                "This process has reached its limit for request bodies in memory.",
+                fix="Try again in a moment; AUDITLANE_SERVE_BODY_BYTES is the limit.",
+            )
         self._of_holder[holder] = mine
         self._bytes += size
 

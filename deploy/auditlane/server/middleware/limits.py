@@ -62,7 +62,7 @@ class RequestSlots:
         """Raise Busy if no slot is free."""
         if self._total >= self._limit:
             raise Busy(
-                f"This process is already processing {self._limit} requests, which is the limit.",
+                f"This process is already handling {self._limit} requests, which is the limit.",
                 fix="Try again in a moment. If this persists, add processes or raise AUDITLANE_SERVE_MAX_CONCURRENCY.",
             )
 
@@ -233,7 +233,7 @@ class ConcurrencyLimit:
         wait_s = share.reserve(slot.tenant)
         if wait_s > LONGEST_S:
             raise RateLimited(
-                "This tenant's requests exceed its share of this process's time.",
+                "This tenant's requests exceed its share of this process's CPU time.",
                 fix="Send fewer concurrent requests, or retry after the time in Retry-After.",
                 retry_after_s=wait_s,
             )

@@ -88,20 +88,22 @@ _ERRORS: Final = (
         "This tenant already has 10 exports; the limit is 10.",
         fix=f"Remove one that is no longer needed: DELETE /v1/exports/{_EXPORT}.",
     ),
-    PreconditionFailed("The structure has changed since it was read.", fix="Read it again, then repeat the change."),
+    PreconditionFailed(
+        "The data structure has changed since it was read.", fix="Read it again, then repeat the change."
+    ),
     PreconditionMissing(
         "The request does not name the revision that it changes.",
         field="If-Match",
         fix="Send the header If-Match with the ETag of the structure you read, or * to overwrite any revision.",
     ),
     BodyTooLarge(
-        "The body exceeds 1048576 bytes.",
+        "The body exceeds the limit of 1048576 bytes.",
         fix="Send fewer events per request, or NDJSON, which has a higher limit.",
     ),
     EventTooLarge(
-        "The encoded event has 300000 bytes (limit 262144); its largest field is after.",
+        "The encoded event is 300000 bytes long (limit 262144); its largest field is after.",
         field="after",
-        fix="Store large objects elsewhere, and put a link to them into the event.",
+        fix="Store large objects elsewhere and put a link to them into the event.",
     ),
     MediaTypeUnsupported(
         "The content type 'text/csv' is not supported.",
@@ -110,7 +112,7 @@ _ERRORS: Final = (
         "application/x-ndjson for one event per line; both in UTF-8.",
     ),
     RangeNotSatisfiable(
-        "The requested range is outside the file, which has 1204 bytes.",
+        "The requested range is outside the file, which is 1204 bytes long.",
         field="Range",
         fix="Request bytes within the file, or omit the header.",
         size=1_204,
@@ -119,12 +121,12 @@ _ERRORS: Final = (
         "16 queries of this tenant are already running.",
         fix="Repeat the request after the time in Retry-After; AUDITLANE_QUERY_CONCURRENCY is the limit.",
     ),
-    RegistryRefused("The schema registry refused the contract.", fix="See the service's log for the reason."),
+    RegistryRefused("The schema registry rejected the contract.", fix="See the service's log for the reason."),
     SchemaNotFound("The schema registry has no contract for events yet.", fix="See the service's log for the reason."),
     StoreRefused("The tables do not exist yet.", fix="Run `auditlane init`."),
     Unavailable("Kafka did not respond in time."),
     Busy(
-        "This process is already processing 256 requests, which is the limit.",
+        "This process is already handling 256 requests, which is the limit.",
         fix=f"{_AGAIN} If this persists, add processes or raise AUDITLANE_SERVE_MAX_CONCURRENCY.",
     ),
     public_error(BufferFull("")),

@@ -82,7 +82,7 @@ def tenant_of(audit: Mapping[str, Any], sender: Sender) -> str:
         raise InvalidEvent("tenantId must be text.", field="tenantId")
     if sender.tenant not in (None, tenant):
         raise InvalidEvent(
-            f"tenantId differs from the tenant in the header {TENANT_HEADER} or of the credential.",
+            f"tenantId differs from the tenant in the header {TENANT_HEADER} or in the credential.",
             field="tenantId",
             fix="Send the same tenant in both, or omit tenantId.",
         )

@@ -36,7 +36,7 @@ class Resolvers:
             called = function if inspect.isroutine(function) else type(function).__call__  # an instance may be callable
             if inspect.iscoroutinefunction(called):
                 raise ConfigError(
-                    f"{name} is a coroutine function, but an event may be made where nothing can be awaited.",
+                    f"{name} must not be a coroutine function: events are also recorded where nothing can be awaited.",
                     field=name,
                     fix=f"Await the value earlier, for example in a dependency, store it, and return it from {name}.",
                 )

@@ -31,7 +31,7 @@ def emit(
     alias = using or router.db_for_write(OutboxEvent)
     if not transaction.get_connection(alias).in_atomic_block:
         raise ConfigError(
-            "The event was emitted outside a transaction, so it would be stored whatever happens to the change.",
+            "The event was emitted outside a transaction, so it would be sent even if the change were not saved.",
             fix="Emit within `transaction.atomic()`, or set ATOMIC_REQUESTS.",
         )
     row = OutboxRow.of(client.prepare(event, **values))

@@ -25,14 +25,14 @@ def check(folder: Path) -> None:
         probe.rmdir()
     except OSError as error:
         raise ConfigError(
-            f"The spool's folder {folder} is not one in which user {os.geteuid()} may create files: {error.strerror}.",
+            f"User {os.geteuid()} cannot create files in the spool folder {folder}: {error.strerror}.",
             field="spool_dir",
             fix="Create the folder, and make it writable for the service's user.",
         ) from error
     with contextlib.suppress(OSError):
         if kind := network_file_system(_MOUNTS.read_text(), str(folder.resolve())):
             raise ConfigError(
-                f"The spool's folder {folder} is on a network file system ({kind}), whose locks and mapped files are "
+                f"The spool folder {folder} is on a network file system ({kind}), whose locks and mapped files are "
                 "not reliable when a host or the network fails.",
                 field="spool_dir",
                 fix="Use a folder on a local disk or on a volume that one host mounts at a time.",

@@ -254,8 +254,8 @@ class SpoolStore:
         if source is not self.own:
             return
         error = SpoolFailed(
-            f"The spool in {self._folder} lost events: their file was damaged or deleted.",
-            fix="Do not change the files of the folder. What could be read of damaged ones is in its subfolder.",
+            f"The spool in {self._folder} has lost events, because a file was damaged or deleted.",
+            fix="Do not change files in this folder. Damaged parts are kept in its subfolder `damaged`.",
         )
         for number in numbers:
             if (epoch := self._epoch_of(number)) is not None:
@@ -275,8 +275,8 @@ class SpoolStore:
     def _failure(self, error: OSError | None, dropped: str = "") -> AuditlaneError:
         if error is not None and error.errno not in _FULL_DISK:
             return SpoolFailed(
-                f"The spool in {self._folder} cannot be written: {error.strerror}; the event was not accepted.",
-                fix="Correct the folder of AUDITLANE_SPOOL_DIR, and emit again.",
+                f"The spool in {self._folder} cannot be written to ({error.strerror}); the event was not accepted.",
+                fix="Check the folder in AUDITLANE_SPOOL_DIR and its disk, then emit the event again.",
             )
         why = "the disk is full" if error is not None else f"it holds {self._config.spool_bytes} bytes"
         what = f"event {dropped} was dropped" if dropped else "the event was not accepted"

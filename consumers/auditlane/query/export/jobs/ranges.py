@@ -80,7 +80,7 @@ def satisfiable(header: str, size: int) -> str | None:
             found.append(f"{first}-{last}")
     if not found:
         raise RangeNotSatisfiable(
-            f"The requested range is outside the file, which has {size} bytes.",
+            f"The requested range is outside the file, which is {size} bytes long.",
             field="Range",
             fix="Request bytes within the file, or omit the header.",
             size=size,

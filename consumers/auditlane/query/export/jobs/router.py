@@ -225,7 +225,7 @@ def job_file(exports: ExportService, request: Request, scope: TenantScope, id_: 
         raise Conflict(f"The export is {status.state}, not done.", fix=f"Poll {_PATH}/{id_} until it is.")
     if withdrawn := withdrawn_of(record.columns, exports.structure_of(scope.tenant)):
         raise Conflict(
-            f"The file has the column {withdrawn[0].name!r}, which may no longer be downloaded.",
+            f"The file contains the column {withdrawn[0].name!r}, which may no longer be downloaded.",
             fix="Request a new export without it.",
         )
     name = file_name(record.tenant, record.format, record.created_at)

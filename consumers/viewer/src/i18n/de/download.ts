@@ -18,7 +18,7 @@ export const download: Texts["download"] = {
     pdf: { name: "PDF", note: "Zum Drucken und Weitergeben" },
   },
   csv: {
-    title: "Form der CSV-Datei",
+    title: "Variante der CSV-Datei",
     dialects: { spreadsheet: "Für Tabellenkalkulationen", raw: "Unverändert, für Programme" },
     notes: {
       spreadsheet: "Zeiten sehen so aus: 2026-11-28 18:49:20, in der Zeitzone unten.",
@@ -37,8 +37,8 @@ export const download: Texts["download"] = {
   noColumns: "Kein Feld dieses Logs darf heruntergeladen werden. In den Einstellungen lässt sich das ändern.",
   since: {
     last: "Nur Ereignisse seit meinem letzten Download dieser Suche",
-    at: (when) => `Ihr letzter Download war am ${when}. Seitdem verspätet eingetroffene Ereignisse sind enthalten.`,
-    none: "Sie haben diese Suche noch nicht heruntergeladen, daher sind dies alle Ereignisse.",
+    at: (when) => `Letzter Download: ${when}. Seitdem eingetroffene Ereignisse sind enthalten, auch wenn sie früher stattgefunden haben.`,
+    none: "Sie haben diese Suche noch nicht heruntergeladen, daher sind alle ihre Ereignisse enthalten.",
     range: "Seit meinem letzten Download",
   },
   rows: "Ereignisse",

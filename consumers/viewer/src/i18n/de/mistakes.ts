@@ -35,5 +35,5 @@ export const mistakes: Texts["mistakes"] = {
   not_a_choice: ({ field, value, known }) => `${field} hat keinen Wert „${value}“. Verwenden Sie einen von: ${known}.`,
   not_an_address: ({ field, value }) => `${field}: „${value}“ ist keine IP-Adresse.`,
   not_an_id: ({ value }) => `„${value}“ ist keine Ereignis-ID. Geben Sie alle 36 Zeichen ein.`,
-  range_backwards: () => "Der Bereich endet, bevor er beginnt. Vertauschen Sie Anfang und Ende.",
+  range_backwards: () => "Der Bereich endet, bevor er beginnt. Vertauschen Sie die beiden Werte.",
 };

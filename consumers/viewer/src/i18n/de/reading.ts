@@ -101,7 +101,7 @@ export const reading: Texts["reading"] = {
     changes: "Änderungen",
     open: "In der Anwendung öffnen",
     attemptedChange: "Versuchte Änderung",
-    notApplied: (outcome: string): string => `Das Ergebnis ist „${outcome}“: Das Ereignis belegt nicht, dass diese Änderungen erfolgt sind.`,
+    notApplied: (outcome: string): string => `Das Ergebnis ist „${outcome}“, diese Änderungen sind also möglicherweise nicht erfolgt.`,
     explore: {
       label: "Erkunden",
       around: "± 5 Minuten",

@@ -17,7 +17,7 @@ export const download = {
     pdf: { name: "PDF", note: "For printing and sharing" },
   },
   csv: {
-    title: "CSV form",
+    title: "CSV variant",
     dialects: { spreadsheet: "For spreadsheets", raw: "Raw, for programs" },
     notes: {
       spreadsheet: "Times look like 2026-11-28 18:49:20, in the time zone below.",
@@ -33,11 +33,11 @@ export const download = {
     shown: (count: string): string => `Columns of the table (${count})`,
   },
   inFile: (names: string): string => `In the file: ${names}`,
-  noColumns: "No field of this log can be downloaded. An administrator can allow it in the settings.",
+  noColumns: "No field of this log can be downloaded. An administrator can change this in the settings.",
   since: {
     last: "Only events since my last download of this search",
-    at: (when: string): string => `Your last download was at ${when}. Events that arrived late since then are included.`,
-    none: "You have not downloaded this search yet, so these are all events.",
+    at: (when: string): string => `Last download: ${when}. Events that have arrived since are included, even if they occurred earlier.`,
+    none: "You have not downloaded this search yet, so all of its events are included.",
     range: "Since my last download",
   },
   rows: "Events",
@@ -57,7 +57,7 @@ export const download = {
   newestFirst: "Newest first",
   timesInFile: (zone: string, shown: string): string => `Times in the file are in ${zone}. This page shows them in ${shown}.`,
   localTimes: (zone: string): string => `Times in the file are in ${zone}, as on this page.`,
-  newestFirstAnyway: "Newest first, whatever the order of the table",
+  newestFirstAnyway: "Newest first, regardless of the table’s order",
   downloading: "Downloading…",
   saved: (rows: string, size: string): string => `Saved${rows ? `: ${rows}` : ""} (${size})`,
   preparing: "The file is being prepared and will be listed below. You can close this dialog.",

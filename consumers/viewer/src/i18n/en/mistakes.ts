@@ -30,5 +30,5 @@ export const mistakes = {
   not_a_choice: ({ field, value, known }: Arguments) => `${field} has no value “${value}”. Use one of: ${known}.`,
   not_an_address: ({ field, value }: Arguments) => `${field}: “${value}” is not an IP address.`,
   not_an_id: ({ value }: Arguments) => `“${value}” is not an event ID. Enter all 36 characters.`,
-  range_backwards: () => "the range ends before it starts. Swap its ends.",
+  range_backwards: () => "the range ends before it starts. Swap the two values.",
 };

@@ -41,7 +41,7 @@ export const search = {
   },
   help: {
     title: "How to search",
-    intro: "Plain words search every field. Use field:value to narrow down; values are case-sensitive, except of Outcome and Severity:",
+    intro: "Plain words search every field. Use field:value to narrow down; values are case-sensitive, except those of Outcome and Severity:",
     examples: [
       ["jane", "the word in any field, in upper or lower case"],
       ['"password changed"', "the exact phrase"],

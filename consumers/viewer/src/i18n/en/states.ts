@@ -12,7 +12,7 @@ const problems: Record<ProblemKind, ProblemTexts> = {
   expired: { title: "Your session has expired", advice: "Open the log again from your application." },
   signedOut: {
     title: "You are not signed in",
-    advice: "Open the log again from your application. Each of its links works only once.",
+    advice: "Open the log again from your application. Each link works only once.",
   },
   forbidden: { title: "You don’t have access", advice: "Ask an audit log administrator in your organisation." },
   otherTenant: { title: "This log belongs to another organisation", advice: "You are signed in to a different one." },
@@ -26,7 +26,7 @@ const problems: Record<ProblemKind, ProblemTexts> = {
     title: "The service cannot be reached from this page",
     advice: "It is not responding, or it does not allow requests from this page. See the browser console for details.",
   },
-  limited: { title: "Too many requests", advice: "Other people in your organisation are searching, too." },
+  limited: { title: "Too many requests", advice: "Other people in your organisation are searching too." },
   away: { title: "The log is temporarily unavailable", advice: "Nothing is lost. Try again in a moment." },
   tooLarge: { title: "The search covers too many events", advice: "Choose a shorter time range or narrow the search." },
   notUnderstood: { title: "The search is invalid", advice: "Correct it, or start a new one." },

@@ -1,4 +1,4 @@
-"""auditlane's own audit trail, for routes: the record of an action, its sink, and a request's auditor."""
+"""auditlane's own audit trail, for routes: an action's record, its sink, and a request's auditor."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ Outcome = Literal["success", "failure", "denied"]
 
 
 class Action(StrEnum):
-    """The actions of auditlane's own events. Modules may record others, which are named in the same way."""
+    """Actions of auditlane's own events. Modules may record others, which are named in the same way."""
 
     viewed = "audit_log.viewed"
     viewed_as_tenant = "audit_log.viewed_as_tenant"  # an operator opened the log from the console
@@ -41,21 +41,21 @@ class Action(StrEnum):
     signing_keys_rotated = "signing_keys.rotated"
     provenance_keys_rotated = "provenance_keys.rotated"
     loss_accepted = "loss.accepted"
-    events_replayed = "events.replayed"  # from a topic or the dead letters
-    operated = "installation.viewed"  # lag, dead letters, health, tenants
+    events_replayed = "events.replayed"  # events were replayed from a topic or the dead letters
+    operated = "installation.viewed"  # an operator viewed lag, dead letters, health or tenants
     security_checked = "security.checked"
     events_dropped = "events.dropped"  # audit events lost because memory and the spool were both full
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AuditRecord:
-    """An action that a caller performed, or attempted, on auditlane itself.
+    """An action that a caller performed or attempted on auditlane itself.
 
-    Every record appears in the log of auditlane's own tenant `_auditlane`. If `tenant` is not None, it appears in that
-    tenant's log as well. `actor_type` is user, api_key, service, system or anonymous, and `actor_name` is the client's
-    name. `severity` defaults to the action's in the vocabulary, or Medium for a denied action. `occurred_at` and
-    `event_id` default to the current time and a new id. Set both for an event that may be recorded more than once:
-    readers see events with the same time and id only once.
+    Every record appears in the log of auditlane's own tenant `_auditlane` and, if `tenant` is not None, also in that
+    tenant's log. `actor_type` is user, api_key, service, system or anonymous, and `actor_name` is the client's name.
+    `severity` defaults to the action's in the vocabulary, or Medium for a denied action. `occurred_at` and `event_id`
+    default to the current time and a new id. Set both for an event that may be recorded more than once: readers see
+    events with the same time and id only once.
     """
 
     action: str
@@ -104,8 +104,8 @@ class RequestAuditor:
     """Records the actions of one request. The middleware creates it, authentication sets its actor, and routes call
     `record`.
 
-    If no route records anything, the middleware records the request under the permission that it required. So only
-    routes with details to add (an export's rows, a change) call `record`.
+    If no route records anything, the middleware records the request under the permission that it required. Only routes
+    with details to add (an export's rows, a change) therefore call `record`.
     """
 
     __slots__ = ("actor_id", "actor_name", "actor_type", "client_id", "ip", "recorded", "request_id", "sink", "tenant")
@@ -165,6 +165,8 @@ _SILENT: Final = NullAuditSink()
 
 
 def auditor_of(request: Any) -> RequestAuditor:
-    """Return the auditor of a request (anything with a `state`). Without the middleware, it discards records."""
+    """Return the auditor of a request, which is any object with a `state`. Without the middleware, it discards
+    records.
+    """
     found = getattr(request.state, "auditor", None)
     return found if isinstance(found, RequestAuditor) else RequestAuditor(_SILENT)

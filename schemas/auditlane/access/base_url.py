@@ -1,6 +1,6 @@
-"""The base URL of links to the pages. It is the configured URL, or else the address on which this process listens.
+"""The base URL of links to the pages: the configured URL, or else the address on which this process listens.
 
-The sender of a request controls its Host header, so a link is built from it only if it names this process itself.
+A request's sender controls its Host header, so a link is built from it only if it names this process itself.
 """
 
 from __future__ import annotations
@@ -16,9 +16,10 @@ _PORTS: Final = {"http": 80, "https": 443}
 
 
 def base_of(request: Any, url: str) -> str:
-    """Return the base URL of links in the response to this request: `url` (AUDITLANE_SERVE_URL) if it is set.
+    """Return the base URL for links in this request's response: `url` (AUDITLANE_SERVE_URL) if it is set.
 
-    `request` is anything with Starlette's `headers`, `scope` and `url`. Raises InvalidInput for a foreign Host header.
+    `request` is any object with Starlette's `headers`, `scope` and `url`. Raises InvalidInput for a foreign Host
+    header.
     """
     return base(url, scheme=request.url.scheme, host=request.headers.get("host", ""), at=request.scope.get("server"))
 
@@ -26,7 +27,7 @@ def base_of(request: Any, url: str) -> str:
 def base(url: str, *, scheme: str, host: str, at: tuple[str, int | None] | None) -> str:
     """Return the base URL like `base_of`, from parts of a request.
 
-    `at` is the connection's local address and port, if any.
+    `at` is the connection's local address and port, if known.
     """
     if url:
         return url.rstrip("/")

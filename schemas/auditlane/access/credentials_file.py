@@ -25,7 +25,7 @@ class CredentialsFile(Generic[T]):
     """The file at `path`, parsed as `model`. Threads and processes may share it.
 
     After the first successful read, an invalid version is reported in `problem` and in the log, and the last valid
-    version stays in use: an operator's typo must not lock everyone out.
+    version stays in use, so that an operator's typo does not lock everyone out.
     """
 
     def __init__(self, path: Path, model: type[T]) -> None:
@@ -38,7 +38,7 @@ class CredentialsFile(Generic[T]):
         self.modified_at = 0.0  # when the version in use was written, in seconds since 1970
 
     def current(self) -> T:
-        """Return the file's content. Raises ConfigError if no version of it has been valid yet."""
+        """Return the file's content. Raises ConfigError if no version has been valid yet."""
         with self._lock:
             try:
                 stamp = _stamp(self.path)
@@ -107,8 +107,8 @@ def _stamp(path: Path) -> Stamp:
 
 
 def _sentence(problem: object) -> str:
-    """Describe a problem, preceded by its place, such as `clients[1].roles`. For text that is not JSON, the place is a
-    line and a column.
+    """Describe a problem, preceded by its location, such as `clients[1].roles`, or a line and column if the text is not
+    JSON.
     """
     assert isinstance(problem, dict)
     where = "".join(f"[{part}]" if isinstance(part, int) else f".{part}" for part in problem["loc"]).lstrip(".")

@@ -1,4 +1,4 @@
-"""A token issuer's public keys. They are fetched on demand, cached while fresh, and never requested too often."""
+"""A token issuer's public keys, fetched on demand, cached while fresh, and never requested too often."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from auditlane.runtime.errors import IssuerUnavailable, Unauthenticated
 ALGORITHMS: Final = ("RS256", "RS384", "RS512", "PS256", "PS384", "PS512", "ES256", "ES384", "ES512", "EdDSA")
 _ASYMMETRIC: Final = frozenset({"RSA", "EC", "OKP"})  # a shared secret in a key set must never verify anything
 _MIN_RSA_BITS: Final = 2_048
-FRESH_S: Final = 600.0  # older keys are fetched again; the cached keys stay in use while that fails
+FRESH_S: Final = 600.0  # age after which keys are fetched again; the cached keys stay in use if that fails
 KEPT_S: Final = 86_400.0  # how long cached keys are used; a withdrawn key stops working by then
 RETRY_S: Final = 10.0  # minimum time between two fetches, however many tokens name unknown keys
 _TIMEOUT: Final = urllib3.Timeout(connect=2.0, read=3.0)
@@ -29,8 +29,7 @@ _MOST_BYTES: Final = 1 << 20
 class PublicKey:
     """One of an issuer's keys.
 
-    `algorithm` is the only algorithm allowed for the key. If it is empty, any algorithm that fits the key's type is
-    allowed.
+    Only `algorithm` is allowed for the key or, if empty, any algorithm that fits the key's type.
     """
 
     key: Any
@@ -38,12 +37,12 @@ class PublicKey:
 
 
 class KeySet:
-    """An issuer's keys by id. Thread-safe. A call that has to fetch keys blocks for a few seconds at most."""
+    """An issuer's keys by id. Thread-safe. Calls that have to fetch keys block for a few seconds at most."""
 
     def __init__(
         self, issuer: str, *, url: str = "", ca: str | None = None, clock: Callable[[], float] = time.monotonic
     ) -> None:
-        """Create the key set. Without `url`, the address of the keys is read from the issuer's discovery document."""
+        """Create the key set. Without `url`, the keys' address is read from the issuer's discovery document."""
         self._issuer = issuer
         self._url = url
         self._http = urllib3.PoolManager(retries=False, timeout=_TIMEOUT, ca_certs=ca, maxsize=1)
@@ -64,7 +63,7 @@ class KeySet:
         return self._within(self._fetched_at, KEPT_S) and self._cached(kid) is not None
 
     def key(self, kid: str | None) -> PublicKey:
-        """Return the key with this id. If the token has no key id, return the issuer's only key.
+        """Return the key with this id or, for a token without a key id, the issuer's only key.
 
         Raises Unauthenticated if the issuer has no such key, or IssuerUnavailable if the keys cannot be fetched.
         """
@@ -94,7 +93,7 @@ class KeySet:
         return since is not None and self._clock() - since < seconds
 
     def _refresh(self) -> None:
-        """Fetch the keys, unless another thread did so while this thread waited for the lock."""
+        """Fetch the keys, unless another thread did so while this one waited for the lock."""
         with self._lock:
             if self._within(self._tried_at, RETRY_S):
                 return
@@ -135,7 +134,7 @@ class KeySet:
 
 
 def _usable(document: dict[str, Any]) -> dict[str | None, PublicKey]:
-    """Return the signature keys in a key set, by id. Keys of unknown types are skipped."""
+    """Return a key set's signature keys by id. Keys of unknown types are skipped."""
     keys: dict[str | None, PublicKey] = {}
     for jwk in document["keys"]:
         if jwk.get("kty") not in _ASYMMETRIC or jwk.get("use", "sig") != "sig" or "d" in jwk:

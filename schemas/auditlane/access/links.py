@@ -1,4 +1,4 @@
-"""Links to the pages. A link contains a short-lived, one-time code that is exchanged for a session."""
+"""Links to the pages, with a short-lived, one-time code that is exchanged for a session."""
 
 from __future__ import annotations
 
@@ -48,14 +48,12 @@ def mint_link(
     page: Page = Page.log,
     view: Mapping[str, str] | None = None,
 ) -> str:
-    """Return a one-time URL that opens a page for this viewer. The URL is valid for `ttl`, and its session for
-    `session`.
+    """Return a one-time URL, valid for `ttl`, that opens a page for this viewer. The session is valid for `session`.
 
-    `url` is the base URL of the pages. `view` contains the URL parameters of the page's initial view: `from`, `to`,
-    `query`.
+    `url` is the pages' base URL. `view` contains the URL parameters of the page's initial view: `from`, `to`, `query`.
 
-    Raises InvalidInput if `ttl` is longer than five minutes, since a link may end up in a browser history or a chat.
-    Also raises it for the console, which viewers cannot open.
+    Raises InvalidInput if `ttl` is longer than five minutes, since a link may end up in a browser history or a chat,
+    and for the console, which viewers cannot open.
     """
     if page is Page.console:
         raise InvalidInput("A viewer cannot open the console.", field="page", fix="Choose another page.")
@@ -114,7 +112,7 @@ def used_before() -> Unauthenticated:
 class Opened:
     """A session opened by a link: its token, page and user. An operator has no tenant.
 
-    `view` is the query string of the page's URL, or empty.
+    `view` is the page URL's query string, or empty.
     """
 
     token: Token
@@ -132,7 +130,7 @@ class Opened:
 
 @dataclass(frozen=True, slots=True)
 class LinkRead:
-    """The page, the id and the tenant of a link. An operator's link has no tenant."""
+    """A link's page, id and tenant. An operator's link has no tenant."""
 
     page: Page
     jti: str
@@ -140,19 +138,19 @@ class LinkRead:
 
 
 class Claims(Protocol):
-    """The record of opened links. All processes and replicas share it."""
+    """The record of opened links, shared by all processes and replicas."""
 
     def claim(self, name: str, /, *, until: datetime, now: datetime) -> bool:
         """Claim the link with this id until `until`. Returns True at most once per id, across all processes.
 
-        Raises StoreUnavailable or StoreRefused if the claim cannot be decided. In that case the link is unused.
+        Raises StoreUnavailable or StoreRefused if the claim cannot be decided. The link is then unused.
         """
         ...
 
 
 class LinkExchange:
-    """Exchanges link codes for sessions. Each code works once, and only while the client behind the link is active and
-    permitted.
+    """Exchanges links' codes for sessions. Each code works once, and only while the client behind the link is active
+    and has the permission.
     """
 
     def __init__(self, signing: SigningKeys, keys: KeysFile, claims: Claims) -> None:

@@ -1,4 +1,4 @@
-"""Map the claims of an external issuer's tokens (OpenID Connect) to a tenant, a user and permissions."""
+"""Maps the claims of an external issuer's tokens (OpenID Connect) to a tenant, a user and permissions."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from auditlane.access.scope import Principal
 from auditlane.access.signing import header_of
 from auditlane.runtime.errors import Forbidden, TokenExpired, Unauthenticated
 
-# The permissions that an external token can be granted: never a permission that concerns every tenant.
+# The permissions that an external token can be granted: none that concerns every tenant.
 GRANTABLE: Final = VIEWER | {Permission.write}
 _WILD: Final = ".*"
 _NEW_TOKEN: Final = "Get a new token from its issuer."  # noqa: S105 - a sentence, not a secret
@@ -24,8 +24,8 @@ Grants = Mapping[str, frozenset[Permission]]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class OidcPolicy:
-    """The claims that a token must have, and the permissions that it is given. Claims are given as dotted paths, such
-    as `realm_access.roles`.
+    """The claims that a token must have, and the permissions that it gets. Claims are given as dotted paths, such as
+    `realm_access.roles`.
     """
 
     issuer: str
@@ -40,7 +40,7 @@ class OidcPolicy:
 
 
 class Oidc:
-    """Verifies tokens from one issuer. A call blocks for a few seconds at most, while keys are fetched."""
+    """Verifies one issuer's tokens. A call blocks for a few seconds at most, while keys are fetched."""
 
     def __init__(self, policy: OidcPolicy, keys: KeySet, *, is_tenant: Callable[[str], bool]) -> None:
         """Create the verifier. `is_tenant` decides whether a claim's value is a valid tenant id."""
@@ -49,8 +49,7 @@ class Oidc:
         self._is_tenant = is_tenant
 
     def authenticate(self, token: str, *, now: datetime) -> Principal:
-        """Return the viewer whom this token identifies. The viewer has the permissions that the token's claims grant,
-        possibly none.
+        """Return the viewer identified by this token, with the permissions that its claims grant, possibly none.
 
         Raises TokenExpired, Unauthenticated for any other invalid token, Forbidden for a valid token without a tenant,
         or IssuerUnavailable if the issuer's keys cannot be fetched.
@@ -108,7 +107,7 @@ class Oidc:
 
 
 def permissions(claims: Mapping[str, Any], policy: OidcPolicy) -> frozenset[Permission]:
-    """Return the permissions that the claims grant, directly and through the roles of the policy.
+    """Return the permissions that the claims grant, directly and through the policy's roles.
 
     A wildcard in the token covers everything except permissions that must be named.
     """
@@ -128,7 +127,7 @@ def permissions(claims: Mapping[str, Any], policy: OidcPolicy) -> frozenset[Perm
 def _covers(claimed: str, name: str) -> bool:
     """Return whether a claimed permission covers a name.
 
-    `fe.secure.*` covers all names below `fe.secure.`. A bare `*` does not cover any name.
+    `fe.secure.*` covers all names below `fe.secure.`. A bare `*` covers no name.
     """
     return claimed == name or (claimed.endswith(_WILD) and len(claimed) > len(_WILD) and name.startswith(claimed[:-1]))
 
@@ -146,7 +145,7 @@ def _at(claims: Mapping[str, Any], path: str) -> Any:
 
 
 def _texts(value: object) -> Iterable[str]:
-    """Return the strings of a list, or the words of a single string such as the claim `scope`."""
+    """Return a list's strings, or the words of a single string such as the claim `scope`."""
     if isinstance(value, str):
         return value.split()
     return [text for text in value if isinstance(text, str)] if isinstance(value, list) else []

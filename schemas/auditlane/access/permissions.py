@@ -1,4 +1,4 @@
-"""The permissions of credentials, and the roles of keys."""
+"""Credentials' permissions and keys' roles."""
 
 from __future__ import annotations
 
@@ -13,18 +13,18 @@ class Permission(StrEnum):
     """One permission. Tokens and error messages contain the value."""
 
     read = "audits:read"  # read the tenant's events
-    export = "audits:export"  # export them as a file
+    export = "audits:export"  # export the tenant's events as a file
     configure = "audits:configure"  # configure how the log is shown, switch audit logs on and off
     contract = "audits:contract"  # define the contract: fields, their types, rules, defaults, `exclusive`
     write = "audits:write"  # send events
     admin = "audits:admin"  # operate the installation: every tenant's lag, dead letters, health
 
 
-# The permissions that a viewer token may have; the others require a client's key.
+# The permissions that a viewer token may have. The others require a client's key.
 VIEWER: Final = frozenset({Permission.read, Permission.export, Permission.configure, Permission.contract})
 
-# No role grants these to a single-tenant key: the contract is the vendor's promise of what is recorded. Such a key
-# has one only if it is granted to the key itself.
+# No role grants these to a single-tenant key, since the contract is the vendor's promise of what is recorded. They must
+# be granted to the key itself.
 NAMED_WHERE_BOUND: Final = frozenset({Permission.contract})
 
 ROLES: Final[dict[str, frozenset[Permission]]] = {
@@ -36,18 +36,16 @@ ROLES: Final[dict[str, frozenset[Permission]]] = {
 
 
 def permissions_of(roles: Iterable[str], *, bound: bool = False) -> frozenset[Permission]:
-    """Return the union of the roles' permissions. An unknown role grants none.
+    """Return the union of the roles' permissions. Unknown roles grant none.
 
-    `bound` states whether the key belongs to a single tenant.
+    `bound` is whether the key belongs to a single tenant.
     """
     granted = frozenset().union(*(ROLES.get(role, frozenset()) for role in roles))
     return granted - NAMED_WHERE_BOUND if bound else granted
 
 
 def parse_permissions(names: Iterable[str], *, allowed: frozenset[Permission] = VIEWER) -> frozenset[Permission]:
-    """Parse names of permissions. `read` is short for `audits:read`. Raises InvalidInput, which lists the
-    valid names.
-    """
+    """Parse names of permissions. `read` is short for `audits:read`. Raises InvalidInput, listing the valid names."""
     by_name = {permission.value: permission for permission in allowed}
     by_name |= {permission.name: permission for permission in allowed}
     wanted = [name.strip() for name in names if name.strip()]

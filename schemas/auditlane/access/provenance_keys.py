@@ -1,9 +1,8 @@
-"""The keys that sign and verify the provenance of messages. They are in a separate file, which `serve` and the workers
-share.
+"""Keys that sign and verify messages' provenance, in a separate file that `serve` and the workers share.
 
 A process that can read this file can forge only provenance, since the keys that sign tokens are elsewhere. A key that
-no longer signs is still valid for verification until it is retired explicitly, because messages that it signed may be
-stored late, or again by a replay.
+no longer signs is valid for verification until it is retired explicitly, because messages that it signed may be stored
+late, or again by a replay.
 """
 
 from __future__ import annotations
@@ -26,8 +25,8 @@ _PURPOSE: Final = "provenance"
 
 
 def path_of(settings: Settings) -> Path | None:
-    """Return the path of the keys file: the configured path, or else one beside the signing keys. Returns None if
-    neither is configured.
+    """Return the path of the keys file: the configured one, or else one beside the signing keys, or None if neither is
+    configured.
     """
     if settings.provenance_keys_file:
         return settings.provenance_keys_file
@@ -44,20 +43,20 @@ class ProvenanceKeys:
 
     @classmethod
     def load_or_create(cls, path: Path) -> ProvenanceKeys:
-        """Open the file, or create it with one new key. Safe to call from several processes at once."""
+        """Open the file, or create it with one new key. Several processes may call this concurrently."""
         if not path.exists():
             CredentialsFile(path, SigningKeysContent).create(first_key(datetime.now(UTC)))
         return cls(path)
 
     @property
     def problem(self) -> str:
-        """The reason why the file's current version is not in use, or "" if it is."""
+        """Why the file's current version is not in use, or "" if it is."""
         return self._file.problem
 
     @property
     def key_ids(self) -> tuple[str, ...]:
-        """The ids of the keys that are valid for verification, oldest first. They must be the same in every process
-        that uses the file.
+        """The ids of the keys that are valid for verification, oldest first. All processes that use the file must have
+        the same.
         """
         return tuple(self.secrets())
 
@@ -68,12 +67,12 @@ class ProvenanceKeys:
     def signer(self, client_id: str, filled: Iterable[str] = ()) -> Sign:
         """Return a signer for one client's messages with the current key, for use within one request.
 
-        `filled` are the fields that the gateway filled in. Raises ConfigError if every key has retired.
+        `filled` contains the fields that the gateway filled in. Raises ConfigError if every key has retired.
         """
         return _signer(self._signing(), client_id, tuple(filled))
 
     def lasting_signer(self, client_id: str) -> Sign:
-        """Return a signer for one client's messages, for the life of a process.
+        """Return a signer for one client's messages, for a process's lifetime.
 
         The signer raises the same errors as `signer`.
         """

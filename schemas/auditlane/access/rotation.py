@@ -1,6 +1,6 @@
-"""Rotate the secrets of token keys and provenance keys with an overlap. All functions are pure.
+"""Rotates the secrets of token keys and provenance keys, with an overlap. All functions are pure.
 
-The module does not import a token library, since workers do not need one.
+No token library is imported, since workers do not need one.
 """
 
 from __future__ import annotations
@@ -13,7 +13,8 @@ from typing import Final, Literal
 
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, SecretStr, field_serializer, model_validator
 
-# A replica without the new key refuses its signatures, and a mounted secret takes a minute or two to arrive.
+# Time until a new key signs: replicas without it reject its signatures, and a mounted secret takes a minute or two to
+# arrive.
 SPREAD: Final = timedelta(minutes=5)
 
 
@@ -34,13 +35,13 @@ class SigningKey(BaseModel):
         return secret.get_secret_value()
 
     def derived(self, purpose: str) -> bytes:
-        """Derive the key for one purpose, using HKDF-Expand (RFC 5869) with one block and the purpose as its `info`."""
+        """Derive a purpose's key, using HKDF-Expand (RFC 5869) with one block and the purpose as its `info`."""
         secret = self.secret.get_secret_value().encode()
         return hmac.digest(secret, b"auditlane/" + purpose.encode() + b"\x01", hashlib.sha256)
 
 
 class SigningKeysContent(BaseModel):
-    """The content of a file of signing keys."""
+    """The content of a signing-keys file."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 

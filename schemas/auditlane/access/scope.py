@@ -11,16 +11,16 @@ from auditlane.runtime.errors import Forbidden, InvalidInput, WrongTenant
 
 TENANT_HEADER: Final = "Auditlane-Tenant"
 _GRANT: Final = object()
-BaseFilter: TypeAlias = tuple[tuple[str, str], ...]  # (name, value) pairs; names of the query API's filters
+BaseFilter: TypeAlias = tuple[tuple[str, str], ...]  # (name, value) pairs, named like the query API's filters
 
 
 @dataclass(frozen=True, slots=True)
 class Principal:
     """An authenticated caller. `tenant` is None for an environment-wide client or operator.
 
-    `subject` is the client id or the user, and `name` is the client's name. `client_id` is the client, the client that
-    minted the user's token, or "". `console` is true for an operator who views one tenant's log from the console.
-    `base_filter` limits what a viewer can read.
+    `subject` is the client id or the user, and `name` is the client's name. `client_id` is the client itself, the
+    client that minted the user's token, or "". `console` is true for an operator who views one tenant's log from the
+    console. `base_filter` limits what a viewer can read.
     """
 
     kind: Literal["client", "viewer", "operator"]
@@ -34,7 +34,7 @@ class Principal:
     base_filter: BaseFilter = ()
 
     def require(self, *any_of: Permission) -> Permission:
-        """Return the first of these permissions that this principal has. Raises Forbidden if it has none of them."""
+        """Return the first of these permissions that this principal has. Raises Forbidden without any of them."""
         for permission in any_of:
             if permission in self.permissions:
                 return permission
@@ -44,7 +44,7 @@ class Principal:
         )
 
     def about(self, named: str | None, *, header: str = TENANT_HEADER) -> str | None:
-        """Return a request's tenant, or None if its credential is environment-wide and it does not name a tenant.
+        """Return a request's tenant, or None if its credential is environment-wide and it names no tenant.
 
         `named` is the value of `header`. Raises WrongTenant if a tenant's credential names another tenant.
         """
@@ -57,10 +57,10 @@ class Principal:
         return self.tenant or named
 
     def scope(self, permission: Permission, named: str | None, *, header: str = TENANT_HEADER) -> TenantScope:
-        """Return the scope of this request. `named` is the value of `header`, or None if it is absent.
+        """Return this request's scope. `named` is the value of `header`, or None if it is absent.
 
         Raises Forbidden if the permission is missing, WrongTenant if a tenant's credential names another tenant, and
-        InvalidInput if a request with an environment-wide credential does not name a tenant.
+        InvalidInput if a request with an environment-wide credential names no tenant.
         """
         self.require(permission)
         tenant = self.about(named, header=header)
@@ -81,13 +81,13 @@ class Principal:
 
 
 class TenantScope:
-    """The one tenant that a query may touch, and the query's actor. `client_id` is copied from the Principal.
+    """The one tenant that a query may touch, and the query's actor. `client_id` is the Principal's.
 
     A query returns and counts only events that match `base_filter`. An empty one matches all.
 
     `Principal.scope` creates it after authentication, `authorized_before` for work that such a request started, and
     `for_operator` for a command on the operator's own machine, whose credential is its access to the store. There is no
-    other way to create one, and it is immutable.
+    other way to create one. Immutable.
     """
 
     __slots__ = ("actor", "base_filter", "client_id", "permissions", "tenant")
@@ -116,8 +116,8 @@ class TenantScope:
 
     @classmethod
     def for_operator(cls, tenant: str) -> TenantScope:
-        """Return the scope of a command or of the canary, both of which use the operator's access to the store. Never
-        call it for a request.
+        """Return the scope for a command or the canary, which use the operator's access to the store. Never call this
+        for a request.
         """
         return cls(tenant, "operator", frozenset(Permission), grant=_GRANT)
 
@@ -125,10 +125,9 @@ class TenantScope:
     def authorized_before(
         cls, tenant: str, actor: str, permission: Permission, client_id: str = "", base_filter: BaseFilter = ()
     ) -> TenantScope:
-        """Return a scope that has only this permission, for work that was authorized earlier.
+        """Return a scope with only this permission, for work that was authorized earlier.
 
-        The authorization was the verified code of a signed link, or is the record of a job that an authorized request
-        started.
+        The authorization was a signed link's verified code, or the record of a job that an authorized request started.
         """
         return cls(tenant, actor, frozenset({permission}), client_id=client_id, base_filter=base_filter, grant=_GRANT)
 

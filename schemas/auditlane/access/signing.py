@@ -1,11 +1,11 @@
-"""The keys that sign tokens, link codes and cursors. Each purpose has its own derived key, and keys are rotated with an
+"""Keys that sign tokens, link codes and cursors. Each purpose has its own derived key, and keys are rotated with an
 overlap.
 
-Signatures are HMAC-SHA256 (JWT's HS256): the service signs and verifies, and cursors need a shared secret anyway.
-Because each purpose has its own key, derived from the secret, a cursor or a link code can never pass as a token,
-whatever its claims are.
+Signatures are HMAC-SHA256 (JWT's HS256): the service both signs and verifies, and cursors need a shared secret anyway.
+Since each purpose has its own key, derived from the secret, a cursor or a link code can never pass as a token, whatever
+its claims are.
 
-A token's header only names the key to verify the token with. It is not trusted until the token has been verified.
+A token's header only names the key for verification, and is not trusted until the token has been verified.
 """
 
 from __future__ import annotations
@@ -27,12 +27,12 @@ from auditlane.access.rotation import SPREAD, SigningKey, SigningKeysContent, fi
 from auditlane.runtime.errors import ConfigError, TokenExpired, Unauthenticated
 
 _MOST_KEPT: Final = 256
-_LONGEST: Final = 4_096  # characters in a token's header
+_LONGEST: Final = 4_096  # maximum length of a token's header in characters
 
 
 @dataclass(frozen=True, slots=True)
 class Header:
-    """The header of a token (JWT): its type, algorithm and key id, each None if absent."""
+    """A token's (JWT's) header: its type, algorithm and key id, each None if absent."""
 
     typ: str | None
     alg: str | None
@@ -40,7 +40,7 @@ class Header:
 
 
 def header_of(token: str) -> Header:
-    """Parse a token's header, without verifying the token. Raises Unauthenticated if there is no header."""
+    """Parse a token's header without verifying the token. Raises Unauthenticated without a header."""
     segment, dot, _ = token.partition(".")
     if not dot or len(segment) > _LONGEST:
         raise Unauthenticated("The credential is not a valid token.", fix="Get a token: POST /v1/token.")
@@ -49,9 +49,7 @@ def header_of(token: str) -> Header:
 
 @lru_cache(_MOST_KEPT)
 def _parsed(segment: str) -> Header:
-    """Parse a header. The result is cached, since all tokens that one key signs for one purpose have the same
-    header.
-    """
+    """Parse a header. Cached, since all tokens signed by one key for one purpose have the same header."""
     try:
         header = json.loads(
             base64.b64decode(segment.encode("ascii") + b"=" * (-len(segment) % 4), b"-_", validate=True)
@@ -69,9 +67,7 @@ ISSUER: Final = "auditlane"
 
 
 class SigningKeys:
-    """Signs and verifies with the keys in a file. The file must be shared by all replicas, and is reloaded when it
-    changes.
-    """
+    """Signs and verifies with the keys in a file, which all replicas must share. It is reloaded when it changes."""
 
     def __init__(self, path: Path) -> None:
         """Open the file. Raises ConfigError if it is missing or invalid."""
@@ -80,7 +76,7 @@ class SigningKeys:
 
     @classmethod
     def load_or_create(cls, path: Path) -> SigningKeys:
-        """Open the file, or create it with one new key. Safe to call from several processes at once."""
+        """Open the file, or create it with one new key. Several processes may call this concurrently."""
         if not path.exists():
             CredentialsFile(path, SigningKeysContent).create(first_key(datetime.now(UTC)))
         return cls(path)
@@ -99,12 +95,12 @@ class SigningKeys:
     def rotate(self, *, now: datetime, overlap: timedelta, spread: timedelta = SPREAD) -> SigningKey:
         """Add a key that signs from `now + spread`. Earlier keys stay valid for verification for `overlap` after that.
 
-        `overlap` must cover the longest lifetime of a token. Otherwise, such tokens become invalid early.
+        `overlap` must cover the longest token lifetime. Otherwise, such tokens become invalid early.
         """
         return self._file.update(lambda content: content.rotated(now, overlap, spread)).keys[-1]
 
     def sign(self, purpose: str, claims: Mapping[str, Any], *, now: datetime, ttl: timedelta) -> str:
-        """Sign the claims as a JWT for one purpose that expires after `ttl`."""
+        """Sign the claims as a JWT for one purpose, which expires after `ttl`."""
         import jwt  # imported here: with cryptography, it takes a fifth of the start-up time of `auditlane up`
 
         key = self._signing(now)
@@ -118,7 +114,7 @@ class SigningKeys:
         return jwt.encode(payload, key.derived(purpose), ALGORITHM, headers={"kid": key.kid, "typ": purpose})
 
     def verify(self, purpose: str, token: str, *, now: datetime) -> dict[str, Any]:
-        """Verify a token that `sign` made for this purpose, and return its claims.
+        """Verify a token signed by `sign` for this purpose, and return its claims.
 
         Raises TokenExpired if the token has expired, and Unauthenticated for any other problem, such as another purpose
         or algorithm, an unknown or retired key, or a changed byte.
@@ -147,7 +143,7 @@ class SigningKeys:
         return claims
 
     def mac(self, purpose: str, data: bytes) -> bytes:
-        """Return a 32-byte MAC of `data` for this purpose. The caller compares it with `hmac.compare_digest`.
+        """Return a 32-byte MAC of `data` for this purpose, to be compared with `hmac.compare_digest`.
 
         It uses the oldest live key, on which all replicas agree while a new key is being distributed.
         """

@@ -1,4 +1,4 @@
-"""Mint and verify tokens. A client exchanges its secret for a token, and mints short-lived tokens for viewers of one
+"""Mints and verifies tokens. A client exchanges its secret for a token, and mints short-lived tokens for viewers of one
 tenant's log.
 """
 
@@ -21,9 +21,9 @@ CONSOLE_TOKEN: Final = "auditlane-console+jwt"  # noqa: S105 - accepted only by 
 VIEWER_TTL_MIN: Final = timedelta(minutes=1)
 VIEWER_TTL_MAX: Final = timedelta(hours=24)
 _OPERATOR: Final = frozenset({Permission.admin, Permission.read, Permission.configure, Permission.contract})
-# What a viewer with a base filter may do: all other permissions concern the whole log.
+# What a viewer with a base filter may do. All other permissions concern the whole log.
 _FILTERED: Final = frozenset({Permission.read, Permission.export})
-_LONGEST: Final = 16_384  # characters; auditlane never issues a longer token
+_LONGEST: Final = 16_384  # maximum length in characters; auditlane never issues a longer token
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,9 +50,10 @@ class Viewer:
     base_filter: BaseFilter = ()
 
     def claims(self) -> dict[str, Any]:
-        """Return the claims of a token for this viewer. `of` parses them.
+        """Return the claims for this viewer's token, which `of` parses.
 
-        With a base filter, the permissions are inside `filtered`, so that a release that ignores it grants nothing.
+        With a base filter, the permissions are inside `filtered`, so that a release that does not know it grants
+        nothing.
         """
         permissions = sorted(self.permissions)
         payload: dict[str, Any] = {
@@ -80,7 +81,7 @@ class Viewer:
 
 
 def mint_client_token(signing: SigningKeys, client: Client, *, now: datetime, ttl: timedelta) -> Token:
-    """Mint a token for a client whose secret has been verified. The token expires no later than the client's key."""
+    """Mint a token for a client whose secret has been verified. It expires no later than the client's key."""
     if client.expires:
         ttl = min(ttl, client.expires - now)
     return Token(signing.sign(CLIENT_TOKEN, {"sub": client.client_id}, now=now, ttl=ttl), ttl)
@@ -93,7 +94,7 @@ def mint_viewer_token(signing: SigningKeys, viewer: Viewer, *, now: datetime, tt
 
 
 def mint_session_token(signing: SigningKeys, viewer: Viewer, *, now: datetime, ttl: timedelta) -> Token:
-    """Mint a token for the session cookie of the pages. Raises the same errors as `mint_viewer_token`."""
+    """Mint a token for the pages' session cookie. Raises the same errors as `mint_viewer_token`."""
     check_viewer(viewer, ttl)
     return Token(signing.sign(SESSION_TOKEN, viewer.claims(), now=now, ttl=ttl), ttl)
 
@@ -118,8 +119,8 @@ def check_viewer(viewer: Viewer, ttl: timedelta) -> None:
 
 
 def check_delegation(principal: Principal, viewer: Viewer) -> None:
-    """Raise Forbidden unless a principal may vouch for this viewer. Only a client may, and only for permissions that it
-    has itself.
+    """Raise Forbidden unless a principal may vouch for this viewer. Only clients may, and only for permissions of their
+    own.
 
     A single-tenant client may vouch only for that tenant's viewers.
     """
@@ -132,10 +133,8 @@ def check_delegation(principal: Principal, viewer: Viewer) -> None:
 
 
 def authenticate(token: str, *, keys: KeysFile, signing: SigningKeys, now: datetime) -> Principal:
-    """Return the principal of this token. A client's permissions are read from the keys file at each request.
-
-    Revoking a key therefore ends its tokens and the tokens it minted at once. They also lose any permission that it
-    loses.
+    """Return this token's principal. A client's permissions are read from the keys file at each request, so revoking a
+    key immediately ends its tokens and those it minted, and they lose any permission that it loses.
 
     Raises TokenExpired, and Unauthenticated for any other invalid token.
     """
@@ -149,7 +148,7 @@ def authenticate(token: str, *, keys: KeysFile, signing: SigningKeys, now: datet
 
 
 def authenticate_session(token: str, *, keys: KeysFile, signing: SigningKeys, now: datetime) -> Principal:
-    """Return the viewer of a page session, given the token in the cookie that a link set.
+    """Return a page session's viewer, from the token in the cookie that a link set.
 
     Raises the same errors as `authenticate`.
     """
@@ -178,7 +177,7 @@ def _until(claims: dict[str, Any]) -> datetime:
 def remaining_permissions(
     viewer: Viewer, *, keys: KeysFile, now: datetime, behind: str = "token"
 ) -> frozenset[Permission]:
-    """Return those of the viewer's permissions that the client vouching for the viewer still has.
+    """Return which of the viewer's permissions the client that vouches for the viewer still has.
 
     Raises Unauthenticated if the client is not active, or belongs to another tenant. `behind` names the credential that
     the client issued, for the error message.
@@ -219,7 +218,7 @@ def require_standing(
 
 
 def is_ours(token: str) -> bool:
-    """Return whether a token claims to be issued by auditlane. Also true for a text that no issuer can have issued."""
+    """Return whether a token claims to be issued by auditlane. Also true for text that no issuer can have issued."""
     try:
         return len(token) > _LONGEST or header_of(token).typ in (CLIENT_TOKEN, VIEWER_TOKEN)
     except Unauthenticated:
@@ -244,7 +243,7 @@ class Operator:
     client_id: str = ""
 
     def claims(self) -> dict[str, Any]:
-        """Return the claims of a token for this operator. `of` parses them."""
+        """Return the claims for this operator's token, which `of` parses."""
         return {"sub": self.user, "client": self.client_id}
 
     @classmethod
@@ -267,7 +266,7 @@ def check_operator(operator: Operator, ttl: timedelta) -> None:
 
 
 def authenticate_operator(token: str, *, keys: KeysFile, signing: SigningKeys, now: datetime) -> Principal:
-    """Return the operator of a console token, whose client must still be an active, environment-wide admin.
+    """Return a console token's operator, whose client must still be an active, environment-wide admin.
 
     Raises TokenExpired, and Unauthenticated for any other invalid token.
     """

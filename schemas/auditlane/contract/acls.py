@@ -1,4 +1,4 @@
-"""The Kafka ACLs of each component of auditlane. Pure: nothing here connects to Kafka."""
+"""Kafka ACLs of each auditlane component. Pure: nothing here connects to Kafka."""
 
 from __future__ import annotations
 
@@ -10,8 +10,8 @@ Kind = Literal["topic", "group", "cluster"]
 Place = Literal["events", "dead letters", "group", "cluster"]
 
 CLUSTER: Final = "kafka-cluster"  # Kafka's name for the only resource of this kind
-# By component: the operations, spelt as in kafka-acls, and where they apply. The topics of events include dedicated
-# topics. Every component except a producer also writes auditlane's own audit events.
+# By component: the operations, spelt as in kafka-acls, and where they apply. The event topics include dedicated topics.
+# Every component except a producer also writes auditlane's own audit events.
 _ACLS: Final[Mapping[str, tuple[tuple[Place, str], ...]]] = {
     # Runs init and operators' commands: doctor, verify, replay, dead letters.
     "init": (
@@ -41,9 +41,7 @@ class Allowed:
 
 
 def allowed(component: str, *, topic: str, dead_letters: str, group: str) -> Iterator[Allowed]:
-    """Yield the rights of a component in Kafka, given the shared topic, the dead-letter topic and the workers'
-    group.
-    """
+    """Yield a component's rights in Kafka, given the shared topic, the dead-letter topic and the workers' group."""
     resources: dict[Place, tuple[Kind, str, bool]] = {
         "events": ("topic", topic, True),
         "dead letters": ("topic", dead_letters, False),
@@ -56,7 +54,7 @@ def allowed(component: str, *, topic: str, dead_letters: str, group: str) -> Ite
 
 
 def script(*, topic: str, dead_letters: str, group: str) -> str:
-    """Return a shell script that creates the ACLs of all components, for users whose names start with `auditlane-`."""
+    """Return a shell script that creates all components' ACLs, for users named `auditlane-…`."""
     lines = ['acls() { kafka-acls --bootstrap-server "$BROKER" --command-config admin.properties --add "$@"; }']
     for component in COMPONENTS:
         for one in allowed(component, topic=topic, dead_letters=dead_letters, group=group):

@@ -1,4 +1,4 @@
-"""Amend a subject's contract without losing concurrent changes.
+"""Amends a subject's contract without losing concurrent changes.
 
 A registry has no compare-and-set. If two processes start from the same version, the one that registers last drops the
 other's field. So each process checks after registering which versions were added in between, and registers lost fields
@@ -35,8 +35,8 @@ Schema = dict[str, Any]
 
 @dataclass(frozen=True, slots=True)
 class Amended:
-    """The subject's newest version. `changed` states whether a version was registered. `previous` is the version on
-    which it is based, or 0 if there was none.
+    """The subject's newest version. `changed` is whether a version was registered. `previous` is the version on which
+    it is based, or 0 for the first.
     """
 
     subject: str
@@ -57,9 +57,9 @@ def amend(
 ) -> Amended:
     """Register `change(newest version)`, unless it equals the newest version.
 
-    A missing subject starts with `seed()`, and gets the level BACKWARD. Raises SchemaNotFound if there is no seed
-    either, InvalidInput or FieldConflict for an invalid contract, or TooManyVersions at the limit `most_versions`.
-    Propagates errors from RegistryClient and `change`.
+    A missing subject starts with `seed()`, and gets the level BACKWARD. Raises SchemaNotFound without a seed,
+    InvalidInput or FieldConflict for an invalid contract, and TooManyVersions at the limit `most_versions`. Propagates
+    errors from RegistryClient and `change`.
     """
     lost: list[dict[str, Any]] = []
     changed, refused, previous = False, None, 0
@@ -79,7 +79,7 @@ def amend(
             client.set_compatibility(subject, COMPATIBILITY)
         try:
             client.register(subject, json.dumps(wanted | {_COUNT: since}))
-        except SchemaIncompatible as error:  # another version was registered first: start over from it
+        except SchemaIncompatible as error:  # another version was registered first, so start over from it
             refused = error
             continue
         changed, previous = True, since
@@ -122,7 +122,7 @@ def check(client: RegistryClient, subject: str, current: Schema | None, wanted: 
         if previous:
             _check_default(client, subject, previous, avro)
     text = json.dumps(wanted)
-    # An older contract may lack base fields of this release; that must not block this change.
+    # An older contract may lack base fields of this release, which must not block this change.
     known = check_registrable(json.dumps(current)) if current else []
     problems = [problem for problem in check_registrable(text) if problem not in known]
     if problems:
@@ -153,7 +153,7 @@ def _check_default(client: RegistryClient, subject: str, previous: dict[str, Any
 
 
 def _lost_fields(client: RegistryClient, subject: str, current: Schema, since: int) -> list[dict[str, Any]]:
-    """Return the fields that some version after `since` added or changed relative to `current`, but that the newest
+    """Return the fields that a version after `since` added or changed relative to `current`, but that the newest
     version lacks.
     """
     later = [client.version(subject, number) for number in client.versions(subject) if number > since]

@@ -1,4 +1,4 @@
-"""Query the brokers for a partition's topic id, first and last offsets, and committed offset."""
+"""Queries the brokers for a partition's topic id, first and last offsets, and committed offset."""
 
 from __future__ import annotations
 
@@ -32,14 +32,14 @@ PAUSE_S: Final = 0.5  # between rounds
 
 
 def pattern(topic: str) -> str:
-    """Return the subscription pattern for the shared topic and every dedicated topic. It is valid in librdkafka and in
+    """Return the subscription pattern for the shared topic and all dedicated topics, valid in both librdkafka and
     RE2.
     """
     return rf"^{re.escape(topic)}(\..+)?$"
 
 
 class Brokers:
-    """Sends requests to the brokers. It runs on the consuming thread, inside the assignment callback.
+    """Sends requests to the brokers, on the consuming thread, inside the assignment callback.
 
     `stored` queries the store for a topic id, a partition and the first offset that Kafka holds. It returns None if the
     store does not respond.
@@ -65,7 +65,7 @@ class Brokers:
     def facts(self, consumer: Consumer, partitions: Sequence[TopicPartition]) -> list[AssignmentFacts]:
         """Return the facts about newly assigned partitions. Raises KafkaUnavailable.
 
-        Retries for `ASK_S`, each time with a new client: brokers respond with transient errors while a leader or the
+        Retries for `ASK_S`, each time with a new client: brokers return transient errors while a leader or the
         controller is being replaced, and librdkafka keeps waiting for the previous controller.
         """
         gives_up = time.monotonic() + ASK_S
@@ -122,7 +122,5 @@ _UNREADABLE: Final = frozenset(
 
 
 def out_of_range(error: KafkaError) -> bool:
-    """Return whether a partition's error means that Kafka does not hold the requested offset, either no longer or not
-    yet.
-    """
+    """Return whether a partition's error means that Kafka does not hold the requested offset: no longer, or not yet."""
     return error.code() in _UNREADABLE

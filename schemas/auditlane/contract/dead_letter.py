@@ -1,6 +1,6 @@
-"""The records of the dead-letter topic: dead letters, and resolutions that close the letter with the same identity.
+"""Records of the dead-letter topic: dead letters, and resolutions that close the letter with the same identity.
 
-Only the headers distinguish the two. Key and value are those of the rejected message.
+Only the headers distinguish the two. Key and value are the rejected message's.
 """
 
 from __future__ import annotations
@@ -22,14 +22,14 @@ TIMESTAMP: Final = "auditlane.kafka.timestamp"
 REPLAYS: Final = "auditlane.replays"  # header of a replayed event: its letter's identity
 RESOLVED: Final = "auditlane.resolved"
 NOTE: Final = "auditlane.resolved.note"
-CUT_BYTES: Final = "auditlane.cut.bytes"  # header of a truncated letter: size of the complete value
-CUT_SHA256: Final = "auditlane.cut.sha256"  # header of a truncated letter: digest of the complete value
+CUT_BYTES: Final = "auditlane.cut.bytes"  # header of a truncated letter: the complete value's size
+CUT_SHA256: Final = "auditlane.cut.sha256"  # header of a truncated letter: the complete value's digest
 
 RawHeaders = Sequence[tuple[str, str | bytes | None]]
 
 
 class Identity(NamedTuple):
-    """The rejected message's position. A topic that was deleted and created again has another id."""
+    """The rejected message's position. A recreated topic has another id."""
 
     topic_id: str
     partition: int
@@ -47,7 +47,7 @@ class Place(NamedTuple):
 
 
 class State(StrEnum):
-    """The state of a letter."""
+    """A letter's state."""
 
     open = "open"
     replayed = "replayed"
@@ -58,7 +58,7 @@ class State(StrEnum):
 class Letter:
     """A dead letter, parsed from its headers.
 
-    `received_ms` is the rejected message's Kafka timestamp, and `published_ms` is the letter's own. `whole_bytes` and
+    `received_ms` is the rejected message's Kafka timestamp, and `published_ms` the letter's own. `whole_bytes` and
     `sha256` describe the message's complete value if the letter truncates it. Otherwise they are None and "".
     """
 
@@ -78,7 +78,7 @@ class Letter:
 
     @property
     def name(self) -> str:
-        """The letter's name for operators. It is unique unless the topic was deleted and created again."""
+        """The letter's name for operators, which is unique unless the topic was recreated."""
         return f"{self.topic}:{self.identity.partition}:{self.identity.offset}"
 
 

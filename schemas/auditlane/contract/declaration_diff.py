@@ -1,4 +1,4 @@
-"""Compare a contract with the fields that typed events declare. All functions are pure."""
+"""Compares a contract with the fields declared by typed events. All functions are pure."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ _TEXTS: Final = frozenset({FieldType.Email, FieldType.IpAddress, FieldType.Json,
 class Kind(StrEnum):
     """How a field differs from the contract.
 
-    `missing` and `unshown` can be resolved by registering the field. `type` and `rules` must be resolved by a person.
+    Registering the field resolves `missing` and `unshown`. A person must resolve `type` and `rules`.
     """
 
     missing = "missing"
@@ -44,7 +44,7 @@ class NeededField:
 class Difference:
     """A declared field that differs from the contract.
 
-    `definition` is the definition to register, or None if the difference cannot be resolved by registering one.
+    `definition` is the definition to register, or None if registering cannot resolve the difference.
     """
 
     needed: NeededField
@@ -57,8 +57,8 @@ class Difference:
 class ContractDiff:
     """The result of comparing declared fields with a contract.
 
-    `unused` are custom fields of the contract that no class declares. `removed` are declared fields that readers do not
-    see, since they were removed from the data structure. Neither counts as a difference.
+    `unused` contains custom fields of the contract that no class declares. `removed` contains declared fields that
+    readers do not see, since they were removed from the data structure. Neither counts as a difference.
     """
 
     differences: tuple[Difference, ...]
@@ -71,8 +71,9 @@ class ContractDiff:
 
 
 def needed_fields(events: Iterable[type[AuditEvent]]) -> tuple[NeededField, ...]:
-    """Return the fields that the classes declare, in order. Raises InvalidInput if two declare one field differently,
-    or if the names of two fields differ only in case."""
+    """Return the fields that the classes declare, in order. Raises InvalidInput if two of them declare a field
+    differently, or names differ only in case.
+    """
     found: dict[str, NeededField] = {}
     for event in events:
         for field in declared_fields(event):
@@ -99,8 +100,8 @@ def needed_fields(events: Iterable[type[AuditEvent]]) -> tuple[NeededField, ...]
 def contract_diff(needed: Iterable[NeededField], schema: Mapping[str, Any], shown: Mapping[str, bool]) -> ContractDiff:
     """Compare the declared fields with a contract's schema.
 
-    `shown` maps a field's name to whether readers see it, which is false if the field was removed. A contract field
-    that `shown` lacks was never shown.
+    `shown` maps a field's name to whether readers see it, which is false for a removed field. Contract fields missing
+    from `shown` were never shown.
     """
     needed = tuple(needed)
     found = (_difference(field, schema, shown) for field in needed)

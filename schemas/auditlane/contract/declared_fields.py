@@ -47,13 +47,13 @@ _TYPES: Final[dict[Any, FieldType]] = {
     datetime: FieldType.Timestamp,
     AwareDatetime: FieldType.Timestamp,
 }
-_LONGEST_LABEL: Final = 200  # characters of a display name
+_LONGEST_LABEL: Final = 200  # maximum length of a display name in characters
 _ARGUMENTS: Final = ("action", "resource", "outcome", "severity")
 
 
 @dataclass(frozen=True, slots=True)
 class DeclaredField:
-    """A field that an event's class declares.
+    """A field declared by an event's class.
 
     `nullable` is true if an event may lack a value for it. `label` is the display name.
     """
@@ -68,9 +68,7 @@ class DeclaredField:
 
 
 def declared_fields(event: type[AuditEvent]) -> tuple[DeclaredField, ...]:
-    """Return the custom fields that a class declares or inherits. Raises InvalidInput, which names the field and the
-    fix.
-    """
+    """Return the custom fields that a class declares or inherits. Raises InvalidInput, naming the field and the fix."""
     if not event.__pydantic_fields_complete__:
         try:
             event.model_rebuild()
@@ -89,7 +87,7 @@ def complete(event: type[AuditEvent], arguments: Mapping[str, Any]) -> None:
 
     `tenant_id` is empty by default, since the client fills it in or rejects the event. Base fields that the class
     declares again keep the base event's validation. A class with annotations that cannot be evaluated yet is checked by
-    `declared_fields`. Raises InvalidInput, which names the field and the fix.
+    `declared_fields`. Raises InvalidInput, naming the field and the fix.
     """
     _check_class(event)
     if event.__pydantic_fields_complete__:
@@ -160,9 +158,9 @@ def _declared(event: type[AuditEvent], name: str, info: FieldInfo) -> DeclaredFi
 
 
 def _plain(annotation: Any, metadata: list[Any]) -> tuple[Any, bool]:
-    """Remove None, Annotated and aliases from an annotation. Return the rest, and whether None is allowed.
+    """Remove None, Annotated and aliases from an annotation. Returns the rest, and whether None is allowed.
 
-    The metadata of the removed parts is appended to `metadata`.
+    The removed parts' metadata is appended to `metadata`.
     """
     if type(annotation).__name__ == "TypeAliasType":  # of typing, or of typing_extensions before Python 3.12
         return _plain(annotation.__value__, metadata)
@@ -262,7 +260,7 @@ def _bound(given: Any) -> int | float:
 
 def _whole_pattern(event: type[AuditEvent], name: str, given: Any) -> str:
     """Return the pattern in a contract's form, which matches the whole value. pydantic's pattern matches anywhere
-    unless it is anchored.
+    unless anchored.
     """
     text = given.pattern if isinstance(given, re.Pattern) else given
     if isinstance(given, re.Pattern) and given.flags & ~re.UNICODE:
@@ -282,7 +280,7 @@ def _is_escaped(text: str) -> bool:
 
 
 def _outside_groups(pattern: str) -> str:
-    """Return the characters of a pattern that are outside any group, character class or escape."""
+    """Return a pattern's characters outside any group, character class or escape."""
     outside, depth = "", 0
     for piece in re.findall(r"\\.|\[\^?\]?(?:\\.|[^\]\\])*\]|.", pattern, re.DOTALL):
         depth += (piece == "(") - (piece == ")")

@@ -1,4 +1,4 @@
-"""Convert a typed event's field values to values that a contract can carry."""
+"""Converts a typed event's field values to values that a contract can carry."""
 
 from __future__ import annotations
 
@@ -18,9 +18,9 @@ _TEXTS: Final = (UUID, IPv4Address, IPv6Address, AnyUrl)
 
 
 def contract_value(value: object) -> Any:
-    """Convert a value to text, a number, a boolean, a datetime or None. A value of these types is returned unchanged.
+    """Convert a value to text, a number, a boolean, a datetime or None. Values of these types are returned unchanged.
 
-    Raises ValueError. Its message continues a sentence that starts with the field's name.
+    Raises ValueError with a message that continues a sentence starting with the field's name.
     """
     if type(value) in _UNCHANGED:
         return value

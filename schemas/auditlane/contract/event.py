@@ -1,4 +1,4 @@
-"""The audit event. Its Avro schema is `event.avsc`, derived from this model by `avro.derive`. A test compares them."""
+"""The audit event. Its Avro schema, `event.avsc`, is derived from this model by `avro.derive`. A test compares them."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ _LONGEST_IP: Final = len("0000:0000:0000:0000:0000:ffff:255.255.255.255")
 
 
 class Outcome(StrEnum):
-    """The result of the action, in the order of the Avro enum and ClickHouse's enum."""
+    """The action's result, in the order of the Avro enum and ClickHouse's enum."""
 
     unknown = "unknown"
     success = "success"
@@ -34,7 +34,7 @@ class Outcome(StrEnum):
 
 
 class Severity(StrEnum):
-    """The importance of the action, in the order of the Avro enum and ClickHouse's enum."""
+    """The action's importance, in the order of the Avro enum and ClickHouse's enum."""
 
     Info = "Info"
     Low = "Low"
@@ -101,7 +101,9 @@ def _not_blank(value: str) -> str:
 
 
 def parse_ip(text: str) -> ipaddress.IPv4Address | ipaddress.IPv6Address | None:
-    """Parse an IP address. Returns None if it is invalid or scoped (`fe80::1%eth0`): ClickHouse stores no scope."""
+    """Parse an IP address. Returns None if it is invalid or scoped (`fe80::1%eth0`), since ClickHouse cannot store a
+    scope.
+    """
     return None if "%" in text or len(text) > _LONGEST_IP else _parsed(text)
 
 
@@ -172,7 +174,7 @@ _init_typed.__pydantic_base_init__ = True  # type: ignore[attr-defined]  # pydan
 
 Text = Annotated[str, AfterValidator(_encodable)]
 if TYPE_CHECKING:
-    JsonText = Any  # the type that callers pass; validation turns it into text
+    JsonText = Any  # the type that callers pass, which validation turns into text
 else:
     JsonText = Annotated[Text | None, BeforeValidator(_json_text)]
 
@@ -180,9 +182,9 @@ else:
 class AuditEvent(BaseModel):
     """One action, in the tenant's terms. Field order is the order in Avro.
 
-    `fields` holds the tenant's custom fields by name. In Avro they are on the same level as the base fields.
+    `fields` contains the tenant's custom fields by name. In Avro, they are on the same level as the base fields.
 
-    A subclass declares an event with custom fields of its own, its action, and defaults:
+    A subclass declares an event with its own custom fields, action and defaults:
 
         class DocumentDeleted(AuditEvent, action="document.deleted", resource="document", outcome="success"):
             project: str
@@ -261,11 +263,11 @@ class AuditEvent(BaseModel):
         outcome: Outcome | OutcomeName | None = None,
         severity: Severity | SeverityName | None = None,
     ) -> None:
-        """Declare the class arguments. pydantic passes them on to `__pydantic_init_subclass__`."""
+        """Declare the class arguments, which pydantic passes on to `__pydantic_init_subclass__`."""
 
     @classmethod
     def __pydantic_init_subclass__(cls, **arguments: Any) -> None:
-        """Use the arguments as defaults, and check the declared fields. Raises InvalidInput, which names the field."""
+        """Use the arguments as defaults, and check the declared fields. Raises InvalidInput, naming the field."""
         from auditlane.contract.declared_fields import complete  # imported here, since it needs this class's schema
 
         cls._declared = tuple(name for name in cls.model_fields if name not in AuditEvent.model_fields)
@@ -275,7 +277,7 @@ class AuditEvent(BaseModel):
 
     @classmethod
     def checked(cls, values: dict[str, Any]) -> Self:
-        """Build an event. Raises InvalidEvent, which names the first invalid field and lists all of them."""
+        """Build an event. Raises InvalidEvent, naming the first invalid field and listing all of them."""
         try:
             return cls(**values)
         except ValidationError as error:
@@ -312,10 +314,9 @@ class AuditEvent(BaseModel):
         return name in self._declared
 
     def custom_fields(self) -> dict[str, Any]:
-        """Return `fields` and the fields that a subclass declares, in the form that a contract carries.
+        """Return `fields` and the fields declared by a subclass, in the form that a contract carries.
 
-        Declared fields take precedence. Raises InvalidEvent, which names the field, for a value that no contract can
-        carry.
+        Declared fields take precedence. Raises InvalidEvent, naming the field, for a value that no contract can carry.
         """
         if not self._declared:
             return self.fields

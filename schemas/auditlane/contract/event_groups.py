@@ -1,4 +1,4 @@
-"""Events grouped by a field. The JSON API and the reader of the SDK return these models."""
+"""Events grouped by a field. The JSON API and the SDK's reader return these models."""
 
 from __future__ import annotations
 
@@ -6,14 +6,14 @@ from pydantic import BaseModel, Field
 
 
 class Span(BaseModel):
-    """The time from `start` (included) to `end` (excluded), in RFC 3339 and UTC."""
+    """The time from `start` (inclusive) to `end` (exclusive), in RFC 3339 and UTC."""
 
     start: str
     end: str
 
 
 class Group(BaseModel):
-    """Events that have something in common, such as the value of a field."""
+    """Events with something in common, such as a field's value."""
 
     events: int
     before: int | None = Field(description="Events in the period before; null without `compare`.")
@@ -33,14 +33,14 @@ class ValueGroup(Group):
 
 
 class PeriodBefore(Span):
-    """The period directly before the counted one. Both have the same length."""
+    """The period of equal length directly before the counted one."""
 
     events: int
 
 
 class EventGroups(BaseModel):
-    """Events grouped by the values of a field and over time. Every event is in exactly one group of `data`, in `others`
-    or in `none`.
+    """Events grouped by a field's values and over time. Every event is in exactly one group of `data`, in `others` or
+    in `none`.
     """
 
     field: str

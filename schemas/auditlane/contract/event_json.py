@@ -1,4 +1,4 @@
-"""Read an event from a JSON object, for imports and HTTP. Null means absent. Custom fields may be at either level."""
+"""Reads an event from a JSON object, for imports and HTTP. Null means absent. Custom fields may be at either level."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ def problem_of(error: ValueError) -> str:
 def values_of(given: Mapping[str, Any]) -> dict[str, Any]:
     """Return the values for `AuditEvent.checked`, without nulls and with all custom fields under `fields`.
 
-    Raises InvalidEvent if `fields` is not an object, or if a custom field has two values.
+    Raises InvalidEvent if `fields` is not an object, or a custom field has two values.
     """
     values = {name: value for name, value in given.items() if value is not None}
     if values.keys() <= _NAMED and "fields" not in values:

@@ -1,7 +1,7 @@
-"""Convert the definition of a field added over the API to an Avro field, and back.
+"""Converts the definition of a field added over the API to an Avro field, and back.
 
-A field never leaves a contract, since stored messages are decoded with it: a removed field loses its rules, so that
-producers may omit it, and the data structure hides it.
+A field never leaves a contract, since stored messages are decoded with it. Instead, a removed field loses its rules, so
+that producers may omit it, and the data structure hides it.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from auditlane.contract.tenant_contract import MISREAD_NAMES, TenantContract, ba
 from auditlane.runtime.errors import InvalidInput
 
 _NAME: Final = re.compile(r"[A-Za-z_][A-Za-z0-9_]{0,99}")
-# Attributes that readers get with an event, but producers cannot set.
+# Attributes that readers get with an event but producers cannot set.
 READ_ONLY: Final = frozenset({"ingested_at", "provenance", "provenance_id", "content_hash", "conflict"})
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 _RESERVED: Final = READ_ONLY | {"fields"}
@@ -30,7 +30,7 @@ _RESERVED: Final = READ_ONLY | {"fields"}
 class FieldType(StrEnum):
     """The type of a field's values.
 
-    In Avro everything except numbers, booleans and timestamps is a string. An Enum is a string with `oneOf`.
+    In Avro, everything except numbers, booleans and timestamps is a string. An Enum is a string with `oneOf`.
     """
 
     AlphaNumeric = "AlphaNumeric"
@@ -64,8 +64,8 @@ _WORDS: Final = {
 
 @dataclass(frozen=True, slots=True)
 class FieldDefinition:
-    """A custom field. The keys of `rules` are those in `contract.rules.NAMES`, and `default` has the same form as in
-    the event's JSON.
+    """A custom field. `rules` has the keys of `contract.rules.NAMES`, and `default` has the same form as in the event's
+    JSON.
     """
 
     name: str
@@ -74,7 +74,7 @@ class FieldDefinition:
     rules: Mapping[str, Any] = field(default_factory=dict)
 
     def avro(self) -> dict[str, Any]:
-        """Return the Avro field, nullable and with a default. Raises InvalidInput, which names the invalid part."""
+        """Return the Avro field, nullable and with a default. Raises InvalidInput, naming the invalid part."""
         check_name(self.name)
         kind, given = self._kind(), {name: value for name, value in self.rules.items() if value is not None}
         unknown = sorted(set(given) - set(rules_.NAMES))
@@ -141,7 +141,7 @@ def check_name(name: str) -> str:
 
 
 def with_field(schema: dict[str, Any], avro: dict[str, Any], *, exclusive: bool | None = None) -> dict[str, Any]:
-    """Return the contract with this field, which replaces the field of the same name or is added at the end.
+    """Return the contract with this field, replacing the field of the same name or added at the end.
 
     Adding a rule does not make the contract exclusive, since that would reject producers that do not have the new
     version yet. Only `exclusive` does.
@@ -159,7 +159,7 @@ def with_field(schema: dict[str, Any], avro: dict[str, Any], *, exclusive: bool 
 
 
 def without_rules(schema: dict[str, Any], name: str) -> dict[str, Any]:
-    """Return the contract with this field's rules removed and its default null."""
+    """Return the contract without this field's rules, and with null as its default."""
     avro = own_field(schema, name)
     if avro is None:
         return schema
@@ -181,7 +181,7 @@ def own_fields(schema: Mapping[str, Any]) -> list[dict[str, Any]]:
 
 
 def alike(schema: Mapping[str, Any], name: str) -> str:
-    """Return the name of the base or custom field that differs from this name only in case, or ""."""
+    """Return the base or custom field whose name differs from this one only in case, or ""."""
     names = {field["name"] for field in schema["fields"]} | set(base_fields())
     return next((other for other in sorted(names) if other != name and other.lower() == name.lower()), "")
 
@@ -192,7 +192,7 @@ def same(first: Mapping[str, Any] | None, second: Mapping[str, Any] | None) -> b
 
 
 def conflict(current: Mapping[str, Any], wanted: Mapping[str, Any]) -> str:
-    """Return the reason why a field cannot change to the type of `wanted`, or "" if it can.
+    """Return why a field cannot change to the type of `wanted`, or "" if it can.
 
     The reason is phrased as the end of a sentence.
     """
@@ -203,9 +203,7 @@ def conflict(current: Mapping[str, Any], wanted: Mapping[str, Any]) -> str:
 
 
 def missing(schema: Mapping[str, Any], others: Iterable[Mapping[str, Any]]) -> list[dict[str, Any]]:
-    """Return the custom fields that the other contracts have and this one lacks, each as the last contract
-    defines it.
-    """
+    """Return the custom fields that the other contracts have and this one lacks, as the last contract defines each."""
     expected = {field["name"]: field for other in others for field in own_fields(other)}
     present = {field["name"] for field in schema["fields"]}
     return [field for name, field in expected.items() if name not in present]
@@ -232,7 +230,7 @@ def _definition(avro: Mapping[str, Any] | None) -> tuple[Any, ...] | None:
 
 
 def _rules_of(attributes: Mapping[str, Any]) -> dict[str, Any]:
-    """Return the given rules in their canonical order. `required: false` does not count as a rule."""
+    """Return the given rules in canonical order. `required: false` does not count as a rule."""
     found = ((name, attributes.get(name)) for name in rules_.NAMES)
     return {name: value for name, value in found if value is not None and value is not False}
 
@@ -267,8 +265,8 @@ def _micros(text: str) -> int:
 
 
 def _time(micros: int) -> str | int:
-    """Return the time as text, or the number itself if the calendar cannot represent it. Some contracts that other
-    tools registered contain such a number.
+    """Return the time as text, or the number itself if the calendar cannot represent it, as in some contracts
+    registered by other tools.
     """
     try:
         return (_EPOCH + timedelta(microseconds=micros)).isoformat().replace("+00:00", "Z")

@@ -1,5 +1,4 @@
-"""Frontegg's names for the fields of an audit, and the conversion of stored events. The writer and the reader share
-them.
+"""Frontegg's names for an audit's fields, and the conversion of stored events. The writer and the reader share them.
 
 Frontegg's audits have no fixed form, so a value that an event's field cannot reproduce is kept in the metadata, under
 its own key. A value that is not text is kept as JSON, and the entry `MARK` lists those keys. `storable` replaces values
@@ -37,18 +36,18 @@ NAMES: Final[Mapping[str, str]] = {
         for name in ("outcome", "resource_id", "request_id", "on_behalf_of", "actor_type", "source", "before", "after")
     },
 }
-TENANT_HEADER: Final = "frontegg-tenant-id"  # names a request's tenant
+TENANT_HEADER: Final = "frontegg-tenant-id"  # header that names a request's tenant
 # Names under which Frontegg's callers send the actor, in order of precedence.
 ACTORS: Final = ("user", "email", "actorMail")
 # Names whose values auditlane sets, whatever the sender specifies.
 OURS: Final = frozenset({"frontegg_id", "tenantId", "vendorId", "createdAt", "updatedAt"})
 MARK: Final = "frontegg:json"
-DEEPEST: Final = 100  # nested lists and objects: the response serializer allows 255
+DEEPEST: Final = 100  # maximum depth of nested lists and objects; the response serializer allows 255
 _SURROGATES: Final = re.compile("[\ud800-\udfff]")  # lone surrogates, which UTF-8 cannot encode
 
 
 def row_of(event: Mapping[str, Any], *, vendor: str) -> dict[str, Any]:
-    """Convert an event, in the form that readers get (RFC 3339 times, text fields), to an audit in Frontegg's form."""
+    """Convert an event, as readers get it (RFC 3339 times, text fields), to an audit in Frontegg's form."""
     metadata = dict(event.get("metadata") or {})
     marked = _marked(metadata.pop(MARK, ""))
     row = {theirs: event[ours] for theirs, ours in NAMES.items() if event.get(ours) not in (None, "")}
@@ -69,7 +68,7 @@ def row_of(event: Mapping[str, Any], *, vendor: str) -> dict[str, Any]:
 
 
 def as_read(event: AuditEvent) -> dict[str, Any]:
-    """Return a new event in the form in which readers will get it, without the fields that the worker adds."""
+    """Return a new event as readers will get it, without the fields that the worker adds."""
     address = parse_ip(event.ip) if event.ip else None
     if isinstance(address, ipaddress.IPv6Address):
         address = address.ipv4_mapped or address

@@ -1,4 +1,4 @@
-"""The plan of the next write. It is stored in the metadata of Kafka's offset commit.
+"""The plan of the next write, stored in the metadata of Kafka's offset commit.
 
 A commit of offset `a` with a range `[a, b]` means that everything below `a` is stored and that `[a, b]` may be partly
 stored. A commit without a range means that everything below the offset is stored. The topic's id distinguishes a
@@ -13,16 +13,16 @@ from typing import Final, NamedTuple, TypeGuard
 
 VERSION = 1
 MAX_BYTES = 4_095  # the brokers' default limit for metadata (`offset.metadata.max.bytes` is 4,096)
-LONGEST_ERROR = 300  # characters, each up to six bytes
+LONGEST_ERROR = 300  # maximum length in characters, of up to six bytes each
 
 
 class UnknownIntent(ValueError):
-    """The metadata of a worker's commit is unreadable: it is from another version, truncated or damaged."""
+    """Raised if the metadata of a worker's commit is unreadable: from another version, truncated or damaged."""
 
 
 class OpenCircuit(NamedTuple):
-    """The reason why the circuit breaker halted a partition: the most frequent reject code of the range, and the number
-    of its rejected messages.
+    """Why the circuit breaker halted a partition: the range's most frequent reject code, and its number of rejected
+    messages.
     """
 
     code: str
@@ -33,10 +33,10 @@ class OpenCircuit(NamedTuple):
 class Intent:
     """The plan of the next write, and what operators need to know about it.
 
-    `first` and `last` are None if nothing is pending. `digest` is then empty. `at_ms` is the time by the writer's
-    clock. `recheck_below` is set if the committed offset was reset manually or lost: ranges below it may have been
-    attempted before. `failing_ms` and `error` tell operators when the range started to fail, and its last error.
-    `circuit` is set if the circuit breaker halted the partition.
+    If nothing is pending, `first` and `last` are None and `digest` is empty. `at_ms` is the time by the writer's clock.
+    `recheck_below` is set if the committed offset was reset manually or lost; ranges below it may have been attempted
+    before. `failing_ms` and `error` tell operators when the range started to fail, and its last error. `circuit` is set
+    if the circuit breaker halted the partition.
     """
 
     topic_id: str
@@ -68,10 +68,10 @@ class Intent:
 
 
 def decode(metadata: str | None) -> Intent | None:
-    """Parse the intent in a commit's metadata. Returns None if there is none (another tool's commit erases it).
+    """Parse the intent in a commit's metadata, or return None without one (another tool's commit erases it).
 
-    Raises UnknownIntent if it is from another version, truncated or damaged: an object with one of our member names, or
-    text that starts like an object but is not JSON.
+    Raises UnknownIntent if it is from another version, truncated or damaged, that is, an object with one of our member
+    names, or text that starts like an object but is not JSON.
     """
     text = (metadata or "").strip()
     try:
@@ -102,7 +102,7 @@ _NAMES: Final = frozenset({"v", "topic", "range", "digest", "doubt"})
 
 
 def _circuit(value: object) -> OpenCircuit | None:
-    """Return the note about the circuit breaker. An unreadable note is ignored, since no decision depends on it."""
+    """Return the note about the circuit breaker. Unreadable notes are ignored, since no decision depends on them."""
     match value:
         case [str(code), int(rejected)] if _is_count(rejected):
             return OpenCircuit(code, rejected)

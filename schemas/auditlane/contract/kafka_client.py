@@ -25,9 +25,7 @@ def client_config(settings: Settings, **given: Any) -> dict[str, Any]:
 
 
 def producer_config(client: dict[str, Any]) -> dict[str, Any]:
-    """Add producer options to `client`. With these, all replicas acknowledge, and dead letters may be as large as any
-    message.
-    """
+    """Add producer options to `client`: all replicas acknowledge, and dead letters may be as large as any message."""
     return client | {
         **PRODUCER,
         "linger.ms": 5,

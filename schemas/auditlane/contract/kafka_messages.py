@@ -1,4 +1,4 @@
-"""Convert Kafka's messages to columns. This is the first step, since one object per message costs more memory than the
+"""Converts Kafka's messages to columns. This is the first step, since one object per message costs more memory than the
 message itself.
 """
 
@@ -20,7 +20,7 @@ from auditlane.contract.schema_guids import prepend_guid
 
 def columns(messages: Sequence[Message]) -> Columns:
     """Convert messages of one partition, in order and without errors."""
-    times = chain.from_iterable(map(Message.timestamp, messages))  # a pair (type, time) for each message
+    times = chain.from_iterable(map(Message.timestamp, messages))  # a pair (type, time) per message
     offsets: Any = map(Message.offset, messages)  # an offset is None only for an error
     headers: list[Any] = list(map(Message.headers, messages))
     return Columns(
@@ -37,7 +37,7 @@ def _values(messages: Sequence[Message], headers: Sequence[Any]) -> list[Any]:
 
 
 def columns_of(messages: Sequence[Message]) -> tuple[dict[Partition, Columns], list[Message]]:
-    """Return the messages of each partition as columns, in order of delivery, and the messages that are errors.
+    """Return each partition's messages as columns, in order of delivery, and the messages that are errors.
 
     A schema GUID in a message's header is prepended to the value.
     """

@@ -1,4 +1,4 @@
-"""Parse times in the forms that callers of Frontegg's API use: RFC 3339, JavaScript's `Date()`, RFC 2822, Unix time."""
+"""Parses times in the forms used by callers of Frontegg's API: RFC 3339, JavaScript's `Date()`, RFC 2822, Unix time."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import Any, Final
 
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 _DIGITS: Final = re.compile(r"\d{9,17}(\.\d{1,9})?")
-_MILLIS: Final = 1e11  # larger numbers are milliseconds: as seconds they would be after the year 5000
+_MILLIS: Final = 1e11  # larger numbers are milliseconds, since as seconds they would be after the year 5000
 # Wed Nov 25 2026 10:00:00 GMT+0100 (Central European Standard Time)
 _JAVASCRIPT: Final = re.compile(
     r"[A-Z][a-z]{2} ([A-Z][a-z]{2}) (\d\d) (\d{4}) (\d\d:\d\d:\d\d) GMT([+-]\d{4})\b.*", re.DOTALL
@@ -17,7 +17,7 @@ _JAVASCRIPT: Final = re.compile(
 
 
 def parse_time(value: Any) -> datetime | None:
-    """Parse a time to UTC, to the microsecond. UTC is the default offset. Returns None if the form is unknown."""
+    """Parse a time to UTC, to the microsecond. The default offset is UTC. Returns None if the form is unknown."""
     if isinstance(value, (int, float)) and not isinstance(value, bool):
         return _since_epoch(value)
     if not isinstance(value, str):
@@ -49,7 +49,7 @@ def _iso(text: str) -> datetime | None:
 
 def _javascript(text: str) -> datetime | None:
     found = _JAVASCRIPT.fullmatch(text)
-    # Reorder to RFC 2822's form, which differs only in the order of the parts and the name of the offset.
+    # Reordered to RFC 2822's form, which differs only in the order of the parts and the offset's name.
     return parsedate_to_datetime("{1} {0} {2} {3} {4}".format(*found.groups())) if found else None
 
 

@@ -1,7 +1,7 @@
-"""The options that every librdkafka client needs, including the SDK's.
+"""Options that every librdkafka client needs, including the SDK's.
 
 Exactly-once relies on some of them. This module raises the errors for options that would change these, or that
-librdkafka refuses.
+librdkafka rejects.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ CONSUMER: Final[Mapping[str, str | bool]] = {
     "isolation.level": "read_committed",
 }
 _MEANT: Final = {name: str(value).lower() for name, value in {**PRODUCER, **CONSUMER}.items()}
-# Each client sets these itself; the named setting, if any, lets an operator choose.
+# Each client sets these itself. The setting, if one is named, lets an operator choose.
 _OWN: Final[Mapping[str, str]] = {
     "group.id": "AUDITLANE_CONSUMER_GROUP",
     "group.protocol": "AUDITLANE_GROUP_PROTOCOL",
@@ -37,7 +37,7 @@ _OWN: Final[Mapping[str, str]] = {
     "enable.partition.eof": "",
 }
 _ALIASES: Final = {"request.required.acks": "acks", "auto.commit.enable": "enable.auto.commit"}
-_WRITTEN: Final[Mapping[str, frozenset[str]]] = {  # the spellings that librdkafka accepts
+_WRITTEN: Final[Mapping[str, frozenset[str]]] = {  # spellings accepted by librdkafka
     "all": frozenset({"all", "-1"}),
     "true": frozenset({"true", "t", "1"}),
     "false": frozenset({"false", "f", "0"}),
@@ -76,7 +76,7 @@ def client(kind: Callable[..., T], options: Mapping[str, Any], **also: Any) -> T
 
 
 def _flat(extra: Mapping[str, Any]) -> Iterator[tuple[str, str, Any]]:
-    """Yield each option's given name, canonical name and value, since librdkafka accepts several names for a topic's
+    """Yield each option's given name, canonical name and value, since librdkafka accepts several names for a topic
     option.
     """
     for given, value in extra.items():

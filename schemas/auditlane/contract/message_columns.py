@@ -1,4 +1,4 @@
-"""Messages of one partition as columns: keys and values are in a few buffers, without an object for each.
+"""One partition's messages as columns: keys and values are in a few buffers, not one object each.
 
 With objects, every step would visit fifty thousand of them one by one. A buffer is scanned in one pass.
 """
@@ -17,7 +17,7 @@ Numbers = npt.NDArray[np.int64]
 
 
 class _Places(NamedTuple):
-    """The position of each blob: its part, its start and end in that part, and whether it is None."""
+    """Each blob's position: its part, its start and end in that part, and whether it is None."""
 
     part: Numbers
     begin: Numbers
@@ -26,8 +26,8 @@ class _Places(NamedTuple):
 
 
 class ByteColumn(Sequence[bytes | None]):
-    """A sequence of blobs, stored in parts. For each part, `data` contains the joined blobs, and `lengths` contains
-    their lengths, with -1 for None.
+    """A sequence of blobs, stored in parts. For each part, `data` contains the joined blobs, and `lengths` their
+    lengths, with -1 for None.
     """
 
     __slots__ = ("_count", "_places", "data", "lengths", "size")
@@ -41,7 +41,7 @@ class ByteColumn(Sequence[bytes | None]):
 
     @classmethod
     def of(cls, blobs: Iterable[bytes | None]) -> ByteColumn:
-        """Build a column from `blobs`, or return `blobs` itself if it already is a column."""
+        """Build a column from `blobs`, or return `blobs` if it is already a column."""
         if isinstance(blobs, cls):
             return blobs
         column = cls()
@@ -103,7 +103,7 @@ class ByteColumn(Sequence[bytes | None]):
         return head
 
     def sizes(self) -> Numbers:
-        """Return the length of each blob. The length of None is 0."""
+        """Return each blob's length, which is 0 for None."""
         return np.maximum(self._signed(), 0)
 
     def missing(self) -> npt.NDArray[np.bool_]:
@@ -111,7 +111,7 @@ class ByteColumn(Sequence[bytes | None]):
         return np.asarray(self._signed() < 0)
 
     def slices_after(self, which: Numbers, skip: int) -> list[bytes]:
-        """Return the blobs at the indices `which`, without their first `skip` bytes. A blob that is None yields b""."""
+        """Return the blobs at the indices `which` without their first `skip` bytes. None yields b""."""
         part, begin, end, _ = self._where()
         data, parts = self.data, part[which]
         starts, ends = (begin[which] + skip).tolist(), end[which].tolist()
@@ -139,7 +139,7 @@ class ByteColumn(Sequence[bytes | None]):
             counts = [len(lengths) for lengths in self.lengths]
             part = np.repeat(np.arange(len(counts), dtype=np.int64), counts)
             ends = np.cumsum(sizes)
-            before = np.cumsum([0, *map(len, self.data)])[part]  # size of the earlier parts in bytes
+            before = np.cumsum([0, *map(len, self.data)])[part]  # total size of the earlier parts in bytes
             self._places = _Places(part, ends - sizes - before, ends - before, self.missing())
         return self._places
 
@@ -172,7 +172,7 @@ class ByteColumn(Sequence[bytes | None]):
 class Columns:
     """Messages of one partition as columns of equal length, ordered by offset. `size` is their total size in bytes.
 
-    `signatures` contains the values of the provenance headers. If it is omitted, no message has such a header.
+    `signatures` contains the provenance headers' values. If omitted, no message has such a header.
     """
 
     __slots__ = ("keys", "offsets", "signatures", "timestamps_ms", "values")
@@ -235,9 +235,7 @@ class Columns:
         return head
 
     def fitting(self, rows: int, size: int) -> int:
-        """Return the number of messages from the start that fit within both limits. It is at least one, if there are
-        any.
-        """
+        """Return how many messages from the start fit within both limits, at least one if there are any."""
         count = min(rows, len(self.offsets))
         if self.size <= size or count <= 1:
             return count

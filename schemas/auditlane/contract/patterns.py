@@ -1,4 +1,4 @@
-"""The regular expressions in a contract's rules, matched by RE2 only.
+"""Regular expressions in contracts' rules, matched by RE2 only.
 
 RE2 takes time proportional to the value's length times the size of the pattern's program, whatever the pattern. Both
 are bounded when a contract is read. Python's `re`, which can take exponential time, never gets such a pattern: a
@@ -14,18 +14,19 @@ from dataclasses import dataclass, field
 from typing import Any, Final
 
 LONGEST_PATTERN: Final = 1_000  # characters
-# Instructions in RE2's program. In the worst case RE2 takes 12 ns per instruction and byte of a value.
+# Maximum number of instructions in RE2's program. In the worst case, RE2 takes 12 ns per instruction and byte of a
+# value.
 MOST_STATES: Final = 2_000
-LONGEST_VALUE: Final = 4_096  # characters in a matched value: the upper limit for the pattern's `maxLength`
+LONGEST_VALUE: Final = 4_096  # maximum length of a matched value: the upper limit for the pattern's `maxLength`
 BYTES: Final = 4  # maximum size of a character in UTF-8
-# Work per event, as states times bytes of the longest values over all of a contract's patterns: 6 ms. It also bounds
-# the worker, which validates everything written to Kafka, and so the delay of other tenants in the same partition.
+# Maximum work per event (6 ms), as states times bytes of the longest values, over all of a contract's patterns. It also
+# bounds the worker, which validates everything written to Kafka, and so the delay of other tenants in a partition.
 MOST_WORK: Final = 500_000
-# An eighth of the memory of Arrow's RE2, so that every pattern that compiles here compiles in the worker too.
+# An eighth of the memory of Arrow's RE2, so that every pattern that compiles here also compiles in the worker.
 _MEMORY_BYTES: Final = 1 << 20
 # An escape, a class, the start of a group, a count, or one character.
 _PIECE: Final = re.compile(r"\\.|\[\^?\]?(?:\\.|[^\]\\])*\]|\(\?P<\w+>|\(\?:|\(\?|\{,|.", re.DOTALL)
-# Constructs in which versions of RE2 differ, because they add syntax and update Unicode's tables.
+# Constructs on which versions of RE2 differ, because they add syntax and update Unicode's tables.
 _REFUSED_ESCAPES: Final = {
     "p": r"list the characters in brackets instead of `\p`.",
     "P": r"list the characters in brackets instead of `\P`.",
@@ -51,19 +52,19 @@ os.register_at_fork(after_in_child=_after_fork)
 
 @dataclass(frozen=True, slots=True)
 class Pattern:
-    """A pattern. `text` is its text in the contract, and `states` is the size of its compiled program, or 0 in a
-    process without RE2.
+    """A pattern. `text` is its text in the contract, and `states` its compiled program's size, or 0 in a process
+    without RE2.
     """
 
     text: str
     states: int = field(default=0, compare=False)
     _program: Any = field(default=None, compare=False, repr=False)
-    # the value of `_forks` when this process compiled the pattern
+    # value of `_forks` when this process compiled the pattern
     _made_in: int = field(default=0, compare=False, repr=False)
 
     @classmethod
     def parse(cls, text: Any) -> Pattern:
-        """Parse a pattern. Raises ValueError, whose message states what to write instead."""
+        """Parse a pattern. Raises ValueError with a message that states what to write instead."""
         if not isinstance(text, str) or not 0 < len(text) <= LONGEST_PATTERN:
             raise ValueError(f"use a text of 1 to {LONGEST_PATTERN} characters.")
         if any("\ud800" <= letter <= "\udfff" for letter in text):
@@ -72,7 +73,7 @@ class Pattern:
             raise ValueError(advice)
         if _re2 is None:
             return cls(text)
-        _compiled(text)  # compiled on its own too: `a)|(?:b` is invalid, but would be valid in the outer group
+        _compiled(text)  # also compiled by itself: `a)|(?:b` is invalid, but would be valid in the outer group
         program = _compiled(_whole(text), captures=False)
         if program.programsize > MOST_STATES:
             raise ValueError(
@@ -87,7 +88,9 @@ class Pattern:
         return _whole(self.text)
 
     def matches(self, value: str) -> bool | None:
-        """Return whether the whole value matches, or None in a process without RE2. The caller limits its length."""
+        """Return whether the whole value matches, or None in a process without RE2. The caller limits the value's
+        length.
+        """
         if self._program is None:
             return None
         if self._made_in != _forks:  # a thread of the parent may have held RE2's internal lock
@@ -97,7 +100,7 @@ class Pattern:
 
 
 def available() -> bool:
-    """Return whether this process has RE2. Without it, a process can neither register patterns nor match them."""
+    """Return whether this process has RE2. Without it, patterns can be neither registered nor matched."""
     return _re2 is not None
 
 
@@ -118,7 +121,7 @@ def _compiled(text: str, *, captures: bool = True) -> Any:
 
 
 def _advice(text: str) -> str:
-    """Return the advice for a construct that engines interpret differently, or "" if the pattern contains none."""
+    """Return advice on a construct that engines interpret differently, or "" if the pattern contains none."""
     for piece in _PIECE.findall(text):
         if piece == "(?":
             return "remove flags and look-arounds; only `(?:` and `(?P<name>` are supported."

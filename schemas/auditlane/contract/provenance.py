@@ -1,5 +1,4 @@
-"""The provenance of a message: a signature that the gateway adds as a Kafka header, and the worker verifies. This
-module performs no I/O.
+"""A message's provenance: a signature that the gateway adds as a Kafka header and the worker verifies. Performs no I/O.
 
 The header `auditlane.provenance` is text in five parts, separated by semicolons:
 
@@ -7,8 +6,8 @@ The header `auditlane.provenance` is text in five parts, separated by semicolons
 
 Key and client id are percent-encoded, the filled fields are sorted and separated by commas, the signature is base64. It
 is an HMAC-SHA256 over the version, the client id, the filled fields, the message's key and its value, each preceded by
-its length. It covers the whole event, so it is invalid for any other event, but it covers nothing that a replay, a
-mirror or another topic changes. Only headers in exactly the form that `sign` writes are valid.
+its length. It covers the whole event, so it is invalid for any other event, but nothing that a replay, a mirror or
+another topic changes. Only headers in exactly the form that `sign` writes are valid.
 """
 
 from __future__ import annotations
@@ -26,8 +25,8 @@ from urllib.parse import quote, unquote
 from auditlane.runtime.errors import InvalidInput
 
 HEADER: Final = "auditlane.provenance"
-RESERVED: Final = "auditlane."  # the prefix of our headers' names, which callers may not set
-TRAIL: Final = "auditlane"  # the client id that signs our own audit trail, and the `source` of its events
+RESERVED: Final = "auditlane."  # prefix of our headers' names, which callers may not set
+TRAIL: Final = "auditlane"  # client id that signs our own audit trail, and the `source` of its events
 FILLABLE: Final = frozenset({"request_id", "source"})  # fields that the gateway fills in; content_hash excludes them
 _VERSION: Final = "1"
 _PARTS: Final = 5
@@ -45,7 +44,7 @@ class Key(NamedTuple):
 
 
 class Claim(NamedTuple):
-    """The content of a valid signature: the client that sent the event, and the fields that the gateway filled in."""
+    """A valid signature's content: the client that sent the event, and the fields that the gateway filled in."""
 
     client_id: str
     filled: tuple[str, ...] = ()
@@ -146,7 +145,7 @@ _OUR_LOOK: Final = TRAIL.translate(_LOOK_ALIKE)
 def is_ours(name: str) -> bool:
     """Return whether a `source` or a client id looks like auditlane's own name.
 
-    The comparison ignores case, width, look-alike letters of other alphabets, marks, and invisible characters.
+    The comparison ignores case, width, other alphabets' look-alike letters, marks, and invisible characters.
     """
     if name.isascii() and len(name) < len(TRAIL):
         return False
@@ -155,7 +154,7 @@ def is_ours(name: str) -> bool:
 
 
 def signature_of(headers: Iterable[tuple[str, Any]]) -> bytes | None:
-    """Return the signature in a message's headers, or None unless there is exactly one. Of several signatures, all but
+    """Return the signature in a message's headers, or None unless there is exactly one. If there are several, all but
     one were added later.
     """
     found = [value for name, value in headers if name == HEADER]

@@ -1,6 +1,5 @@
-"""Decide where to start reading an assigned partition.
-
-The decision depends on the committed offset, its metadata, Kafka's bounds and the store.
+"""Decides where to start reading an assigned partition, from the committed offset, its metadata, Kafka's bounds and the
+store.
 """
 
 from __future__ import annotations
@@ -28,7 +27,7 @@ class StoredOffsetsSummary:
 
 @dataclass(frozen=True, slots=True)
 class AssignmentFacts:
-    """The facts about a partition when it is assigned.
+    """Facts about a partition at its assignment.
 
     `low` is the first offset that Kafka still holds, and `high` is one past the last. `stored` is None if the store was
     not queried or did not respond.
@@ -47,9 +46,9 @@ class AssignmentFacts:
 class StartDecision:
     """Where to start reading, and what to restore first.
 
-    Reading starts at `offset`. With `rebuild`, exactly that range is restored first. `halt` is the reason not to start
-    at all, and `note` is a line for the log. Ranges that start below `recheck_below` may have been attempted before,
-    with any result. They are compared with the store, like a rebuilt range.
+    Reading starts at `offset`. With `rebuild`, exactly that range is restored first. `halt` is a reason not to start at
+    all, and `note` is a line for the log. Ranges that start below `recheck_below` may have been attempted before, with
+    any result. They are compared with the store, like a rebuilt range.
     """
 
     offset: int
@@ -73,7 +72,7 @@ def wants_store(committed: int | None, metadata: str, topic_id: str) -> bool:
 def decide_start(facts: AssignmentFacts) -> StartDecision:
     """Decide where to start.
 
-    Never skips offsets: a possible loss halts the partition, with a reason that tells operators what to do.
+    Never skips offsets. A possible loss halts the partition, with a reason that tells operators what to do.
     """
     if facts.committed is None:
         return _uncommitted(facts)

@@ -31,7 +31,7 @@ _KEPT_CHARACTERS = 16 << 20
 
 @dataclass(frozen=True, slots=True)
 class Registered:
-    """A schema, registered as one version of a subject."""
+    """A schema registered as one version of a subject."""
 
     subject: str
     version: int
@@ -60,7 +60,7 @@ class RegistryClient:
     ) -> None:
         """Create a client. Pass `user` and `password` for basic authentication, or `token` for bearer authentication.
 
-        `ca` is the path of a PEM file. `observe` is called after every request.
+        `ca` is a PEM file's path. `observe` is called after every request.
         """
         if token and user:
             raise ConfigError("Both a user and a token are set for the registry.", fix="Set only one of them.")
@@ -81,7 +81,7 @@ class RegistryClient:
         self._pool.clear()
 
     def schema(self, schema_id: int) -> str:
-        """Return the text of a schema, without its references. Raises SchemaNotFound."""
+        """Return a schema's text, without its references. Raises SchemaNotFound."""
         text = self._texts.get(schema_id)
         if text is None:
             text = self._text(self._call("GET", f"schemas/ids/{schema_id}"), "schema")
@@ -89,7 +89,7 @@ class RegistryClient:
         return text
 
     def id_of(self, guid: UUID) -> int:
-        """Return the id of the schema with this GUID, or the smallest id if there are several.
+        """Return the id of the schema with this GUID, or the smallest one if there are several.
 
         Raises SchemaNotFound.
         """
@@ -113,7 +113,7 @@ class RegistryClient:
         return self._registered(self._call("GET", f"subjects/{_path(subject)}/versions/latest"))
 
     def versions(self, subject: str) -> list[int]:
-        """Return the numbers of the subject's versions, ascending. Raises SchemaNotFound."""
+        """Return the subject's version numbers in ascending order. Raises SchemaNotFound."""
         return sorted(map(int, self._list(self._call("GET", f"subjects/{_path(subject)}/versions"))))
 
     def version(self, subject: str, number: int) -> Registered:
@@ -121,14 +121,14 @@ class RegistryClient:
         return self._registered(self._call("GET", f"subjects/{_path(subject)}/versions/{number}"))
 
     def lookup(self, subject: str, schema: str) -> Registered | None:
-        """Return the version under which exactly this schema is registered, or None if there is none."""
+        """Return the version under which exactly this schema is registered, or None."""
         try:
             return self._registered(self._call("POST", f"subjects/{_path(subject)}", {"schema": schema}))
         except SchemaNotFound:
             return None
 
     def register(self, subject: str, schema: str) -> int:
-        """Register the schema unless it is registered already, and return its id. Raises SchemaIncompatible."""
+        """Register the schema, unless registered already, and return its id. Raises SchemaIncompatible."""
         answer = self._call("POST", f"subjects/{_path(subject)}/versions", {"schema": schema})
         schema_id = self._object(answer).get("id")
         if not isinstance(schema_id, int):
@@ -155,8 +155,8 @@ class RegistryClient:
         self._call("PUT", f"config/{_path(subject)}", {"compatibility": level})
 
     def check(self, subject: str, schema: str) -> list[str]:
-        """Check a schema against the subject's versions at its level. Returns the reasons why it is incompatible, or []
-        if it is compatible.
+        """Check a schema against the subject's versions at its level. Returns why it is incompatible, or [] if it is
+        compatible.
         """
         path = f"compatibility/subjects/{_path(subject)}/versions/latest?verbose=true"
         try:
@@ -258,7 +258,7 @@ class RegistryClient:
 
 
 def _result(refusal: RegistryRefused | RegistryUnavailable | None) -> str:
-    """Return the `result` label for `Observe`, which depends on the refusal, if there was one."""
+    """Return the `result` label for `Observe`, depending on the refusal, if any."""
     match refusal:
         case None:
             return "ok"

@@ -31,7 +31,7 @@ V = TypeVar("V", bound=Version, covariant=True)
 
 
 class Versions(Protocol[V]):
-    """The versions of subjects. Each method raises the same errors as in `RegistryClient`."""
+    """Subjects' versions. Methods raise the same errors as in `RegistryClient`."""
 
     def latest(self, subject: str) -> V: ...
     def versions(self, subject: str) -> list[int]: ...
@@ -49,7 +49,7 @@ class Registry(Versions[Version], Protocol):
 
 
 def missing_base_fields(schema_text: str) -> tuple[str, ...]:
-    """Return the base fields that a schema lacks. If it is not an event contract, return all of them."""
+    """Return the base fields that a schema lacks, or all of them if it is not an event contract."""
     try:
         present = {field.name for field in TenantContract.parse(schema_text).fields}
     except InvalidInput:

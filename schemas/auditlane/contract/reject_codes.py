@@ -1,4 +1,4 @@
-"""The reasons why a worker rejects a message: stable codes, kept with the dead letter and listed in the docs."""
+"""Reasons why a worker rejects a message: stable codes, kept with the dead letter and listed in the docs."""
 
 from __future__ import annotations
 

@@ -1,8 +1,8 @@
-"""The rules that a field's attributes can state, and the SDK's and the gateway's check of a single value.
+"""Rules that a field's attributes can state, and the check of a single value in the SDK and the gateway.
 
 `required` rejects null and empty values. `maxLength` counts code points. `pattern` has RE2 syntax, is matched against
 the whole value, and requires `maxLength`. `minimum` and `maximum` are inclusive numbers, and `oneOf` lists the allowed
-values. A null value breaks `required` and nothing else.
+values. A null value breaks only `required`.
 """
 
 from __future__ import annotations
@@ -28,9 +28,7 @@ _APPLIES: Final[dict[str, frozenset[str]]] = {
 
 @dataclass(frozen=True, slots=True)
 class Rules:
-    """The rules of one field, checked in the order of `NAMES`. A value of None or False means that there is no such
-    rule.
-    """
+    """One field's rules, checked in the order of `NAMES`. None or False means no such rule."""
 
     required: bool = False
     max_length: int | None = None
@@ -46,7 +44,7 @@ class Rules:
 
     @property
     def work(self) -> int:
-        """The cost of matching the longest value: the number of states in the pattern's program, times the number of
+        """The cost of matching the longest value: the number of states in the pattern's program times the number of
         bytes.
         """
         return 0 if self.pattern is None else self.pattern.states * (self.max_length or LONGEST_VALUE) * BYTES
@@ -70,7 +68,7 @@ def sentence(rules: Rules, rule: str) -> str:
 
 
 def check_value(rules: Rules, value: Any) -> str | None:
-    """Return the name of the first rule that the value breaks, or None if it breaks none.
+    """Return the name of the first rule that the value breaks, or None.
 
     A process without RE2 leaves the pattern to the gateway and the worker.
     """
@@ -101,7 +99,7 @@ def parse(attributes: Mapping[str, Any], kind: str, symbols: tuple[str, ...] = (
     floats = kind in ("float", "double")
 
     def number(given: Any) -> Any:
-        # Arrow raises if the bound of a float column is a whole number that a float cannot represent.
+        # Arrow raises an error if a float column's bound is a whole number that a float cannot represent.
         return float(given) if floats and float(given) != given else given
 
     low, high = attributes.get("minimum"), attributes.get("maximum")
@@ -116,7 +114,7 @@ def parse(attributes: Mapping[str, Any], kind: str, symbols: tuple[str, ...] = (
 
 
 def problems(attributes: Mapping[str, Any], kind: str, symbols: tuple[str, ...] = ()) -> Iterator[str]:
-    """Yield a sentence about each problem with a field's rules. It states what to write instead."""
+    """Yield a sentence about each problem with a field's rules, stating what to write instead."""
     for name in NAMES:
         if attributes.get(name) is None:
             continue

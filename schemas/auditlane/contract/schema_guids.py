@@ -1,7 +1,7 @@
-"""Messages that name their schema by a GUID in a header, as Confluent's newer serializers write them.
+"""Messages that name their schema by a GUID in a header, as written by Confluent's newer serializers.
 
-In memory, the GUID is prepended to the message's value, so that it is counted, digested and validated with it. It
-becomes a header again when the message is written as a dead letter or by a replay.
+In memory, the GUID is prepended to the message's value, so that it is counted, digested and validated with it. When the
+message is written as a dead letter or by a replay, it becomes a header again.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ PREFIX_BYTES: Final = len(MARK) + 16  # the mark and the GUID
 
 
 def prepend_guid(value: bytes | None, headers: Iterable[tuple[str, Any]]) -> bytes | None:
-    """Return the value with its schema's GUID prepended, if the last header of that name contains one."""
+    """Return the value with its schema's GUID prepended, if the last header with that name contains one."""
     found = [content for name, content in headers if name == HEADER]
     if value is None or not found or not isinstance(found[-1], bytes):
         return value
@@ -33,7 +33,7 @@ def split_guid(value: bytes | None) -> tuple[bytes | None, list[tuple[str, bytes
 
 
 def guid_of(value: bytes | None) -> UUID | None:
-    """Return the GUID that is prepended to the value, or None if there is none."""
+    """Return the GUID prepended to the value, or None."""
     if value is None or len(value) < PREFIX_BYTES or not value.startswith(MARK):
         return None
     return UUID(bytes=value[len(MARK) : PREFIX_BYTES])

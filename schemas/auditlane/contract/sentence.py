@@ -1,7 +1,7 @@
 """An event as a sentence: "Jane Cooper deleted document doc-13". The viewer implements the same rules in TypeScript.
 
 A template has placeholders for an event's fields (`PLACEHOLDERS`, `metadata.<key>`, `fields.<name>`). `{actor}` is the
-actor's name, or else its ID or type. `{object}` is the resource's type and ID, or a phrase for the type. `{action}` is
+actor's name, or else the ID or type. `{object}` is the resource's type and ID, or a phrase for the type. `{action}` is
 the action's label.
 """
 
@@ -28,7 +28,7 @@ PLACEHOLDERS: Final = (
 )
 MAPS: Final = ("metadata", "fields")
 ALLOWED: Final = ", ".join(f"{{{name}}}" for name in (*PLACEHOLDERS, "metadata.<key>", "fields.<name>"))
-MAX_VALUE: Final = 200  # maximum characters of a value
+MAX_VALUE: Final = 200  # maximum length of a value in characters
 LANGUAGES: Final = tuple(GRAMMAR)
 _ATTEMPTS: Final = frozenset({"failure", "denied"})
 _PLACEHOLDER: Final = re.compile(r"\{([^{}]*)\}")
@@ -48,7 +48,7 @@ class Templates(NamedTuple):
 
 
 def template_problem(template: str) -> str | None:
-    """Return the problem with a template, naming the placeholder and the allowed ones. Returns None if the template is
+    """Return what is wrong with a template, naming the placeholder and the allowed ones, or None if the template is
     valid.
     """
     for name in _PLACEHOLDER.findall(template):
@@ -81,7 +81,7 @@ def sentence(event: Event, language: str, actions: Callable[[str], Templates]) -
 
 
 def grammar_json() -> dict[str, Any]:
-    """Return the grammar of every language in the JSON form that the viewer reads."""
+    """Return every language's grammar in the JSON form that the viewer reads."""
     return {language: asdict(grammar) for language, grammar in GRAMMAR.items()}
 
 
@@ -92,7 +92,7 @@ def _known(name: str) -> bool:
 
 @lru_cache(maxsize=4096)
 def _pieces(template: str) -> tuple[tuple[str, str | None], ...]:
-    """Split a template into (text, name of the placeholder that follows). The last name is None."""
+    """Split a template into (text, name of the following placeholder). The last name is None."""
     found = _PLACEHOLDER.split(template)
     return (*zip(found[0:-1:2], found[1::2], strict=True), (found[-1], None))
 

@@ -1,4 +1,4 @@
-"""Register a topic's base subject once, with BACKWARD compatibility. It is never changed silently."""
+"""Registers a topic's base subject once, with BACKWARD compatibility. It is never changed silently."""
 
 from __future__ import annotations
 
@@ -32,9 +32,9 @@ class SubjectReport:
 
 
 def ensure_base_subject(client: RegistryClient, topic: str) -> SubjectReport:
-    """Register the base event under the topic's subject unless the subject exists. Safe to call concurrently.
+    """Register the base event under the topic's subject, unless the subject exists. Safe to call concurrently.
 
-    An existing subject is not changed: a different latest schema or a weaker compatibility level is reported as drift.
+    An existing subject is not changed. A different latest schema or a weaker compatibility level is reported as drift.
     Propagates RegistryClient's errors.
     """
     subject = base_subject(topic)
@@ -43,7 +43,7 @@ def ensure_base_subject(client: RegistryClient, topic: str) -> SubjectReport:
         client.latest(subject)
         created = False
     except SchemaNotFound:
-        # Set the level first, so that the subject never exists without it.
+        # The level is set first, so that the subject never exists without it.
         client.set_compatibility(subject, COMPATIBILITY)
         client.register(subject, schema)
         created = True

@@ -21,7 +21,8 @@ _PRIMITIVES: Final = frozenset({"string", "boolean"}) | NUMBERS
 _OWN_TYPES: Final = (
     "string, boolean, long, double, an enum or timestamp-micros (store anything else as a string of JSON)"
 )
-LONGEST_NAME: Final = 200  # characters: a symbol takes one byte in an event but its whole text in a row, like a name
+# maximum length in characters: a symbol takes one byte in an event but, like a name, its whole text in a row
+LONGEST_NAME: Final = 200
 _PROTO: Final = "__proto__"
 # Properties of every JavaScript object: a page that looks up a field by such a name could get the property instead.
 MISREAD_NAMES: Final = frozenset(
@@ -29,7 +30,7 @@ MISREAD_NAMES: Final = frozenset(
     | {"toLocaleString", "toString", "valueOf"}
     | {f"__{verb}{what}__" for verb in ("define", "lookup") for what in ("Getter", "Setter")}
 )
-# Required for every event; the other base fields get their defaults if an older contract lacks them.
+# Required for every event. The other base fields get their defaults if an older contract lacks them.
 CORE_FIELDS: Final = ("event_id", "tenant_id", "occurred_at", "action")
 
 
@@ -38,8 +39,8 @@ class Field:
     """One field. `kind` is string, boolean, int, long, float, double, enum, timestamp (in microseconds) or map (of
     strings).
 
-    `null_at` is the position of null in the union, or None if there is none. `union` is false for a plain type.
-    `default` is the unchecked value from the schema's JSON. None stands for null as well as for no default.
+    `null_at` is null's position in the union, or None without null. `union` is false for a plain type. `default` is the
+    unchecked value from the schema's JSON. None stands for null as well as for no default.
     """
 
     name: str
@@ -57,8 +58,8 @@ class Field:
 
 @dataclass(frozen=True, slots=True)
 class TenantContract:
-    """A tenant's contract. `fields` are in the order of the datum, `own` are the custom fields, and `ruled` are the
-    fields with rules.
+    """A tenant's contract. `fields` are in the datum's order, `own` contains the custom fields, and `ruled` the fields
+    with rules.
     """
 
     fields: tuple[Field, ...]
@@ -75,7 +76,7 @@ class TenantContract:
 
     @classmethod
     def parse(cls, schema_text: str) -> TenantContract:
-        """Parse a schema. Raises InvalidInput, which lists every problem, if it is not a valid event contract."""
+        """Parse a schema. If it is not a valid event contract, raises InvalidInput, listing every problem."""
         schema, found = _load(schema_text)
         if found:
             raise _refusal(found)
@@ -85,7 +86,7 @@ class TenantContract:
         return cls(tuple(map(_storable, fields)), _exclusive(schema, fields))
 
     def reader_schema(self) -> str:
-        """Return a schema that describes the same datum by its types alone.
+        """Return a schema that describes the same datum only by its types.
 
         It contains no logical types, defaults or attributes, which could make a decoder fail. Times are plain longs, so
         that a decoder never has to represent a time outside its calendar.
@@ -149,7 +150,7 @@ def _misread(name: str) -> str:
 
 
 def default_problem(field: Field) -> str:
-    """Return the reason why a custom field's default cannot be stored, or "" if it can be stored or is null.
+    """Return why a custom field's default cannot be stored, or "" if it can or is null.
 
     The reason is phrased as the end of a sentence.
     """
@@ -183,7 +184,7 @@ def _exclusive(schema: dict[str, Any], fields: list[Field]) -> bool:
 
 
 def _storable(field: Field) -> Field:
-    """Restrict a base enum from a newer release to the symbols that the table supports, by adding the rule `oneOf`."""
+    """Restrict a newer release's base enum to the symbols that the table supports, by adding the rule `oneOf`."""
     base = base_fields().get(field.name)
     if base is None or set(field.symbols) <= set(base.symbols):
         return field
@@ -192,7 +193,7 @@ def _storable(field: Field) -> Field:
 
 
 def _fields(schema: dict[str, Any], *, with_base: bool = True) -> tuple[list[Field], list[str]]:
-    """Return the valid fields, and the problems with the other fields."""
+    """Return the valid fields, and the problems with the others."""
     fields: list[Field] = []
     problems: list[str] = []
     base = base_fields() if with_base else {}
@@ -206,7 +207,7 @@ def _fields(schema: dict[str, Any], *, with_base: bool = True) -> tuple[list[Fie
         if name in seen:
             problems.append(f"{name}: is defined twice; remove one definition.")
             continue
-        # A JavaScript object cannot hold this key; the other MISREAD_NAMES work, so they must not halt a worker.
+        # A JavaScript object cannot have this key. The other MISREAD_NAMES work, so they must not halt a worker.
         if name == _PROTO:
             problems.append(_misread(name))
             continue
@@ -257,9 +258,7 @@ def _field(described: dict[str, Any], enums: dict[str, tuple[str, ...]]) -> Fiel
 
 
 def _kind(described: Any, enums: dict[str, tuple[str, ...]]) -> tuple[str, tuple[str, ...]]:
-    """Return the kind of a type and, for an enum, its symbols. Raises ValueError for a type that an event cannot
-    carry.
-    """
+    """Return a type's kind and, for an enum, its symbols. Raises ValueError for a type that an event cannot carry."""
     if isinstance(described, str):
         if described in enums:
             return "enum", enums[described]
@@ -297,7 +296,8 @@ def _is_name(given: Any) -> TypeGuard[str]:
 
 
 def _plain(field: Field) -> Any:
-    # An int is read as a long (the encoding is the same), so that a value out of its range is noticed, not wrapped.
+    # An int is read as a long (the encoding is the same), so that a value out of its range is noticed rather than
+    # wrapped.
     wider = {"timestamp": "long", "int": "long", "map": {"type": "map", "values": "string"}}
     plain: Any = wider.get(field.kind, field.kind)
     if field.kind == "enum":

@@ -1,7 +1,6 @@
 """Tenant ids, and the names derived from them: message keys, topics, subjects.
 
-A tenant id is valid in the names of topics and subjects. It does not contain `#`, which separates the shard in a
-message key.
+A tenant id is valid in topic and subject names, and never contains `#`, which separates the shard in a message key.
 """
 
 from __future__ import annotations
@@ -12,7 +11,8 @@ from typing import Final
 from auditlane.runtime.errors import InvalidEvent
 
 TENANT_PATTERN: Final = r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}"
-OURS: Final = "_auditlane"  # the tenant of auditlane's own events; the SDK and the importer refuse it for other events
+# the tenant of auditlane's own events, which the SDK and the importer reject for other events
+OURS: Final = "_auditlane"
 _TENANT = re.compile(TENANT_PATTERN)
 
 
@@ -22,7 +22,7 @@ def is_tenant(tenant: str) -> bool:
 
 
 def check_tenant(tenant: str, *, ours: bool = False) -> str:
-    """Return the tenant id. Raises InvalidEvent, stating the rule that it breaks, if it is invalid. `ours` allows the
+    """Return the tenant id. If invalid, raises InvalidEvent, stating the rule that it breaks. `ours` allows the
     reserved tenant.
     """
     if tenant == OURS and not ours:
@@ -44,7 +44,7 @@ def key_of(tenant: str, shard: int | None = None) -> bytes:
 
 
 def tenant_of_key(key: bytes) -> str:
-    """Return the tenant in a message key, without its shard. Raises UnicodeDecodeError for a key that is not UTF-8."""
+    """Return the tenant in a message key, without its shard. Raises UnicodeDecodeError if the key is not UTF-8."""
     return key.split(b"#", 1)[0].decode()
 
 
@@ -54,7 +54,7 @@ def dedicated_topic(topic: str, tenant: str) -> str:
 
 
 def base_subject(topic: str) -> str:
-    """Return the subject of the base event, which is Confluent's TopicNameStrategy for the shared topic."""
+    """Return the base event's subject, which is Confluent's TopicNameStrategy for the shared topic."""
     return f"{topic}-value"
 
 
@@ -64,7 +64,7 @@ def tenant_subject(topic: str, tenant: str) -> str:
 
 
 def tenant_of_subject(topic: str, subject: str) -> str | None:
-    """Return the tenant whose contract this subject holds, or None for the base subject and all others."""
+    """Return the tenant whose contract this subject contains, or None for the base subject and all others."""
     prefix, suffix = f"{topic}.", "-value"
     if not (subject.startswith(prefix) and subject.endswith(suffix)):
         return None

@@ -18,7 +18,7 @@ def topic_ids(settings: Settings, names: Iterable[str]) -> dict[str, str]:
     found = sorted(existing(settings).intersection(names))
     if not found:
         return {}
-    client = admin(settings)  # keeps a reference: the futures fail when the client is collected
+    client = admin(settings)  # keeps a reference: the futures fail when the client is garbage-collected
     try:
         answers = client.describe_topics(TopicCollection(found), request_timeout=TIMEOUT_S)
         return {name: uuid_text(answers[name].result(TIMEOUT_S).topic_id) for name in found}

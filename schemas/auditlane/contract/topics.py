@@ -1,4 +1,4 @@
-"""Create the topics as configured. Existing topics are never changed. Differences from the settings are reported."""
+"""Creates the topics as configured. Existing topics are never changed; differences from the settings are reported."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from auditlane.runtime.errors import ConfigError, KafkaUnavailable
 from auditlane.runtime.settings import Settings
 
 TIMEOUT_S = 20.0
-_OVERHEAD = 65_536  # bytes around an event in a message, and around a rejected message in a dead letter
+_OVERHEAD = 65_536  # size in bytes around an event in a message, and around a rejected message in a dead letter
 _FIX = "Check AUDITLANE_KAFKA_BOOTSTRAP and AUDITLANE_KAFKA_EXTRA, and that the brokers are running."
 
 
@@ -48,10 +48,10 @@ class TopicReport:
 def wanted(settings: Settings) -> list[Topic]:
     """Return the configured topics: the shared topic, and the dead-letter topic, which keeps its messages forever.
 
-    Kafka's append time decides which of several identical events was first.
+    Kafka's append time decides which of several identical events came first.
     """
     common = {"message.timestamp.type": "LogAppendTime", "cleanup.policy": "delete"}
-    # A message is an event plus key, headers and framing; a letter is a whole message plus headers of its own.
+    # A message is an event plus key, headers and framing; a letter is a whole message plus its own headers.
     size = max(settings.max_event_bytes + _OVERHEAD, 1_048_588)
     retention = str(settings.topic_retention_hours * 3_600_000)
     return [
@@ -71,9 +71,7 @@ def wanted(settings: Settings) -> list[Topic]:
 
 
 def differences(want: Topic, have: Topic) -> list[str]:
-    """Return a sentence with a fix for each difference between an existing topic and the configured topic. This
-    function has no side effects.
-    """
+    """Return a sentence with a fix for each difference between an existing topic and the configured one. Pure."""
     found = []
     if have.partitions != want.partitions:
         found.append(
@@ -109,7 +107,7 @@ def admin(settings: Settings) -> AdminClient:
 def ensure(settings: Settings) -> list[TopicReport]:
     """Create missing topics and report the drift of existing ones. Idempotent, and safe to run concurrently.
 
-    Raises KafkaUnavailable if no broker responds, ConfigError if the brokers refuse a topic.
+    Raises KafkaUnavailable if no broker responds, and ConfigError if the brokers reject a topic.
     """
     admin_client = admin(settings)
     names = _names(admin_client)

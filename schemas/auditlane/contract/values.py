@@ -15,7 +15,7 @@ from auditlane.contract.rules import storable
 # The range of RFC 3339: the years 0000 to 9999.
 TIME_FIRST_US: Final = -62_167_219_200_000_000
 TIME_LAST_US: Final = 253_402_300_799_999_999
-_YEAR_1_US: Final = -62_135_596_800_000_000  # a default must fit Python's calendar, like a default set through the API
+_YEAR_1_US: Final = -62_135_596_800_000_000  # a default must fit Python's calendar, like one set through the API
 _RANGES: Final = {
     "int": (-(2**31), 2**31 - 1),
     "long": (-(2**63), 2**63 - 1),
@@ -38,7 +38,7 @@ def fits(kind: str, symbols: tuple[str, ...], default: Any) -> bool:
 
 
 def as_stored(kind: str, value: Any) -> Any:
-    """Return the value as it is stored: a `float` is rounded to 32 bits. Raises OverflowError beyond that range."""
+    """Return the value in its stored form: a `float` is rounded to 32 bits. Raises OverflowError beyond that range."""
     if kind == "float":
         return struct.unpack("<f", struct.pack("<f", value))[0]
     return float(value) if kind == "double" else value
@@ -62,7 +62,7 @@ _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 
 
 def from_text(kind: str, text: str) -> Any:
-    """Parse the text of a value of this kind, as readers get it, or return the text itself if it is invalid."""
+    """Parse a value of this kind from the text that readers get, or return the text itself if it is invalid."""
     if kind == "boolean":
         return {"true": True, "false": False}.get(text, text)
     with suppress(ValueError):

@@ -1,4 +1,4 @@
-"""Confluent's wire format: a zero byte, the schema id as four bytes big-endian, then the Avro datum.
+"""Confluent's wire format: a zero byte, the schema id as four big-endian bytes, then the Avro datum.
 
 Source: the "wire format" section of Confluent's schema registry documentation.
 """

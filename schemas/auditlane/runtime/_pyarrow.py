@@ -1,4 +1,4 @@
-"""pyarrow without its published types, which omit the kernels for plain values and the parts of a map array."""
+"""pyarrow without its published types, which lack the kernels for plain values and the parts of a map array."""
 
 from __future__ import annotations
 

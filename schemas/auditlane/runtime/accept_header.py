@@ -1,4 +1,4 @@
-"""Parse content negotiation headers: Accept and Accept-Language (RFC 9110, 12.4.2)."""
+"""Parses content negotiation headers: Accept and Accept-Language (RFC 9110, 12.4.2)."""
 
 from __future__ import annotations
 
@@ -6,8 +6,8 @@ from __future__ import annotations
 def by_preference(header: str) -> list[str]:
     """Return the header's values in lower case, without parameters, most preferred first.
 
-    A value without `q` has weight 1. A value whose weight is 0 or malformed is left out. An empty header counts as one
-    empty value.
+    A value without `q` has weight 1. Values with a weight of 0 or a malformed weight are omitted. An empty header
+    counts as one empty value.
     """
     weighted: list[tuple[float, str]] = []
     for value in header.split(","):

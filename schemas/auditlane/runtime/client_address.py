@@ -1,4 +1,4 @@
-"""Find the address of the client behind proxies, for the server and every integration."""
+"""Finds the client's address behind proxies, for the server and every integration."""
 
 from __future__ import annotations
 
@@ -13,22 +13,20 @@ from auditlane.runtime.validators import listed
 
 
 class _Address(NamedTuple):
-    """An address, in each of the forms that every request needs."""
+    """An address in each of the forms needed for every request."""
 
     version: int
     number: int
     text: str
 
 
-_MOST_ENTRIES = 50  # maximum number of X-Forwarded-For entries that are read, starting from the right
+_MOST_ENTRIES = 50  # maximum number of X-Forwarded-For entries read, starting from the right
 _MOST_CHARACTERS = 100  # maximum length of an address with its port, zone and spaces
 
 
 @dataclass(frozen=True, slots=True)
 class TrustedProxies:
-    """The proxies whose entries in X-Forwarded-For are trusted: those in `networks`, or else the last `hops`
-    entries.
-    """
+    """Proxies whose entries in X-Forwarded-For are trusted: those in `networks`, or else the last `hops` entries."""
 
     networks: tuple[ipaddress.IPv4Network | ipaddress.IPv6Network, ...] = ()
     hops: int = 0
@@ -42,8 +40,7 @@ class TrustedProxies:
 
     @classmethod
     def parse(cls, text: str) -> TrustedProxies:
-        """Parse addresses and networks separated by commas, or the number of proxies. Raises ConfigError for invalid
-        text.
+        """Parse comma-separated addresses and networks, or the number of proxies. Raises ConfigError for invalid text.
 
         Empty text trusts no proxy.
         """
@@ -62,14 +59,13 @@ class TrustedProxies:
     def is_proxy(self, peer: str | None) -> bool:
         """Return whether the socket's other end is a trusted proxy.
 
-        With a hop count, every peer is a trusted proxy. With networks, a Unix socket is one too, unless no proxy is
-        trusted.
+        With a hop count, every peer is. With networks, so is a Unix socket, unless no proxy is trusted.
         """
         address = _parsed(peer or "")
         return self.hops > 0 or (bool(self.networks) and (address is None or self.trusts(address)))
 
     def trusts(self, address: _Address) -> bool:
-        """Return whether this is the address of a trusted proxy."""
+        """Return whether this is a trusted proxy's address."""
         return any(
             version == address.version and first <= address.number <= last for version, first, last in self._ranges
         )
@@ -84,8 +80,8 @@ def client_address(
     """Return the client's IP address, or None if it is unknown.
 
     Every proxy appends the address that it was called from, so only the right-most entries can be trusted: a client may
-    send any others itself. The result is the peer, unless the peer is a trusted proxy. Then it is the right-most entry
-    that is not a trusted proxy. With a hop count of n, it is the n-th entry from the right.
+    send any others itself. The result is the peer or, if that is a trusted proxy, the right-most entry that is not one.
+    With a hop count of n, it is the n-th entry from the right.
 
     Args:
         peer: Address of the socket's other end; None or a path for a Unix socket, which counts as a trusted proxy if

@@ -1,7 +1,6 @@
-"""Bound the size of text and JSON values. An oversized part is replaced with its size, SHA-256 and first characters.
+"""Limits the size of text and JSON values. An oversized part is replaced with its size, SHA-256 and first characters.
 
-Nothing is dropped without a trace: the SHA-256 identifies the original to anyone who holds it. This module performs no
-I/O.
+Nothing is dropped without a trace: the SHA-256 identifies the original to anyone who has it. Performs no I/O.
 """
 
 from __future__ import annotations
@@ -11,9 +10,9 @@ import json
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, Final
 
-MOST_NAMES: Final = 50  # keys of an object; a larger object is summarized as a whole
-_FIRST: Final = 10  # number of entries of a list or object that a summary shows
-_LEAST: Final = 160  # bytes; about the size of a summary without entries
+MOST_NAMES: Final = 50  # maximum number of an object's keys; a larger object is summarized as a whole
+_FIRST: Final = 10  # number of entries of a list or object in a summary
+_LEAST: Final = 160  # in bytes, about the size of a summary without entries
 
 
 def replace_surrogates(text: str) -> str:
@@ -27,7 +26,7 @@ def size_of(text: str) -> int:
 
 
 def shortened(text: str, most_bytes: int) -> str:
-    """Return `text` if it fits in `most_bytes` of UTF-8. Otherwise return its start, size and SHA-256.
+    """Return `text` if it fits in `most_bytes` of UTF-8, otherwise its start, size and SHA-256.
 
     The result never exceeds `most_bytes`. Below about 100 bytes, it is only a part of the SHA-256.
     """
@@ -79,7 +78,7 @@ def digested_list(values: Sequence[Mapping[str, Any]], most_bytes: int, *, name:
 
 
 def _shared(value: Mapping[str, Any], room: int) -> dict[str, Any]:
-    """Reduce every entry to its share of the available bytes. Large entries also get the bytes that small entries leave
+    """Reduce every entry to its share of the available bytes. Large entries also get what small entries leave
     unused.
     """
     sizes = {name: size_of(json_text(entry)) for name, entry in value.items()}

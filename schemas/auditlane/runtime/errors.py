@@ -63,7 +63,7 @@ from auditlane.runtime.messages import escape_surrogates
 
 
 class AuditlaneError(Exception):
-    """The base class of every error that auditlane raises deliberately."""
+    """Base class of every error that auditlane raises deliberately."""
 
     code: ClassVar[str] = "INTERNAL"
 
@@ -110,9 +110,8 @@ class MediaTypeUnsupported(InvalidInput):
 class InvalidFilter(InvalidInput):
     """A filter is unknown, or a query in the query language is malformed.
 
-    `column` is the position of the mistake in the query, counted from 1. `reason` is a stable identifier, and
-    `arguments` are the values in its sentence, so that the sentence can be translated. Both are empty for a mistake
-    outside the query language.
+    `column` is the error's position in the query, counted from 1. `reason` is a stable identifier, and `arguments` are
+    the values in its sentence, so that the sentence can be translated. Outside the query language, both are empty.
     """
 
     code = "FILTER_INVALID"
@@ -138,7 +137,7 @@ class InvalidCursor(InvalidInput):
 
 
 class RangeNotSatisfiable(InvalidInput):
-    """A byte range lies outside the file, whose size in bytes is `size`."""
+    """A byte range lies outside the file, which is `size` bytes long."""
 
     code = "RANGE_NOT_SATISFIABLE"
 
@@ -280,7 +279,7 @@ class IssuerUnavailable(Unavailable):
 
 
 class RegistryRefused(AuditlaneError):
-    """The registry refused a request. `status` is the HTTP status of the response, or 0 if unknown."""
+    """The registry refused a request. `status` is the response's HTTP status, or 0 if unknown."""
 
     code = "REGISTRY_REFUSED"
 
@@ -313,8 +312,8 @@ class Unreconciled(AuditlaneError):
     code = "UNRECONCILED"
 
 
-# (HTTP status, exit code) of each branch; a class without an entry inherits its parent's.
-# Exit codes: 1 failed, 2 usage or configuration, 3 bad input, 4 not permitted, 5 conflict, 6 unavailable.
+# (HTTP status, exit code) of each branch. A class without an entry inherits its parent's. Exit codes: 1 failed, 2 usage
+# or configuration, 3 bad input, 4 not permitted, 5 conflict, 6 unavailable.
 _MAPPING: dict[type[AuditlaneError], tuple[int, int]] = {
     AuditlaneError: (500, 1),
     ConfigError: (500, 2),

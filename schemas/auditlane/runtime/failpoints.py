@@ -1,8 +1,8 @@
-"""Points at which a test kills or freezes the worker. They do nothing unless AUDITLANE_FAILPOINT names one.
+"""Points at which a test kills or freezes the worker. They have no effect unless AUDITLANE_FAILPOINT names one.
 
-`after_intent:kill` kills the process (SIGKILL) the first time it gets there, and `after_intent:stop:3` freezes it
-(SIGSTOP) the third time. The names follow the protocol's steps (before_ and after_ intent, insert, letters and
-complete) and a replay of dead letters (before_ and after_ resolution).
+`after_intent:kill` kills the process (SIGKILL) when it first gets there, and `after_intent:stop:3` freezes it (SIGSTOP)
+the third time. The names follow the protocol's steps (before_ and after_ intent, insert, letters and complete) and a
+replay of dead letters (before_ and after_ resolution).
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ _SIGNALS: Final = {"kill": signal.SIGKILL, "stop": signal.SIGSTOP}
 
 
 class Failpoints:
-    """The failpoint of a test. `hit(name)` does nothing unless the specification names this failpoint."""
+    """A test's failpoint. `hit(name)` has no effect unless the specification names this failpoint."""
 
     def __init__(self, spec: str = "") -> None:
         name, _, rest = spec.partition(":")

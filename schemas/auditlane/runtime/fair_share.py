@@ -1,9 +1,9 @@
 """Fair shares of a process's time. A tenant that causes most of the work waits while other tenants have requests.
 
-A bound on the number or size of requests does not bound their cost. A bound on CPU time does: on the event loop that
-serves every response, in the threads that share its interpreter, and in ClickHouse. Each tenant's work drains at a
-fixed rate, as in a leaky bucket. A request from a tenant whose bucket is full waits for its turn. It is rejected only
-if the wait would be too long.
+Limiting the number or size of requests does not limit their cost. Limiting CPU time does: on the event loop that serves
+every response, in the threads that share its interpreter, and in ClickHouse. Each tenant's work drains at a fixed rate,
+as in a leaky bucket. A request from a tenant whose bucket is full waits for its turn, and is rejected only if the wait
+would be too long.
 """
 
 from __future__ import annotations
@@ -17,20 +17,20 @@ from contextvars import ContextVar
 from dataclasses import dataclass, field
 from typing import Any, Final, Generic, TypeVar
 
-WINDOW_S: Final = 2.0  # the burst, in seconds of work, that a tenant may cause without waiting
+WINDOW_S: Final = 2.0  # burst that a tenant may cause without waiting, in seconds of work
 ALONE_S: Final = 5.0  # a tenant does not wait if no other tenant has sent a request for this long
-LONGEST_S: Final = 10.0  # the longest wait of a request
-_OWED_S: Final = 15.0  # the most waiting time, in seconds, that a tenant can owe; further work is not counted
+LONGEST_S: Final = 10.0  # maximum wait of a request
+_OWED_S: Final = 15.0  # maximum waiting time, in seconds, that a tenant can owe; further work is not counted
 KEPT: Final = 10_000  # maximum number of tenants tracked; at the next one, all accounts are cleared
-FIRST_S: Final = 0.05  # the assumed cost, in seconds of work, of a tenant's first requests
-_WEIGHT: Final = 0.2  # weight of the newest request in the moving mean of a request's cost
+FIRST_S: Final = 0.05  # assumed cost of a tenant's first requests, in seconds of work
+_WEIGHT: Final = 0.2  # weight of the newest request in the moving mean of the cost
 T = TypeVar("T")
 
 
 @dataclass(slots=True)
 class _Used:
-    """The work of one tenant. `paid_at` is the time when the work caused so far will have drained, and `mean` is the
-    mean cost of a request in seconds.
+    """One tenant's work. `paid_at` is when the work so far will have drained, and `mean` is a request's mean cost in
+    seconds.
     """
 
     paid_at: float
@@ -40,7 +40,7 @@ class _Used:
 
 @dataclass(slots=True)
 class Shares:
-    """The shares of all tenants. Thread-safe.
+    """All tenants' shares. Thread-safe.
 
     `most` is the work that a tenant may cause without waiting, in seconds per second. Times are seconds on one clock,
     passed in by the caller.
@@ -51,19 +51,19 @@ class Shares:
     _lock: threading.Lock = field(default_factory=threading.Lock)
 
     def charge(self, tenant: str, seconds: float, now: float) -> None:
-        """Add work that was done for the tenant."""
+        """Add work done for the tenant."""
         with self._lock:
             self._add(self._of(tenant, now), seconds, now)
 
     def wait_s(self, tenant: str, now: float) -> float:
-        """Return the seconds until the tenant's work has drained. Returns 0 below `most`, or if no other tenant is
+        """Return the number of seconds until the tenant's work has drained, or 0 below `most` or if no other tenant is
         active.
         """
         with self._lock:
             return self._wait_s(tenant, now)
 
     def reserve(self, tenant: str, now: float) -> tuple[float, float]:
-        """Return a request's wait, and the seconds of work that were charged for it in advance.
+        """Return a request's wait, and the seconds of work charged for it in advance.
 
         The advance charge is at most the mean of the tenant's requests, and `settle` refunds it. If the wait exceeds
         `LONGEST_S`, nothing is charged, since the request is then rejected.
@@ -95,7 +95,7 @@ class Shares:
         return used
 
     def _add(self, used: _Used, seconds: float, now: float) -> float:
-        """Add work, and return how much of it was added, since a tenant's debt is bounded."""
+        """Add work, and return how much of it was added, since a tenant's debt is limited."""
         before = max(used.paid_at, now)
         used.paid_at = min(before + seconds / self.most, max(before, now + WINDOW_S + _OWED_S))
         used.at = now
@@ -111,17 +111,17 @@ class Shares:
 
 @dataclass(slots=True)
 class Share:
-    """One request's part of its tenant's share. Until its tenant is known, the request is not charged and does not
+    """One request's part of its tenant's share. Until the tenant is known, the request is not charged and does not
     wait.
     """
 
     shares: Shares
     tenant: str = ""
     _cost: float = 0.0
-    _expected: float | None = None  # None: nothing is reserved
+    _expected: float | None = None  # None while nothing is reserved
 
     def reserve(self, tenant: str) -> float:
-        """Reserve a turn for this request of the tenant, and return how many seconds the request has to wait."""
+        """Reserve a turn for this request of the tenant, and return how many seconds it has to wait."""
         self.tenant = tenant
         if not tenant:
             return 0.0
@@ -144,7 +144,7 @@ class Share:
             self.shares.charge(self.tenant, seconds, time.monotonic())
 
     async def pause(self) -> None:
-        """Pause between the chunks of a longer task for as long as this tenant has to yield to others."""
+        """Pause between chunks of a longer task for as long as this tenant has to yield to others."""
         await asyncio.sleep(self.shares.wait_s(self.tenant, time.monotonic()) if self.tenant else 0)
 
     def charged(self, work: Callable[[], T]) -> Callable[[], T]:
@@ -161,23 +161,24 @@ class Share:
 
 
 CURRENT: Final[ContextVar[Share | None]] = ContextVar("share", default=None)  # the current request's share
-READS: Final[ContextVar[Share | None]] = ContextVar("reads", default=None)  # its share for work in ClickHouse
+# the current request's share for work in ClickHouse
+READS: Final[ContextVar[Share | None]] = ContextVar("reads", default=None)
 
 
 def current() -> Share:
-    """Return the current request's share. Outside a request, return a share that charges no tenant."""
+    """Return the current request's share. Outside a request, it charges no tenant."""
     return CURRENT.get() or Share(Shares(1.0))
 
 
 def reads() -> Share:
-    """Return the share that the current request's work in ClickHouse is charged to."""
+    """Return the share charged for the current request's work in ClickHouse."""
     return READS.get() or Share(Shares(1.0))
 
 
 class Timed(Generic[T]):
     """Awaits `work`, and calls `charge` with the CPU seconds of each of its steps on the event loop.
 
-    Steps of other tasks that `work` starts are not included, so their work must be wrapped as well.
+    Steps of other tasks started by `work` are not included, so they must be wrapped too.
     """
 
     def __init__(self, work: Coroutine[Any, Any, T], charge: Callable[[float], None]) -> None:
@@ -203,7 +204,7 @@ class Timed(Generic[T]):
 
 
 class FairQueue:
-    """Admits at most `at_once` requests from a tenant at a time. The tenant's other requests wait in its queue.
+    """Admits at most `at_once` requests per tenant. The tenant's other requests wait in its queue.
 
     For use in one event loop.
     """
@@ -214,7 +215,7 @@ class FairQueue:
 
     @asynccontextmanager
     async def of(self, tenant: str) -> AsyncIterator[None]:
-        """Hold one of the tenant's slots. A request without a tenant does not have to queue."""
+        """Hold one of the tenant's slots. Requests without a tenant do not queue."""
         if not tenant:
             yield
             return

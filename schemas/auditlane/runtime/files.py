@@ -1,4 +1,4 @@
-"""Write auditlane's own files. They are readable only by their owner, and small files are replaced atomically."""
+"""Writes auditlane's own files, readable only by their owner. Small files are replaced atomically."""
 
 from __future__ import annotations
 
@@ -14,16 +14,16 @@ def private() -> None:
 
 
 def own_groups() -> frozenset[int]:
-    """Return the ids of the groups to which this process belongs."""
+    """Return the ids of this process's groups."""
     return frozenset({os.getegid(), *os.getgroups()})
 
 
 def is_accessible_to_others(mode: int, group: int, groups: Set[int]) -> bool:
-    """Return whether users other than the owner of a file may access it. `group` is the group of the file, and `groups`
-    are those of the process.
+    """Return whether users other than a file's owner may access it. `group` is the file's group, and `groups` are the
+    process's.
 
-    The file's group may have access if the process belongs to it. Kubernetes, for example, mounts secrets as files of
-    root that the group of the pod may read.
+    The file's group may have access if the process belongs to it. Kubernetes, for example, mounts secrets as root's
+    files, readable by the pod's group.
     """
     return bool(mode & (0o027 if group in groups else 0o077))
 
@@ -31,7 +31,7 @@ def is_accessible_to_others(mode: int, group: int, groups: Set[int]) -> bool:
 def write_text(path: Path, text: str) -> None:
     """Replace a file atomically and durably. Readers see either the old or the new content, even after a power loss.
 
-    Only its owner may read it. If `path` is a symbolic link, its target is replaced. Raises OSError.
+    Only the file's owner may read it. If `path` is a symbolic link, its target is replaced. Raises OSError.
     """
     path = path.resolve()
     descriptor, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")

@@ -1,7 +1,7 @@
-"""Detect requests that a browser on this machine sends on behalf of another site.
+"""Detects requests that a browser on this machine sends on behalf of another site: cross-site requests, and requests to
+a foreign host name that resolves to this machine (DNS rebinding).
 
-Such requests are cross-site requests, and requests to a foreign host name that resolves to this machine (DNS
-rebinding). Servers on the loopback interface refuse them.
+Servers on the loopback interface reject them.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ def is_foreign(hosts: Iterable[str], origins: Iterable[str], own: Collection[str
 
 
 def _host(url: str) -> str:
-    """Return a URL's host name, or "" if it has none, such as the origin `null` of a sandboxed page."""
+    """Return a URL's host name, or "" without one, as in the origin `null` of a sandboxed page."""
     try:
         return urlsplit(url).hostname or ""
     except ValueError:

@@ -1,11 +1,11 @@
-"""Tune the garbage collector of a long-running process."""
+"""Tunes the garbage collector of a long-running process."""
 
 from __future__ import annotations
 
 import gc
 from typing import Final
 
-GC_OBJECTS: Final = 100_000  # new objects between two collections
+GC_OBJECTS: Final = 100_000  # number of new objects between two collections
 
 
 def freeze() -> None:

@@ -1,4 +1,4 @@
-"""Event ids. New events get a UUIDv7, and imported events, which must get the same id on every import, get a UUIDv5."""
+"""Event ids. New events get a UUIDv7. Imported events get a UUIDv5, so that they have the same id on every import."""
 
 from __future__ import annotations
 
@@ -8,10 +8,10 @@ import threading
 import time
 import uuid
 
-# The namespace of all our deterministic ids; changing it would duplicate events that were imported before.
+# Namespace of all our deterministic ids. Changing it would duplicate events imported before.
 NAMESPACE = uuid.UUID("6ba6d8a5-5b1a-5f0e-9c6b-1f3f0d7e3a11")
 
-_lock = threading.RLock()  # reentrant: a signal handler may interrupt the thread inside `uuid7` and call it too
+_lock = threading.RLock()  # reentrant: a signal handler that interrupts `uuid7` may call it too
 _last = 0
 # Private, so that no program seeds it by accident. os.urandom for each id would cost more than the rest of this module.
 _random = random.Random()  # noqa: S311 - ids must be unique, not secret
@@ -30,7 +30,8 @@ os.register_at_fork(after_in_child=_after_fork)
 def uuid7() -> str:
     """Return a time-ordered UUID (RFC 9562, version 7) in lower case. Ids are strictly increasing within one process.
 
-    The 12 bits after the milliseconds count sub-milliseconds and grow by at least one, as the RFC's method 3 allows.
+    The 12 bits after the milliseconds count fractions of a millisecond and grow by at least one, as the RFC's method 3
+    allows.
     """
     global _last
     stamp = time.time_ns() * 4096 // 1_000_000  # milliseconds << 12 | fraction

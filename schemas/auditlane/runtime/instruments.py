@@ -1,6 +1,6 @@
-"""Make Prometheus instruments from the one list of metrics, and measure the process itself.
+"""Creates Prometheus instruments from the list of metrics, and measures the process itself.
 
-Imported by the processes that expose metrics, and never by the SDK.
+Imported by the processes that expose metrics, never by the SDK.
 """
 
 from __future__ import annotations
@@ -16,18 +16,18 @@ from auditlane.runtime.metrics import BY_NAME
 
 
 class Instruments:
-    """Makes instruments by their name in METRICS, in one Prometheus registry."""
+    """Creates instruments by their name in METRICS, in one Prometheus registry."""
 
     def __init__(self, registry: CollectorRegistry | None = None) -> None:
         self.registry = registry or CollectorRegistry()
 
     def counter(self, name: str) -> Counter:
-        """Make a counter."""
+        """Create a counter."""
         metric = BY_NAME[name]
         return Counter(metric.name, metric.help, metric.labels, registry=self.registry)
 
     def gauge(self, name: str) -> Gauge:
-        """Make a gauge, aggregated over several processes as METRICS specifies."""
+        """Create a gauge, aggregated over several processes as METRICS specifies."""
         metric = BY_NAME[name]
         modes = {"sum": "livesum", "max": "livemax", "min": "livemin"}
         return Gauge(
@@ -39,7 +39,7 @@ class Instruments:
         )
 
     def histogram(self, name: str, buckets: Sequence[float] = Histogram.DEFAULT_BUCKETS) -> Histogram:
-        """Make a histogram. `buckets` are upper bounds, by default from 5 ms to 10 s."""
+        """Create a histogram. `buckets` are upper bounds, by default from 5 ms to 10 s."""
         metric = BY_NAME[name]
         return Histogram(metric.name, metric.help, metric.labels, registry=self.registry, buckets=buckets)
 
@@ -56,10 +56,10 @@ def build_info(instruments: Instruments) -> None:
 
 
 def process_metrics(instruments: Instruments) -> Callable[[], None]:
-    """Make the metrics of this process, and return a function that measures them. Call it before each scrape.
+    """Create this process's metrics, and return a function that measures them, to be called before each scrape.
 
-    Without `/proc`, as on macOS, they stay 0. Ordinary instruments, other than ProcessCollector's own families, can be
-    aggregated over several processes. The function is thread-safe.
+    Without `/proc`, as on macOS, they stay 0. Unlike ProcessCollector's own families, they are ordinary instruments,
+    which can be aggregated over several processes. The function is thread-safe.
     """
     source = ProcessCollector(registry=None)
     cpu = instruments.counter("process_cpu_seconds_total")

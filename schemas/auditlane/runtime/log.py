@@ -1,9 +1,9 @@
-"""Configure logging through structlog. Output goes to stderr, as readable lines on a terminal and as JSON lines
+"""Configures logging through structlog. Output goes to stderr, as readable lines on a terminal and as JSON lines
 elsewhere.
 
 The names of auditlane's own log events are listed in `runtime.log_events`. A line has the fields `topic`, `partition`
-and `offset` where they apply (`position`), `trace_id` within a span or a traced request and, as JSON, `version`.
-structlog imports rich, so it is imported by the first use: most commands log nothing.
+and `offset` where they apply (`position`), `trace_id` within a span or a traced request and, in JSON, `version`.
+structlog imports rich, so it is imported only on first use: most commands log nothing.
 """
 
 from __future__ import annotations
@@ -61,7 +61,7 @@ def get(name: str) -> Any:
 
 
 class Partition(Protocol):
-    """A partition of a topic. The class itself, `contract.partition.Partition`, is in a higher package."""
+    """A topic's partition. The class itself, `contract.partition.Partition`, is in a higher package."""
 
     @property
     def topic(self) -> str: ...

@@ -1,7 +1,7 @@
-"""The list of all events that auditlane's processes log. Each has a name, levels, a meaning and an action. The docs
-include this list.
+"""All events that auditlane's processes log, with their names, levels, meanings and actions. The docs include this
+list.
 
-A name is stable. The fields beside it are not. Libraries and the SDK, which logs sentences to the application's logger,
+A name is stable; the fields beside it are not. Libraries and the SDK, which logs sentences to the application's logger,
 are not listed.
 """
 
@@ -16,7 +16,7 @@ _UNFORESEEN = "Report it with the traceback."
 
 @dataclass(frozen=True, slots=True)
 class LogEvent:
-    """One event. `action` tells operators how to respond to it, and is empty if no response is needed."""
+    """One event. `action` tells operators how to respond, and is empty if no response is needed."""
 
     name: str
     levels: tuple[Level, ...]

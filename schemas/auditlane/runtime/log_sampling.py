@@ -1,4 +1,4 @@
-"""Log repeated failures as one line a minute, with the number of failures since the previous line."""
+"""Logs repeated failures as one line a minute, with the number of failures since the previous line."""
 
 from __future__ import annotations
 
@@ -24,8 +24,7 @@ class _Window:
 
 
 class Sampler:
-    """Decides which lines of each kind to log. The first line is logged at once, and then the latest line of each
-    window. It has no side effects.
+    """Decides which lines of each kind to log: the first one immediately, then the latest one of each window. Pure.
 
     A kind whose window has ended without a line is forgotten, so memory use depends only on the kinds of the last
     minute.
@@ -36,7 +35,9 @@ class Sampler:
         self._windows: dict[Hashable, _Window] = {}
 
     def add(self, kind: Hashable, line: Line, now: int) -> list[Line]:
-        """Record an occurrence at `now` (monotonic milliseconds). Return the lines to log, which may be of any kind."""
+        """Record an occurrence at `now` (monotonic milliseconds). Returns the lines to log, which may be of any
+        kind.
+        """
         due = self.due(now)
         window = self._windows.get(kind)
         if window is None:
@@ -46,7 +47,7 @@ class Sampler:
         return due
 
     def due(self, now: int | None = None) -> list[Line]:
-        """Return the latest line of each window that has ended. Without `now`, return that of every window."""
+        """Return the latest line of each window that has ended, or of every window without `now`."""
         lines = []
         for kind, window in list(self._windows.items()):
             if now is not None and now < window.ends:
@@ -70,11 +71,11 @@ class SampledLog:
         self._sampler = Sampler()
 
     def warning(self, event: str, *, kind: Hashable, now: int, **fields: Any) -> None:
-        """Log a warning unless a line of this event and kind was logged within the last minute."""
+        """Log a warning unless this event and kind was logged within the last minute."""
         self._write(self._sampler.add((event, kind), Line(event, fields), now))
 
     def flush(self, now: int | None = None) -> None:
-        """Log the lines whose minute has ended. Without `now`, log all lines that were held back."""
+        """Log the lines whose minute has ended or, without `now`, all lines held back."""
         self._write(self._sampler.due(now))
 
     def _write(self, lines: list[Line]) -> None:

@@ -13,11 +13,11 @@ D = TypeVar("D")
 
 
 class LruCache(Generic[K, V]):
-    """A cache that evicts the least recently used entry first. `most` bounds the sum of all entries' weights, 1 each by
-    default.
+    """A cache that evicts the least recently used entry first. `most` limits the sum of all entries' weights, by
+    default 1 each.
 
-    An entry heavier than `most` is kept alone. Values must not be None. A `put` from a signal handler that interrupts
-    another change is ignored.
+    An entry heavier than `most` is kept as the only one. Values must not be None. A `put` from a signal handler that
+    interrupts another change is ignored.
     """
 
     def __init__(self, most: int, *, weight: Callable[[V], int] = lambda value: 1) -> None:
@@ -33,7 +33,7 @@ class LruCache(Generic[K, V]):
     @overload
     def get(self, key: K, default: D) -> V | D: ...
     def get(self, key: K, default: Any = None) -> Any:
-        """Return the cached value, or the default if there is none."""
+        """Return the cached value, or the default."""
         value = self._entries.get(key)
         if value is None:
             return default
@@ -59,7 +59,7 @@ class LruCache(Generic[K, V]):
                 self._changing = False
 
     def pop(self, key: K) -> None:
-        """Remove the entry, if there is one."""
+        """Remove the entry, if it exists."""
         with self._lock:
             self._drop(key)
 

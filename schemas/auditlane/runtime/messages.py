@@ -1,4 +1,4 @@
-"""Describe problems with values in plain words and valid UTF-8."""
+"""Describes problems with values in plain words and valid UTF-8."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ def escape_surrogates(text: str) -> str:
 
 
 def did_you_mean(name: str, known: Iterable[str]) -> str:
-    """Return `Did you mean actor_id?` if a known name is similar to this one, or "" if none is."""
+    """Return `Did you mean actor_id?` if a known name is similar, else ""."""
     from difflib import get_close_matches  # imported only when there is a mistake to report
 
     close = get_close_matches(name, list(known), 1)
@@ -56,7 +56,7 @@ def did_you_mean(name: str, known: Iterable[str]) -> str:
 def plain(problem: Mapping[str, Any]) -> str:
     """Describe a pydantic problem as the end of a sentence that starts with the field: `is missing`, `must be text`.
 
-    Messages from auditlane's own validators, and messages of types not listed above, are returned unchanged.
+    Messages from auditlane's own validators, and of types not listed above, are returned unchanged.
     """
     kind, context = str(problem["type"]), problem.get("ctx") or {}
     if kind.startswith(("datetime", "timezone")):

@@ -1,5 +1,4 @@
-"""The list of all metrics that auditlane exposes. Each has a name, a kind, labels and a meaning. The docs include this
-list.
+"""All metrics that auditlane exposes, with their names, kinds, labels and meanings. The docs include this list.
 
 Metrics are updated per batch, never per event. Labels have low cardinality: never a tenant, an actor or an event id.
 """
@@ -10,7 +9,7 @@ from dataclasses import dataclass
 from typing import Final, Literal
 
 Exporter = Literal["worker", "serve", "lag", "verify", "canary", "outbox relay"]
-LATE_S: Final = 5.0  # a row is late if it is stored more than this long after its Kafka timestamp
+LATE_S: Final = 5.0  # delay after its Kafka timestamp from which a stored row counts as late
 
 
 @dataclass(frozen=True, slots=True)
@@ -18,8 +17,8 @@ class Metric:
     """One metric in Prometheus' terms. `labels` are its label names.
 
     `by` names the exporters that expose it: the worker, `serve`, `lag --serve`, `verify --metrics`, `canary` and
-    `outbox relay`. With several `serve` processes, counters and histograms are sums, and a gauge is aggregated as in
-    `across`.
+    `outbox relay`. With several `serve` processes, counters and histograms are summed, and a gauge is aggregated as
+    `across` specifies.
     """
 
     name: str
@@ -429,5 +428,5 @@ BY_NAME: dict[str, Metric] = {metric.name: metric for metric in METRICS}
 
 
 def exposed_by(exporter: Exporter) -> dict[str, str]:
-    """Return the kind of each metric that an exporter exposes, by name."""
+    """Return the kind of each metric exposed by an exporter, by name."""
     return {metric.name: metric.kind for metric in METRICS if exporter in metric.by}

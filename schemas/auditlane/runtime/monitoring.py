@@ -17,7 +17,7 @@ from auditlane.runtime.errors import PortInUse
 from auditlane.runtime.foreign_requests import is_foreign
 from auditlane.runtime.validators import is_loopback
 
-IDLE_S: Final = 90.0  # an idle connection is closed after this time, since each has a thread of its own
+IDLE_S: Final = 90.0  # time after which an idle connection is closed, since each has its own thread
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,7 +34,7 @@ class Answer:
 
     @classmethod
     def metrics(cls, content: bytes) -> Answer:
-        """Answer with Prometheus' text format."""
+        """Respond with Prometheus' text format."""
         return cls(200, content, "text/plain; version=0.0.4; charset=utf-8")
 
 
@@ -46,7 +46,8 @@ class _Server(ThreadingHTTPServer):
     daemon_threads = True
 
     def __init__(self, host: str, port: int, handler: type[BaseHTTPRequestHandler]) -> None:
-        self.address_family = socket.AF_INET6 if ":" in host else socket.AF_INET  # `::` is every address, of IPv4 too
+        # `::` is every address, including IPv4
+        self.address_family = socket.AF_INET6 if ":" in host else socket.AF_INET
         super().__init__((host, port), handler)
 
 

@@ -1,4 +1,4 @@
-"""Start child processes. They are tethered to this process and shielded from the terminal's signals, and their output
+"""Starts child processes. They are tethered to this process and shielded from the terminal's signals, and their output
 goes to a file.
 """
 
@@ -20,7 +20,7 @@ _TETHER = Path(__file__).with_name("tether.py")
 
 @dataclass(frozen=True, slots=True)
 class ProcessExit:
-    """The end of a process. `code` is its exit code, or the negative number of the signal that ended it."""
+    """A process's end. `code` is its exit code, or the negative number of the signal that ended it."""
 
     pid: int
     code: int
@@ -28,7 +28,7 @@ class ProcessExit:
 
     @property
     def cause(self) -> str:
-        """The name of the signal, such as `SIGKILL`, or the exit code as text."""
+        """The signal's name, such as `SIGKILL`, or the exit code as text."""
         if self.code >= 0:
             return f"exit code {self.code}"
         try:
@@ -57,10 +57,10 @@ def start(
 ) -> subprocess.Popen[bytes]:
     """Start a program that the kernel kills when this process dies.
 
-    Call it from the main thread, since the tether is bound to the calling thread. The program gets its own session, so
-    that Ctrl-C reaches only this process. `env` is its complete environment. Its output is appended to the file
-    `output`. With `pipe_output`, only its stderr is, and its stdout is a pipe. With `inherit_errors` and without
-    `output` it writes to this process's stderr. It inherits the descriptors `pass_fds`.
+    Call this from the main thread, since the tether is bound to the calling thread. The program gets its own session,
+    so that Ctrl-C reaches only this process. `env` is its complete environment. Its output is appended to the file
+    `output`. With `pipe_output`, this applies only to stderr, and stdout is a pipe. With `inherit_errors` and without
+    `output`, it writes to this process's stderr. It inherits the descriptors `pass_fds`.
     """
     watched = -1 if sys.platform == "linux" else _pipe()[0]
     log = output.open("ab") if output else None
@@ -81,7 +81,7 @@ def start(
 
 
 def send(process: subprocess.Popen[bytes], number: signal.Signals) -> None:
-    """Send a signal to a child unless it has exited. SIGKILL goes to its whole session."""
+    """Send a signal to a child, unless it has exited. SIGKILL goes to its whole session."""
     if process.poll() is not None:
         return
     with contextlib.suppress(ProcessLookupError, PermissionError):

@@ -1,4 +1,4 @@
-"""Run a plan's processes. One loop starts, signals and reaps them, and `Plan` decides what to do next."""
+"""Runs a plan's processes. One loop starts, signals and reaps them, and `Plan` decides what to do next."""
 
 from __future__ import annotations
 
@@ -29,26 +29,26 @@ class ProcessLoop(ABC):
     def __init__(self, plan: Plan) -> None:
         self._plan = plan
         self._running: dict[str, subprocess.Popen[bytes]] = {}
-        self._crashes: dict[str, ProcessExit] = {}  # unexpected ends of processes that have not been started again
+        self._crashes: dict[str, ProcessExit] = {}  # unexpected exits of processes that have not been restarted
         self._events: SimpleQueue[Callable[[], None]] = SimpleQueue()
         self._stop_requested = False
 
     @abstractmethod
     def _start(self, name: str) -> None:
-        """Start a service, and pass its process, if it has one, to `_started`."""
+        """Start a service, and pass its process, if any, to `_started`."""
 
     @abstractmethod
     def _exited(self, name: str, pid: int, code: int) -> None:
         """Report to the plan that a service has exited. `pid` is 0 for a service without a process."""
 
     def _restarted(self, name: str, ended: ProcessExit) -> None:  # noqa: B027 - nothing, unless it is reported
-        """React to the restart of a process that had ended unexpectedly."""
+        """Handle the restart of a process that had ended unexpectedly."""
 
     def _read_output(self, name: str, child: subprocess.Popen[bytes]) -> None:  # noqa: B027 - nothing, unless it is piped
         """Read a child's output until the child closes it. Runs in the child's own thread."""
 
     def _after_actions(self) -> float:
-        """Run after each round of actions. Return the latest time at which to run again."""
+        """Run after each round of actions. Returns the latest time at which to run again."""
         return inf
 
     def _loop(self) -> None:
@@ -77,7 +77,7 @@ class ProcessLoop(ABC):
             self._exited(action.name, 0, 1)
 
     def _started(self, name: str, child: subprocess.Popen[bytes]) -> None:
-        """Watch a child that has been started."""
+        """Watch a started child."""
         self._running[name] = child
         if ended := self._crashes.pop(name, None):
             self._restarted(name, ended)
@@ -114,7 +114,7 @@ class ProcessLoop(ABC):
                 self._exited(name, child.pid, code)
 
     def _stop(self) -> None:
-        """Stop every process. Kill them on the second request."""
+        """Stop every process. On the second request, kill them."""
         stop = self._plan.force if self._stop_requested else self._plan.stop
         self._stop_requested = True
         stop(time.monotonic())

@@ -1,4 +1,4 @@
-"""Decide when to start, restart or stop processes that depend on one another, and when to give up.
+"""Decides when to start, restart or stop processes that depend on one another, and when to give up.
 
     waiting ──▶ starting ──▶ ready ──▶ stopping ──▶ stopped
                  │   ▲          │
@@ -51,7 +51,7 @@ class ServiceSpec:
     tier: int = 0
     one_shot: bool = False
     start_timeout_s: float = 120.0
-    max_failures: int = 4  # consecutive failures after which the initial start of all services is abandoned
+    max_failures: int = 4  # number of consecutive failures after which the initial start of all services is abandoned
     stop_timeout_s: float = 20.0
 
 
@@ -67,13 +67,13 @@ class Policy:
     stable_after_s: float = 10.0
 
     def backoff(self, failures: int) -> float:
-        """Return the seconds to wait after this many consecutive failures (at least one)."""
+        """Return how many seconds to wait after this many consecutive failures (at least one)."""
         return min(self.backoff_max_s, self.backoff_initial_s * 2.0 ** min(failures - 1, 16))
 
 
 @dataclass(slots=True)
 class ServiceState:
-    """The current state of one service. `deadline` is the time by which this state must end, or None."""
+    """One service's current state. `deadline` is the time by which this state must end, or None."""
 
     spec: ServiceSpec
     state: State = State.WAITING
@@ -92,7 +92,7 @@ class ServiceState:
 
 
 class Plan:
-    """A plan of processes. Report events to it, and then call `decide`. `failed` names the service that made the
+    """A plan for processes. Report events to it, and then call `decide`. `failed` names the service that made the
     initial start fail.
     """
 
@@ -154,13 +154,13 @@ class Plan:
                 service.enter(State.STOPPING, now, deadline=now)
 
     def decide(self, now: float) -> list[Action]:
-        """Return the actions to take now, which the plan assumes are taken. Call it after each event and at
+        """Return the actions to take now, which the plan assumes are taken. Call this after each event and at
         `wake_at`.
         """
         return self._stop_next(now) if self.stopping else self._start_next(now)
 
     def wake_at(self) -> float | None:
-        """Return the time to call `decide` again without an event, or None if no state has a deadline."""
+        """Return when to call `decide` again without an event, or None if no state has a deadline."""
         return min(
             (service.deadline for service in self.services.values() if service.deadline is not None), default=None
         )

@@ -1,4 +1,4 @@
-"""Read secret settings from files: `AUDITLANE_<NAME>_FILE` is the path of a file that contains the value of
+"""Reads secret settings from files: `AUDITLANE_<NAME>_FILE` is the path of a file that contains the value of
 `AUDITLANE_<NAME>`.
 
 Container platforms mount secrets as files. Unlike environment variables, files do not appear in process lists, crash
@@ -14,19 +14,18 @@ from typing import Final
 from auditlane.runtime.errors import ConfigError
 
 SUFFIX: Final = "_FILE"
-LARGEST: Final = 64 << 10  # bytes; a larger file is not a secret
+LARGEST: Final = 64 << 10  # maximum size in bytes; a larger file is not a secret
 
 
 def given(environ: Mapping[str, str], variables: Iterable[str]) -> dict[str, Path]:
-    """Return the path that the environment sets for each of these variables. Variables without one are omitted."""
+    """Return the path that the environment sets for each of these variables, omitting variables without one."""
     return {name: Path(path) for name in variables if (path := environ.get(name + SUFFIX))}
 
 
 def values(environ: Mapping[str, str], variables: Iterable[str]) -> dict[str, str]:
     """Return the content of each file by variable, without a final newline.
 
-    Raises ConfigError if a file cannot be used, or if a variable is set in both ways. The error names every such
-    variable.
+    Raises ConfigError, naming every variable whose file cannot be used or that is set in both ways.
     """
     found: dict[str, str] = {}
     problems: list[str] = []
@@ -43,13 +42,13 @@ def values(environ: Mapping[str, str], variables: Iterable[str]) -> dict[str, st
 
 
 def without_conflicts(environ: Mapping[str, str], given: Mapping[str, str]) -> dict[str, str]:
-    """Return a copy of `environ` that contains the variables in `given` and not the files that would set them too."""
+    """Return a copy of `environ` with the variables in `given`, without the files that would also set them."""
     superseded = {name + SUFFIX for name, value in given.items() if value}
     return {name: value for name, value in environ.items() if name not in superseded} | dict(given)
 
 
 def _content(path: Path) -> str:
-    """Return the text of a file. Raises ValueError with the reason, which never contains the text."""
+    """Return a file's text. Raises ValueError with the reason, which never contains the text."""
     try:
         with path.open("rb") as file:
             data = file.read(LARGEST + 1)

@@ -1,7 +1,7 @@
-"""Defines all settings. Each is read from `AUDITLANE_<NAME>`. The table in the docs is generated from these fields.
+"""Defines all settings. Each is read from `AUDITLANE_<NAME>`. The docs' table is generated from these fields.
 
-The groups below only order the table. An empty setting selects the embedded service, or the default that its
-description names. A secret may come from a file instead: `AUDITLANE_<NAME>_FILE`.
+The groups below only order the table. An empty setting selects the embedded service, or the default named in its
+description. A secret may come from a file instead: `AUDITLANE_<NAME>_FILE`.
 """
 
 from __future__ import annotations
@@ -83,23 +83,23 @@ Port = Annotated[int, BeforeValidator(_not_a_service_link), Field(ge=0, le=65_53
 def reached(consequence: str) -> Any:
     """Mark a setting as a budget that keeps one tenant or client from exhausting a shared resource.
 
-    `consequence` states what happens when the budget is reached. The table in docs/operate/serve.md is generated from
-    it. Pass the result as `json_schema_extra`. The default of a budget is never 0 or unlimited.
+    `consequence` states what happens when the budget is reached, for the table in docs/operate/serve.md. Pass the
+    result as `json_schema_extra`. A budget's default is never 0 or unlimited.
     """
     return {"budget": consequence}
 
 
 def budget_of(field: FieldInfo) -> str:
-    """Return the consequence of reaching this budget, or "" if the setting is not a budget."""
+    """Return what happens when this budget is reached, or "" if the setting is not a budget."""
     extra = field.json_schema_extra
     return str(extra.get("budget", "")) if isinstance(extra, dict) else ""
 
 
-CONTAINS_SECRET: Any = {"secret": True}  # the `json_schema_extra` of a setting that is not itself a SecretStr
+CONTAINS_SECRET: Any = {"secret": True}  # `json_schema_extra` for a setting that is not itself a SecretStr
 
 
 def is_secret(field: FieldInfo) -> bool:
-    """Return whether the setting is a secret or contains one. Such a setting may also be read from a file."""
+    """Return whether the setting is or contains a secret. Such a setting may also be read from a file."""
     return field.annotation is SecretStr or field.json_schema_extra == CONTAINS_SECRET
 
 
@@ -126,7 +126,7 @@ class KafkaSettings(BaseModel):
     )
     dead_letter_topic: DeadLetterTopic = Field(
         "audit.dead-letters",
-        validate_default=True,  # with the topic `audit` the default would be one of its dedicated topics
+        validate_default=True,  # with the topic `audit`, the default would be one of its dedicated topics
         description="Dead-letter topic, for rejected messages. Must not be `AUDITLANE_TOPIC` or start with `<topic>.`.",
     )
     topic_partitions: int = Field(6, ge=1, description="Number of partitions of each topic that `init` creates.")
@@ -814,7 +814,7 @@ class Settings(
     TracingSettings,
     BaseSettings,
 ):
-    """The settings of one process, read once at start-up and passed on."""
+    """One process's settings, read once at start-up and passed on."""
 
     model_config = SettingsConfigDict(env_prefix=PREFIX, frozen=True, extra="forbid", env_ignore_empty=True)
 
@@ -827,13 +827,13 @@ class Settings(
         dotenv_settings: PydanticBaseSettingsSource,
         file_secret_settings: PydanticBaseSettingsSource,
     ) -> tuple[PydanticBaseSettingsSource, ...]:
-        """Read given values first, then the environment, then the secret files that the environment names."""
+        """Read given values first, then the environment, then the secret files named in the environment."""
         return init_settings, env_settings, _SecretFiles(settings_cls)
 
 
 class _SecretFiles(PydanticBaseSettingsSource):
     def get_field_value(self, field: FieldInfo, field_name: str) -> tuple[Any, str, bool]:
-        raise NotImplementedError  # only called by the base class's own __call__
+        raise NotImplementedError  # called only by the base class's own __call__
 
     def __call__(self) -> dict[str, Any]:
         found = secret_files.values(os.environ, map(variable, SECRETS))
@@ -856,9 +856,9 @@ def files_of_secrets() -> dict[str, Path]:
 
 def load(**given: Any) -> Settings:
     """Read the settings from the environment. Values in `given`, such as command-line options, take precedence unless
-    they are None.
+    None.
 
-    Raises ConfigError, which names every invalid variable.
+    Raises ConfigError, naming every invalid variable.
     """
     try:
         return Settings(**{name: value for name, value in given.items() if value is not None})

@@ -1,4 +1,4 @@
-"""Reset signal dispositions that a process inherits from its parent."""
+"""Resets signal dispositions that a process inherits from its parent."""
 
 from __future__ import annotations
 
@@ -11,9 +11,9 @@ _OURS: Final = (signal.SIGCHLD, signal.SIGTERM)
 
 
 def ordinary() -> None:
-    """Restore SIGCHLD and SIGTERM if they are ignored, and unblock all signals. The commands rely on both.
+    """Restore SIGCHLD and SIGTERM if they are ignored, and unblock all signals, since the commands rely on both.
 
-    Call it in the main thread at start-up. Child processes inherit the result.
+    Call this in the main thread at start-up. Child processes inherit the result.
     """
     for number in _OURS:
         if signal.getsignal(number) is signal.SIG_IGN:

@@ -1,4 +1,4 @@
-"""Keep records that could not be sent in files, from which a process sends them later.
+"""Keeps records that could not be sent in files, from which a process sends them later.
 
 A record is appended durably and may be sent more than once, so its consumer must deduplicate by the record's own id.
 """
@@ -18,7 +18,7 @@ from typing import BinaryIO, Final, Protocol
 
 from auditlane.runtime.ids import uuid7
 
-BATCH: Final = 500  # records per call of `send`
+BATCH: Final = 500  # number of records per `send` call
 _SUFFIX: Final = ".spool"
 
 Send = Callable[[Sequence[bytes]], bool]
@@ -27,7 +27,7 @@ Send = Callable[[Sequence[bytes]], bool]
 
 @dataclass(frozen=True, slots=True)
 class Drained:
-    """The result of a drain. `damaged` counts invalid lines, including a last line that a crash cut off."""
+    """A drain's result. `damaged` counts invalid lines, including a last line cut off by a crash."""
 
     sent: int = 0
     damaged: int = 0
@@ -40,19 +40,19 @@ class Spool(Protocol):
     def append(self, records: Sequence[bytes]) -> int:
         """Append the records in order, durably, and return how many of them fit.
 
-        Raises OSError. In this case, none of the records is kept.
+        If this raises OSError, none of the records is kept.
         """
         ...
 
     def drain(self, send: Send) -> Drained:
-        """Send the waiting records, including records of processes that have exited.
+        """Send the waiting records, including those of processes that have exited.
 
-        They are removed once `send` returns true.
+        Records are removed once `send` returns true.
         """
         ...
 
     def size(self) -> int:
-        """Return the size of the waiting records in bytes."""
+        """Return the total size of the waiting records in bytes."""
         ...
 
     def release(self) -> None:
@@ -61,7 +61,7 @@ class Spool(Protocol):
 
 
 class NoSpool:
-    """A spool that has no room for records."""
+    """A spool without room for records."""
 
     def append(self, records: Sequence[bytes]) -> int:
         """Discard the records, and return 0."""
@@ -82,18 +82,18 @@ class NoSpool:
 class FileSpool:
     """A spool with one file per process in `folder`, which processes and replicas share.
 
-    Each process holds a lock on the file that it writes, and any process may drain an unlocked file.
+    Each process locks the file that it writes, and any process may drain an unlocked file.
 
     A line is the record's CRC-32 in hexadecimal, a space, and the record, which must not contain a line break. Files
     are readable only by their owner.
     """
 
     def __init__(self, folder: Path, *, most_bytes: int) -> None:
-        """Set the folder, which is created when it is first needed. `most_bytes` bounds the total size of its files."""
+        """Set the folder, which is created when first needed. `most_bytes` limits the total size of its files."""
         self._folder = folder
         self._most_bytes = most_bytes
         self._lock = threading.Lock()
-        self._descriptor = -1  # the file that this process writes; -1 if none is open
+        self._descriptor = -1  # descriptor of the file that this process writes; -1 if none is open
 
     def append(self, records: Sequence[bytes]) -> int:
         """See Spool."""
@@ -115,7 +115,7 @@ class FileSpool:
 
     def drain(self, send: Send) -> Drained:
         """Send the waiting records, as described in Spool. The drain ends at the first file that `send` did not deliver
-        completely, and the next drain starts with it.
+        completely, with which the next drain starts.
 
         Raises OSError.
         """
@@ -156,7 +156,7 @@ class FileSpool:
                 view = view[os.write(self._descriptor, view) :]
             os.fsync(self._descriptor)
         except OSError:
-            with contextlib.suppress(OSError):  # on a full disk: remove the incomplete record
+            with contextlib.suppress(OSError):  # on a full disk, remove the incomplete record
                 os.ftruncate(self._descriptor, end)
             raise
 
@@ -193,7 +193,7 @@ def _line(record: bytes) -> bytes:
 
 
 def _batches(file: BinaryIO) -> Iterator[tuple[list[bytes], int]]:
-    """Yield the file's records in batches, each with the number of damaged lines among them."""
+    """Yield the file's records in batches, each with its number of damaged lines."""
     records: list[bytes] = []
     damaged = 0
     for line in file:
@@ -210,7 +210,7 @@ def _batches(file: BinaryIO) -> Iterator[tuple[list[bytes], int]]:
 
 @contextmanager
 def _locked(path: Path) -> Iterator[BinaryIO | None]:
-    """Open and lock the file. Yield None if it no longer exists, or if another process is writing or draining it."""
+    """Open and lock the file. Yields None if it no longer exists, or if another process is writing or draining it."""
     try:
         file = path.open("r+b")
     except OSError:
@@ -219,15 +219,15 @@ def _locked(path: Path) -> Iterator[BinaryIO | None]:
     with file:
         try:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            free = os.fstat(file.fileno()).st_nlink > 0  # if not, another process has just drained it
+            free = os.fstat(file.fileno()).st_nlink > 0  # otherwise, another process has just drained it
         except OSError:
             free = False
         yield file if free else None
 
 
 def _give(what: Path | int, *, like: Path) -> None:
-    """Make the owner of another path the file's owner, if permitted. The service can then send records that
-    root wrote.
+    """Give the file to the owner of another path, if permitted, so that the service can send records written by
+    root.
     """
     owner = like.stat()
     with contextlib.suppress(PermissionError):

@@ -1,7 +1,7 @@
-"""OpenTelemetry's current span, and the `traceparent` header, without importing OpenTelemetry.
+"""OpenTelemetry's current span and the `traceparent` header, without importing OpenTelemetry.
 
-A process that traces has imported it, so these functions find it in `sys.modules`. In any other process, each call
-costs one look-up.
+A process that traces has imported it, so these functions find it in `sys.modules`. In any other process, a call costs
+one lookup.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ import re
 import sys
 from typing import Final, NamedTuple
 
-HEADER: Final = "traceparent"  # of HTTP requests, of Kafka messages, and of requests to ClickHouse
+HEADER: Final = "traceparent"  # header of HTTP requests, Kafka messages, and requests to ClickHouse
 # https://www.w3.org/TR/trace-context/#traceparent-header
 _TRACEPARENT: Final = re.compile(
     r"(?!ff)[0-9a-f]{2}-(?!0{32})([0-9a-f]{32})-(?!0{16})([0-9a-f]{16})-([0-9a-f]{2})(?:-.*)?"
@@ -26,19 +26,19 @@ class TraceContext(NamedTuple):
 
     @property
     def traceparent(self) -> str:
-        """The value of the header `traceparent`."""
+        """The value of the `traceparent` header."""
         return f"00-{self.trace_id}-{self.span_id}-{self.sampled:02x}"
 
 
 def parse(traceparent: str) -> TraceContext | None:
-    """Return the content of a `traceparent` header, or None if it is invalid. This function has no side effects."""
+    """Return a `traceparent` header's content, or None if it is invalid. Pure."""
     found = _TRACEPARENT.fullmatch(traceparent.strip())
     return TraceContext(found[1], found[2], bool(int(found[3], 16) & 1)) if found else None
 
 
 def current() -> TraceContext | None:
-    """Return OpenTelemetry's current span, or None if there is no span or no OpenTelemetry."""
-    # The module is there, but empty, while another thread imports it.
+    """Return OpenTelemetry's current span, or None without a span or OpenTelemetry."""
+    # While another thread imports the module, it exists but is empty.
     get_current_span = getattr(sys.modules.get("opentelemetry.trace"), "get_current_span", None)
     if get_current_span is None:
         return None

@@ -1,8 +1,8 @@
-"""Tracing with OpenTelemetry. It is off unless `AUDITLANE_TRACING` is set, and OpenTelemetry is imported only then.
+"""Tracing with OpenTelemetry, which is off and not imported unless `AUDITLANE_TRACING` is set.
 
 A process calls `configure` once. Wherever it has something to trace, it calls `span`, which does nothing while tracing
-is off. Spans are exported by a background thread with a bounded queue: spans that the collector does not accept are
-dropped and reported in the log. No attribute contains an event's content.
+is off. A background thread with a bounded queue exports spans; those that the collector does not accept are dropped and
+reported in the log. No attribute contains an event's content.
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ _OPERATION: Final = re.compile(
 
 
 class Span(Protocol):
-    """The methods that auditlane uses of an OpenTelemetry span."""
+    """The OpenTelemetry span's methods that auditlane uses."""
 
     def set_attribute(self, key: str, value: Value) -> None: ...
     def set_status(self, status: Any) -> None: ...
@@ -58,7 +58,7 @@ _provider: TracerProvider | None = None
 
 
 def configure(settings: Settings, part: str) -> None:
-    """Export this process's spans as configured by the settings and the OTEL_* variables. `part` is `worker` or
+    """Export this process's spans as configured in the settings and the OTEL_* variables. `part` is `worker` or
     `serve`.
 
     Raises MissingExtra if the packages of `auditlane[otel]` are missing, and ConfigError for an invalid OTEL_*
@@ -120,10 +120,9 @@ def span(
     kind: Kind = "internal",
     parent: TraceContext | None = None,
 ) -> Iterator[Span]:
-    """Trace a block as a child of the current span. If there is none, the parent is `parent`, a span of another
-    process.
+    """Trace a block as a child of the current span or, without one, of `parent`, a span in another process.
 
-    An exception is recorded by its type only, since its message may quote an event.
+    An exception is recorded only by its type, since its message may quote an event.
     """
     tracer = _tracer
     if tracer is None:
@@ -147,7 +146,7 @@ def span(
 
 
 def mark_failed(span: Span, error: str) -> None:
-    """Mark a span as failed, with the name of the error."""
+    """Mark a span as failed, with the error's name."""
     if span is _NO_SPAN:
         return
     from opentelemetry.trace import Status, StatusCode
@@ -167,11 +166,10 @@ def remote(parent: TraceContext) -> Context:
 
 @contextmanager
 def statement(text: object) -> Iterator[dict[str, str]]:
-    """Trace a request to ClickHouse within the current span, and yield the headers with which ClickHouse joins the
-    trace.
+    """Trace a request to ClickHouse within the current span. Yields the headers with which ClickHouse joins the trace.
 
     `text` is the body, of which only the first word is recorded. Nothing is traced unless the current span is sampled,
-    since every poll and probe would otherwise start a separate trace. Within a span of kind `client`, no further span
+    since otherwise every poll and probe would start a separate trace. Within a span of kind `client`, no further span
     is created.
     """
     current = trace_context.current() if _tracer is not None else None
@@ -191,9 +189,7 @@ def statement(text: object) -> Iterator[dict[str, str]]:
 
 
 def operation_of(body: object) -> str:
-    """Return a statement's first word in upper case, or `statement` if it is not a known keyword. This function has no
-    side effects.
-    """
+    """Return a statement's first word in upper case, or `statement` if it is not a known keyword. Pure."""
     if isinstance(body, bytes | bytearray | memoryview):
         body = bytes(body[:32]).decode("ascii", "replace")
     found = _OPERATION.match(body[:32]) if isinstance(body, str) else None

@@ -1,7 +1,7 @@
-"""Validate setting values, for the SDK and for everything else.
+"""Validates setting values, for the SDK and everything else.
 
-Each check returns the value, or raises ValueError. The error's message continues a sentence that starts with the
-variable's name.
+Each check returns the value, or raises ValueError with a message that continues a sentence starting with the variable's
+name.
 """
 
 from __future__ import annotations
@@ -64,13 +64,13 @@ def http_url(value: str) -> str:
 
 
 def service_url(value: str, account: str) -> str:
-    """Check the URL of a service, whose path is the prefix of every API path. `account` names the settings for the
-    service's account.
+    """Check a service's URL, whose path is the prefix of every API path. `account` names the settings for the service's
+    account.
 
     The message never repeats the URL, which may contain a password.
     """
     value = http_url(value.strip())
-    if "@" in value:  # anywhere: a password may contain a slash, which ends the user information of a URL
+    if "@" in value:  # anywhere, since a password may contain a slash, which ends a URL's user information
         raise ValueError(f"must not contain a user or password, which would be ignored (write @ as %40); set {account}")
     try:
         url = urlsplit(value)
@@ -87,7 +87,7 @@ def service_url(value: str, account: str) -> str:
 
 
 def is_loopback(host: str) -> bool:
-    """Return whether a URL's host is this machine itself."""
+    """Return whether a URL's host is this machine."""
     try:
         return ipaddress.ip_address(host).is_loopback
     except ValueError:
@@ -114,8 +114,8 @@ def issuer(value: str) -> str:
 
 
 def sign_in_url(value: str) -> str:
-    """Check the address of a sign-in page. It must use https, or http on this machine, since people enter their
-    password there.
+    """Check a sign-in page's address. It must use https, or http on this machine, since people enter their password
+    there.
     """
     value = value.strip()
     try:

@@ -19,7 +19,7 @@ else:
 
 __all__ = ["HTTP_WINDOW", "ZstdCompressor", "ZstdDecompressor", "ZstdError", "http_decompressor", "pack", "unpack"]
 
-# Bytes; zstd over HTTP must not use a larger window (RFC 9659), since it takes up the receiver's memory.
+# In bytes; zstd over HTTP must not use a larger window (RFC 9659), since it takes up the receiver's memory.
 HTTP_WINDOW: Final = 8 << 20
 
 

@@ -1,7 +1,7 @@
 """Claims of names. If several processes claim a name, exactly one of them succeeds.
 
-They insert under one deduplication token, so that ClickHouse (in a cluster, its Keeper) stores one row, which
-identifies the first of them.
+They insert under the same deduplication token, so that ClickHouse (in a cluster, its Keeper) stores only the row of the
+first one.
 """
 
 from __future__ import annotations
@@ -32,8 +32,7 @@ def insert_claim(
     stored: Callable[[], list[uuid.UUID]],
     unsettled: StoreUnavailable,
 ) -> list[uuid.UUID]:
-    """Insert a claim, and return the ids of the claimants. There is more than one only if ClickHouse did not
-    deduplicate.
+    """Insert a claim, and return the claimants' ids. There are several only if ClickHouse did not deduplicate.
 
     `stored` reads the claims. Raises the driver's errors, or `unsettled` if no claim becomes visible: the outcome is
     then unknown.
@@ -54,7 +53,7 @@ def insert_claim(
 
 
 class StoredClaims:
-    """Claims of one-time links and of other names, in the table `link_claims`. Thread-safe.
+    """Claims of one-time links and other names, in the table `link_claims`. Thread-safe.
 
     A claim is valid only if it is the name's single row, so that even an insert that was not deduplicated cannot open a
     link twice.
@@ -70,7 +69,7 @@ class StoredClaims:
     def claim(self, name: str, /, *, until: datetime, now: datetime) -> bool:
         """Claim a name, such as the id of a one-time link, until `until`. Returns True for at most one caller.
 
-        Raises StoreUnavailable or StoreRefused if the claim cannot be decided. In that case the name is unclaimed.
+        Raises StoreUnavailable or StoreRefused if the claim cannot be decided. The name is then unclaimed.
         """
         claim_id = self._begun(name, now)
         try:
@@ -81,8 +80,8 @@ class StoredClaims:
             raise
 
     def _begun(self, name: str, now: datetime) -> uuid.UUID:
-        """Return a claim id for this name. It is that of an earlier claim whose outcome is unknown, given to one caller
-        only, or else a new id.
+        """Return a claim id for this name: that of an earlier claim whose outcome is unknown, given to only one caller,
+        or else a new one.
         """
         with self._lock:
             self._unsettled = {other: claim for other, claim in self._unsettled.items() if claim[1] > now}
@@ -92,7 +91,7 @@ class StoredClaims:
     def _claimed(self, name: str, claim_id: uuid.UUID, until: datetime) -> bool:
         with store_errors():
             client = self._connect()
-            # Query first: an unavailable ClickHouse is usually noticed here, before anything has been written.
+            # Query first, since an unavailable ClickHouse is then usually noticed before anything has been written.
             if found := self._stored(client, name):
                 return found == [claim_id]
             found = insert_claim(

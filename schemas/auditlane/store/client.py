@@ -1,4 +1,4 @@
-"""Connect to ClickHouse as configured, and turn its errors into auditlane's."""
+"""Connects to ClickHouse as configured, and turns its errors into auditlane's."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ from auditlane.runtime.settings import Settings
 from auditlane.runtime.validators import is_loopback
 
 CONNECT_TIMEOUT_S = 10
-logging.getLogger("clickhouse_connect").setLevel(logging.CRITICAL)  # it raises its errors too; we log them
+logging.getLogger("clickhouse_connect").setLevel(logging.CRITICAL)  # it also raises its errors, and we log them
 _ACCOUNT_CODES = (192, 193, 194, 497, 516)  # unknown user, wrong or missing password, not granted, not authenticated
 _FIX_ACCOUNT = "Check AUDITLANE_CLICKHOUSE_USER and AUDITLANE_CLICKHOUSE_PASSWORD, and what the user is granted."
 _FIX_TLS = "Point AUDITLANE_CLICKHOUSE_CA at the bundle of the authority that signed its certificate."
@@ -36,7 +36,7 @@ _FIX = "Check AUDITLANE_CLICKHOUSE_URL, and that ClickHouse is running there."
 def connect(settings: Settings, **given: Any) -> Client:
     """Connect to `settings.clickhouse_url`. `given` is passed to `clickhouse_connect.get_client`.
 
-    The client opens no session, so that many threads can share it. Raises StoreUnavailable or StoreRefused.
+    The client opens no session, so many threads can share it. Raises StoreUnavailable or StoreRefused.
     """
     url = urlsplit(settings.clickhouse_url)
     if not url.hostname:
@@ -66,7 +66,7 @@ def connect(settings: Settings, **given: Any) -> Client:
 
 
 class _TracedPool:
-    """A pool whose requests are traced. Each has the header by which ClickHouse adds its own spans to the trace."""
+    """A pool whose requests are traced. Each has the header with which ClickHouse adds its own spans to the trace."""
 
     def __init__(self, pool: PoolManager) -> None:
         self._pool = pool
@@ -80,9 +80,7 @@ class _TracedPool:
 
 
 def proxy_of(url: str) -> str | None:
-    """Return the proxy that HTTP_PROXY or HTTPS_PROXY names for this URL, or None if there is none. Loopback addresses
-    are never proxied.
-    """
+    """Return the proxy for this URL in HTTP_PROXY or HTTPS_PROXY, or None. Loopback addresses are never proxied."""
     split = urlsplit(url)
     if is_loopback(split.hostname or ""):
         return None
@@ -104,7 +102,7 @@ def _pool(ca: Path | None, pid: int) -> PoolManager:
 
 
 class LazyClient:
-    """Creates its client when it is first needed. Thread-safe."""
+    """Creates its client when first needed. Thread-safe."""
 
     def __init__(self, connect: Callable[[], Client]) -> None:
         self._connect = connect
@@ -114,7 +112,7 @@ class LazyClient:
     def client(self) -> Client:
         """Return the client. Raises the same errors as `connect`, in each thread.
 
-        No thread waits for another thread's attempt, because the waits would add up while ClickHouse hangs.
+        No thread waits for another thread's attempt, since the waits would add up while ClickHouse hangs.
         """
         if self._client is not None:
             return self._client

@@ -1,9 +1,9 @@
-"""The tables' cluster form, derived from the same numbered SQL. Its engines are replicated, and each table has a
+"""The tables' form on a cluster, derived from the same numbered SQL: engines are replicated, and each table has a
 Distributed table.
 
-`events` and `settings` remain the local, replicated tables, with the names that the worker and queries on one server
-use. `<name>_all` reads all shards. A table in `SHARED` has every server of every shard as a replica. Each shard has its
-own copy of a table in `LOCAL`, which is never read through another shard.
+`events` and `settings` are still the local, replicated tables, with the names used by the worker and by queries on one
+server. `<name>_all` reads all shards. A table in `SHARED` has every server of every shard as a replica. Each shard has
+its own copy of a table in `LOCAL`, which is never read through another shard.
 
 It is the final state, one CREATE per table, so that a replica that joins later can run it. Pure: nothing here connects
 to ClickHouse.
@@ -18,13 +18,13 @@ from auditlane.runtime.errors import ConfigError
 from auditlane.store.fold import fold
 from auditlane.store.migrate import RECORD, Migration, known
 
-# The sharding keys: a tenant is on one shard, so that FINAL and a tenant's page need only that shard.
+# The sharding keys. A tenant is on one shard, so FINAL and a tenant's page need only that shard.
 SHARDING: Final = {"events": "cityHash64(tenant_id)", "settings": "cityHash64(scope)"}
 # One replicated table for all shards: every server knows which links were opened, and which process observes.
 SHARED: Final = frozenset({"leases", "link_claims", "observations"})
-# The migrations applied to a shard's tables: an ALTER reaches the replicas of one shard.
+# The migrations applied to a shard's tables, since an ALTER reaches only one shard's replicas.
 LOCAL: Final = frozenset({"migrations"})
-WINDOW_SECONDS: Final = 7 * 86_400  # tokens also expire by age; a server's own default may be an hour
+WINDOW_SECONDS: Final = 7 * 86_400  # tokens also expire by age, and a server's own default may be an hour
 _TABLE = re.compile(r"CREATE TABLE IF NOT EXISTS (`[^`]+`)\.(\w+)")
 _ENGINE = re.compile(r"\) ENGINE = (\w*MergeTree)(?:\(([^)]*)\))?")
 _VIEW = re.compile(r"CREATE VIEW IF NOT EXISTS (`[^`]+`)\.(\w+)")
@@ -36,8 +36,8 @@ def statements(
 ) -> list[str]:
     """Return all statements of the cluster form, in order. Each of them is idempotent.
 
-    With `one_server`, they create the tables on the server that runs them, and otherwise on the whole cluster (ON
-    CLUSTER). Raises ConfigError for an invalid cluster name.
+    With `one_server`, they create the tables on the server that runs them, otherwise on the whole cluster (ON CLUSTER).
+    Raises ConfigError for an invalid cluster name.
     """
     if not _NAME.fullmatch(cluster):
         raise ConfigError(

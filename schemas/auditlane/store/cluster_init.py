@@ -1,9 +1,9 @@
-"""Migrate one server of a cluster to this version. Creates missing tables, changes existing ones, and records the
+"""Migrates one server of a cluster to this version: creates missing tables, changes existing ones, and records the
 migrations.
 
 It does not use ON CLUSTER, which waits for unavailable servers. Columns of a replicated table are changed through any
 of its replicas. Objects that are not replicated (Distributed tables, views, settings) get their final form on the
-connected server. So it may run against each server, in any order, any number of times.
+connected server. It may therefore run against each server, in any order, any number of times.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ _REPLICATED = SHARDING.keys() | SHARED | LOCAL
 
 
 def cluster_of(client: Client, database: str) -> str:
-    """Return the name of the cluster for which the database's tables were created, or "" for a single server.
+    """Return the cluster for which the database's tables were created, or "" for a single server.
 
     Raises ConfigError if they belong to a cluster whose name cannot be determined.
     """
@@ -97,7 +97,7 @@ def migrate(client: Client, database: str, cluster: str) -> list[str]:
 
 
 def changes(migration: Migration, database: str) -> list[str]:
-    """Return the migration's statements that change an existing replicated table. Each of them is idempotent."""
+    """Return the migration's statements that change an existing replicated table, each of them idempotent."""
     targets = tuple(f"ALTER TABLE `{database}`.{name} " for name in sorted(_REPLICATED))
     return [
         statement.replace("non_replicated_deduplication_window", "replicated_deduplication_window")
@@ -107,8 +107,8 @@ def changes(migration: Migration, database: str) -> list[str]:
 
 
 def _recreate(client: Client, database: str, form: list[str]) -> list[str]:
-    """Return statements that recreate Distributed tables and views in their final form. These do not store rows
-    themselves.
+    """Return statements that recreate Distributed tables and views, which store no rows themselves, in their final
+    form.
     """
     result: list[str] = []
     for name in SHARDING:

@@ -1,6 +1,6 @@
-"""Small JSON documents. They are in the table `settings`, alongside the data structure's revisions.
+"""Small JSON documents in the table `settings`, alongside the data structure's revisions.
 
-The newest row of a document applies, and earlier rows are its history.
+A document's newest row applies; earlier rows are its history.
 """
 
 from __future__ import annotations
@@ -21,12 +21,12 @@ Document = dict[str, Any]
 
 
 def load_document(client: Client, database: str, name: str) -> Document:
-    """Return the document, or {} if none has been saved."""
+    """Return the document, or {} if it was never saved."""
     return load_documents(client, database, [name])[name]
 
 
 def load_documents(client: Client, database: str, names: Collection[str]) -> dict[str, Document]:
-    """Return the documents by name, using one query. A document that was never saved is {}."""
+    """Return the documents by name, with one query. A document that was never saved is {}."""
     newest = _newest(client, database, [_scope(name) for name in names])
     return {name: newest.get(_scope(name), (0, {}))[1] for name in names}
 
@@ -34,7 +34,9 @@ def load_documents(client: Client, database: str, names: Collection[str]) -> dic
 def save_document(
     client: Client, database: str, name: str, document: Document, *, changed_by: str, now: datetime
 ) -> None:
-    """Replace the document. The later of two concurrent saves wins. Raises Conflict if many callers save at once."""
+    """Replace the document. The later of two concurrent saves wins. Raises Conflict if too many callers save
+    concurrently.
+    """
     change_document(client, database, name, lambda _: document, changed_by=changed_by, now=now)
 
 
@@ -47,7 +49,7 @@ def change_document(
     changed_by: str,
     now: datetime,
 ) -> Document:
-    """Save `change(document)` and return it. Raises Conflict if too many callers save at the same time.
+    """Save `change(document)` and return it. Raises Conflict if too many callers save concurrently.
 
     If another caller saves first, `change` is called again with the new document, so no change is lost. Therefore, it
     must not have side effects. If it raises an error, nothing is saved.
@@ -62,7 +64,7 @@ def change_document(
                 [[scope, revision, save_id, None, json.dumps([document]), changed_by, now]],
                 column_names=["scope", "revision", "save_id", "enabled", "fields", "changed_by", "changed_at"],
                 database=database,
-                # Of two inserts with the same token only the first is stored; `save_id` shows whose it was.
+                # Of two inserts with the same token, only the first is stored; `save_id` shows whose it was.
                 settings={"insert_deduplication_token": f"{scope}:{revision}"},
             )
             rows = client.query(

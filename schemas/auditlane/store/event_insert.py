@@ -1,4 +1,4 @@
-"""The INSERT of a range's rows. It consists of a statement that skips offsets already stored, and the rows after it.
+"""The INSERT for a range's rows: a statement that skips stored offsets, followed by the rows.
 
 Sending the rows of a range and month again, by any process and however late, adds nothing, for two reasons. The
 deduplication token covers an insert that is still in flight. ClickHouse forgets tokens past a window, and tracks
@@ -30,9 +30,9 @@ from auditlane.contract.partition import Partition
 from auditlane.runtime import tracing
 from auditlane.runtime._pyarrow import pa
 
-_ROOM: Final = 16 << 10  # bytes reserved for the statement, which takes about 3,000
+_ROOM: Final = 16 << 10  # bytes reserved for the statement, which takes up about 3,000
 _HUGE: Final = 1_000_000_000  # rows or bytes: far above any range, and servers clamp larger values
-# Exactly-once relies on these; `preflight.check` proves at start-up that the server accepts them.
+# Exactly-once relies on these. `preflight.check` proves at start-up that the server accepts them.
 PINNED: Final[dict[str, int | str]] = {
     "async_insert": 0,
     "deduplicate_insert": "enable",
@@ -45,9 +45,9 @@ PINNED: Final[dict[str, int | str]] = {
     "min_insert_block_size_rows": _HUGE,
     "optimize_on_insert": 0,
 }
-# Servers before 26 have only `insert_deduplicate`; they do not distinguish the forms of INSERT.
+# Servers before version 26 have only `insert_deduplicate`, and do not distinguish the forms of INSERT.
 OPTIONAL: Final = frozenset({"deduplicate_insert", "deduplicate_insert_select", "insert_deduplicate"})
-# On replicas: an insert is acknowledged once a majority has it, and the guard reads rows that a majority has, on any
+# On replicas, an insert is acknowledged once a majority has it, and the guard reads rows that a majority has, on any
 # replica. ClickHouse supports the latter only for sequential quorum inserts; an insert that has to wait is retried.
 REPLICATED: Final[dict[str, int | str]] = {
     "insert_quorum": "auto",
@@ -61,7 +61,7 @@ _CURRENT: Final = frozenset({"select_sequential_consistency"})
 
 
 class OffsetRange(Protocol):
-    """Messages of one partition from offset `first` to `last`, inclusive."""
+    """One partition's messages from offset `first` to `last`, inclusive."""
 
     @property
     def partition(self) -> Partition: ...
@@ -77,10 +77,10 @@ class OffsetRange(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Table:
-    """The worker's table. `columns` are the names and types of the inserted columns, and `settings` apply to every
+    """The worker's table. `columns` contains the inserted columns' names and types, and `settings` apply to every
     insert.
 
-    It keeps the deduplication tokens of its newest `window` inserts.
+    It remembers the deduplication tokens of its newest `window` inserts.
     """
 
     database: str
@@ -100,7 +100,7 @@ def offsets_digest(offsets: Iterable[int]) -> str:
 
 
 def stored(table: Table, range_: OffsetRange, columns: str = "kafka_offset") -> str:
-    """Return a query for those offsets of the range that are stored.
+    """Return a query for the range's stored offsets.
 
     The bounds on Kafka timestamps follow from the range, and let ClickHouse skip all parts from other times.
     """
@@ -116,7 +116,7 @@ def stored(table: Table, range_: OffsetRange, columns: str = "kafka_offset") -> 
 def statement(table: Table, range_: OffsetRange, month: int, *, expected_rows: int | None = None) -> str:
     """Build the INSERT for a range's rows in one month. The rows follow it as one ArrowStream of `columns_to_send`.
 
-    With `expected_rows` it adds no rows unless exactly that many offsets of the range and month are stored.
+    With `expected_rows`, it adds no rows unless exactly that many offsets of the range and month are stored.
     """
     constant = _constant_columns(range_)
     names = ", ".join(f"`{name}`" for name, _ in table.columns)
@@ -140,19 +140,19 @@ def statement(table: Table, range_: OffsetRange, month: int, *, expected_rows: i
 def travelling(kind: str) -> str:
     """Return the type in which a column is sent.
 
-    An IPv6 address is sent as text, since ClickHouse would read a column whose strings all have 16 bytes as binary
+    IPv6 addresses are sent as text, since ClickHouse would read a column in which all strings have 16 bytes as binary
     addresses.
     """
     return kind.replace("IPv6", "String")
 
 
 def arrived(name: str, kind: str) -> str:
-    """Return the expression that converts a column, as sent, back to its type."""
+    """Return the expression that converts a sent column back to its type."""
     return f"`{name}`" if travelling(kind) == kind else f"toIPv6(`{name}`)"
 
 
 def _constant_columns(range_: OffsetRange) -> dict[str, str]:
-    """Return the expressions for columns that are not sent, since their value is the same in all rows of a range."""
+    """Return expressions for columns that are not sent, since they have the same value in all of a range's rows."""
     return {
         "kafka_topic": f"toLowCardinality('{_escaped(range_.partition.topic)}')",
         "kafka_topic_id": f"toUUID('{range_.topic_id}')",
@@ -165,13 +165,12 @@ def _escaped(text: str) -> str:
 
 
 def columns_to_send(rows: pa.Table, range_: OffsetRange) -> pa.Table:
-    """Return the columns that are sent with the statement, for `EncodedBatch`."""
+    """Return the columns to send with the statement, for `EncodedBatch`."""
     return rows.drop_columns([name for name in _constant_columns(range_) if name in rows.column_names])
 
 
 class EncodedBatch:
-    """The rows of one insert in the form in which they are sent: an Arrow stream of one record batch, with space for
-    the statement in front.
+    """One insert's rows as they are sent: an Arrow stream of one record batch, with space for the statement in front.
 
     The source columns can then be released, so that a range waiting for its insert is in memory only once.
     """
@@ -183,7 +182,8 @@ class EncodedBatch:
         batch = rows.combine_chunks()
         size = pa.MockOutputStream()
         _write(size, batch)
-        self._buffer = pa.allocate_buffer(size.size())  # the final size: a growing buffer copies itself repeatedly
+        # the final size, since a growing buffer copies itself repeatedly
+        self._buffer = pa.allocate_buffer(size.size())
         _write(pa.FixedSizeBufferWriter(self._buffer), batch)
 
     def __len__(self) -> int:
@@ -191,7 +191,7 @@ class EncodedBatch:
 
     @property
     def offsets(self) -> list[int]:
-        """The Kafka offset of each row."""
+        """Each row's Kafka offset."""
         offsets: list[int] = self._offsets.to_pylist()
         return offsets
 
@@ -211,7 +211,7 @@ def _write(sink: Any, batch: pa.Table) -> None:
 
 
 def send(client: Client, text: str, rows: EncodedBatch, settings: dict[str, Any]) -> int:
-    """Run an INSERT with its rows. Returns how many rows were added, or 0 if the server does not report it.
+    """Run an INSERT with its rows. Returns the number of rows added, or 0 if the server does not report it.
 
     The client's own `command` would decode and scan the whole body to classify it.
     """
@@ -222,9 +222,8 @@ def send(client: Client, text: str, rows: EncodedBatch, settings: dict[str, Any]
 def token(range_: OffsetRange, month: int, *, seen: Collection[int] | None = None, again: int = 0) -> str:
     """Return the deduplication token for a range's rows of one month (yyyymm). It differs if the topic was recreated.
 
-    `seen` are the offsets of the range and month that were found stored, if the store was queried. `again` counts
-    inserts that were acknowledged but stored nothing, because their rows had been stored before and then deleted by
-    hand.
+    `seen` contains the offsets of the range and month found in the store, if it was queried. `again` counts inserts
+    that were acknowledged but stored nothing, because their rows had been stored before and then deleted manually.
     """
     plain = f"{range_.topic_id}:{range_.partition.number}:{range_.first}-{range_.last}:{month}"
     if not seen and not again:
@@ -248,12 +247,11 @@ class Writer:
         seen: Collection[int] | None = None,
         again: int = 0,
     ) -> int:
-        """Store the rows of one month that are not stored yet. Returns how many were added, once ClickHouse has
-        acknowledged them.
+        """Store one month's missing rows. Returns how many were added, once ClickHouse has acknowledged them.
 
         With `seen`, the statement adds nothing unless exactly these offsets of the month are stored. Pass () for a
-        first attempt. For a range that may have been attempted before, pass the offsets found stored, and `again` (see
-        `token`), and read the range back afterwards.
+        first attempt. For a range that may have been attempted before, pass the offsets found in the store, and `again`
+        (see `token`), and read the range back afterwards.
         """
         name = token(range_, month, seen=seen, again=again)
         settings: dict[str, Any] = {**self._table.settings, "insert_deduplication_token": name}
@@ -279,7 +277,7 @@ class Writer:
         return {int(month): set(map(int, offsets)) for month, offsets in rows}
 
     def tenants_served(self, range_: OffsetRange) -> frozenset[str]:
-        """Return up to ten tenants that have events stored in the partition in the day before the range."""
+        """Return up to ten tenants with events stored in the partition in the day before the range."""
         earliest = max(0, min(range_.columns.timestamps_ms) - _DAY_MS)
         rows = self._client.query(
             f"SELECT DISTINCT tenant_id FROM {self._table.quoted} WHERE kafka_topic_id = {{topic:UUID}} "  # noqa: S608

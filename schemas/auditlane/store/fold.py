@@ -1,7 +1,7 @@
-"""Fold the statements of all migrations into one CREATE per table and view, with the same result.
+"""Folds the statements of all migrations into one CREATE per table and view, with the same result.
 
 A replica that joins later needs this, since Keeper compares its CREATE with the current table. A statement whose effect
-is not known here raises an error and is never skipped. This module performs no I/O.
+is not known here raises an error and is never skipped. Performs no I/O.
 """
 
 from __future__ import annotations
@@ -31,8 +31,8 @@ _CLAUSES: Final = re.compile(r"\b(DEFAULT|MATERIALIZED|ALIAS|EPHEMERAL|CODEC|TTL
 
 
 def fold(statements: Iterable[str]) -> list[str]:
-    """Return one CREATE for each table and view, in an order in which they can run. Raises ConfigError for a statement
-    whose effect is unknown.
+    """Return one CREATE for each table and view, in an executable order. Raises ConfigError for a statement whose
+    effect is unknown.
     """
     objects: dict[str, _Table | str] = {}  # by name; a view is kept as its statement
     for statement in statements:
@@ -53,14 +53,14 @@ def fold(statements: Iterable[str]) -> list[str]:
 
 @dataclass(frozen=True, slots=True)
 class Column:
-    """A column of a CREATE TABLE. `comment` is a quoted literal, which is '' if the column has none."""
+    """A column of a CREATE TABLE. `comment` is a quoted literal, '' without a comment."""
 
     type: str
     comment: str
 
 
 def columns(create: str) -> dict[str, Column]:
-    """Return the columns of a CREATE TABLE by name, in order."""
+    """Return a CREATE TABLE's columns by name, in order."""
     result: dict[str, Column] = {}
     for element in _parts(_bodied(create)[1]):
         if _kind(element) == "COLUMN":
@@ -158,7 +158,7 @@ class _Table:
         return True
 
     def _modify(self, definition: str, *, lenient: bool) -> bool:
-        """Replace a column's definition. MODIFY keeps the clauses that it omits, so it has to repeat all of them."""
+        """Replace a column's definition. MODIFY keeps omitted clauses, so it has to repeat all of them."""
         at = self._find("COLUMN", _name(definition))
         if at is None:
             return lenient
@@ -200,9 +200,7 @@ def _pair(setting: str) -> tuple[str, str]:
 
 
 def _blank(text: str) -> str:
-    """Blank out quoted text and the content of parentheses without changing the length, so that only the top level
-    remains.
-    """
+    """Blank out quoted text and the content of parentheses without changing the length, leaving only the top level."""
     blank, depth = [], 0
     for char in _QUOTED.sub(lambda quoted: "_" * len(quoted[0]), text):
         depth -= char == ")"
@@ -234,7 +232,7 @@ def _parts(text: str) -> list[str]:
 
 
 def _commands(text: str) -> list[str]:
-    """Split an ALTER into commands. A part that does not start with a verb continues the list of settings before it."""
+    """Split an ALTER into commands. A part that does not start with a verb continues the preceding list of settings."""
     if _QUERY.match(text):  # the commas belong to the query
         return [text]
     commands: list[str] = []

@@ -1,4 +1,4 @@
-"""Decide how to respond to a failed insert: retry, retry more slowly, retry after a check, or halt. The rows are never
+"""Decides how to respond to a failed insert: retry, retry more slowly, retry after a check, or halt. The rows are never
 dropped.
 """
 
@@ -11,7 +11,7 @@ from clickhouse_connect.driver.exceptions import ClickHouseError
 from auditlane.runtime.remedy import Failure, Remedy
 from auditlane.store.client import first_line
 
-# ClickHouse's error codes (src/Common/ErrorCodes.cpp). An insert that failed with any other code is retried.
+# ClickHouse's error codes (src/Common/ErrorCodes.cpp). After any other code, the insert is retried.
 SLOWER = {
     159: "TIMEOUT_EXCEEDED",
     160: "TOO_SLOW",
@@ -23,14 +23,14 @@ SLOWER = {
     285: "TOO_FEW_LIVE_REPLICAS",
     745: "SERVER_OVERLOADED",
 }
-# Quorum inserts into one table are sequential: another worker's insert is in progress.
+# Quorum inserts into one table are sequential, and another worker's insert is in progress.
 WAIT = {286: "UNSATISFIED_QUORUM_FOR_PREVIOUS_WRITE"}
 # Keeper or the quorum did not respond while the insert was being committed: its rows may or may not be stored.
 LOOK = {
     244: "UNEXPECTED_ZOOKEEPER_ERROR",
     319: "UNKNOWN_STATUS_OF_INSERT",
 }
-# The block or the statement itself is refused: a retry would fail the same way.
+# The block or the statement itself is rejected, so a retry would fail in the same way.
 HALT = {
     6: "CANNOT_PARSE_TEXT",
     8: "THERE_IS_NO_COLUMN",

@@ -1,17 +1,17 @@
-"""Limit the rate of new ClickHouse parts with a token bucket that shrinks when ClickHouse pushes back.
+"""Limits the rate of new ClickHouse parts with a token bucket that shrinks when ClickHouse pushes back.
 
-Every insert creates parts, and parts are the first resource that ClickHouse runs out of. Ranges grow while they wait
-for the budget, so that more traffic makes larger inserts rather than more of them.
+Every insert creates parts, which are the first resource that ClickHouse runs out of. Ranges grow while they wait for
+the budget, so that more traffic makes inserts larger rather than more frequent.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 
-FLOOR = 1 / 16  # lowest share of the configured rate, so that a worker keeps trying under constant push-back
+FLOOR = 1 / 16  # minimum share of the configured rate, so that a worker keeps trying under constant push-back
 SHRINK = 0.5
 GROW = 1.1
-SLOW_MS = 5_000  # an insert that takes longer counts as push-back
+SLOW_MS = 5_000  # duration above which an insert counts as push-back
 
 
 @dataclass(slots=True)
@@ -28,7 +28,7 @@ class AdaptiveRate:
 
     @classmethod
     def of(cls, rate: float, now: int) -> AdaptiveRate:
-        """Create a full bucket, which contains the parts of one second, and at least one."""
+        """Create a full bucket, with the parts for one second, at least one."""
         burst = max(1.0, rate)
         return cls(rate=rate, burst=burst, saved=burst, at_ms=now)
 

@@ -1,8 +1,8 @@
-"""Leases in the table `leases`. Of all processes that use a name, one holds the lease, and its state passes to the
-next.
+"""Leases in the table `leases`. Of all processes that use a name, one holds the lease, and its state passes to the next
+holder.
 
 A lease is a sequence of claims with rising epochs. Its owner claims the next epoch with each renewal. Another process
-claims it only once the newest claim has expired. Expiry is compared by ClickHouse's clock alone.
+claims it only once the newest claim has expired, by ClickHouse's clock alone.
 """
 
 from __future__ import annotations
@@ -30,9 +30,7 @@ _NO_OWNER: Final = uuid.UUID(int=0)
 
 
 def load_state(client: Client, database: str, name: str) -> str:
-    """Return the state that is stored under a name, or "" if there is none. The name must not be that of a lease that a
-    process holds.
-    """
+    """Return the state stored under a name, or "". A process must not hold a lease with that name."""
     with store_errors():
         rows = client.query(_NEWEST, parameters={"database": database, "name": name}).result_rows
     return str(rows[0][3]) if rows else ""
@@ -55,8 +53,8 @@ def keep_state(client: Client, database: str, name: str, epoch: int, state: str)
 
 @dataclass(frozen=True, slots=True)
 class Claim:
-    """The newest claim of a lease. `now` is the time of ClickHouse's clock, by which `expired` is decided. If there is
-    no claim, the epoch is 0.
+    """A lease's newest claim. `now` is the time by ClickHouse's clock, which decides `expired`. Without a claim, the
+    epoch is 0.
     """
 
     epoch: int
@@ -69,7 +67,7 @@ class Claim:
 class Lease:
     """One process's view of a lease. Not thread-safe.
 
-    Methods raise StoreUnavailable or StoreRefused. The outcome of a claim that raised is unknown until `newest` is
+    Methods raise StoreUnavailable or StoreRefused. If a claim raises an error, its outcome is unknown until `newest` is
     called.
     """
 

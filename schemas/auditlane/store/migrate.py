@@ -1,9 +1,9 @@
-"""Migrate the tables to this version. The migrations are numbered SQL files, each of which is recorded once it has run.
+"""Migrates the tables to this version. The migrations are numbered SQL files, each recorded once it has run.
 
-ClickHouse has no locks, so every statement is idempotent. Processes that migrate concurrently do the same work, and the
-record of a version is one row even if several of them wrote it. `auditlane init` runs them. A new column that readers
-see also needs CREATE OR REPLACE VIEW of `log` and `log_text` in its file. A column's COMMENT is its only description.
-The docs and the views of the same file (`{columns of events: action, …}`) repeat it.
+ClickHouse has no locks, so every statement is idempotent. Processes that migrate concurrently do the same work, and a
+version's record is one row even if several of them wrote it. `auditlane init` runs them. A new column that readers see
+also needs CREATE OR REPLACE VIEW of `log` and `log_text` in its file. A column's COMMENT is its only description. The
+docs and the views of the same file (`{columns of events: action, …}`) repeat it.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from auditlane.runtime.errors import Drift, SchemaTooNew
 from auditlane.store.client import store_errors
 from auditlane.store.fold import columns
 
-# The applied migrations, one row per version. It is created before any migration, so it is not a migration itself.
+# The applied migrations, one row per version. Created before any migration, so it is not a migration itself.
 RECORD: Final = """CREATE TABLE IF NOT EXISTS {database}.migrations (
     version UInt32 COMMENT 'Number of the migration',
     name String COMMENT 'Name of its file',
@@ -57,7 +57,7 @@ class Migration:
 
 
 def _described(match: re.Match[str], statements: list[str]) -> str:
-    """Return the types and comments of the named columns of a table in the same file, for the head of a view."""
+    """Return the types and comments of the named columns of a table in the same file, for a view's head."""
     [create] = [one for one in statements if re.match(rf"CREATE TABLE IF NOT EXISTS \S+\.{match[1]} \(", one)]
     of_table = columns(create)
     return ",\n    ".join(
@@ -66,7 +66,7 @@ def _described(match: re.Match[str], statements: list[str]) -> str:
 
 
 def known() -> list[Migration]:
-    """Return the migrations of this installation, oldest first."""
+    """Return this installation's migrations, oldest first."""
     folder = files(__package__).joinpath("sql")
     found = [(match, file) for file in folder.iterdir() if (match := _NAME.fullmatch(file.name))]
     return sorted(
@@ -76,7 +76,7 @@ def known() -> list[Migration]:
 
 
 def applied(client: Client, database: str) -> dict[int, str]:
-    """Return the checksums of the migrations applied to this database, by version. Returns {} if there are none."""
+    """Return the checksums of the migrations applied to this database, by version; {} if none."""
     with store_errors():
         exists = client.query(
             "SELECT 1 FROM system.tables WHERE database = {database:String} AND name = 'migrations'",
@@ -92,7 +92,7 @@ def applied(client: Client, database: str) -> dict[int, str]:
 
 
 def version(client: Client, database: str) -> int:
-    """Return the number of the newest migration applied to this database, or 0 if there is none.
+    """Return the number of the newest migration applied to this database, 0 if none.
 
     Raises StoreUnavailable, or StoreRefused if the account may not read the record.
     """
@@ -117,7 +117,7 @@ def plan(known: list[Migration], applied: dict[int, str]) -> list[Migration]:
 
 
 def migrate(client: Client, database: str) -> list[str]:
-    """Apply the missing migrations and return their names. Safe to run from several processes at once."""
+    """Apply the missing migrations and return their names. Several processes may run this concurrently."""
     todo = plan(known(), applied(client, database))
     if not todo:
         return []

@@ -1,4 +1,4 @@
-"""Query the store for a partition's newest offset, and the first gap near it."""
+"""Queries the store for a partition's newest offset, and the first gap near it."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from clickhouse_connect.driver.client import Client
 from auditlane.contract.recovery import StoredOffsetsSummary
 from auditlane.store.client import store_errors
 
-GAP_WINDOW = 1_000_000  # how far below the highest offset the last, half-stored range may lie
+GAP_WINDOW = 1_000_000  # how far below the highest offset the last, half-stored range may be
 
 
 def newest(client: Client, database: str, topic_id: str, partition: int, *, low: int) -> StoredOffsetsSummary:

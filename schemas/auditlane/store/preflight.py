@@ -1,4 +1,4 @@
-"""The worker's preflight. It checks, before any message is consumed, that exactly-once works with this ClickHouse."""
+"""The worker's preflight: checks, before any message is consumed, that exactly-once works with this ClickHouse."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from auditlane.store.client import store_errors
 from auditlane.store.cluster import WINDOW_SECONDS as CLUSTER_WINDOW_S
 from auditlane.store.event_insert import OPTIONAL, PINNED, REPLICATED, Table
 
-WINDOW_SECONDS = 600  # tokens must outlive the longest pause plus takeover
+WINDOW_SECONDS = 600  # tokens must outlive the longest pause plus a takeover
 ENGINES: Final = ("ReplacingMergeTree", "ReplicatedReplacingMergeTree")
 VERSION: Final = "first_wins"  # of rows with the same key, the one that reached Kafka first is kept
 PARTITIONING: Final = "toYYYYMM(occurred_at)"  # only then does an insert of one month create one part
@@ -24,17 +24,15 @@ SORTING: Final = "tenant_id, occurred_at, event_id, content_hash"  # rows equal 
 
 
 class NotMigrated(ConfigError):
-    """Raised if the tables of this release do not exist. `auditlane init` was never run, or only an older release was
-    run.
-    """
+    """Raised if this release's tables do not exist: `auditlane init` was never run, or only by an older release."""
 
 
 @dataclass(frozen=True, slots=True)
 class TableDefinition:
     """A table's definition from `system.tables`.
 
-    The table keeps the tokens of the newest `window` inserts, each for at most `window_s` seconds. None means that
-    there is no time limit.
+    The table keeps the tokens of the newest `window` inserts, each for at most `window_s` seconds, or None without a
+    time limit.
     """
 
     name: str
@@ -47,9 +45,7 @@ class TableDefinition:
 
     @property
     def version(self) -> str:
-        """The engine's last argument. It is the column that decides between rows with the same key, or "" if there is
-        none.
-        """
+        """The engine's last argument: the column that decides between rows with the same key, or "" without one."""
         arguments = re.match(r"\w+\((.*?)\)(?= |$)", self.definition)
         last = arguments[1].rpartition(",")[2].strip() if arguments else ""
         return "" if last.startswith("'") else last.strip("`")
@@ -58,7 +54,7 @@ class TableDefinition:
 def check(client: Client, database: str, written: Collection[str], *, parts_per_second: float) -> Table:
     """Check the table's definition, and prove that inserts may use the pinned settings.
 
-    `written` are the columns that inserts name, and `parts_per_second` is the total of all workers.
+    `written` contains the columns that inserts name, and `parts_per_second` is all workers' total.
 
     Raises NotMigrated if `auditlane init` has to run first, ConfigError with any other required change, or
     StoreUnavailable if ClickHouse is unavailable.
@@ -86,12 +82,11 @@ def check(client: Client, database: str, written: Collection[str], *, parts_per_
 
 
 def inserted(table: str, columns: Iterable[Sequence[str]], written: Collection[str]) -> tuple[tuple[str, str], ...]:
-    """Return the name and type of each column that an insert names. These are the columns in `written`, in the table's
-    order.
+    """Return the name and type of each column that an insert names: those in `written`, in the table's order.
 
-    `columns` are the table's columns as (name, type, kind of default). Other columns get their defaults, since they
-    were added by a newer version whose workers run alongside this one. Raises NotMigrated if the table lacks one of the
-    worker's columns, and ConfigError if it would not store one.
+    `columns` contains the table's columns as (name, type, kind of default). Other columns get their defaults, since
+    they were added by a newer version whose workers run alongside this one. Raises NotMigrated if the table lacks one
+    of the worker's columns, and ConfigError if it would not store one.
     """
     found = {str(name): (str(kind), str(default_kind)) for name, kind, default_kind in columns}
     lacking = [name for name in written if name not in found]

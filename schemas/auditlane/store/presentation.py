@@ -1,5 +1,5 @@
-"""The data structure that readers see. It consists of rows of the table `settings`, one per revision. A tenant's rows
-override the environment's.
+"""The data structure that readers see: rows of the table `settings`, one per revision. A tenant's rows override the
+environment's.
 """
 
 from __future__ import annotations
@@ -44,8 +44,8 @@ class DisplayType(StrEnum):
 class FieldView(BaseModel):
     """One field as displayed to readers. `name` names a base field, or a custom field in the tenant's contract.
 
-    `hidden` marks a removed field, whose data is kept. None inherits the value from the scope below. `links` are the
-    templates of links to the application's pages, by a resource's type. Only the field `resource` has links.
+    `hidden` marks a removed field, whose data is kept. None inherits the value from the scope below. `links` maps a
+    resource's type to the template of a link to the application's pages. Only the field `resource` has links.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid", alias_generator=to_camel, populate_by_name=True)
@@ -74,7 +74,7 @@ class FieldView(BaseModel):
 
 
 class ActionLabel(BaseModel):
-    """A text of an action in each interface language. The text is its label, or the template of its sentence."""
+    """A text of an action in each interface language: its label, or its sentence's template."""
 
     model_config = ConfigDict(frozen=True, extra="ignore")
 
@@ -85,7 +85,7 @@ class ActionLabel(BaseModel):
 class NamedAction(BaseModel):
     """An action to which the environment has given its own label. `name` is the event's `action`.
 
-    `sentence` and `attempted` are the templates of its sentence (`contract.sentence`). None means the default.
+    `sentence` and `attempted` are its sentence's templates (`contract.sentence`). None means the default.
     """
 
     model_config = ConfigDict(frozen=True, extra="ignore")
@@ -99,7 +99,7 @@ class NamedAction(BaseModel):
 class Revision(BaseModel):
     """One saved state of a scope. Revision 0 means that none has been saved. If `enabled` is None, it is inherited.
 
-    Only the environment has `actions`, which are sorted by name.
+    Only the environment has `actions`, sorted by name.
     """
 
     model_config = ConfigDict(frozen=True)
@@ -170,12 +170,12 @@ def overlay(environment: Revision, tenant: Revision) -> tuple[bool, list[FieldVi
 
 
 def load(client: Client, database: str, scope: str) -> Revision:
-    """Return the newest revision of a scope, or revision 0 if none has been saved."""
+    """Return a scope's newest revision, or revision 0 if none has been saved."""
     return load_many(client, database, [scope])[scope]
 
 
 def load_many(client: Client, database: str, scopes: Collection[str]) -> dict[str, Revision]:
-    """Return the newest revision of each scope, or revision 0 if none has been saved, in one query."""
+    """Return each scope's newest revision, or revision 0 if none has been saved, in one query."""
     with store_errors():
         rows = client.query(
             "SELECT scope, revision, enabled, fields, actions, changed_by, changed_at "
@@ -246,7 +246,8 @@ def _view(stored: dict[str, Any]) -> FieldView:
 def save(client: Client, database: str, seen: Revision, new: Revision, *, now: datetime) -> Revision:
     """Save `new` as the revision after `seen`. Raises Conflict if another caller has already saved that revision.
 
-    All callers insert under one deduplication token, so only one row is stored. Its `save_id` identifies the caller.
+    All callers insert under the same deduplication token, so only one row is stored. Its `save_id` identifies the
+    caller.
     """
     revision, save_id = seen.revision + 1, uuid.uuid4()
     fields = json.dumps([field.model_dump(by_alias=True, mode="json") for field in new.fields])

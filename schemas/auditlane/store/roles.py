@@ -1,4 +1,4 @@
-"""The ClickHouse grants of each component of auditlane, on a cluster and in the embedded server.
+"""ClickHouse grants of each auditlane component, on a cluster and in the embedded server.
 
 Pure: nothing here connects to ClickHouse.
 """
@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Final
 
-# By role: privileges, and the table in auditlane's database that they apply to (`*` for all of them), or `*.*`.
+# By role: privileges, and the table in auditlane's database to which they apply (`*` for all of them), or `*.*`.
 _GRANTS: Final[Mapping[str, tuple[tuple[str, str], ...]]] = {
     # Creates the tables, and runs operators' commands: replay into another table, backup, restore, doctor.
     "init": (
@@ -40,7 +40,7 @@ def grants(role: str, database: str) -> list[str]:
 
 
 def script(database: str) -> str:
-    """Return SQL that creates all roles. Their names start with `auditlane_`."""
+    """Return SQL that creates all roles, named `auditlane_…`."""
     lines = []
     for role in ROLES:
         lines.append(f"CREATE ROLE IF NOT EXISTS auditlane_{role};")

@@ -1,4 +1,4 @@
-"""Query auditlane's own audit trail for the version that a service had at an earlier start."""
+"""Queries auditlane's own audit trail for the version that a service had at an earlier start."""
 
 from __future__ import annotations
 
@@ -15,10 +15,10 @@ from auditlane.store.client import store_errors
 def last_started_version(
     client: Client, database: str, service: str, *, before: datetime, table: Literal["events", "log"]
 ) -> str | None:
-    """Return the version in this service's newest event `service.started` before a time, or None if there is none.
+    """Return the version in this service's newest `service.started` event before a time, or None.
 
-    On a cluster, `log` contains the events of all shards, and `events` those of the shard to which the client is
-    connected. Raises StoreUnavailable or StoreRefused.
+    On a cluster, `log` contains all shards' events, and `events` those of the shard to which the client is connected.
+    Raises StoreUnavailable or StoreRefused.
     """
     with store_errors():
         rows = client.query(

@@ -1,4 +1,4 @@
-"""A cache of each tenant's data structure. It is refreshed rarely, for many tenants in one query."""
+"""A cache of each tenant's data structure, refreshed rarely, for many tenants in one query."""
 
 from __future__ import annotations
 
@@ -16,9 +16,9 @@ from auditlane.runtime.errors import AuditlaneError
 from auditlane.store.presentation import ENVIRONMENT, FieldView, NamedAction, Revision, load_many, overlay, tenant_scope
 
 REFRESH_S: Final = 30.0
-RETRY_S: Final = 5.0  # time before a retry after a failed query
+RETRY_S: Final = 5.0  # delay before a retry after a failed query
 MOST_TENANTS: Final = 20_000
-_AT_ONCE: Final = 500  # scopes in one query
+_AT_ONCE: Final = 500  # maximum number of scopes in one query
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,7 +41,7 @@ class Structure:
         return cls(enabled, shown, environment.revision, tenant.revision, environment.actions)
 
     def field(self, name: str) -> FieldView | None:
-        """Return the field with this name, such as `action` or `order_number`, or None if there is none or it was
+        """Return the field with this name, such as `action` or `order_number`, or None if it does not exist or was
         removed.
         """
         return next((field for field in self.fields if field.name == name), None)
@@ -63,11 +63,11 @@ class Structure:
         return tuple(field for field in self.fields if field.downloadable)
 
     def filterable(self) -> tuple[FieldView, ...]:
-        """Return the fields that readers may filter by."""
+        """Return the fields by which readers may filter."""
         return tuple(field for field in self.fields if field.filterable)
 
     def sortable(self) -> tuple[FieldView, ...]:
-        """Return the fields that readers may sort by."""
+        """Return the fields by which readers may sort."""
         return tuple(field for field in self.fields if field.sortable)
 
 
@@ -83,12 +83,12 @@ class _Entry:
 
 
 class StructureCache:
-    """Caches the data structures of tenants. Thread-safe.
+    """Caches tenants' data structures. Thread-safe.
 
     `of(tenant)` returns a structure that is at most `refresh_s` old while ClickHouse responds, and otherwise the last
-    known structure. One thread queries at a time, for all tenants that were requested recently. The other threads use a
-    cached structure, or wait if there is none or it was invalidated. `connect` returns a client that may be shared.
-    `clock` counts seconds.
+    known structure. One thread queries at a time, for all tenants requested recently. The other threads use a cached
+    structure, or wait if there is none or it was invalidated. `connect` returns a client that may be shared. `clock`
+    counts seconds.
     """
 
     def __init__(
@@ -185,7 +185,7 @@ class StructureCache:
                 self._changed.notify_all()
 
     def _keep(self, found: dict[str, Revision], tenants: list[str], read_at: float) -> None:
-        """Store the results of a query, which are partial if it failed halfway. The caller holds the lock."""
+        """Store a query's results, which are partial if it failed halfway. The caller holds the lock."""
         if ENVIRONMENT in found and found[ENVIRONMENT].revision != self._environment.revision:
             self._environment = found[ENVIRONMENT]
             self._inherited = Structure.of(self._environment, Revision(scope=""))

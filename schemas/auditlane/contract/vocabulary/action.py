@@ -1,4 +1,4 @@
-"""The definition of an action of the vocabulary."""
+"""Defines an action of the vocabulary."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ Vendor = Literal["auth0", "clerk", "frontegg", "github", "google_workspace", "ke
 
 
 class OcsfClass(NamedTuple):
-    """A class of the Open Cybersecurity Schema Framework, and one of the class's activities."""
+    """A class of the Open Cybersecurity Schema Framework, and one of its activities."""
 
     class_uid: int
     activity_id: int
@@ -24,8 +24,8 @@ class OcsfClass(NamedTuple):
 class MetadataKey:
     """A key of an event's metadata.
 
-    `values` are the allowed strings, or empty if any string is allowed. A `list` is comma-separated text, and a `time`
-    is RFC 3339 text. A `masked` value is shortened before it is recorded, since it may identify a person or be a
+    `values` contains the allowed strings, or is empty if any string is allowed. A `list` is comma-separated text, and a
+    `time` is RFC 3339 text. A `masked` value is shortened before it is recorded, since it may identify a person or be a
     secret.
     """
 
@@ -37,12 +37,12 @@ class MetadataKey:
 
 @dataclass(frozen=True, slots=True)
 class Action:
-    """An action: its name (`noun.past_participle`), its meaning in a sentence, and the content of its events.
+    """An action: its name (`noun.past_participle`), its meaning in a sentence, and its events' content.
 
-    `outcome`, `severity` and `resource` are the defaults of an event. `required` and `optional` describe metadata by
-    key. If `masks_changes`, `before` and `after` are shortened like a masked value. `aliases` contains the names that
-    other products use, by vendor. In such a name, `*` stands for any text. `log_access` marks reads of an audit log and
-    the credentials for them, which readers do not see by default.
+    `outcome`, `severity` and `resource` are an event's defaults. `required` and `optional` describe metadata by key. If
+    `masks_changes`, `before` and `after` are shortened like a masked value. `aliases` contains other products' names,
+    by vendor, in which `*` stands for any text. `log_access` marks reads of an audit log and the credentials for them,
+    which readers do not see by default.
     """
 
     name: str
@@ -61,10 +61,10 @@ class Action:
 
     @property
     def noun(self) -> str:
-        """The part of the name before the dot."""
+        """The name's part before the dot."""
         return self.name.partition(".")[0]
 
     @property
     def participle(self) -> str:
-        """The part of the name after the dot."""
+        """The name's part after the dot."""
         return self.name.partition(".")[2]

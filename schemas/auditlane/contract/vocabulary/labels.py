@@ -1,4 +1,4 @@
-"""The display names of actions, both the vocabulary's and auditlane's own, in each interface language."""
+"""Display names of actions, both the vocabulary's and auditlane's own, in each interface language."""
 
 from __future__ import annotations
 

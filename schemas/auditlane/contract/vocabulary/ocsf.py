@@ -1,5 +1,5 @@
-"""The OCSF class and activity of each action. An entry applies up to version 1.8, and is followed by the one from
-version 1.9 if that differs.
+"""Each action's OCSF class and activity. An entry applies up to version 1.8, and is followed by the one from version
+1.9 if that differs.
 
 Version 1.9 deprecates Account Change (3001) and User Access Management (3005). Activity 99 is *Other*: the class fits,
 but none of its activities does.

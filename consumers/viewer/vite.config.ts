@@ -1,4 +1,4 @@
-/** Builds one module for each entry, and checks the size of what a page loads first. */
+/** Builds one module per entry, and checks the size of what a page loads first. */
 import { readFileSync, rmSync } from "node:fs";
 import { resolve } from "node:path";
 import { fileURLToPath } from "node:url";
@@ -10,7 +10,7 @@ const HERE = fileURLToPath(new URL(".", import.meta.url));
 const TARGET = resolve(HERE, process.env["AUDITLANE_VIEWER_OUT"] ?? "../../deploy/auditlane/server/pages/static/viewer");
 const BUDGET_KB = 110; // gzipped, for an entry with all its static imports
 
-/** Host pages name these files, so their names are stable; all others change with their content. */
+/** Host pages name these files, so their names are stable. All others change with their content. */
 const STABLE = new Set(["auditlane-viewer", "auditlane-settings"]);
 
 const entry = (name: string): string => resolve(HERE, "src/entries", `${name}.ts`);
@@ -37,12 +37,12 @@ export default defineConfig({
         entryFileNames: (chunk) => (STABLE.has(chunk.name) ? "[name].js" : "[name]-[hash].js"),
         chunkFileNames: "chunks/[name]-[hash].js",
         assetFileNames: "assets/[name]-[hash][extname]",
-        // Keeps the number of files low: otherwise each combination of entries would share a file of its own.
+        // Limits the number of files; otherwise, each combination of entries would have its own shared file.
         codeSplitting: {
           groups: [
             { name: "lit", test: /node_modules[\\/](@lit|lit|lit-element|lit-html)[\\/]/, minShareCount: 2 },
             { name: "shared", test: /src[\\/](api|elements|i18n|model|styles)[\\/]/, minShareCount: 2 },
-            // What the three entries of the viewer load first, and at least one lazy chunk uses as well.
+            // What the viewer's three entries load first, and at least one lazy chunk also uses.
             { name: "viewing", test: /src[\\/]viewer[\\/](search|groups|download)[\\/]/, minShareCount: 4 },
             { name: "cells", test: /src[\\/]viewer[\\/]table[\\/]/, minShareCount: 4 }, // apart, for the settings' preview
           ],
@@ -51,11 +51,11 @@ export default defineConfig({
     },
   },
   plugins: [budget()],
-  // Files share a worker's DOM and modules: a DOM for each took six times the CPU.
+  // Files share a worker's DOM and modules, since a separate DOM for each took six times the CPU.
   test: { environment: "happy-dom", include: ["test/**/*.test.ts"], isolate: false },
 });
 
-/** Prints the size of what each entry loads first, and fails when it exceeds the budget. */
+/** Prints the size of what each entry loads first, and fails if it exceeds the budget. */
 function budget(): Plugin {
   return {
     name: "budget",

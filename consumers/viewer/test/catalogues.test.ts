@@ -6,7 +6,7 @@ import { viewTexts } from "../src/i18n/views.js";
 
 type Text = string | ((...values: unknown[]) => string);
 
-/** Texts whose translation is the English text. Any other identical text was left untranslated. */
+/** Texts whose translation is identical to the English. Any other identical text was left untranslated. */
 const ALIKE = [
   "download.format",
   "download.formats.csv.name",
@@ -44,7 +44,7 @@ const VALUES = [
   ["<a>", false, "<c>", "<d>"],
 ];
 
-/** Returns all texts by their path, except query errors, which take an object and have a test of their own. */
+/** Returns all texts by path, except query errors, which take an object and have their own test. */
 function textsIn(part: object, path = ""): [string, Text][] {
   return Object.entries(part).flatMap(([key, value]): [string, Text][] => {
     const here = path + key;

@@ -43,7 +43,7 @@ describe("a file's columns", () => {
     for (const format of ["csv", "xlsx", "pdf"] as const)
       expect(headings(format, columns, "Konflikt")).toEqual(["What", "Total", "Konflikt"]);
     expect(headings("parquet", columns, "")).toEqual(["action", "total", "conflict"]);
-    expect(headings("jsonl", columns, "")).toEqual(["action", "fields.total", "conflict"]); // a member of the member `fields`
+    expect(headings("jsonl", columns, "")).toEqual(["action", "fields.total", "conflict"]); // a member of `fields`
   });
 });
 

@@ -78,7 +78,7 @@ describe("time", () => {
   it.each([
     ["2026-03-08T11:59:30.5Z", "UTC", "Mar 8, 11:59:30 AM"],
     ["2026-01-01T04:30:00Z", "UTC", "Jan 1, 04:30:00 AM"],
-    ["2026-01-01T04:30:00Z", "America/New_York", "Dec 31, 2025, 11:30:00 PM"], // the year of the zone
+    ["2026-01-01T04:30:00Z", "America/New_York", "Dec 31, 2025, 11:30:00 PM"], // the year in the zone
     ["never", "UTC", "never"],
   ])("always has the day and the time: %s", (moment, zone, text) => {
     expect(clockOf("en", zone).brief(moment, now).replace(/\s/g, " ")).toBe(text);

@@ -114,7 +114,7 @@ describe("two copies on one page", () => {
   });
 });
 
-/** Returns a new copy of the module, in a page where the first one to be loaded owns the elements. */
+/** Returns a new copy of the module, in a page where the first loaded copy owns the elements. */
 async function copy(): Promise<(name: string) => (element: CustomElementConstructor) => void> {
   const page = globalThis as { [key: symbol]: unknown };
   const owner = Symbol.for("auditlane.elements");

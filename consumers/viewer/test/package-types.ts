@@ -1,4 +1,4 @@
-/** Checks at compile time that the package's types describe the elements: the same properties, of the same types. */
+/** Checks at compile time that the package's types describe the elements' properties, with the same types. */
 import type { LitElement } from "lit";
 
 import type { AuditEvent as SourceEvent, ShownStructure } from "../src/api/types.js";

@@ -34,7 +34,7 @@ class Service {
   }
 }
 
-/** Loads pages until none is missing in this view, and returns the resulting index of its first row. */
+/** Loads pages until none is missing in this view, and returns its first row's resulting index. */
 function load(pages: Pages, service: Service, first: number, last = first + 30): number {
   for (let turns = 0; ; turns++) {
     const request = pages.nextRequest(first, last);
@@ -141,7 +141,7 @@ describe("pages", () => {
     expect(pages.insert(twin("c"))).toBe(10);
     expect(pages.insert(twin("b"))).toBe(-1);
     expect(marked()).toEqual([["e1991", undefined], ["e1990", true], ["e1990", true], ["e1990", true], ["e1989", undefined]]);
-    expect(pages.insert({ ...event(1_995), event_id: "e1990" })).toBe(5); // with another time it is another event, without a conflict
+    expect(pages.insert({ ...event(1_995), event_id: "e1990" })).toBe(5); // with another time, it is a different event, without a conflict
     expect([pages.at(5)?.conflict, pages.count]).toEqual([undefined, 53 + 200 + 200]);
   });
 

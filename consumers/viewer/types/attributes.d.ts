@@ -1,4 +1,4 @@
-/** The elements in templates: attributes and properties, without the events, whose names differ by framework. */
+/** The elements in templates: attributes and properties, without events, whose names differ by framework. */
 import type { ElementProperties, ViewerProperties } from "./elements.js";
 
 interface ElementAttributes extends ElementProperties {
@@ -18,7 +18,7 @@ export type ViewerAttributes = Partial<
   }
 >;
 
-/** Handlers whose names are the events' names with a prefix: `ontoken-expired`, `on:token-expired`. */
+/** Handlers named after the events with a prefix: `ontoken-expired`, `on:token-expired`. */
 export type Handlers<Events, Prefix extends string> = {
   [Name in keyof Events & string as `${Prefix}${Name}`]?: (event: Events[Name]) => void;
 };

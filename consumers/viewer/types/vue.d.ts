@@ -4,7 +4,7 @@ import type { DefineComponent, HTMLAttributes } from "vue";
 import type { SettingsAttributes, ViewerAttributes } from "./attributes.js";
 import type { AuditlaneSettingsEvents, AuditlaneViewerEvents } from "./elements.js";
 
-/** `auditlane-open` is handled by `@auditlane-open`, which is the property `onAuditlaneOpen`. */
+/** `@auditlane-open` handles `auditlane-open`, and is the property `onAuditlaneOpen`. */
 type Camel<Name extends string> = Name extends `${infer Head}-${infer Tail}` ? `${Capitalize<Head>}${Camel<Tail>}` : Capitalize<Name>;
 type VueHandlers<Events> = { [Name in keyof Events & string as `on${Camel<Name>}`]?: (event: Events[Name]) => void };
 type Component<Own, Events> = DefineComponent<Omit<HTMLAttributes, keyof Own> & Own & VueHandlers<Events>>;

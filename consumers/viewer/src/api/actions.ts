@@ -1,4 +1,4 @@
-/** Requests for the catalogue of actions: the built-in ones, and those that the environment added. */
+/** Requests for the action catalogue: the built-in actions, and those that the environment added. */
 import type { Client } from "./client.js";
 
 export interface Labels {
@@ -10,7 +10,7 @@ export interface NamedAction {
   /** The `action` of events. */
   name: string;
   label: Labels;
-  /** The templates of its sentence, and of the sentence of an attempt; null for the default. */
+  /** The templates of the action's sentence, and of the sentence for an attempt; null for the default. */
   sentence: Labels | null;
   attempted: Labels | null;
 }
@@ -25,9 +25,9 @@ export interface CatalogueAction extends NamedAction {
 export interface Grammar {
   readonly neutral: readonly [string, string];
   readonly verbs: Readonly<Record<string, readonly [string, string]>>;
-  /** Noun and indefinite phrase by a resource's type. */
+  /** Noun and indefinite phrase by resource type. */
   readonly nouns: Readonly<Record<string, readonly [string, string]>>;
-  /** Pattern and indefinite phrase of other types; the first match applies. */
+  /** Pattern and indefinite phrase for other types; the first match applies. */
   readonly articles: readonly (readonly [string, string])[];
   readonly actors: Readonly<Record<string, string>>;
   readonly nobody: string;
@@ -47,13 +47,13 @@ export async function readActions(client: Client, tenant: string | null): Promis
   return await versionFrom(await client.send(`/v1${scope}/structure/actions`));
 }
 
-/** Adds the action to the environment's own, or gives it other texts. Rejects with Problem. */
+/** Adds the action to the environment's own, or changes its texts. Rejects with Problem. */
 export async function nameAction(client: Client, etag: string, { name, label, sentence, attempted }: NamedAction): Promise<CatalogueVersion> {
   const body = { actions: [{ name, label, sentence, attempted }] };
   return await versionFrom(await client.send("/v1/structure/actions", { method: "POST", body, headers: { "If-Match": etag } }));
 }
 
-/** Removes the environment's label of an action. Rejects with Problem. */
+/** Removes the environment's label for an action. Rejects with Problem. */
 export async function forgetAction(client: Client, name: string): Promise<void> {
   await client.json(`/v1/structure/actions/${encodeURIComponent(name)}`, { method: "DELETE" });
 }

@@ -19,7 +19,7 @@ export interface Endpoint {
   /** The service's URL without a trailing slash, such as `https://audit.example.com`; empty for the page's own origin. */
   baseUrl: string;
   token: string;
-  /** Sent in a header, with an environment-wide token. */
+  /** Sent in a header with an environment-wide token. */
   tenant: string;
 }
 
@@ -27,8 +27,8 @@ const TOKEN_EXPIRED = "TOKEN_EXPIRED";
 
 /**
  * Sends requests to one service with one credential. When the token has expired, `renew` is called once for all waiting
- * requests; it resolves to a new token, or to "" when there is none. `onResult` is called after every request, with
- * null on success.
+ * requests; it resolves to a new token, or to "" if there is none. `onResult` is called after every request, with null
+ * on success.
  */
 export class Client {
   private renewing: Promise<string> | null = null;
@@ -43,7 +43,7 @@ export class Client {
     return this.endpoint.token;
   }
 
-  /** The tenant to send in a header; "" when the credential names one. */
+  /** The tenant to send in a header; "" if the credential names one. */
   get tenant(): string {
     return this.endpoint.tenant;
   }
@@ -52,7 +52,7 @@ export class Client {
     this.endpoint = { ...this.endpoint, token };
   }
 
-  /** Returns a client for another token, without renewal and without `onResult`. */
+  /** Returns a client for another token, without renewal and `onResult`. */
   withToken(token: string): Client {
     return new Client({ ...this.endpoint, token });
   }
@@ -62,7 +62,7 @@ export class Client {
     return new URL(this.endpoint.baseUrl || "/", location.href).href.replace(/\/+$/, "");
   }
 
-  /** Returns the URL of a path of the service. */
+  /** Returns the URL of a path on the service. */
   url(path: string, params: QueryParams = []): string {
     const query = new URLSearchParams(params.map(([name, value]) => [name, value])).toString();
     return `${this.endpoint.baseUrl}${path}${query ? `?${query}` : ""}`;

@@ -1,9 +1,12 @@
-/** Distinguishes a missing network from a service on another origin that does not respond or does not allow the page's origin. */
+/**
+ * Distinguishes a missing network from a service on another origin that does not respond or does not allow the page's
+ * origin.
+ */
 import { Problem } from "./problem.js";
 
 const warnedOrigins = new Set<string>(); // one warning per service, since the page shares its console
 
-/** Returns the problem, or UNREACHABLE after a warning in the console. Browsers do not reveal which of the two causes applies. */
+/** Returns the problem, or UNREACHABLE after a warning in the console. Browsers do not reveal which of the two it is. */
 export function classifyNetworkError(problem: Problem, service: string): Problem {
   const { origin } = new URL(service);
   if (problem.code !== "OFFLINE" || !navigator.onLine || origin === location.origin) return problem;

@@ -14,14 +14,14 @@ export class Problem extends Error {
     readonly code: string,
     readonly detail: string,
     readonly fix = "",
-    /** The field of the request that is invalid. */
+    /** The invalid field of the request. */
     readonly field = "",
     /** The position in the query text, counted from 1. */
     readonly column: number | null = null,
     /** Seconds to wait before a retry. */
     readonly retryAfter: number | null = null,
     readonly requestId = "",
-    /** All invalid fields of the request, when there are several. */
+    /** All invalid fields of the request, if there are several. */
     readonly errors: readonly { field: string; message: string }[] = [],
     /** Set for an error in a query. */
     readonly queryError: QueryError | null = null,
@@ -49,7 +49,7 @@ export async function problemFromResponse(response: Response): Promise<Problem> 
   return problemFromBody((await response.json().catch(() => ({}))) as Record<string, unknown>, response);
 }
 
-/** Builds the problem that a body describes; `response` supplies what the body lacks. */
+/** Builds the problem described by a body; `response` supplies what the body lacks. */
 export function problemFromBody(body: Record<string, unknown>, response: Pick<Response, "status" | "statusText" | "headers">): Problem {
   const text = (name: string): string => (typeof body[name] === "string" ? (body[name] as string) : "");
   const retry = Number(response.headers.get("Retry-After") ?? NaN);

@@ -1,4 +1,7 @@
-/** Requests for saved views. A change names the revision that it replaces, so that it does not overwrite another person's. */
+/**
+ * Requests for saved views. A change names the revision that it replaces, so that it does not overwrite another
+ * person's change.
+ */
 import type { Client } from "./client.js";
 
 export interface ViewContent {
@@ -13,16 +16,16 @@ export interface ViewContent {
   columns: string[] | null;
   /** The field by which events are counted over time; null for none. */
   group: string | null;
-  /** Whether counts are compared with those of the period before. */
+  /** Whether counts are compared with those of the preceding period. */
   compare: boolean;
-  /** The zone (IANA) of times; null for each reader's own. */
+  /** The time zone (IANA) for times; null for each reader's own. */
   tz: string | null;
 }
 
 export interface SavedView extends ViewContent {
   id: string;
   name: string;
-  /** Whether everyone of the tenant has the view, or only this reader. */
+  /** Whether everyone in the tenant has the view, or only this reader. */
   shared: boolean;
   revision: number;
   changed_by: string;
@@ -32,7 +35,7 @@ export type ViewToSave = ViewContent & Pick<SavedView, "name" | "shared">;
 
 const PATH = "/v1/views";
 
-/** Resolves to the tenant's views and the reader's own. Like the others, it rejects with Problem. */
+/** Resolves to the tenant's views and the reader's own. Like the functions below, it rejects with Problem. */
 export async function listViews(client: Client): Promise<SavedView[]> {
   return (await client.json<{ data: SavedView[] }>(PATH)).data;
 }

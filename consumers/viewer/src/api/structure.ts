@@ -1,8 +1,8 @@
-/** Requests for the data structure of a tenant or of the environment. Saving sends the ETag of the version that was read. */
+/** Requests for the data structure of a tenant or the environment. Saving sends the ETag of the version that was read. */
 import type { Client } from "./client.js";
 import type { DisplayType, ShownField, ShownStructure } from "./types.js";
 
-/** The presentation of a field. */
+/** How a field is shown. */
 export interface FieldView {
   displayName: string;
   displayType: DisplayType;
@@ -12,12 +12,12 @@ export interface FieldView {
   showInMoreInfo: boolean;
   downloadable: boolean;
   order: number;
-  /** Of `resource`: templates of links to the host's pages, by the resource's type. */
+  /** For `resource`: link templates to the host's pages, by resource type. */
   links?: Record<string, string>;
 }
 
 export interface Field extends ShownField {
-  /** The presentation without this scope's overrides; null for a field that this scope defines. */
+  /** The presentation without this scope's overrides; null for the scope's own fields. */
   inherited: FieldView | null;
 }
 
@@ -60,7 +60,7 @@ export interface ContractField {
 export interface Contract {
   subject: string;
   version: number;
-  /** Whether events that are encoded with the base schema are rejected. */
+  /** Whether events encoded with the base schema are rejected. */
   exclusive: boolean;
   fields: ContractField[];
 }
@@ -71,7 +71,7 @@ export interface RevisionChange {
   field: string | null;
   /** The action whose labels changed. */
   action?: string | null;
-  /** The effective values before and after, by attribute; of an action, by language. */
+  /** The effective values before and after, by attribute or, for an action, by language. */
   values: Record<string, [unknown, unknown]>;
 }
 
@@ -80,9 +80,9 @@ export interface Revision {
   changedBy: string;
   changedAt: string | null;
   changes: RevisionChange[];
-  /** The names of all shown fields, in the order before and after; null when none moved. */
+  /** The names of all shown fields, in their order before and after; null if none moved. */
   sequence: [string[], string[]] | null;
-  /** The labels of the named fields from this revision on. */
+  /** The labels of the named fields as of this revision. */
   labels: Record<string, string>;
 }
 

@@ -36,7 +36,7 @@ export interface AuditEvent {
   provenance: Provenance;
   /** The client's id, or the topic's name. */
   provenance_id: string;
-  /** The hash of everything that the sender set. */
+  /** The hash of everything set by the sender. */
   content_hash: string;
   /** Whether another event has the same id and time but different content. */
   conflict: boolean;
@@ -47,7 +47,7 @@ export interface EventPage {
   /** Cursors of the following and the preceding page. */
   next: string | null;
   prev: string | null;
-  /** The time up to which a long search went that ended before the page was full. */
+  /** The time that a long search reached before it ended with a page that is not full. */
   searched_to?: string | null;
 }
 
@@ -74,7 +74,7 @@ export interface Histogram {
   data: Bucket[];
 }
 
-/** The time from `start` until before `end`. */
+/** The time from `start` (inclusive) to `end` (exclusive). */
 export interface Span {
   start: string;
   end: string;
@@ -82,22 +82,22 @@ export interface Span {
 
 export interface Group {
   events: number;
-  /** Events in the period before; null unless compared. */
+  /** The number of events in the preceding period; null unless compared. */
   before: number | null;
-  /** Events in each bucket. */
+  /** The number of events in each bucket. */
   counts: number[];
-  /** The query that finds these events; null if it would be too long. */
+  /** The query for these events; null if it would be too long. */
   query: string | null;
 }
 
-/** Events by the values of a field: each is in one group of `data`, in `others` or in `none`. */
+/** Events by a field's values: each event is in one group of `data`, in `others` or in `none`. */
 export interface Groups {
   field: string;
   tz: string;
   interval: string;
   events: number;
   before: (Span & { events: number }) | null;
-  /** Different values, those that only the period has, and those that only the one before has. */
+  /** The number of distinct values, of those only in the period, and of those only in the preceding one. */
   values: number;
   new: number | null;
   vanished: number | null;
@@ -112,7 +112,7 @@ export interface Stats {
   today: number;
   events: number;
   severe: number;
-  /** The period before; null unless compared. */
+  /** The preceding period; null unless compared. */
   before: (Span & { events: number; severe: number }) | null;
   actions: Count[];
   actors: Count[];
@@ -142,7 +142,7 @@ export interface ShownField {
   /** The field's name in a filter: `action`, `fields.order_number`. */
   parameter: string;
   origin: "default" | "environment" | "tenant";
-  /** Of `resource`: templates of links to the host's pages, by the resource's type. */
+  /** For `resource`: link templates to the host's pages, by resource type. */
   links?: Record<string, string>;
 }
 
@@ -163,7 +163,7 @@ export interface Session {
   tenant: string | null;
   user: string;
   permissions: Permission[];
-  /** What limits the credential to a part of the log, by the name of a filter; null for the whole log. */
+  /** The filters that limit the credential to a part of the log, by name; null for the whole log. */
   filter: Record<string, string[]> | null;
   expires_at: string | null;
   /** Whether an operator views a tenant's log from the console. */
@@ -185,7 +185,7 @@ export interface ExportJob {
   state: "queued" | "running" | "done" | "failed" | "cancelled";
   format: ExportFormat;
   columns: string[];
-  /** The rows in the file so far; `total` matched when the export was requested. */
+  /** The number of rows in the file so far; `total` matched when the export was requested. */
   rows: number;
   total: number;
   bytes: number;
@@ -195,6 +195,6 @@ export interface ExportJob {
   /** When the file is deleted. */
   expires_at: string | null;
   error: { code: string; message: string; fix: string } | null;
-  /** A link that is valid for 15 minutes, once the export is done. */
+  /** A link, valid for 15 minutes, once the export is done. */
   url: string | null;
 }

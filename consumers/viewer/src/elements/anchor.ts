@@ -1,10 +1,13 @@
-/** Positions a panel of the top layer next to its anchor. */
+/** Positions a panel in the top layer next to its anchor. */
 
 const GAP = 4;
 const WIDEST = 640;
 const EDGE = 8; // distance to the window's edges
 
-/** Positions the panel below its anchor, or above if there is more room, and keeps it there until the returned function is called. */
+/**
+ * Positions the panel below its anchor, or above it if there is more room, and keeps it there until the returned
+ * function is called.
+ */
 export function anchor(panel: HTMLElement, target: HTMLElement, { wide = false } = {}): () => void {
   const position = (): void => {
     const at = target.getBoundingClientRect();

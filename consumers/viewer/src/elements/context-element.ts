@@ -1,4 +1,4 @@
-/** The base of elements that render a shared object from a context, again after each `change` event of that object. */
+/** The base of elements that render a shared object from a context, and render again after each of its `change` events. */
 import { type Context, ContextConsumer } from "@lit/context";
 import { LitElement } from "lit";
 
@@ -23,7 +23,7 @@ export class ContextElement<T extends EventTarget> extends LitElement {
     this.source = null;
   }
 
-  /** Does not update, and so sends no requests, while disconnected. Reconnecting subscribes and renders again. */
+  /** Does not update, and therefore sends no requests, while disconnected. Reconnecting subscribes and renders again. */
   protected override shouldUpdate(): boolean {
     return this.isConnected;
   }

@@ -1,4 +1,7 @@
-/** Copies text. In a frame without permission for the Clipboard API it falls back to `execCommand`, which only requires a user gesture. */
+/**
+ * Copies text. In a frame without permission for the Clipboard API, it falls back to `execCommand`, which only requires
+ * a user gesture.
+ */
 
 /** Resolves to whether the text was copied. A temporary textarea is added to `within`. */
 export async function copyText(text: string, within: HTMLElement | DocumentFragment): Promise<boolean> {

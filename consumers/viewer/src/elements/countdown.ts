@@ -2,7 +2,7 @@
 import type { ReactiveController, ReactiveControllerHost } from "lit";
 
 export class Countdown implements ReactiveController {
-  /** Whole seconds left; 0 when no countdown runs. */
+  /** Whole seconds left; 0 while no countdown runs. */
   left = 0;
 
   private timer: ReturnType<typeof setInterval> | undefined;

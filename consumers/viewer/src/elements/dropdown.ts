@@ -68,17 +68,17 @@ export class Dropdown extends LitElement {
       </div>`;
   }
 
-  /** Remembers whether the panel has the focus: browsers return it only from the panel's own content, not from slotted content. */
+  /** Remembers whether the panel has focus: browsers return it only from the panel's own content, not from slotted content. */
   private readonly beforeToggle = (event: ToggleEvent): void => {
     this.heldFocus = event.newState === "closed" && this.holdsFocus();
   };
 
-  /** Whether the focus is in the panel or its slotted content. Browsers differ on `:focus-within` for slotted elements. */
+  /** Whether focus is in the panel or its slotted content. Browsers differ on `:focus-within` for slotted elements. */
   private holdsFocus(): boolean {
     return this.contains((this.getRootNode() as Document | ShadowRoot).activeElement);
   }
 
-  /** Whether no other element has taken the focus in the meantime. */
+  /** Whether no other element has taken focus in the meantime. */
   private focusIsFree(): boolean {
     const { activeElement, body } = document;
     return this.holdsFocus() || !activeElement || activeElement === body;

@@ -1,6 +1,6 @@
 /**
- * Loads modules when they are first used. Their file names change with every build, so a page that was opened before an
- * upgrade cannot load them and has to offer a reload.
+ * Loads modules when they are first used. Their file names change with every build, so a page opened before an upgrade
+ * cannot load them and has to offer a reload.
  *
  *   if (!(await this.viewer.lazyImports.load(() => import("./dialog.js")))) return;
  */

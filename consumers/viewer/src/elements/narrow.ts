@@ -1,15 +1,15 @@
-/** Tells elements that they have the width of a phone, as the container queries of their styles do. */
+/** Reports to elements that they are as narrow as a phone, by the same rule as their styles' container queries. */
 import type { ReactiveController, ReactiveControllerHost } from "lit";
 
 const NARROW_REM = 40;
 const LOW_REM = 32;
 
-/** Whether an element has at most the width below which rows are cards. */
+/** Whether an element is at most as wide as the limit below which rows are cards. */
 export function isNarrow(element: Element): boolean {
   return element.getBoundingClientRect().width <= NARROW_REM * Number.parseFloat(getComputedStyle(document.documentElement).fontSize);
 }
 
-/** Whether the window is so low that everything but the log should be small: on phones in landscape, and with a large zoom. */
+/** Whether the window is so low that everything but the log should be small: on phones in landscape, or at high zoom. */
 export function isLow(): boolean {
   return matchMedia(`(max-height: ${LOW_REM}rem)`).matches;
 }

@@ -5,16 +5,16 @@ import { Problem } from "../api/problem.js";
 interface RequestTiming {
   /** Delays sending, so that a newer request can replace this one. */
   debounceMs?: number;
-  /** A changed revision repeats the request although its key is the same. */
+  /** A changed revision repeats the request even if its key is the same. */
   revision?: unknown;
 }
 
 const NEVER = Symbol("unlike any revision");
 
 /**
- * Keeps the result of one request for an element: sends it again when its key changes, ignores all responses but the
- * latest, and aborts it when the element leaves the page. Calls `onResult` after each request, with null on success and
- * after a reset.
+ * Keeps the result of one request for an element: sends it again when its key changes, ignores all but the latest
+ * response, and aborts it when the element leaves the page. Calls `onResult` after each request, with null on success
+ * and after a reset.
  */
 export class RequestController<T> implements ReactiveController {
   /** The last result. It is kept while another request runs, and if repeating the same request fails. */
@@ -35,7 +35,7 @@ export class RequestController<T> implements ReactiveController {
     host.addController(this);
   }
 
-  /** Whether `result` belongs to a different key from that of the latest request. */
+  /** Whether `result` belongs to a different key than the latest request. */
   get outdated(): boolean {
     return this.resultKey !== this.key;
   }
@@ -58,7 +58,7 @@ export class RequestController<T> implements ReactiveController {
     this.host.requestUpdate();
   }
 
-  /** Aborts the request and forgets the result. */
+  /** Aborts the request and discards the result. */
   reset(): void {
     this.running?.abort();
     this.key = null;

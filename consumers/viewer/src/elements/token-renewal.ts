@@ -22,7 +22,10 @@ export class TokenRenewal {
     return token || !elsewhere ? token : await this.nextToken();
   }
 
-  /** Resolves to the token that replaces `used`: `current`, if the host has already changed it and it is valid, or else the next one. */
+  /**
+   * Resolves to the token that replaces `used`: `current`, if the host has already changed it and it is valid, or else
+   * the next one.
+   */
   async renew(current: string, used: string, verify: (token: string) => Promise<boolean>): Promise<string> {
     const verified = current !== "" && current !== used && (await verify(current).catch(() => false));
     return verified ? current : await this.nextToken();

@@ -1,6 +1,6 @@
 /**
  * Refreshes the operators' console. The server renders the page again, and only differences are applied, so that focus,
- * input and scroll positions are kept. The page's `data-` attributes contain the texts.
+ * input and scroll positions are kept. The texts come from the page's `data-` attributes.
  */
 const REFRESH_MS = 5_000;
 
@@ -12,7 +12,7 @@ let paused = false;
 let timer = 0;
 let refreshing = false;
 
-/** Changes `old` in place until it equals `fresh`, except for a table that the reader has opened. */
+/** Changes `old` in place until it equals `fresh`, but keeps a table open that the reader has opened. */
 function update(old: Element, fresh: Element): void {
   for (const { name } of [...old.attributes]) if (!fresh.hasAttribute(name) && name !== "open") old.removeAttribute(name);
   for (const { name, value } of fresh.attributes) if (old.getAttribute(name) !== value) old.setAttribute(name, value);
@@ -49,7 +49,7 @@ async function refresh(): Promise<void> {
   setStatus(texts["updated"]?.replace("{time}", new Date().toLocaleTimeString(document.documentElement.lang)));
 }
 
-/** Runs one refresh at a time, and schedules the next when it ends. */
+/** Runs one refresh at a time, and schedules the next one when it ends. */
 async function run(): Promise<void> {
   stop();
   if (paused || refreshing || document.hidden) return;

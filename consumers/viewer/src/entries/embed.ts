@@ -12,7 +12,7 @@
 import type { AuditlaneViewer } from "../viewer/auditlane-viewer.js";
 import "./viewer.js";
 
-const TOKEN_TIMEOUT_MS = 3_000; // then the page reports that no token was sent
+const TOKEN_TIMEOUT_MS = 3_000; // after this time, the page reports that no token was sent
 
 const main = document.querySelector("main")!;
 const origins = new Set((main.dataset["origins"] ?? "").split(" "));
@@ -46,7 +46,7 @@ function expired(): void {
   post("auditlane:token-expired");
 }
 
-/** Messages hold no secrets, and only pages that the service lists can embed the frame. */
+/** Messages contain no secrets, and only pages listed by the service can embed the frame. */
 function post(type: string): void {
   host?.postMessage({ type }, "*");
 }

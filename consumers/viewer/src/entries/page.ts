@@ -1,2 +1,2 @@
-/** The service's own page: the viewer fills the window and uses the session of a link. */
+/** The service's own page, in which the viewer fills the window and uses a link's session. */
 import "./viewer.js";

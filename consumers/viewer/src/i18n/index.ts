@@ -13,7 +13,7 @@ export function languageOf(...preferences: readonly (string | null | undefined)[
   return subtags.find((subtag): subtag is Language => (LANGUAGES as readonly (string | undefined)[]).includes(subtag)) ?? "en";
 }
 
-/** Loads the texts of a language. Falls back to English if the file is missing, for example after a new build. */
+/** Loads a language's texts. Falls back to English if the file is missing, for example after a new build. */
 export async function textsOf(language: Language): Promise<Texts> {
   if (language !== "de") return en;
   return import("./de/index.js").then((loaded) => loaded.de, () => en);

@@ -1,4 +1,4 @@
-/** The texts of the saved views in each language, apart from the catalogues, since few readers need them at first. */
+/** Each language's texts for saved views, apart from the catalogues, since few readers need them at first. */
 import { views as de } from "./de/views.js";
 import { views as en } from "./en/views.js";
 import type { Language } from "./index.js";

@@ -5,11 +5,11 @@ export interface Bar extends Bucket {
   /** Ms since 1970. */
   readonly from: number;
   readonly to: number;
-  /** Set when only part of the bar was counted: the range starts or ends within it, or its time is not over yet. */
+  /** Set if only part of the bar was counted: the range starts or ends within it, or its time is not over yet. */
   readonly partial: "begins" | "ends" | "";
 }
 
-/** Converts buckets to bars. `since` and `until` are the range's ends in ms, or null for an open end. */
+/** Converts buckets to bars. `since` and `until` are the range's ends in ms, or null if open. */
 export function barsOf(histogram: Histogram, since: number | null, until: number | null, now: number): Bar[] {
   return histogram.data.map((bucket) => {
     const from = Date.parse(bucket.start);
@@ -21,7 +21,7 @@ export function barsOf(histogram: Histogram, since: number | null, until: number
   });
 }
 
-/** Returns the index of the bar that contains a moment (ms), or of the nearest bar. */
+/** Returns the index of the bar at a moment (ms), or of the nearest bar. */
 export function barAt(bars: readonly Bar[], moment: number): number {
   const found = bars.findIndex((bar) => moment < bar.to);
   return found < 0 ? bars.length - 1 : found;
@@ -34,7 +34,7 @@ export function indexAfterRecount(before: readonly Bar[], after: readonly Bar[],
   return found < 0 ? null : found;
 }
 
-/** Tick distances of an axis, in seconds. */
+/** An axis's tick distances in seconds. */
 const TICK_STEPS = [
   ...[1, 5, 10, 15, 30],
   ...[1, 5, 10, 15, 30].map((minutes) => minutes * 60),
@@ -51,7 +51,7 @@ export function tickSteps(bars: readonly Bar[]): number[] {
   return found.length ? found : TICK_STEPS.slice(-1);
 }
 
-/** Returns the axis's range in ms: the bars' range, with a margin if there are too few for a tick. */
+/** Returns the axis's range in ms: the bars' range, with a margin if there are too few bars for a tick. */
 export function axisRange(bars: readonly Bar[]): [number, number] {
   const first = bars[0];
   const last = bars.at(-1);
@@ -60,7 +60,7 @@ export function axisRange(bars: readonly Bar[]): [number, number] {
   return [first.from - around, last.to + around];
 }
 
-/** Returns the time range and the event count of the bars between two indices, in either order, or null if one is out of range. */
+/** Returns the time range and event count of the bars between two indices, in either order, or null if one is out of range. */
 export function selectionOf(bars: readonly Bar[], start: number, end: number): { from: string; to: string; events: number } | null {
   const first = bars[Math.min(start, end)];
   const last = bars[Math.max(start, end)];

@@ -1,4 +1,4 @@
-/** The known actions, by name and by label in one language, and the sentences of events. */
+/** The known actions, by name and by label in one language, and events' sentences. */
 import type { CatalogueAction, Grammar } from "../api/actions.js";
 import type { Language } from "../i18n/index.js";
 import { NO_TEMPLATES, type SentenceEvent, type SentencePart, sentenceParts, type Templates } from "./sentence.js";
@@ -50,7 +50,7 @@ export class Catalogue {
     return searchable(typed).split(" ").every((word) => text.includes(word));
   }
 
-  /** Returns the known actions that match; those whose name or label begins with the text come first. */
+  /** Returns the matching known actions, first those whose name or label begins with the text. */
   matching(typed: string): KnownAction[] {
     const wanted = searchable(typed);
     const begins = ({ name, label }: KnownAction): boolean => [label, name].some((text) => searchable(text).startsWith(wanted));
@@ -61,7 +61,7 @@ export class Catalogue {
 
 export const NO_ACTIONS = new Catalogue([], "en");
 
-/** Returns the text in lower case, with a space in place of each separator. */
+/** Returns the text in lower case, with each separator replaced by a space. */
 function searchable(text: string): string {
   return text.toLowerCase().replace(/[\s._:-]+/g, " ").trim();
 }

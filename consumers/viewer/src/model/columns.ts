@@ -16,7 +16,7 @@ export interface Column {
   field: ShownField;
   /** In px. */
   width: number;
-  /** The column's share of the table's remaining width; 0 for a column that does not grow. */
+  /** The column's share of the table's remaining width; 0 for a column of fixed width. */
   grow: number;
   /** Whether the column stays in place when the table scrolls horizontally. Pinned columns come first. */
   pinned: boolean;
@@ -30,7 +30,7 @@ export const MAX_PINNED = 4;
 const PINNED_SHARE = 60; // maximum percentage of the table's width
 const EDGE_PX = 3; // the active row's edge stays visible
 
-/** The name of the column with an event's sentence. No field has a dot in its name. */
+/** The name of the column with an event's sentence. Field names never contain a dot. */
 export const SENTENCE = "event.sentence";
 const METADATA = "metadata.";
 
@@ -56,7 +56,7 @@ const WIDTH_BY_NAME: Record<string, number> = {
 };
 /** Fields with long, varied values get most of the remaining width. */
 const GROW_SHARES: Record<string, number> = { description: 3, resource: 3, [SENTENCE]: 3 };
-const GROWING_COLUMNS = 2; // the others keep their width and position
+const GROWING_COLUMNS = 2; // number of columns that grow; the others keep their width and position
 const TEXTS = new Set<DisplayType>(["AlphaNumeric", "Email", "Json"]);
 
 const features = tableFeatures({
@@ -68,7 +68,7 @@ const features = tableFeatures({
 
 /**
  * Returns the columns to show, in order: the tenant's if the user chose none that still exist. `minWidths` are in px,
- * by a field's name or else by its type.
+ * by field name or else by type.
  */
 export function layoutColumns(
   fields: readonly ShownField[],
@@ -107,7 +107,7 @@ export function layoutColumns(
   return columns;
 }
 
-/** Returns the fields with the columns that are not fields: the sentence, and each metadata key that the user has chosen. */
+/** Returns the fields plus the columns that are not fields: the sentence, and each metadata key chosen by the user. */
 export function columnFields(fields: readonly ShownField[], preferred: readonly string[] | null, sentence: string): ShownField[] {
   const keys = (preferred ?? []).filter((name) => name.startsWith(METADATA));
   const exported = fields.some(({ name, custom, downloadable }) => name === "metadata" && !custom && downloadable);
@@ -118,12 +118,12 @@ export function columnFields(fields: readonly ShownField[], preferred: readonly 
   return [...fields, { ...column(SENTENCE, sentence), downloadable: true, parameter: "sentence" }, ...extra];
 }
 
-/** Whether a column is not one of the structure's fields: the sentence, or a key of the metadata. */
+/** Whether a column is not one of the structure's fields: the sentence, or a metadata key. */
 export function isExtraColumn(name: string): boolean {
   return name === SENTENCE || name.startsWith(METADATA);
 }
 
-/** Returns the name of the column for a key of the metadata. */
+/** Returns the name of a metadata key's column. */
 export function metadataColumn(key: string): string {
   return `${METADATA}${key}`;
 }
@@ -150,7 +150,10 @@ function idOf(name: string): string {
   return `:${name}`;
 }
 
-/** Returns the text columns with the largest shares, then the widest, unless their width was chosen, or else the last column. */
+/**
+ * Returns the text columns with the largest shares, then the widest, except those whose width was chosen; or else the
+ * last column.
+ */
 function growingColumns(columns: readonly Column[], chosenWidths: Preferences["widths"]): Column[] {
   const free = columns.filter((column) => !Object.hasOwn(chosenWidths, column.field.name));
   const texts = free.filter((column) => TEXTS.has(column.field.displayType));
@@ -171,7 +174,7 @@ function pinnedColumns(names: readonly string[], pinned: readonly string[]): str
   return names.filter((name) => pinned.includes(name)).slice(0, MAX_PINNED);
 }
 
-/** Pins a column after the pinned ones, or releases it to the first position after them. `names` are the shown columns. */
+/** Pins a column after the pinned ones, or unpins it to the first position after them. `names` are the shown columns. */
 export function togglePinned(names: readonly string[], pinned: readonly string[], name: string): Pick<Preferences, "columns" | "pinned"> {
   const shown = pinnedColumns(names, pinned);
   const first = shown.filter((other) => other !== name);
@@ -179,7 +182,7 @@ export function togglePinned(names: readonly string[], pinned: readonly string[]
   return { columns: [...first, name, ...rest], pinned: shown.includes(name) ? first : [...first, name] };
 }
 
-/** Returns by how many positions a column can move: pinned columns move among each other only, and so do the others. */
+/** Returns by how many positions a column can move: pinned and other columns move only among their own kind. */
 export function movesOf(names: readonly string[], pinned: readonly string[], name: string): { earlier: number; later: number } {
   const first = pinnedColumns(names, pinned).length;
   const index = names.indexOf(name);
@@ -210,7 +213,7 @@ export function gridTracks(columns: readonly Column[]): string {
   return columns.map((column) => (column.grow ? `minmax(${column.width}px, ${column.grow}fr)` : `${column.width}px`)).join(" ");
 }
 
-/** Returns the inline positions at which the pinned columns stay. They never cover more than a share of the table. */
+/** Returns the inline positions at which pinned columns stay. Pinned columns never cover more than a share of the table. */
 export function pinnedInsets(columns: readonly Column[]): string[] {
   let offset = EDGE_PX;
   return columns.filter((column) => column.pinned).map(({ width }) => {

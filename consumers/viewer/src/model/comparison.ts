@@ -1,7 +1,7 @@
-/** The comparison of a number with that of the period before, which has the same length. */
+/** The comparison of a number with that of the preceding period of equal length. */
 import { endsOf, type Range } from "./range.js";
 
-/** `share` is relative to the number before. */
+/** `share` is relative to the earlier number. */
 export type Change =
   | { readonly kind: "added" | "vanished" | "unchanged" }
   | { readonly kind: "difference"; readonly count: number; readonly share: number };
@@ -13,7 +13,7 @@ export function changeOf(before: number, now: number): Change {
   return { kind: "difference", count: now - before, share: (now - before) / before };
 }
 
-/** Returns whether there is a period before a range. `now` is in ms. */
+/** Returns whether a period precedes the range. `now` is in ms. */
 export function isComparable(range: Range, now: number): boolean {
   const [from, to] = endsOf(range, now);
   return from !== null && from < (to ?? now);

@@ -1,9 +1,9 @@
-/** Finds the term at the caret of a query, and applies suggestions to it. */
+/** Finds the term at a query's caret, and applies suggestions to it. */
 import { colonIndex, escapeName, quoteValue, unescapeText } from "./query.js";
 
 export interface CaretTerm {
   readonly kind: "field" | "value";
-  /** The offsets of the whole term, including a leading `-`, in UTF-16 units. */
+  /** The whole term's offsets, including a leading `-`, in UTF-16 units. */
   readonly begin: number;
   readonly end: number;
   /** The offset where a suggestion is inserted: after the `-`, or after the colon. */
@@ -37,7 +37,7 @@ export function caretTermAt(text: string, caret: number): CaretTerm | null {
 
 const PLAIN_WORDS = /(?<![^\s(])(?:[^\s()":\\-][^\s()":\\]* +)+[^\s()":\\-][^\s()":\\]*$/;
 const MAX_WORDS = 6;
-const MAX_LENGTH = 500; // maximum number of characters that are searched for words
+const MAX_LENGTH = 500; // maximum number of characters searched for words
 
 /**
  * Returns each run of plain words that ends at the caret as one term: longest first, down to two words. `caretTermAt`
@@ -57,7 +57,7 @@ export function caretPhrasesAt(text: string, caret: number): CaretTerm[] {
 /** A new text and caret. */
 export type Edit = readonly [text: string, caret: number];
 
-/** Inserts a field's name and keeps what follows its colon. */
+/** Inserts a field's name, keeping the text after its colon. */
 export function withField(text: string, caretTerm: CaretTerm, parameter: string): Edit {
   const term = text.slice(caretTerm.start, caretTerm.end);
   const colon = colonIndex(term);
@@ -83,7 +83,7 @@ export function withRaw(text: string, caretTerm: CaretTerm, raw: string): Edit {
   return replaceSpan(text, caretTerm.start, caretTerm.end, raw);
 }
 
-/** Inserts a comparison operator, after which the value is typed. */
+/** Inserts a comparison operator, after which the user types the value. */
 export function withOperator(text: string, caretTerm: CaretTerm, operator: string): Edit {
   const head = text.slice(0, caretTerm.start) + operator;
   return [head + text.slice(caretTerm.end), head.length];
@@ -94,7 +94,7 @@ export function withTermAt(text: string, caretTerm: CaretTerm, term: string): Ed
   return replaceSpan(text, caretTerm.begin, caretTerm.end, term);
 }
 
-/** Returns the query without the term at the caret, under which that term's values are counted. */
+/** Returns the query without the term at the caret. That term's values are counted under this query. */
 export function withoutTermAt(text: string, caretTerm: CaretTerm): string {
   return `${text.slice(0, caretTerm.begin)} ${text.slice(caretTerm.end)}`.trim();
 }

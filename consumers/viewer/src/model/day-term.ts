@@ -1,8 +1,8 @@
-/** Writes the days of a zone as terms of a query, in which a plain date is a day in UTC. */
+/** Writes days in a time zone as query terms. In a query, a plain date is a day in UTC. */
 import { escapeName } from "./query.js";
 import { addDays, instantOf } from "./zone.js";
 
-/** Returns the term for the times of a day (YYYY-MM-DD) in a zone (IANA), or before or after it with a comparison operator. */
+/** Returns the term for a day (YYYY-MM-DD) in a zone (IANA) or, with a comparison operator, for the times before or after it. */
 export function dayTerm(field: string, operator: string, day: string, zone: string, negated: boolean): string {
   const sign = negated ? "-" : "";
   const name = escapeName(field);

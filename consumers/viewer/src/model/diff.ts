@@ -3,7 +3,7 @@
 import { Numeral, parseJson } from "./json.js";
 
 export interface Change {
-  /** The keys and indices of the value; empty for the whole document. */
+  /** The value's keys and indices; empty for the whole document. */
   path: string[];
   kind: "added" | "removed" | "changed" | "same";
   /** Indented JSON; strings without quotes. */
@@ -15,7 +15,7 @@ const DEEPEST = 40;
 
 type Value = null | boolean | string | Numeral | Value[] | Map<string, Value>;
 
-/** Returns the changes in the order of the keys, or null if a text is not JSON. A null side means that there is no value. */
+/** Returns the changes in the order of their keys, or null if a text is not JSON. A null side means that there is no value. */
 export function diffJson(before: string | null, after: string | null): Change[] | null {
   try {
     const [old, now] = [before, after].map((text) => (text === null ? undefined : (parseJson(text) as Value)));

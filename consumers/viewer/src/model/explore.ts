@@ -1,4 +1,4 @@
-/** Views that an event leads to: what happened around it, and what its actor, object and session have in common. */
+/** Views related to an event: what happened around it, and other events with the same actor, object or session. */
 import type { AuditEvent } from "../api/types.js";
 import { ownValue } from "./own-property.js";
 import { formatTerm } from "./query.js";
@@ -10,7 +10,7 @@ export type Exploration = "around" | "actor" | "object" | "session" | "timeline"
 const AROUND_MS = 5 * 60_000;
 const SESSION_KEYS = ["session_id", "sessionId", "session"];
 
-/** Returns the possible views, in the order of their buttons. */
+/** Returns the possible views in the order of their buttons. */
 export function explorationsOf(event: AuditEvent): [Exploration, Partial<View>][] {
   const found: [Exploration, Partial<View>][] = [];
   const ms = Date.parse(event.occurred_at);

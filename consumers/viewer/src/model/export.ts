@@ -3,10 +3,10 @@ import type { QueryParams } from "../api/client.js";
 import type { ExportFormat, ShownField } from "../api/types.js";
 import { isExtraColumn, SENTENCE } from "./columns.js";
 
-/** The formats to choose from. Programs request the others, whose jobs are listed too. */
+/** The formats to choose from. Programs request the others, but their jobs are listed too. */
 export const FORMATS = ["csv", "xlsx", "jsonl", "parquet", "pdf"] as const satisfies readonly ExportFormat[];
 
-/** Up to this number of rows, the page loads the file itself, so that it can show progress and errors. */
+/** Up to this number of rows, the page itself loads the file, so that it can show progress and errors. */
 export const MAX_DIRECT_ROWS = 50_000;
 /** The service rejects larger PDFs. */
 export const MAX_PDF_ROWS = 5_000;
@@ -21,10 +21,13 @@ export function exportedFields(fields: readonly ShownField[], shown: readonly st
   return shown.flatMap((name) => known.get(name) ?? []);
 }
 
-/** A column of every file: whether another event has the same id and time. */
+/** A column in every file: whether another event has the same id and time. */
 const CONFLICT = "conflict";
 
-/** Returns the file's headings: labels in formats for people, names in formats for programs. `conflict` is the label of the last column. */
+/**
+ * Returns the file's headings: labels in formats for people, names in formats for programs. `conflict` is the last
+ * column's label.
+ */
 export function headings(format: ExportFormat, columns: readonly ShownField[], conflict: string): string[] {
   const by = {
     csv: "displayName",
@@ -46,7 +49,7 @@ export interface CsvForm {
   separator: (typeof SEPARATORS)[number];
 }
 
-/** Returns the separator that spreadsheets in a language expect: a semicolon where the decimal sign is a comma. */
+/** Returns the separator that spreadsheets expect in a language: a semicolon where the decimal sign is a comma. */
 export function defaultSeparator(language: string): CsvForm["separator"] {
   return new Intl.NumberFormat(language).format(0.5).includes(",") ? "semicolon" : "comma";
 }
@@ -61,7 +64,10 @@ export function searchOnly(filter: QueryParams): QueryParams {
   return filter.filter(([name]) => name !== "from" && name !== "to");
 }
 
-/** Returns the parameter that makes the service note where the download ends; undefined for one of a time range, which lacks the rest. */
+/**
+ * Returns the parameter that makes the service record where the download ends; undefined with a time range, since such
+ * a download is incomplete.
+ */
 export function sinceOption(filter: QueryParams, sinceLast: boolean): ExportOptions["since"] {
   if (sinceLast) return "last";
   return searchOnly(filter).length === filter.length ? "all" : undefined;
@@ -113,14 +119,14 @@ export function exportBody({ format, columns, options, filter }: ExportRequest):
 
 export type ExportMethod = "at once" | "job" | "too many" | "nothing";
 
-/** Returns how to create a file of `rows` rows; null until they are counted. */
+/** Returns how to create a file with `rows` rows, null until they are counted. */
 export function exportMethod(format: ExportFormat, rows: number | null): ExportMethod {
   if (rows === 0) return "nothing";
   if (format === "pdf" && rows !== null && rows > MAX_PDF_ROWS) return "too many";
   return rows !== null && rows > MAX_DIRECT_ROWS ? "job" : "at once";
 }
 
-/** Reads the file name of a Content-Disposition header. */
+/** Reads the file name from a Content-Disposition header. */
 export function fileName(disposition: string | null, fallback: string): string {
   return /filename="([^"]+)"/.exec(disposition ?? "")?.[1] ?? fallback;
 }

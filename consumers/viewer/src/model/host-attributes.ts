@@ -1,4 +1,4 @@
-/** Parses what the host page wrote; loaded only if it wrote something. */
+/** Parses the host page's attributes. Loaded only if there are any. */
 import { visible } from "./format/text.js";
 import { type HostOptions, parseHostRange, type Rendered } from "./host-options.js";
 import { PRESETS } from "./range.js";
@@ -24,7 +24,7 @@ export function readOptions(given: HostAttributes): HostOptions {
   return options;
 }
 
-/** Returns the texts with the host's, and names paths that do not lead to a text in the browser's console. */
+/** Returns the texts with the host's replacements, and names paths without a text in the browser's console. */
 export function withTexts<T extends object>(texts: T, replacements: Readonly<Record<string, string>>): T {
   const { texts: replaced, unknown } = replaceTexts(texts, replacements);
   if (unknown.length) console.warn(`auditlane: texts: no text has the path ${unknown.join(", ")}.`);
@@ -80,8 +80,8 @@ function guarded<Given extends unknown[]>(name: string, render: ((...given: Give
 }
 
 /**
- * Returns the texts with replacements by path, and the paths that do not lead to a text. Texts that depend on values are
- * functions, and stay as they are.
+ * Returns the texts with replacements by path, and the paths without a text. Texts that depend on values are functions,
+ * and are not replaced.
  */
 export function replaceTexts<T extends object>(texts: T, replacements: Readonly<Record<string, string>>): { texts: T; unknown: string[] } {
   const unknown: string[] = [];

@@ -1,4 +1,4 @@
-/** What the host page chooses for its readers. A reader's own choice of columns and row height takes precedence. */
+/** Options that the host page sets for its readers. A reader's own choice of columns and row height takes precedence. */
 import type { AuditEvent } from "../api/types.js";
 import { addressParams, ALL_TIME, invalidRangeIn, parseRange, type Range } from "./range.js";
 
@@ -13,7 +13,7 @@ export interface HostOptions {
   /** The names of the columns, in order; null for the tenant's choice. */
   columns: string[] | null;
   density: Density;
-  /** What is not rendered, and sends no requests. */
+  /** Parts that are not rendered and send no requests. */
   hidden: ReadonlySet<string>;
   /** A BCP 47 tag for dates and numbers; "" for the reader's variant of the language. */
   locale: string;

@@ -12,7 +12,7 @@ export function claimSameId(left: Identified, right: Identified): boolean {
   return left.event_id === right.event_id && left.occurred_at === right.occurred_at;
 }
 
-/** Returns an event's reference in an address: its id, and for an event in conflict its content hash. */
+/** Returns an event's reference in an address: its id and, if it is in conflict, its content hash. */
 export function referenceOf(event: Identified & Pick<AuditEvent, "conflict">): string {
   return event.conflict ? `${event.event_id}.${event.content_hash}` : event.event_id;
 }
@@ -23,7 +23,7 @@ export function matchesReference(reference: string, event: Identified): boolean 
   return event.event_id === id && (!content || event.content_hash === content);
 }
 
-/** Returns the service's path of the event, with its query string. */
+/** Returns the event's path on the service, with its query string. */
 export function eventPath(reference: string): string {
   const [id, content] = splitReference(reference);
   return `/v1/events/${encodeURIComponent(id)}${content ? `?content_hash=${encodeURIComponent(content)}` : ""}`;

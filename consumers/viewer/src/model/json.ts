@@ -1,7 +1,7 @@
-/** Parses JSON without losing digits of numbers that a float cannot hold. */
+/** Parses JSON without losing digits of numbers that a float cannot represent. */
 
 const TOKENS = /"(?:\\.|[^"\\])*"|-?\d[\d.eE+-]*/g;
-const MARK = "\ue000"; // a private-use character, marks a string that was a number
+const MARK = "\ue000"; // a private-use character that marks a string that was a number
 
 export class Numeral {
   constructor(readonly digits: string) {}
@@ -20,7 +20,7 @@ export function parseJson(text: string): unknown {
   });
 }
 
-/** Whether `JSON.parse` would change a number of this JSON. */
+/** Whether `JSON.parse` would change a number in this JSON. */
 export function losesDigits(text: string): boolean {
   return [...text.matchAll(TOKENS)].some(([found]) => !found.startsWith('"') && String(Number(found)) !== found);
 }

@@ -1,4 +1,4 @@
-/** Labels of fields: a custom name is used in every language, a default name is translated. */
+/** Field labels: a custom name is used in every language; a default name is translated. */
 import { en, type Texts } from "../i18n/en/index.js";
 import { ownValue } from "./own-property.js";
 

@@ -1,16 +1,16 @@
-/** The form of a link to the host's pages: its inputs and their validation, as the service validates them. */
+/** The form for a link to the host's pages: its inputs, and the same validation as in the service. */
 export type LinkKey = "resource" | "address";
 export type LinkForm = Readonly<Record<LinkKey, string>>;
 export type LinkError = "needed" | "taken" | "https" | "space" | "host" | "placeholder" | "idNeeded";
 
 export const MAX_LINKS = 100;
 export const MAX_LINK_LENGTH: Readonly<Record<LinkKey, number>> = { resource: 200, address: 1000 };
-/** The placeholders of an address. */
+/** Placeholders in an address. */
 export const LINK_PLACEHOLDERS = "{resource_id}, {resource}, {tenant_id}";
 
 const KNOWN = new Set(LINK_PLACEHOLDERS.split(", "));
 
-/** Validates the form. `taken` are the types that have a link already. */
+/** Validates the form. `taken` contains the types that already have a link. */
 export function validateLink({ resource, address }: LinkForm, taken: readonly string[]): Partial<Record<LinkKey, LinkError>> {
   const found: Partial<Record<LinkKey, LinkError>> = {};
   if (!resource.trim()) found.resource = "needed";
@@ -19,7 +19,7 @@ export function validateLink({ resource, address }: LinkForm, taken: readonly st
   return error ? { ...found, address: error } : found;
 }
 
-/** Returns the address's first unknown placeholder, or a brace that belongs to none; "" for a valid one. */
+/** Returns the address's first unknown placeholder, or a stray brace; "" if it is valid. */
 export function invalidLinkPlaceholder(address: string): string {
   const unknown = address.match(/\{[^{}]*\}/g)?.find((found) => !KNOWN.has(found));
   return unknown ?? address.replace(/\{[^{}]*\}/g, "").match(/[{}]/)?.[0] ?? "";

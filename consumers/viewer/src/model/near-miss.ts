@@ -1,4 +1,7 @@
-/** Finds query terms that match nothing because of their case or because they are only a part of a value, and suggests terms that match. */
+/**
+ * Finds query terms that match nothing because of their case or because they are only part of a value, and suggests
+ * terms that match.
+ */
 import type { Count } from "../api/types.js";
 import { colonIndex, parseTerm, quoteValue, SPECIAL, splitAlternatives, unescapeText } from "./query.js";
 
@@ -7,7 +10,7 @@ export interface ExactTerm {
   readonly parameter: string;
   /** The value's pieces; "*" matches anything. */
   readonly pieces: readonly string[];
-  /** The query with a plain word in place of this term; words match case-insensitively. */
+  /** The query with a plain word in place of this term, since words match case-insensitively. */
   readonly probeQuery: string;
 }
 
@@ -17,7 +20,7 @@ export interface NearMiss {
   readonly events: number;
 }
 
-/** Returns the terms with a text value that contains letters. `isText` returns whether a field holds text. */
+/** Returns the terms with a text value that contains letters. `isText` returns whether a field contains text. */
 export function exactTerms(query: string, isText: (parameter: string) => boolean): ExactTerm[] {
   return splitAlternatives(query)
     .flat()
@@ -32,8 +35,8 @@ export function exactTerms(query: string, isText: (parameter: string) => boolean
 }
 
 /**
- * Returns the term nearest to this one that matches some of the values, or null if none of them is similar. The term
- * takes the case of the most frequent value that equals it ignoring case, or else begins with it, or else contains it.
+ * Returns the nearest term to this one that matches some of the values, or null if none is similar. The term takes the
+ * case of the most frequent value that equals it ignoring case, or else begins with it, or else contains it.
  */
 export function suggestNearMiss(term: ExactTerm, values: readonly Count[]): NearMiss | null {
   const begins = term.pieces.at(-1) === "*" ? term.pieces : [...term.pieces, "*"];
@@ -63,13 +66,13 @@ function piecesOf(raw: string): string[] {
 }
 
 /**
- * Returns the pieces as they occur in the value; or null unless the whole value matches. Matches piece by piece, each
+ * Returns the pieces as they occur in the value, or null unless the whole value matches. Matches piece by piece, each
  * at the first position: one expression with several ".*" could backtrack for a very long time.
  */
 function matchPieces(pieces: readonly string[], value: string, flags: string): string[] | null {
   const written: string[] = [];
   let at = 0;
-  let loose = false; // whether anything may precede the next piece
+  let loose = false; // whether any text may precede the next piece
   for (const [index, piece] of pieces.entries()) {
     if (piece !== "*") {
       const literal = new RegExp(piece.replace(/[\\^$.*+?()[\]{}|/]/g, "\\$&"), flags + (loose ? "g" : "y"));

@@ -1,28 +1,31 @@
 /**
- * The list, stored as the pages in which it was loaded. Distant pages keep their position and cursor but drop their rows,
- * so that a jump to any known position is one request, and memory does not grow with scrolling.
+ * The list, stored as the pages in which it was loaded. Distant pages keep their position and cursor but drop their
+ * rows, so that a jump to any known position takes one request, and memory does not grow with scrolling.
  */
 import type { AuditEvent, EventPage } from "../api/types.js";
 import { claimSameId, isSameEvent } from "./identity.js";
 
 export const FIRST_PAGE_SIZE = 50; // small, so that the first rows appear quickly
 export const PAGE_SIZE = 200; // the service's maximum
-const PREFETCH_ROWS = 400; // rows loaded before they are in view
+const PREFETCH_ROWS = 400; // number of rows loaded before they are in view
 
 /** All of these are numbers of rows. */
 export interface Bounds {
-  /** Rows kept on each side of the view. */
+  /** The number of rows kept on each side of the view. */
   kept: number;
-  /** Rows whose position is remembered; beyond this number, those at the far end are forgotten. */
+  /** The number of rows whose position is remembered; beyond it, those at the far end are forgotten. */
   known: number;
-  /** How many rows to forget each time the limit is exceeded. */
+  /** The number of rows to forget each time the limit is exceeded. */
   spare: number;
 }
 
 const DEFAULT_BOUNDS: Bounds = { kept: 2_000, known: 100_000, spare: 25_000 };
 
 interface Page {
-  /** The cursor of its beginning; null for the first page, which is loaded again with `prev` of the next one, as newer events arrive. */
+  /**
+   * The cursor of the page's beginning; null for the first page, which is loaded again with `prev` of the next one when
+   * newer events arrive.
+   */
   cursor: string | null;
   rows: AuditEvent[] | null;
   count: number;
@@ -35,7 +38,7 @@ export interface PageRequest {
   kind: "next" | "again" | "newer";
   cursor: string | null;
   limit: number;
-  /** Whether its rows are in view. */
+  /** Whether the page's rows are in view. */
   inView: boolean;
   page: object | null;
 }
@@ -52,7 +55,7 @@ const NO_SHIFT: RowShift = { at: 0, by: 0 };
 export class Pages {
   private pages: Page[] = [];
   private starts: number[] = [];
-  /** Rows before index 0 that were known and have been forgotten. */
+  /** The number of rows before index 0 that were known and have been forgotten. */
   forgottenRows = 0;
   started = false;
 
@@ -64,12 +67,12 @@ export class Pages {
     return last < 0 ? 0 : (this.starts[last] as number) + (this.pages[last] as Page).count;
   }
 
-  /** Whether the last known row is the list's last. */
+  /** Whether the last known row is the last one in the list. */
   get ended(): boolean {
     return this.started && !this.pages.at(-1)?.next;
   }
 
-  /** Whether the first known row is the list's first, according to the service. */
+  /** Whether the first known row is the first one in the list, according to the service. */
   get fromTop(): boolean {
     return !this.pages[0]?.prev;
   }
@@ -79,13 +82,13 @@ export class Pages {
     return this.pages.reduce((sum, page) => sum + (page.rows?.length ?? 0), 0);
   }
 
-  /** Returns a row, or undefined if it is unknown or was dropped. */
+  /** Returns a row, or undefined if unknown or dropped. */
   at(index: number): AuditEvent | undefined {
     const page = this.pageIndexOf(index);
     return page < 0 ? undefined : this.pages[page]?.rows?.[index - (this.starts[page] as number)];
   }
 
-  /** Returns the index of the first matching row in memory, or -1 if there is none. */
+  /** Returns the index of the first matching row in memory, or -1. */
   find(matches: (row: AuditEvent) => boolean): number {
     for (const [index, page] of this.pages.entries()) {
       const found = page.rows?.findIndex(matches) ?? -1;
@@ -125,7 +128,7 @@ export class Pages {
     page.cursor = null;
     if (page.count) this.pages.unshift(page);
     else start.prev = page.prev; // a long search may end with an empty page
-    if (page.count) start.cursor = page.next; // where the newer page ends
+    if (page.count) start.cursor = page.next; // up to where the newer page ends
     this.forgottenRows = Math.max(0, this.forgottenRows - page.count);
     this.updateStarts();
     return { at: 0, by: page.count };
@@ -148,8 +151,8 @@ export class Pages {
   }
 
   /**
-   * Inserts an event that has just arrived at the position of its time, in a list with the newest first. Returns its
-   * index, or -1 if it is already present or belongs where rows were dropped.
+   * Inserts an event that has just arrived at its position by time, in a list with the newest first. Returns its index,
+   * or -1 if it is already present or belongs where rows were dropped.
    */
   insert(event: AuditEvent): number {
     if (!this.started) return -1;
@@ -181,7 +184,7 @@ export class Pages {
     }
   }
 
-  /** Splits a page to which arriving events were added, so that its older part can be dropped. */
+  /** Splits a page that has grown by arriving events, so that its older part can be dropped. */
   private split(page: Page): void {
     const rows = page.rows ?? [];
     // one request must be able to load the older part again
@@ -216,7 +219,7 @@ export class Pages {
     return { kind: "again", cursor, limit: Math.min(PAGE_SIZE, Math.max(1, page.count)), inView, page };
   }
 
-  /** Replaces a dropped page. If late events moved the beginning of the next page, that page is dropped and read again. */
+  /** Replaces a dropped page. If late events moved the next page's beginning, that page is dropped and read again. */
   private refill(old: Page, page: Page): RowShift {
     const index = this.pages.indexOf(old);
     if (index < 0) return NO_SHIFT;

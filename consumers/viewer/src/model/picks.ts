@@ -1,4 +1,4 @@
-/** Reads and changes which values of a field a query includes or excludes, for the checkbox list. */
+/** Reads and changes which of a field's values a query includes or excludes, for the checkbox list. */
 import { formatTerm, parseTerm, splitAlternatives, withoutTerm, withTerm } from "./query.js";
 
 /** null means "has no value". */
@@ -10,7 +10,7 @@ export interface Picks {
   readonly excluded: readonly Value[];
 }
 
-/** Reads the picks of a field from the query's top level; wildcards and ranges are not picks. */
+/** Reads a field's picks from the query's top level. Wildcards and ranges are not picks. */
 export function parsePicks(query: string, parameter: string): Picks {
   const included: Value[] = [];
   const excluded: Value[] = [];
@@ -31,7 +31,7 @@ export function withPick(query: string, parameter: string, value: Value, as: "on
   return withPicks(query, parameter, { included, excluded });
 }
 
-/** Returns the query with exactly these picks of the field. */
+/** Returns the query with exactly these picks for the field. */
 export function withPicks(query: string, parameter: string, { included, excluded }: Picks): string {
   let result = withoutPicks(query, parameter);
   const terms = included.map((value) => formatTerm(parameter, value));
@@ -40,7 +40,7 @@ export function withPicks(query: string, parameter: string, { included, excluded
   return result;
 }
 
-/** Returns the query without the field's picks, under which its values are counted so that others can be picked. */
+/** Returns the query without the field's picks. Counting the field's values under this query offers others to pick. */
 export function withoutPicks(query: string, parameter: string): string {
   return pickTerms(query, parameter).reduce((left, found) => withoutTerm(left, found.text), bracketed(query, parameter));
 }

@@ -7,9 +7,9 @@ export interface Preferences {
   columns: string[] | null;
   /** The height of rows; null for the host's choice. */
   density: Density | null;
-  /** The zone in which times are shown, an IANA name; "" for the browser's. */
+  /** The time zone for displayed times, an IANA name; "" for the browser's. */
   zone: string;
-  /** Whether the list shows relative times beside the times of the last week. */
+  /** Whether the list shows relative times beside times in the last week. */
   relativeTimes: boolean;
   /** Whether the tiles are hidden. */
   tilesFolded: boolean;
@@ -17,7 +17,7 @@ export interface Preferences {
   access: boolean;
   /** The names of the pinned columns. */
   pinned: string[];
-  /** Chosen widths in px, by the columns' names. */
+  /** Chosen widths in px by column name. */
   widths: Record<string, number>;
 }
 
@@ -32,7 +32,7 @@ export const DEFAULT_PREFERENCES: Preferences = {
   widths: {},
 };
 
-/** Reads stored preferences and drops invalid parts, which other versions or scripts may have written. */
+/** Reads stored preferences, dropping invalid parts, which other versions or scripts may have written. */
 export function parsePreferences(stored: unknown): Preferences {
   const given = { ...(stored as Partial<Record<keyof Preferences, unknown>> | null) };
   const { columns, density, zone, relativeTimes, tilesFolded, access, pinned, widths } = given;
@@ -77,7 +77,7 @@ export class PreferenceStore {
     try {
       localStorage.setItem(this.key, JSON.stringify(preferences));
     } catch {
-      // Without storage, a choice lasts until the page is left.
+      // Without storage, a choice lasts until the user leaves the page.
     }
   }
 

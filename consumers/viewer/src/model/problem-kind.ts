@@ -1,4 +1,4 @@
-/** Classifies problems by what the user can do about them. The texts and the next step follow from the kind. */
+/** Classifies problems by what the user can do about them. The texts and the next step depend on the kind. */
 import type { Problem } from "../api/problem.js";
 import { ownValue } from "./own-property.js";
 

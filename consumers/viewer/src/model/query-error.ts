@@ -1,12 +1,12 @@
-/** Describes query errors and other problems in the reader's language, where there is a translation. */
+/** Describes query errors and other problems in the reader's language where there is a translation. */
 import type { Problem } from "../api/problem.js";
 import type { Texts } from "../i18n/en/index.js";
 import { kindOf } from "./problem-kind.js";
 import { escapeName } from "./query.js";
 
 /**
- * Returns the start and end (UTF-16 units) of the term at `column` (1-based, in code points, as the service reports
- * it).
+ * Returns the start and end (UTF-16 units) of the term at `column` (1-based, in code points, as reported by the
+ * service).
  */
 export function errorRange(query: string, column: number): readonly [number, number] {
   const characters = [...query];
@@ -16,7 +16,7 @@ export function errorRange(query: string, column: number): readonly [number, num
   return [begin, begin + length];
 }
 
-/** Returns the query with the field that the service suggests in place of an unknown one, or null if it suggests none. */
+/** Returns the query with the field suggested by the service in place of an unknown one, or null without a suggestion. */
 export function correctField(query: string, problem: Problem): { field: string; query: string } | null {
   const { reason, args } = problem.queryError ?? { reason: "", args: {} };
   const { field = "", meant = "" } = args;
@@ -35,7 +35,7 @@ export interface Description {
   readonly translated: boolean;
 }
 
-/** Describes an error in a query: translated if its reason is known, or else in the service's English. */
+/** Describes a query error: translated if its reason is known, or else in the service's English. */
 export function describeQueryError(problem: Problem, texts: Texts): Description {
   const known = texts.mistakes as Record<string, (args: Readonly<Record<string, string>>) => string>;
   const { reason, args } = problem.queryError ?? { reason: "", args: {} };
@@ -44,8 +44,8 @@ export function describeQueryError(problem: Problem, texts: Texts): Description 
 }
 
 /**
- * Returns the service's description of a problem where it adds something to the texts of its kind. Empty for other
- * kinds, whose details are for developers, and for errors that the query box shows itself.
+ * Returns the service's description of a problem if it adds something to the texts for its kind. Empty for other kinds,
+ * whose details are for developers, and for errors that the query box itself shows.
  */
 export function describeDetail(problem: Problem, texts: Texts): Description {
   const shownInBox = problem.column !== null;

@@ -1,4 +1,4 @@
-/** The fields that a query can use. */
+/** Fields that a query can use. */
 import type { ShownField } from "../api/types.js";
 import { ownValue } from "./own-property.js";
 
@@ -25,7 +25,7 @@ const KINDS: Record<string, QueryFieldKind> = {
 /** Returns the tenant's fields, and base fields that the tenant does not list; filterable ones come first. */
 export function queryFields(fields: readonly ShownField[], names: Record<string, string>): QueryField[] {
   const shown = fields
-    .filter((field) => field.parameter !== "metadata") // its keys are fields; it is not one itself
+    .filter((field) => field.parameter !== "metadata") // its keys are fields, but metadata itself is not
     .map((field) => ({
       parameter: field.parameter,
       name: field.displayName,
@@ -45,21 +45,24 @@ export function queryFields(fields: readonly ShownField[], names: Record<string,
 }
 
 /**
- * Returns the fields to choose from. The actor's name is left out where it is called like `actor`, which finds names
- * and IDs.
+ * Returns the fields to choose from. The actor's name is omitted if its label is that of `actor`, which finds names and
+ * IDs.
  */
 export function offeredFields(known: readonly QueryField[]): QueryField[] {
   const actor = known.find((field) => field.parameter === "actor")?.name ?? "";
   return known.filter((field) => field.parameter !== "actor_name" || !actor.startsWith(field.name));
 }
 
-/** Finds a field by its name in a query; the prefix `fields.` is optional for custom fields. An unknown name, such as a metadata key, is text. */
+/**
+ * Finds a field by its name in a query, in which the prefix `fields.` is optional for custom fields. An unknown name,
+ * such as a metadata key, is text.
+ */
 export function findQueryField(known: readonly QueryField[], parameter: string): QueryField {
   const found = known.find((field) => field.parameter === parameter || field.parameter === `fields.${parameter}`);
   return found ?? { parameter, name: parameter, kind: "text", filterable: true };
 }
 
-/** Returns the fields whose name or parameter contains the text, with those that begin with it first. */
+/** Returns the fields whose name or parameter contains the text, first those that begin with it. */
 export function matchingFields(known: readonly QueryField[], typed: string): QueryField[] {
   const wanted = typed.toLowerCase();
   if (!wanted) return [...known];
@@ -73,7 +76,7 @@ export function matchingFields(known: readonly QueryField[], typed: string): Que
   return ranked.sort((left, right) => left.rank - right.rank).map(({ field }) => field);
 }
 
-/** Returns whether the values of a field of this kind can be listed with counts. */
+/** Returns whether values of this kind of field can be listed with counts. */
 export function isCountable(kind: QueryFieldKind): boolean {
   return kind !== "time" && kind !== "id";
 }

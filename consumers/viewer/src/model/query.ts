@@ -1,13 +1,13 @@
-/** Adds and removes terms of a query's text. The service alone interprets queries. */
+/** Adds terms to a query's text and removes them. Only the service interprets queries. */
 
 const BARE = /^[\p{L}\p{N}_@/+.][\p{L}\p{N}_@/+.:-]*$/u;
-/** Characters that are escaped outside of quotes. */
+/** Characters escaped outside quotes. */
 export const SPECIAL = /[^\p{L}\p{N}_@/+.]/gu;
 
 /** Excludes auditlane's own events and test events. */
 export const EXCLUDE_OWN_EVENTS = "-source:auditlane -source:auditlane-test";
 
-/** Formats `field:value`, with a leading `-` when negated. A null or empty value means that the field has none. */
+/** Formats `field:value`, with a leading `-` if negated. A null or empty value means that the field has none. */
 export function formatTerm(parameter: string, value: string | null, negated = false): string {
   const name = escapeName(parameter);
   if (value === null || value === "") return `${negated ? "" : "-"}${name}:*`;
@@ -19,7 +19,7 @@ export function escapeName(parameter: string): string {
   return parameter.replace(SPECIAL, (found) => `\\${found}`);
 }
 
-/** Quotes a value for use after the colon, where that is necessary. */
+/** Quotes a value for use after the colon if necessary. */
 export function quoteValue(value: string): string {
   if (BARE.test(value) && !value.includes("..")) return value;
   return `"${value.replace(/["\\]/g, (found) => `\\${found}`)}"`;
@@ -95,7 +95,7 @@ export function splitTerms(query: string): string[] {
   return current ? [...found, current] : found;
 }
 
-/** A parsed term. `value` is without quotes and escapes; for `like`, `*` matches anything. */
+/** A parsed term. `value` is without quotes and escapes; in `like`, `*` matches anything. */
 export type ParsedTerm =
   | { readonly kind: "word"; readonly negated: boolean; readonly value: string }
   | { readonly kind: "group"; readonly negated: boolean; readonly value: string }

@@ -35,7 +35,7 @@ export function parseRange(given: URLSearchParams): Range {
   return from || to ? { kind: "custom", from, to } : ALL_TIME;
 }
 
-/** Returns the invalid time parameters of a URL, as written there, or "" if all are valid. */
+/** Returns a URL's invalid time parameters, as written there, or "" if all are valid. */
 export function invalidRangeIn(given: URLSearchParams): string {
   const [range, from, to] = ["range", "from", "to"].map((name) => given.get(name) ?? "") as [string, string, string];
   const known = (PRESETS as readonly string[]).includes(range);
@@ -55,13 +55,13 @@ export function addressParams(range: Range): QueryParams {
   return customEnds(range);
 }
 
-/** Returns the service's parameters `from` and `to`. `now` is in ms. A preset's end is open, so that arriving events match. */
+/** Returns the service's parameters `from` and `to`. `now` is in ms. A preset is open at the end, so that arriving events match. */
 export function rangeParams(range: Range, now: number): QueryParams {
   if (range.kind === "preset") return [["from", new Date(now - LENGTH_MS[range.preset]).toISOString()]];
   return customEnds(range);
 }
 
-/** Returns `rangeParams` with the end of a preset, for a chart whose axis ends now. */
+/** Returns `rangeParams`, but closes a preset at `now`, for a chart whose axis ends there. */
 export function closedRangeParams(range: Range, now: number): QueryParams {
   const pairs = rangeParams(range, now);
   return range.kind === "preset" ? [...pairs, ["to", new Date(now).toISOString()]] : pairs;
@@ -89,12 +89,12 @@ export function rangeFromInput({ fromDay, fromTime, toDay, toTime }: RangeInput,
   return { kind: "custom", from: isoTime(from), to: isoTime(to) };
 }
 
-/** Returns the range of a day (YYYY-MM-DD) in a zone. */
+/** Returns the range for a day (YYYY-MM-DD) in a zone. */
 export function dayRange(day: string, zone: string): Range {
   return { kind: "custom", from: isoTime(instantOf(day, "", zone)), to: isoTime(instantOf(addDays(day), "", zone)) };
 }
 
-/** Converts a range to the form's inputs: a preset to the days that it covers. `now` is in ms. */
+/** Converts a range to the form's inputs, a preset to the days that it covers. `now` is in ms. */
 export function inputFromRange(range: Range, zone: string, now: number): RangeInput {
   const [from, to] = endsOf(range, now);
   const begin = from === null ? { day: "", time: "" } : localTimeOf(from, zone);
@@ -116,7 +116,7 @@ export function endsOf(range: Range, now: number): [number | null, number | null
   return [range.from ? Date.parse(range.from) : null, range.to ? Date.parse(range.to) : null];
 }
 
-/** Returns the first and last days that a range covers completely, or null if it begins or ends within a day. */
+/** Returns the first and last day that a range covers completely, or null if it begins or ends within a day. */
 export function wholeDaysOf(range: Range, zone: string): [string, string] | null {
   if (range.kind !== "custom" || !range.from || !range.to) return null;
   const from = localTimeOf(Date.parse(range.from), zone);

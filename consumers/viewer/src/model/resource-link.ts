@@ -1,4 +1,4 @@
-/** The link from an event's resource to the host's own page, from the tenant's template for the resource's type. */
+/** The link from an event's resource to the host's own page, from the tenant's template for the resource type. */
 import type { AuditEvent, ShownField } from "../api/types.js";
 import { ownValue } from "./own-property.js";
 

@@ -8,7 +8,7 @@ type Page = Pick<Location, "origin" | "pathname" | "search" | "hash">;
 
 const SECRET = /token|secret|password|^code$/i;
 
-/** Returns the page's address with only this event open, in the zone of the address, without possible secrets. */
+/** Returns the page's address with only this event open, in the address's zone, without possible secrets. */
 export function linkTo(event: AuditEvent, page: Page, view: View = DEFAULT_VIEW): string {
   return address({ ...view, open: referenceOf(event) }, page);
 }
@@ -18,7 +18,7 @@ export function linkToView(view: View, page: Page): string {
   return address({ ...view, open: "", live: false, settings: false }, page);
 }
 
-/** Returns the page's address with the saved view of this id, as it then is, without possible secrets. */
+/** Returns the page's address with this saved view, in its state when the link is opened, without possible secrets. */
 export function linkToSavedView(id: string, page: Page): string {
   return addressWith(searchForSavedView(id, withoutSecrets(page.search)), page);
 }
@@ -37,12 +37,12 @@ function withoutSecrets(search: string): string {
   return params.toString();
 }
 
-/** Returns the event as JSON, with `before` and `after` embedded where they are JSON. */
+/** Returns the event as JSON, with `before` and `after` embedded if they are JSON. */
 export function jsonOf(event: AuditEvent): string {
   return JSON.stringify({ ...event, before: parseOrText(event.before), after: parseOrText(event.after) }, null, 2);
 }
 
-/** Returns the request as a shell command, which reads the token from `TOKEN`. */
+/** Returns the request as a shell command that reads the token from `TOKEN`. */
 export function curlFor(event: AuditEvent, url: string, tenant: string): string {
   const named = tenant ? ` \\\n  -H ${shellQuote(`Auditlane-Tenant: ${tenant}`)}` : "";
   return `curl -H "Authorization: Bearer $TOKEN"${named} \\\n  ${shellQuote(`${url}${eventPath(referenceOf(event))}`)}`;

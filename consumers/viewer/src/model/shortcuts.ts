@@ -2,7 +2,7 @@
 
 export type Shortcut = "search" | "next" | "previous" | "open" | "close" | "help";
 
-/** The keys of each shortcut, as in `KeyboardEvent.key`; the first ones are those that the help shows. */
+/** Each shortcut's keys, as in `KeyboardEvent.key`, first those that the help shows. */
 export const SHORTCUTS: Readonly<Record<Shortcut, readonly string[]>> = {
   search: ["/"],
   next: ["j", "ArrowDown"],
@@ -11,7 +11,7 @@ export const SHORTCUTS: Readonly<Record<Shortcut, readonly string[]>> = {
   close: ["Escape"],
   help: ["?"],
 };
-/** They do something else in controls that have the focus. */
+/** Keys that do something else in a focused control. */
 const OF_CONTROLS = new Set(["Enter", "ArrowDown", "ArrowUp"]);
 
 export interface Pressed {
@@ -22,7 +22,7 @@ export interface Pressed {
   isComposing: boolean;
 }
 
-/** Returns the shortcut of a key, or null. `typing`: the focus is in a text field; `control`: it is in any control. */
+/** Returns a key's shortcut, or null. `typing`: focus is in a text field; `control`: it is in any control. */
 export function shortcutOf(pressed: Pressed, { typing, control }: { typing: boolean; control: boolean }): Shortcut | null {
   if (typing || pressed.isComposing || pressed.ctrlKey || pressed.metaKey || pressed.altKey) return null;
   if (control && OF_CONTROLS.has(pressed.key)) return null;

@@ -10,13 +10,13 @@ export interface View {
   sort: string;
   /** Whether the list follows arriving events. */
   live: boolean;
-  /** The reference of the event whose details are open, or "". */
+  /** The reference of the event with open details, or "". */
   open: string;
-  /** The names of the columns, in order, that a link shows; null for the reader's own. */
+  /** The columns in a link, in order; null for the reader's own. */
   columns: string[] | null;
   /** The parameter name of the field by which events are counted over time; "" for none. */
   group: string;
-  /** Whether counts are compared with those of the period before. */
+  /** Whether counts are compared with those of the preceding period. */
   compare: boolean;
   /** Whether the settings are shown in place of the log. */
   settings: boolean;
@@ -38,7 +38,7 @@ export const DEFAULT_VIEW: View = {
   saved: "",
 };
 const SHOWN = "1";
-const VIEW_ID = /^[\da-f]{8}(?:-[\da-f]{4}){3}-[\da-f]{12}$/; // a host page may have its own parameter `view`
+const VIEW_ID = /^[\da-f]{8}(?:-[\da-f]{4}){3}-[\da-f]{12}$/; // excludes a host page's own parameter `view`
 
 /** Reads a view from a URL's query string, with defaults for missing and invalid parts. */
 export function viewFromSearch(search: string): View {
@@ -53,18 +53,21 @@ export function viewFromSearch(search: string): View {
     columns: given.get("columns")?.split(",").filter(Boolean) ?? null,
     group: given.get("group") ?? "",
     compare: given.get("compare") === "1",
-    settings: given.get("settings") === SHOWN, // a host page may have its own parameter of this name
+    settings: given.get("settings") === SHOWN, // a host page may have its own parameter with this name
     saved: viewIdIn(given),
   };
 }
 
-/** Returns the id of the saved view that a link names without saying what it shows; otherwise "". */
+/** Returns the id of the saved view in a link that does not contain its content; otherwise "". */
 export function linkedViewIn(search: string): string {
   const given = new URLSearchParams(search);
   return given.has("query") ? "" : viewIdIn(given);
 }
 
-/** Returns the query string of a link to a saved view, which shows its present content. Other parameters of `present` are kept. */
+/**
+ * Returns the query string for a link to a saved view, which shows the view's current content. Other parameters of
+ * `present` are kept.
+ */
 export function searchForSavedView(id: string, present = ""): string {
   const params = new URLSearchParams(searchFromView(DEFAULT_VIEW, present));
   params.set("view", id);
@@ -83,8 +86,8 @@ export function zoneFromSearch(search: string): string {
 }
 
 /**
- * Returns the query string of a view, with "?" unless it is empty. Other parameters of `present` are kept. Without a
- * `zone`, those who open the link see times in their own.
+ * Returns a view's query string, with "?" unless empty. Other parameters of `present` are kept. Without a `zone`, those
+ * who open the link see times in their own.
  */
 export function searchFromView(view: View, present = "", zone = ""): string {
   const params = new URLSearchParams(present);

@@ -1,4 +1,4 @@
-/** When a reader last had a tenant's log open, kept in the browser to mark the events that are new since then. */
+/** When a reader last had a tenant's log open, kept in the browser to mark events that are new since then. */
 
 export interface Visit {
   /** The end of the previous visit, in ms since 1970; null during the first. */
@@ -8,7 +8,7 @@ export interface Visit {
 }
 
 export const NO_VISIT: Visit = { since: null, seen: null };
-const PAUSE_MS = 30 * 60_000; // a reload after less time belongs to the same visit
+const PAUSE_MS = 30 * 60_000; // shorter pauses, such as a reload, continue the same visit
 
 /** Returns the visit at `now`, in ms: the stored one, or a new one after a pause. */
 export function visitAt(stored: Visit, now: number): Visit {
@@ -16,7 +16,7 @@ export function visitAt(stored: Visit, now: number): Visit {
   return { since: ended ? stored.seen : stored.since, seen: now };
 }
 
-/** Reads a stored visit and drops invalid parts. */
+/** Reads a stored visit, dropping invalid parts. */
 export function parseVisit(stored: unknown): Visit {
   const { since, seen } = { ...(stored as Partial<Record<keyof Visit, unknown>> | null) };
   const time = (value: unknown): number | null => (Number.isFinite(value) ? (value as number) : null);

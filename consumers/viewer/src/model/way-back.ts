@@ -1,9 +1,9 @@
-/** What helps a reader whose session has expired or who has none. */
+/** What helps a reader without a session, or whose session has expired. */
 
 /** The page in which the viewer runs. */
 export interface HostPage {
   href: string;
-  /** Whether it is in a frame of another page. */
+  /** Whether the page is in a frame of another page. */
   framed: boolean;
 }
 
@@ -16,8 +16,8 @@ export type WayBack =
   | { kind: "reopen" };
 
 /**
- * Returns the way back for a viewer with this sign-in URL ("" if the host has not set one), with a token of the host page or a
- * session of the browser. A page outside the frame is unknown here, so a link from a frame names no page to return to.
+ * Returns the way back for a viewer with this sign-in URL ("" if the host has set none), with the host page's token or
+ * a browser session. The page outside a frame is unknown here, so a link from a frame names no page to return to.
  */
 export function wayBack(signInUrl: string, hasToken: boolean, page: HostPage): WayBack {
   const url = signInUrl && URL.canParse(signInUrl, page.href) ? new URL(signInUrl, page.href) : null;

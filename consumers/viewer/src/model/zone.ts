@@ -1,4 +1,4 @@
-/** Converts between instants and the local time of a zone. */
+/** Converts between instants and local time in a zone. */
 
 /** `day` is YYYY-MM-DD, `time` HH:MM or HH:MM:SS. */
 export interface LocalTime {
@@ -11,13 +11,13 @@ const formats = new Map<string, Intl.DateTimeFormat>();
 
 const known = new Map<string, boolean>();
 
-/** Returns whether a text is a zone that can be formatted; a browser may report one that cannot, such as `Etc/Unknown`. */
+/** Returns whether a text is a zone that can be formatted. A browser may report one that cannot, such as `Etc/Unknown`. */
 export function isZone(name: string): boolean {
   let valid = known.get(name);
   if (valid === undefined) {
     try {
       new Intl.DateTimeFormat("en", { timeZone: name });
-      valid = /^[A-Za-z]/.test(name); // the service knows names only, no offsets
+      valid = /^[A-Za-z]/.test(name); // the service accepts only names, no offsets
     } catch {
       valid = false;
     }
@@ -32,7 +32,7 @@ export function localZone(): string {
   return timeZone && isZone(timeZone) ? timeZone : "UTC";
 }
 
-/** Returns the zone with this name or city, ignoring case and with spaces for underscores; null if no zone matches. */
+/** Returns the zone with this name or city, ignoring case and treating spaces as underscores; null if no zone matches. */
 export function findZone(typed: string, zones: readonly string[]): string | null {
   const name = typed.trim().replace(/\s+/g, "_").toLowerCase();
   const exact = zones.find((zone) => zone.toLowerCase() === name);
@@ -66,7 +66,7 @@ export function localTimeOf(moment: number, zone: string): LocalTime {
 }
 
 /**
- * Returns the instant of a local time, in ms. A time that a clock change skips is moved forward by the change; of a time
+ * Returns a local time's instant in ms. A time skipped by a clock change is moved forward by the change; for a time
  * that occurs twice, the first is returned.
  */
 export function instantOf(day: string, time: string, zone: string): number {

@@ -38,7 +38,7 @@ export class ActionForm extends SettingsElement {
   @state() private messages: Partial<Record<ActionKey | "", string>> = {};
   @state() private problem: Problem | null = null;
   @state() private sending = false;
-  /** The inputs that show errors: those that have lost the focus, and all after the first submit. */
+  /** The inputs that show errors: those that have lost focus, and all after the first submit. */
   @state() private visited: ReadonlySet<ActionKey> = new Set();
   @query("dialog") private dialog!: HTMLDialogElement;
 

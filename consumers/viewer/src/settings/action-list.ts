@@ -23,11 +23,11 @@ import { SettingsElement } from "./settings-element.js";
 export class ActionList extends SettingsElement {
   static override styles = [baseStyles, sectionStyles, noteStyles, actionListStyles];
 
-  /** The action whose form is open: "" for a new one, null when the form is closed. */
+  /** The action whose form is open: "" for a new one, null while the form is closed. */
   @state() private editedAction: string | null = null;
   @query("auditlane-settings-confirm") private confirm!: ConfirmDialog;
 
-  private namesBefore: ReadonlySet<string> = new Set(); // the environment's own actions when the form was opened
+  private namesBefore: ReadonlySet<string> = new Set(); // names of the environment's own actions when the form was opened
 
   protected override render(): TemplateResult {
     const words = this.text.actions;

@@ -162,7 +162,7 @@ export class AuditlaneSettings extends LitElement {
   }
 
   /**
-   * Keeps the session if the new token is for the same user and tenant. Otherwise, or when the host removes the token
+   * Keeps the session if the new token is for the same user and tenant. Otherwise, or if the host removes the token
    * without a pending renewal, reloads everything, so that no user edits another's draft.
    */
   private async onTokenChanged(): Promise<void> {

@@ -11,7 +11,7 @@ export interface ConfirmRequest {
   lines: string[];
   /** The label of the confirm button. */
   confirm: string;
-  /** The label of the cancel button; "Cancel" by default. */
+  /** The cancel button's label, by default "Cancel". */
   cancel?: string;
 }
 

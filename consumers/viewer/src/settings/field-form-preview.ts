@@ -17,7 +17,7 @@ interface PreviewInput {
   cellContext: CellContext;
 }
 
-const NEIGHBOUR_COLUMNS = 2; // next to the new column
+const NEIGHBOUR_COLUMNS = 2; // number of columns next to the new one
 
 export function formPreview({ form, fields, events, tenant, cellContext }: PreviewInput): TemplateResult {
   const { text } = cellContext;

@@ -1,4 +1,4 @@
-/** Renders groups of the form's inputs: the rules of a type, and where the field is shown. */
+/** Renders groups of the form's inputs: a type's rules, and where the field is shown. */
 import { html, type TemplateResult } from "lit";
 
 import type { Texts } from "../i18n/en/index.js";

@@ -50,7 +50,7 @@ export class FieldForm extends SettingsElement {
   @query("dialog") private dialog!: HTMLDialogElement;
 
   private previous: Form | null = null;
-  private nameEdited = false; // the name was typed, and no longer follows the label
+  private nameEdited = false; // whether the name was typed, so that it no longer follows the label
   private rulesKnown = true;
 
   override connectedCallback(): void {

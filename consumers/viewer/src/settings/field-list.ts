@@ -36,15 +36,15 @@ import { SettingsElement } from "./settings-element.js";
 export class FieldList extends SettingsElement {
   static override styles = [baseStyles, sectionStyles, fieldListStyles];
 
-  /** The field whose form is open: "" for a new field, null when the form is closed. */
+  /** The field whose form is open: "" for a new one, null while the form is closed. */
   @state() private editedField: string | null = null;
   @query("auditlane-settings-confirm") private confirm!: ConfirmDialog;
 
-  /** The field that was added last, marked in the list until the form is used again. */
+  /** The most recently added field, marked in the list until the form is used again. */
   @state() private addedField = "";
-  private namesBefore: ReadonlySet<string> = new Set(); // the names of the fields when the form was opened
+  private namesBefore: ReadonlySet<string> = new Set(); // names of the fields when the form was opened
   private readonly nameInput = new NameInput(() => this.settings);
-  private draftBeforeDrag: Draft | null = null; // before a row was dragged
+  private draftBeforeDrag: Draft | null = null; // the draft before a row was dragged
   private readonly drag = new RowDrag({
     rows: () => [...this.renderRoot.querySelectorAll<HTMLElement>("li")],
     moveTo: (row, index) => {

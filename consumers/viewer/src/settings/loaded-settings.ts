@@ -38,14 +38,14 @@ export class LoadedSettings extends EventTarget {
   draft: Draft | null = null;
   contract: Contract | null = null;
   contractProblem: Problem | null = null;
-  /** The known actions with their labels; null while they are loading or cannot be read. */
+  /** The known actions with their labels; null while loading or if they cannot be read. */
   catalogue: CatalogueVersion | null = null;
   catalogueProblem: Problem | null = null;
   conflict: Conflict | null = null;
   /** Why the last change was not saved. */
   saveProblem: Problem | null = null;
   busy = false;
-  /** Announced by screen readers when it changes. */
+  /** Screen readers announce this when it changes. */
   announcement = "";
   /** Whether the draft was just saved and has not been edited since. */
   justSaved = false;
@@ -68,7 +68,7 @@ export class LoadedSettings extends EventTarget {
     this.requestedTenant = endpoint.tenant;
   }
 
-  /** Null for the environment. */
+  /** The tenant; null for the environment. */
   get tenant(): string | null {
     return this.structureApi?.tenant ?? null;
   }
@@ -83,7 +83,7 @@ export class LoadedSettings extends EventTarget {
     return this.session?.permissions.includes("audits:contract") ?? false;
   }
 
-  /** Formats cells as the user's table does. */
+  /** The context for formatting cells as in the user's table. */
   get cellContext(): CellContext {
     const { zone, relativeTimes } = new PreferenceStore(this.tenant ?? "", this.session?.user ?? "").read();
     const actions = new Catalogue(this.catalogue?.actions ?? [], this.language);
@@ -157,7 +157,10 @@ export class LoadedSettings extends EventTarget {
     this.notify();
   }
 
-  /** Resolves to whether the token belongs to the same user and tenant; only then may the shown data stay. Rejects with Problem. */
+  /**
+   * Resolves to whether the token belongs to the same user and tenant, since only then may the shown data stay. Rejects
+   * with Problem.
+   */
   async verifyToken(token: string): Promise<boolean> {
     const next = await this.client.withToken(token).json<Session>("/v1/session");
     return !this.session || (next.tenant === this.session.tenant && next.user === this.session.user);

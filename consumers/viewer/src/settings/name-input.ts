@@ -1,4 +1,4 @@
-/** The input of a field's label, which is translated until it is customized. */
+/** The input for a field's label, which is translated until customized. */
 import { html, type TemplateResult } from "lit";
 
 import type { Field } from "../api/structure.js";
@@ -7,10 +7,7 @@ import { setField } from "../model/structure/draft.js";
 import type { SettingsState } from "./settings-state.js";
 
 export class NameInput {
-  /**
-   * What the user has typed while the input is focused; keeps "Time" from being translated halfway through typing
-   * "Timer".
-   */
+  /** The text typed while the input is focused, so that "Time" is not translated halfway through typing "Timer". */
   private typed: { name: string; text: string } | null = null;
 
   constructor(private readonly settings: () => SettingsState) {}

@@ -6,7 +6,7 @@ import type { Texts } from "../i18n/en/index.js";
 import { kindOf, maySucceedLater } from "../model/problem-kind.js";
 import { icon } from "../styles/icons.js";
 
-/** Renders the note. `retry` is offered where the same request may succeed later. */
+/** Renders the note. `retry` is offered if the same request may succeed later. */
 export function problemNote(problem: Problem, text: Texts, retry: (() => void) | null, title = ""): TemplateResult {
   const kind = kindOf(problem);
   const texts = text.states.problems[kind];

@@ -5,7 +5,7 @@ export interface DragList {
   rows(): HTMLElement[];
   /** Moves the dragged row to an index. */
   moveTo(row: HTMLElement, index: number): void;
-  /** Called when the drag ends; `kept` is false when it was cancelled. */
+  /** Called when the drag ends; `kept` is false if it was cancelled. */
   onEnd(row: HTMLElement, kept: boolean): void;
 }
 

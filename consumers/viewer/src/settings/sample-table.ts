@@ -1,4 +1,4 @@
-/** Renders a small table with the viewer's cells and a few events, or placeholders if there are no events. */
+/** Renders a small table with the viewer's cells and a few events, or placeholders without events. */
 import { html, nothing, type TemplateResult } from "lit";
 
 import type { AuditEvent } from "../api/types.js";
@@ -14,7 +14,7 @@ export interface SampleColumn extends CellField {
   label: string;
   /** Whether the field is being created. */
   isNew?: boolean;
-  /** Shown in every row of a field that no event has yet. */
+  /** Shown in every row for a field that no event has yet. */
   sample?: string;
 }
 

@@ -1,4 +1,4 @@
-/** The base of the settings' elements: it provides their state, and renders again when that changes. */
+/** The base of the settings' elements, which provides their state and renders again when it changes. */
 import { ContextElement } from "../elements/context-element.js";
 import type { Texts } from "../i18n/en/index.js";
 import { settingsContext, type SettingsState } from "./settings-state.js";

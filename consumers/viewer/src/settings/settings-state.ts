@@ -1,4 +1,4 @@
-/** The state that the settings' elements share, with every way to change it. */
+/** The state shared by the settings' elements, with every way to change it. */
 import { createContext } from "@lit/context";
 
 import { forgetAction, nameAction, type NamedAction, readActions } from "../api/actions.js";
@@ -41,7 +41,10 @@ export class SettingsState extends LoadedSettings {
     this.notify();
   }
 
-  /** Saves the draft and resolves to whether that succeeded. Sets `conflict` after another user's change, and `saveProblem` after any other failure. */
+  /**
+   * Saves the draft and resolves to whether that succeeded. Sets `conflict` after another user's change, and
+   * `saveProblem` after any other failure.
+   */
   async save(): Promise<boolean> {
     const { loaded, draft } = this;
     if (!loaded || !draft) return false;
@@ -55,7 +58,7 @@ export class SettingsState extends LoadedSettings {
     });
   }
 
-  /** Sets the scope's own switch; null inherits. Other users' changes to anything else do not prevent it. */
+  /** Sets the scope's own switch; null inherits. Other users' changes to anything else do not prevent this. */
   async switchTo(enabled: boolean | null): Promise<boolean> {
     return await this.run(async () => {
       const { loaded } = this;
@@ -84,7 +87,8 @@ export class SettingsState extends LoadedSettings {
     const { loaded } = this;
     if (!loaded) return;
     const current = fieldOf(loaded, name);
-    if (current && field.displayName) this.edit((draft) => setField(draft, name, { displayName: current.displayName })); // the form's name takes precedence
+    // the form's name takes precedence
+    if (current && field.displayName) this.edit((draft) => setField(draft, name, { displayName: current.displayName }));
     try {
       this.accept(await this.api.change(loaded.etag, name, field));
     } catch (cause) {
@@ -119,13 +123,19 @@ export class SettingsState extends LoadedSettings {
     });
   }
 
-  /** Returns the templates of links by the resource's type, and those that they replace; null if there are none to inherit. */
+  /**
+   * Returns the link templates by resource type, and the inherited ones that they replace, or null without a scope to
+   * inherit from.
+   */
   links(version = this.loaded): { own: Links; inherited: Links | null } {
     const field = version && fieldOf(version, "resource");
     return { own: field?.links ?? {}, inherited: field?.inherited?.links ?? null };
   }
 
-  /** Saves the links that `change` makes of the present ones, unless others changed the same ones meanwhile. Rejects with Problem. */
+  /**
+   * Saves the links that `change` returns for the current ones, unless others changed the same ones meanwhile. Rejects
+   * with Problem.
+   */
   async changeLinks(change: (links: Links) => Links, announcement: string): Promise<void> {
     const { loaded } = this;
     if (!loaded) return;
@@ -149,12 +159,15 @@ export class SettingsState extends LoadedSettings {
     this.dispatchEvent(new Event("saved"));
   }
 
-  /** Changes the links as `changeLinks` does, and shows a problem above the settings. Resolves to whether that succeeded. */
+  /** Changes the links like `changeLinks`, and shows a problem above the settings. Resolves to whether that succeeded. */
   async replaceLinks(change: (links: Links) => Links, announcement: string): Promise<boolean> {
     return await this.run(async () => await this.changeLinks(change, announcement));
   }
 
-  /** Adds an action, or changes its labels, even if others have changed other settings meanwhile. Rejects with Problem, which the form shows. */
+  /**
+   * Adds an action, or changes its labels, even if others have changed other settings meanwhile. Rejects with Problem,
+   * which the form shows.
+   */
   async nameAction(action: NamedAction): Promise<void> {
     const before = this.labelsOf(action.name);
     const label = action.label[this.language];
@@ -171,7 +184,7 @@ export class SettingsState extends LoadedSettings {
     await this.actionsChanged(this.text.settings.actions.form.saved(label));
   }
 
-  /** Removes the environment's labels of an action. */
+  /** Removes the environment's labels for an action. */
   async forgetAction(name: string, label: string): Promise<boolean> {
     return await this.run(async () => {
       await forgetAction(this.client, name);
@@ -180,7 +193,7 @@ export class SettingsState extends LoadedSettings {
     });
   }
 
-  /** Resolves the conflict: takes the others' version and reapplies the user's changes to it, unsaved. */
+  /** Resolves the conflict by taking the others' version and reapplying the user's changes to it, unsaved. */
   reapply(): void {
     if (!this.conflict) return;
     const { latest, merged } = this.conflict;
@@ -192,7 +205,7 @@ export class SettingsState extends LoadedSettings {
     this.notify();
   }
 
-  /** Resolves the conflict: takes the others' version and drops the user's changes. */
+  /** Resolves the conflict by taking the others' version and dropping the user's changes. */
   acceptRemote(): void {
     if (!this.conflict) return;
     this.loaded = this.conflict.latest;
@@ -200,7 +213,7 @@ export class SettingsState extends LoadedSettings {
     this.discard();
   }
 
-  /** Asks the root element to focus its heading; `preventScroll` leaves the page where it is. */
+  /** Asks the root element to focus its heading. With `preventScroll`, the page does not move. */
   focusHeading(preventScroll = false): void {
     this.dispatchEvent(new CustomEvent("heading", { detail: preventScroll }));
   }
@@ -263,7 +276,7 @@ export class SettingsState extends LoadedSettings {
     };
   }
 
-  /** Takes a newer structure and keeps unsaved changes. Sets `conflict` when others changed the same attributes. */
+  /** Takes a newer structure and keeps unsaved changes. Sets `conflict` if others changed the same attributes. */
   private accept(latest: StructureVersion): void {
     const { loaded, draft } = this as { loaded: StructureVersion; draft: Draft };
     const merged = rebase(draft, latest.structure);

@@ -1,4 +1,4 @@
-/** The styles of every element: text, buttons, inputs, focus, and content for screen readers only. */
+/** Styles for every element: text, buttons, inputs, focus, and content only for screen readers. */
 import { css } from "lit";
 
 import { visuallyHidden } from "./fragments.js";

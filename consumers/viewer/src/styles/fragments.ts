@@ -1,4 +1,4 @@
-/** Declarations that the styles of several elements share. Include one in a rule: `ul { ${plainList} }`. */
+/** Declarations shared by several elements' styles. Include one in a rule: `ul { ${plainList} }`. */
 import { css } from "lit";
 
 /** Hides an element from sight but not from screen readers. */

@@ -1,7 +1,7 @@
 /**
- * Loads the parts of Web Awesome that are used: `await loadTabs()`, then render `<wa-tab-group>`. Its appearance comes from
- * `webAwesomeTokens`. Its icons come from our own files, since the library fetches data URLs, which a strict content
- * policy without `data:` in `connect-src` forbids.
+ * Loads the parts of Web Awesome that are used: `await loadTabs()`, then render `<wa-tab-group>`. `webAwesomeTokens`
+ * defines its appearance. Its icons come from our own files, since the library fetches data URLs, which a strict
+ * content policy without `data:` in `connect-src` forbids.
  */
 import { css } from "lit";
 

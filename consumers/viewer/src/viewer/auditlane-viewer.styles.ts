@@ -26,7 +26,7 @@ export const auditlaneViewerStyles = css`
     height: 100%;
     min-height: 30rem;
     padding: 0.5rem 1rem 0;
-    /* Repeated for the content: a host's \`* { color: … }\` overrides it on the element itself. */
+    /* Repeated for the content, since a host's \`* { color: … }\` overrides it on the element itself. */
     color: var(--ink);
     font: var(--size) / 1.45 var(--font);
   }

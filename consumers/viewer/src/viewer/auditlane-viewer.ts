@@ -39,7 +39,7 @@ import { VisitController } from "./visit-controller.js";
 
 const OPTIONS = ["columns", "density", "hide", "locale", "range", "texts", "renderCell", "renderHeading"] as const;
 
-/** The search that the reader sees: `query` in the query language, and `range` as the attribute of that name. */
+/** The search that the reader sees: `query` in the query language, and `range` in the form of that attribute. */
 export interface QueryDetail {
   query: string;
   range: string;
@@ -340,7 +340,7 @@ export class AuditlaneViewer extends LitElement {
     await this.renderRoot.querySelector("auditlane-view-dialog")?.show({ kind: "save" });
   };
 
-  /** Loads the tabs of the saved views. Their place is reserved until then. */
+  /** Loads the saved views' tabs, whose place is reserved until then. */
   private async loadViews(viewer: ViewerState): Promise<void> {
     if (this.viewsLoading) return;
     this.viewsLoading = true;
@@ -371,8 +371,8 @@ export class AuditlaneViewer extends LitElement {
   }
 
   /**
-   * Keeps the session if the new token is for the same user and tenant. Otherwise reloads everything, so that no user
-   * sees another's events. Removing the token removes the events too, unless a renewal is pending: then they stay.
+   * Keeps the session if the new token is for the same user and tenant. Otherwise, reloads everything, so that no user
+   * sees another's events. Removing the token also removes the events, unless a renewal is pending.
    */
   private async onTokenChanged(): Promise<void> {
     const { viewer, token } = this;
@@ -396,12 +396,12 @@ export class AuditlaneViewer extends LitElement {
     return languageOf(this.lang, document.documentElement.lang, ...navigator.languages);
   }
 
-  /** The search that the host page chose. */
+  /** The search chosen by the host page. */
   private get hostSearch(): Pick<View, "query" | "range"> {
     return { query: this.query, range: parseHostRange(this.range) ?? ALL_TIME };
   }
 
-  /** Parses the host's attributes. The parser is loaded only if there are any, and without it they have no effect. */
+  /** Parses the host's attributes. The parser is loaded only if there are any; if that fails, they have no effect. */
   private async readOptions(): Promise<HostOptions> {
     const given = OPTIONS.some((name) => this[name] && (name !== "texts" || Object.keys(this.texts).length));
     return given ? await import("../model/host-attributes.js").then(({ readOptions }) => readOptions(this), () => NO_OPTIONS) : NO_OPTIONS;
@@ -423,7 +423,7 @@ export class AuditlaneViewer extends LitElement {
   }
 }
 
-/** Returns the search as the host's attributes write it. */
+/** Returns the search in the form of the host's attributes. */
 function searchOf({ view }: ViewerState): QueryDetail {
   return { query: view.query, range: hostRange(view.range) };
 }

@@ -20,7 +20,7 @@ export function formatNumber(viewer: ViewerState, value: number): string {
   );
 }
 
-/** Describes how a number has changed since the period before: "+12 (+4%)", "new". */
+/** Describes how a number has changed since the preceding period: "+12 (+4%)", "new". */
 export function describeChange(viewer: ViewerState, before: number, now: number): { kind: Change["kind"]; text: string } {
   const { groups } = viewer.text;
   const change = changeOf(before, now);
@@ -37,7 +37,7 @@ export function describeInterval(viewer: ViewerState, interval: string): string 
   return viewer.text.search.histogram.units[unit](count);
 }
 
-/** Returns the tenant's label of a field, or the name of a field outside its structure. */
+/** Returns the tenant's label for a field, or the name of a field outside its structure. */
 export function fieldLabel(viewer: ViewerState, parameter: string): string {
   const known = viewer.fields.find((field) => hasParameter(field, parameter));
   if (known) return known.displayName;

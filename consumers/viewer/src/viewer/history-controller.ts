@@ -7,7 +7,7 @@ import type { ViewerState } from "./viewer-state.js";
 
 interface Hooks {
   viewer: () => ViewerState | null;
-  /** Returns the search that the host page chose, for an address without one. */
+  /** Returns the host page's search, for an address without one. */
   hostSearch: () => Pick<View, "query" | "range">;
   /** Asks before unsaved settings are discarded. Resolves to whether the user may leave. */
   confirmLeave: () => Promise<boolean>;
@@ -72,7 +72,7 @@ export class HistoryController implements ReactiveController {
     history.pushState(null, "", addressOf(viewer));
   }
 
-  /** Restores the address's view. Ignores navigation by the host page to a hash or a parameter of its own. */
+  /** Restores the address's view. Ignores the host page's own navigation to a hash or parameter. */
   private readonly onPopState = (): void => {
     const viewer = this.hooks.viewer();
     const view = this.addressView;

@@ -1,4 +1,4 @@
-/** The stream of arriving events: one for each viewer, shared by the table and the live switch. */
+/** The stream of arriving events, one per viewer, shared by the table and the live switch. */
 import type { Client, QueryParams } from "../api/client.js";
 import { Problem } from "../api/problem.js";
 import type { AuditEvent } from "../api/types.js";
@@ -27,8 +27,8 @@ const FATAL_CODES = new Set(["FILTER_INVALID", "FORBIDDEN", "NOT_FOUND", "AUDIT_
 
 /**
  * Runs while `view.live` is on and there are subscribers. Dispatches `status`; `connected` when a new stream begins, so
- * that earlier events have to be read separately; and `arrived`, a CustomEvent whose detail is the events in the order in
- * which they were stored.
+ * that earlier events have to be read separately; and `arrived`, a CustomEvent whose detail is the events in the order
+ * in which they were stored.
  */
 export class LiveStream extends EventTarget {
   status: Status = "off";

@@ -1,4 +1,4 @@
-/** Probes the service while it cannot be reached: when the browser is online again, and at increasing intervals. */
+/** Probes the service while it is unreachable: when the browser is online again, and at increasing intervals. */
 import type { ViewerState } from "./viewer-state.js";
 
 const FIRST_MS = 2_000;

@@ -1,4 +1,4 @@
-/** The reader's saved views: those of the tenant and their own. */
+/** The reader's saved views: the tenant's and their own. */
 import type { Client } from "../api/client.js";
 import { listViews, type SavedView } from "../api/saved-views.js";
 import { Problem } from "../api/problem.js";
@@ -7,7 +7,7 @@ export class SavedViews {
   all: readonly SavedView[] = [];
   /** Why they could not be loaded. */
   problem: Problem | null = null;
-  /** The id of the view that the page's link names, until the view is shown. */
+  /** The id of the view in the page's link, until the view is shown. */
   linked = "";
   /** Whether the link's view does not exist, or not for this reader. */
   missing = false;
@@ -35,7 +35,7 @@ export class SavedViews {
     this.onChange();
   }
 
-  /** Returns the view that the page's link names, once. */
+  /** Returns, once, the view in the page's link. */
   takeLinked(): SavedView | null {
     const { linked } = this;
     this.linked = "";
@@ -44,7 +44,7 @@ export class SavedViews {
     return saved;
   }
 
-  /** Adds a view, or replaces the one with its id: the tenant's views come first. */
+  /** Adds a view, or replaces the one with its id. The tenant's views come first. */
   put(saved: SavedView): void {
     const known = this.find(saved.id);
     const next = known && known.shared === saved.shared ? this.all.map((one) => (one === known ? saved : one)) : [...this.all.filter((one) => one !== known), saved];
@@ -57,7 +57,7 @@ export class SavedViews {
     this.onChange();
   }
 
-  /** Forgets that the link's view is missing. */
+  /** Removes the notice that the link's view is missing. */
   dismiss(): void {
     this.missing = false;
     this.onChange();

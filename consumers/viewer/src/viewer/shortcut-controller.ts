@@ -4,11 +4,11 @@ import type { ReactiveController, ReactiveControllerHost } from "lit";
 import { type Shortcut, shortcutOf } from "../model/shortcuts.js";
 
 const NO_TEXT = new Set(["checkbox", "radio", "button", "submit", "reset", "range", "color", "file"]);
-/** Dialogs and open panels have keys of their own. */
+/** Dialogs and open panels have their own keys. */
 const LAYERS = "dialog[open], [popover]:popover-open";
 
 interface Hooks {
-  /** Returns whether shortcuts work regardless of where in the page the focus is. */
+  /** Returns whether shortcuts work wherever in the page focus is. */
   wholePage: () => boolean;
   /** Returns whether the shortcut did something. */
   run: (shortcut: Shortcut) => boolean;

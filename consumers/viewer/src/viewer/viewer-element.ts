@@ -1,4 +1,4 @@
-/** The base of the viewer's elements: it provides the viewer's state, and renders again when that changes. */
+/** The base of the viewer's elements, which provides the viewer's state and renders again when it changes. */
 import { ContextElement } from "../elements/context-element.js";
 import type { Texts } from "../i18n/en/index.js";
 import { viewerContext, type ViewerState } from "./viewer-state.js";

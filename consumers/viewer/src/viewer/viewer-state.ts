@@ -1,4 +1,4 @@
-/** The state that the viewer's elements share: the session, the data structure, the view and the texts. */
+/** The state shared by the viewer's elements: the session, the data structure, the view and the texts. */
 import { createContext } from "@lit/context";
 
 import { readActions } from "../api/actions.js";
@@ -31,7 +31,7 @@ const AUTH_CODES = new Set(["TOKEN_EXPIRED", "UNAUTHENTICATED"]);
 /** There was no response. */
 const NETWORK_CODES = new Set(["OFFLINE", "UNREACHABLE"]);
 
-/** Text in the search box that has not been applied. Its check runs once, however often it is asked for. */
+/** Text in the search box that has not been applied. It is checked once, however often the check is requested. */
 export class QueryDraft {
   private result: Promise<boolean> | null = null;
 
@@ -51,33 +51,33 @@ export class QueryDraft {
 }
 
 /**
- * The state of one viewer. Elements render it again after each `change` event, change the view with `setView` only, and
- * send their own requests with `client` and `filter()`. Dispatches `view-change` after `setView`, and
- * `address-change` after a change of the address that is no step back: of the zone, or to the view of a link.
+ * One viewer's state. Elements render it again after each `change` event, change the view only with `setView`, and send
+ * their own requests with `client` and `filter()`. Dispatches `view-change` after `setView`, and `address-change` when
+ * the address changes without a new history entry: for the zone, or for a link's view.
  */
 export class ViewerState extends EventTarget {
   phase: Phase = "loading";
   problem: Problem | null = null;
   session: Session | null = null;
   structure: ShownStructure | null = null;
-  /** The known actions with their labels; none when they cannot be read. */
+  /** The known actions with their labels; none if they cannot be read. */
   actions = NO_ACTIONS;
   view: View = DEFAULT_VIEW;
-  /** The text in the search box while it differs from the view's query; usually null. */
+  /** The text in the search box if it differs from the view's query; usually null. */
   draft: QueryDraft | null = null;
-  /** The invalid time parameters of the address, until a time is chosen; usually "". */
+  /** The address's invalid time parameters, until a time is chosen; usually "". */
   invalidRange = "";
-  /** The zone of the link that opened the page, until the user chooses one; usually "". */
+  /** The zone in the link that opened the page, until the user chooses one; usually "". */
   linkedZone = "";
   /** Whether the page's address contains the view, so that links to it can be shared. */
   usesAddress = false;
-  /** What the host page chose; a reader's own choice of columns and row height takes precedence. */
+  /** The host page's options. A reader's own choice of columns and row height takes precedence. */
   host = NO_OPTIONS;
-  /** The host's sign-in page, for readers without a valid session; "" if the host has not set one. */
+  /** The host's sign-in page, for readers without a valid session; "" if the host has set none. */
   signInUrl = "";
   /** The end of the reader's previous visit, in ms since 1970; null during the first. */
   newSince: number | null = null;
-  /** The time in ms since 1970 from which presets count back. One value for all elements; updated by `setView` and `refresh`. */
+  /** The time in ms since 1970 from which presets count back. One value for all elements, updated by `setView` and `refresh`. */
   asOf = Date.now();
   /** Incremented by `refresh`; elements then request everything again. */
   refreshCount = 0;
@@ -87,9 +87,9 @@ export class ViewerState extends EventTarget {
   client: Client;
   /** Whether the last request failed without a response. */
   offline = false;
-  /** While `offline`: whether the network works, so that the service is the cause. */
+  /** While `offline`: whether the network works, so that the service must be the cause. */
   unreachable = false;
-  /** Why the credential is no longer valid; null as long as it is. */
+  /** Why the credential is no longer valid; null while it is valid. */
   authProblem: Problem | null = null;
   /** Whether no event has been sent yet, apart from auditlane's own; null while unknown. */
   unused: boolean | null = null;
@@ -162,7 +162,10 @@ export class ViewerState extends EventTarget {
     this.notify();
   }
 
-  /** Resolves to whether the token belongs to the same user and tenant; only then may the shown data stay. Rejects with Problem. */
+  /**
+   * Resolves to whether the token belongs to the same user and tenant, since only then may the shown data stay. Rejects
+   * with Problem.
+   */
   async verifyToken(token: string): Promise<boolean> {
     const next = await this.client.withToken(token).json<Session>("/v1/session");
     const same = !this.session || (next.tenant === this.session.tenant && next.user === this.session.user);
@@ -190,7 +193,7 @@ export class ViewerState extends EventTarget {
     this.notify();
   }
 
-  /** Changes the texts and formats only, and what the host page chose. */
+  /** Changes only the texts, the formats and the host page's options. */
   async setLanguage(language: Language, host: HostOptions): Promise<void> {
     const text = await hostTexts(language, host);
     this.host = host;
@@ -223,17 +226,17 @@ export class ViewerState extends EventTarget {
     return this.session?.permissions.includes(permission) ?? false;
   }
 
-  /** The zone in which times are shown, an IANA name. */
+  /** The time zone for displayed times, an IANA name. */
   get zone(): string {
     return this.chosenZone || localZone();
   }
 
-  /** The zone of the link, or else the one that the user chose; "" for the browser's. */
+  /** The link's zone, or else the one chosen by the user; "" for the browser's. */
   get chosenZone(): string {
     return this.linkedZone || this.preferences.zone;
   }
 
-  /** Shows times in a zone (IANA), or in the browser's if it is "", from now on and in links. */
+  /** Shows times in a zone (IANA), or in the browser's if "", from now on and in links. */
   setZone(zone: string): void {
     this.linkedZone = "";
     this.setPreferences({ zone });
@@ -250,12 +253,12 @@ export class ViewerState extends EventTarget {
     return this.labelled.fields;
   }
 
-  /** The fields with the columns that are not fields: the sentence, and chosen keys of the metadata. */
+  /** The fields plus the columns that are not fields: the sentence, and chosen metadata keys. */
   get columnFields(): readonly ShownField[] {
     return columnFields(this.fields, this.chosenColumns, this.text.reading.columns.sentence);
   }
 
-  /** The names of the columns that a link, the reader or the host chose, in order; null for the tenant's choice. */
+  /** The columns chosen by a link, the reader or the host, in order; null for the tenant's choice. */
   get chosenColumns(): string[] | null {
     return this.view.columns ?? this.preferences.columns ?? this.host.columns;
   }
@@ -269,13 +272,13 @@ export class ViewerState extends EventTarget {
     return shownColumns(this.columnFields, this.chosenColumns, this.preferences.pinned);
   }
 
-  /** Returns the view as request parameters for lists, summaries and exports, excluding order and limit. */
+  /** Returns the view as request parameters for lists, summaries and exports, without order and limit. */
   filter(): QueryParams {
     const query: QueryParams = this.view.query.trim() ? [["query", this.view.query.trim()]] : [];
     return [...query, ...this.accessParams, ...rangeParams(this.view.range, this.asOf)];
   }
 
-  /** The parameters that include auditlane's own events about access to the log, if the user wants to see them. */
+  /** The parameters that include auditlane's own events about access to the log if the user wants to see them. */
   get accessParams(): QueryParams {
     return this.preferences.access ? [["include_access", "true"]] : [];
   }
@@ -294,13 +297,13 @@ export class ViewerState extends EventTarget {
   }
 
   /**
-   * Changes the search, and applies the text in the search box with it. Invalid text stays in the box: then the query
-   * that the list shows is changed. `change` returns the changes for a query.
+   * Changes the search, and also applies the text in the search box. If that text is invalid, it stays in the box, and
+   * the query that the list shows is changed. `change` returns the changes for a query.
    */
   async changeSearch(change: (query: string) => Partial<View>): Promise<void> {
     const { draft } = this;
     const valid = draft !== null && (await draft.check());
-    if (draft !== this.draft) return this.changeSearch(change); // it was applied or edited in the meantime
+    if (draft !== this.draft) return this.changeSearch(change); // the draft was applied or edited in the meantime
     if (draft && valid) return this.setView(change(draft.text));
     this.setView(change(this.view.query));
     if (draft) this.draft = draft.with(change(draft.text).query ?? draft.text);
@@ -338,14 +341,14 @@ export class ViewerState extends EventTarget {
     return this.savedViews.find(this.view.saved);
   }
 
-  /** Changes the user's preferences, which are kept in this browser. The columns of a saved view belong to the view. */
+  /** Changes the user's preferences, which are kept in this browser. A saved view's columns belong to the view. */
   setPreferences(changes: Partial<Preferences>): void {
     const { columns = null, ...others } = changes;
     const ofView = "columns" in changes && this.savedView !== null;
     this.preferences = { ...this.preferences, ...(ofView ? others : changes) };
     this.preferenceStore.write(this.preferences);
     if (ofView) return this.setView({ columns });
-    if ("columns" in changes && this.view.columns) return this.setView({ columns: null }); // replaces those of a link
+    if ("columns" in changes && this.view.columns) return this.setView({ columns: null }); // replaces a link's columns
     this.notify();
   }
 
@@ -355,12 +358,12 @@ export class ViewerState extends EventTarget {
     this.refresh();
   }
 
-  /** Shows the view that the page's link names. Throws the problem if that cannot be known. */
+  /** Shows the view in the page's link. Throws the problem if that is not possible to determine. */
   private showLinkedView(): void {
     const { savedViews } = this;
     if (savedViews.linked && savedViews.problem) throw savedViews.problem;
     if (!savedViews.linked) {
-      if (!savedViews.problem && !this.savedView) this.view = { ...this.view, saved: "" }; // another reader's own
+      if (!savedViews.problem && !this.savedView) this.view = { ...this.view, saved: "" }; // another reader's own view
       return;
     }
     const saved = savedViews.takeLinked();
@@ -386,7 +389,7 @@ export class ViewerState extends EventTarget {
     else if (problem || recovered) this.notify();
   }
 
-  /** Falls back to the default order when the address names an unknown one. */
+  /** Falls back to the default order if the address names an unknown one. */
   private withKnownSort(view: View): View {
     const name = view.sort.replace(/^-/, "");
     const known = this.fields.some((field) => field.sortable && field.parameter === name);

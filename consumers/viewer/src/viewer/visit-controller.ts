@@ -1,4 +1,4 @@
-/** Notes when the reader has the log open, and marks the events that are new since the last visit. */
+/** Records when the reader has the log open, and marks events that are new since the last visit. */
 import type { ReactiveController, ReactiveControllerHost } from "lit";
 
 import { type Visit, visitAt, VisitStore } from "../model/visit.js";

@@ -1,4 +1,4 @@
-/** Texts of groups by a field, and of the comparison with the period before. */
+/** Texts for groups by a field, and for the comparison with the preceding period. */
 const values = (count: number, shown: string): string => `${shown} other ${count === 1 ? "value" : "values"}`;
 
 export const groups = {

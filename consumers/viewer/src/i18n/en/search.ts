@@ -5,7 +5,7 @@ const compare = (relation: string) => (field: string, value: string, negated: bo
 
 export const search = {
   done: "Done",
-  /** Labels of fields that can be searched but are not part of a tenant's data structure. */
+  /** Labels of searchable fields that are not part of a tenant's data structure. */
   fields: { actor: "Actor (name or ID)", event_id: "Event ID", ingested_at: "Stored at", occurred_at: "Time" },
   box: {
     label: "Search the log",

@@ -7,7 +7,7 @@ export function displayAddress(ip: string): string {
   return /^::ffff:(\d+\.\d+\.\d+\.\d+)$/i.exec(ip)?.[1] ?? ip;
 }
 
-/** Returns the kind of network to which the address belongs. */
+/** Returns the kind of network that the address belongs to. */
 export function networkOf(ip: string): Network {
   const shown = displayAddress(ip).toLowerCase();
   const v4 = /^(\d+)\.(\d+)\.\d+\.\d+$/.exec(shown);

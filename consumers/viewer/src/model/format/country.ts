@@ -1,4 +1,4 @@
-/** Names countries in the reader's language, and their flags. */
+/** Country names in the reader's language, and flags. */
 
 export interface Country {
   name: string;
@@ -9,7 +9,7 @@ export interface Country {
 const FLAG_A = 0x1f1e6; // regional indicator A
 const names = new Map<string, Intl.DisplayNames>();
 
-/** Returns the country of an ISO 3166-1 code; null for a code that is invalid or missing. `language` is BCP 47. */
+/** Returns the country for an ISO 3166-1 code; null for an invalid or missing one. `language` is BCP 47. */
 export function countryOf(code: string | null | undefined, language: string): Country | null {
   if (!code || !/^[A-Z]{2}$/.test(code)) return null;
   let found = names.get(language);

@@ -1,6 +1,6 @@
 /** Makes untrusted text safe to display: no character is invisible or changes the direction of the line. */
 
-/** Control, direction and zero-width characters. Joiners stay, since emoji and scripts need them. */
+/** Control, direction and zero-width characters. Joiners stay, since emoji and some scripts need them. */
 const INVISIBLE = /[\p{Cc}\u00ad\u061c\u180e\u200b\u200e\u200f\u2028-\u202e\u2060-\u2069\ufeff\ufff9-\ufffb\u{e0000}-\u{e007f}]/gu;
 const PLAIN = /^[\x20-\x7e]*$/;
 const SYMBOLS: Record<string, string> = { "\n": "↵", "\t": "⇥" };
@@ -26,7 +26,7 @@ export function splitTail(text: string, length: number): [string, string] {
   return [text.slice(0, at), text.slice(at)];
 }
 
-/** Returns up to two initials of a name or an ID; "" if it has neither letter nor digit. */
+/** Returns up to two initials of a name or an ID; "" without letters and digits. */
 export function initialsOf(name: string): string {
   const words = name.split(/[\s._@-]+/).filter((word) => /^[\p{L}\p{N}]/u.test(word));
   const chosen = name.includes("@") ? words.slice(0, 1) : [words[0], words.length > 1 ? words.at(-1) : undefined];

@@ -8,7 +8,7 @@ const SKEW = 5_000; // tolerance for clocks that are ahead
 
 const clocks = new Map<string, Clock>();
 
-/** Returns the cached clock of a language (BCP 47) and a zone (IANA); its formatters are expensive to create. */
+/** Returns the cached clock for a language (BCP 47) and a zone (IANA), since its formatters are expensive to create. */
 export function clockOf(language: string, zone: string): Clock {
   const key = `${language} ${zone}`;
   let found = clocks.get(key);
@@ -45,20 +45,20 @@ export class Clock {
     return this.formatAgo(moment, now, this.narrow);
   }
 
-  /** Returns day and time of this year, and day and time of another year, each with the longest possible one among them. */
+  /** Returns sample days with times, of this year and of another, including the longest possible ones. */
   longest(): { brief: string[]; exact: string[] } {
     const months = Array.from({ length: 12 }, (_, month) => month);
     const moments = months.flatMap((month) => [8, 20].map((hour) => Date.UTC(2028, month, 28, hour, 58, 58))); // wide digits
     return { brief: moments.map((ms) => this.withoutYear.format(ms)), exact: moments.map((ms) => this.full.format(ms)) };
   }
 
-  /** Returns outputs of `relativeNarrow` that include the longest possible one. */
+  /** Returns outputs of `relativeNarrow`, including the longest possible one. */
   longestRelative(): string[] {
     const amounts = [["second", 58], ["minute", 58], ["hour", 20], ["day", 6]] as const;
     return amounts.map(([unit, count]) => this.narrow.format(-count, unit));
   }
 
-  /** Formats day and time to the second, with the year if it differs from that of `now` (ms). */
+  /** Formats day and time to the second, and the year if it differs from that of `now` (ms). */
   brief(moment: string, now: number): string {
     const ms = Date.parse(moment);
     if (Number.isNaN(ms)) return moment;

@@ -7,7 +7,7 @@ export interface UserAgent {
   system: string;
 }
 
-/** The first match wins, since browsers include the names of those further down as well. */
+/** The first match wins, since browsers also include the names of those further down. */
 const BROWSERS: readonly (readonly [RegExp, string])[] = [
   [/\b(?:Edg|EdgA|EdgiOS)\/(\d+)/, "Edge"],
   [/\bOPR\/(\d+)/, "Opera"],

@@ -2,7 +2,7 @@
 import type { AuditEvent, DisplayType, ShownField } from "../../api/types.js";
 import { ownValue } from "../own-property.js";
 
-/** Returns a field's value as text, or null if there is none. Metadata is JSON. */
+/** Returns a field's value as text, or null without one. Metadata is returned as JSON. */
 export function valueOf(event: AuditEvent, field: Pick<ShownField, "name" | "custom">): string | null {
   if (field.custom) return ownValue(event.fields, field.name) ?? null;
   if (field.name.startsWith("metadata.")) return ownValue(event.metadata, field.name.slice("metadata.".length)) ?? null;
@@ -11,7 +11,7 @@ export function valueOf(event: AuditEvent, field: Pick<ShownField, "name" | "cus
   return typeof value === "string" && value !== "" ? value : null;
 }
 
-/** Returns a metadata key for display: the CloudTrail import keeps values other than text as JSON under `<name>:json`. */
+/** Returns a metadata key for display. The CloudTrail import keeps values other than text as JSON under `<name>:json`. */
 export function metadataLabel(key: string, { source, metadata }: Pick<AuditEvent, "source" | "metadata">): string {
   const name = key.replace(/:json$/, "");
   return source === "cloudtrail" && !Object.hasOwn(metadata, name) ? name : key;

@@ -19,7 +19,7 @@ function fieldOf(structure: Structure, name: string): Field | undefined {
   return [...structure.fields, ...structure.removed].find((field) => field.name === name);
 }
 
-/** Returns one line for each change, and one line for all fields that only moved. */
+/** Returns one line per change, and one line for all fields that only moved. */
 export function describeChanges(changes: readonly Change[], structure: Structure, text: Texts): string[] {
   const words = text.settings;
   const label = (change: Change): string => labelByName(structure, change.name, text);
@@ -81,7 +81,7 @@ function describeRevisionChange({ kind, field, values }: RevisionChange, label: 
   return phrases.length ? [words.line(label, words.list(phrases))] : [];
 }
 
-/** Returns the names of moved fields: as few as can explain the new order, preferably those whose number changed. */
+/** Returns the names of moved fields: as few as explain the new order, preferably those with a changed number. */
 function movedFieldsIn({ changes, sequence }: Revision): string[] {
   const numbered = changes.filter((change) => change.kind === "changed" && "order" in change.values);
   const names = (list: readonly RevisionChange[]): string[] => list.map((change) => change.field as string);
@@ -96,7 +96,7 @@ function describeSwitch(change: RevisionChange, isTenant: boolean, words: Words)
   return now ? words.history.on : words.history.off;
 }
 
-/** Returns a formatter of the field's display names, which translates default ones. */
+/** Returns a formatter for the field's display names, which translates default ones. */
 function nameFormatter(name: string, text: Texts): (displayName: unknown) => string {
   return (displayName) => fieldLabel({ name, displayName: String(displayName ?? "") }, text);
 }

@@ -12,11 +12,11 @@ export interface Draft {
   base: Structure;
   /** The edited fields, in order. A field keeps its number `order` if its position allows. */
   fields: readonly Field[];
-  /** The names of fields that the user moved, not those that only made room for them. */
+  /** The fields that the user moved, not those that only made room for them. */
   movedByUser: ReadonlySet<string>;
 }
 
-/** One difference. `place`: the field moved; `follows`: it takes its inherited position again. */
+/** One difference. `place`: the field moved; `follows`: it returns to its inherited position. */
 export interface Change {
   name: string;
   attribute: Attribute | "place" | "follows";
@@ -36,7 +36,7 @@ export function moveField(draft: Draft, name: string, to: number): Draft {
   return { ...draft, fields: moveTo(draft.fields, name, to), movedByUser: new Set([...draft.movedByUser, name]) };
 }
 
-/** Resets a field to its inherited state, including its position. A field that the scope defines itself stays. */
+/** Resets a field to its inherited state, including its position. The scope's own fields stay. */
 export function resetField(draft: Draft, name: string): Draft {
   const here = draft.fields.find((field) => field.name === name);
   if (!here?.inherited) return draft;
@@ -62,7 +62,7 @@ export function isOverridden(field: Field): boolean {
   return !!inherited && ([...ATTRIBUTES, "order"] as const).some((what) => inherited[what] !== field[what]);
 }
 
-/** Returns all differences from the loaded structure, in the order of the list. Added and removed fields are ignored. */
+/** Returns all differences from the loaded structure, in the list's order. Added and removed fields are ignored. */
 export function changesOf({ base, fields, movedByUser }: Draft): Change[] {
   const names = (list: readonly Field[]): string[] => list.map((field) => field.name);
   const previous = new Map(base.fields.map((field, index) => [field.name, { field, index }]));
@@ -79,7 +79,7 @@ export function changesOf({ base, fields, movedByUser }: Draft): Change[] {
   });
 }
 
-/** Returns the request's fields. A field that equals its inherited presentation keeps inheriting. */
+/** Returns the fields to send. A field that equals its inherited presentation keeps inheriting. */
 export function fieldsToSave(draft: Draft): ({ name: string } & FieldView)[] {
   const orders = assignOrders(draft.fields, draft.movedByUser);
   return draft.fields.map((field) => ({

@@ -1,4 +1,4 @@
-/** The form of a custom field: its inputs, their validation, and the request. */
+/** The form for a custom field: its inputs, their validation, and the request. */
 import type { ContractField, Field, FieldInput, FieldType, Rules, Structure } from "../../api/structure.js";
 import type { Toggle } from "./draft.js";
 
@@ -53,19 +53,19 @@ export const TYPES: readonly FieldType[] = [
 ];
 
 const TEXTS: readonly FieldType[] = ["AlphaNumeric", "Enum", "Email", "IpAddress", "Json"];
-/** Names of base fields that the list of fields does not show. */
+/** Base field names that the list of fields does not show. */
 const RESERVED_NAMES = new Set(["event_id", "tenant_id", "ingested_at", "fields"]);
 const MAX_NAME_LENGTH = 100;
-const MAX_MATCHED_LENGTH = 4096; // maximum number of characters that a pattern is matched against
+const MAX_MATCHED_LENGTH = 4096; // maximum length of a text that a pattern is matched against
 
-/** Returns the rules of a type, in the form's order. */
+/** Returns a type's rules, in the form's order. */
 export function rulesOf(type: FieldType): RuleName[] {
   if (type === "Enum") return ["oneOf", "required"];
   if (type === "Number" || type === "Integer") return ["required", "minimum", "maximum", "oneOf"];
   return TEXTS.includes(type) ? ["required", "maxLength", "pattern"] : ["required"];
 }
 
-/** Returns the types that a field of this type can change to: those stored in the same way. */
+/** Returns the types that a field of this type can change to, which are those stored in the same way. */
 export function compatibleTypes(type: FieldType): readonly FieldType[] {
   return TEXTS.includes(type) ? TEXTS : [type];
 }
@@ -91,7 +91,7 @@ export function emptyForm(): Form {
   };
 }
 
-/** Returns the form of an existing field. */
+/** Returns the form for an existing field. */
 export function formFromField(field: Field, contract: ContractField, exclusive: boolean): Form {
   const { rules } = contract;
   const text = (value: unknown): string => (value === undefined || value === null ? "" : String(value));
@@ -166,8 +166,8 @@ export function validateForm(form: Form, structure: Structure, isNew: boolean): 
 }
 
 /**
- * Returns the request; for an existing field, only the differences from its `previous` form. `exclusive` is the contract's
- * current value, null where it cannot be set.
+ * Returns the request or, for an existing field, only the differences from its `previous` form. `exclusive` is the
+ * contract's current value, null where it cannot be set.
  */
 export function requestFromForm(form: Form, previous: Form | null, exclusive: boolean | null): FieldInput {
   const request: FieldInput = {

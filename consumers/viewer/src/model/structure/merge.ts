@@ -1,9 +1,9 @@
-/** Rebases unsaved changes onto a structure that another user saved. */
+/** Rebases unsaved changes onto a structure saved by another user. */
 import type { Field, Structure } from "../../api/structure.js";
 import { type Attribute, ATTRIBUTES, type Change, changesOf, type Draft, draftOf } from "./draft.js";
 import { movedFields, moveTo } from "./order.js";
 
-/** Both users changed the same attribute of a field to different values. */
+/** An attribute of a field that both users changed to different values. */
 export interface MergeConflict {
   name: string;
   attribute: Attribute | "place";
@@ -18,12 +18,12 @@ export interface MergeResult {
   lostFields: string[];
 }
 
-/** What others changed between two versions; `added` and `removed` are names. */
+/** What others changed between two versions; `added` and `removed` contain names. */
 export interface RemoteChanges {
   changes: Change[];
   added: string[];
   removed: string[];
-  /** The switch, if it changed. */
+  /** The switch if it changed. */
   enabled: boolean | null;
 }
 
@@ -69,7 +69,7 @@ function mergeField(before: Field, own: Field, their: Field, conflicts: MergeCon
       conflicts.push({ name: own.name, attribute, mine: own[attribute], theirs: their[attribute] });
     }
   }
-  return own.order === before.order ? field : { ...field, order: own.order }; // it inherits its position again
+  return own.order === before.order ? field : { ...field, order: own.order }; // the field inherits its position again
 }
 
 /** Places each field that the draft moved after the same field as in the draft. */

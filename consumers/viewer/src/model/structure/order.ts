@@ -1,17 +1,17 @@
-/** Assigns the numbers that order the fields. It changes as few as possible, so that the others keep inheriting. */
+/** Assigns the numbers that order the fields, changing as few as possible, so that the others keep inheriting. */
 
 export interface OrderedField {
   name: string;
-  /** Ascending in the service's list; equal numbers are ordered by name. */
+  /** Ascending in the service's list; equal numbers are sorted by name. */
   order: number;
 }
 
-const MAX_ORDER = 1_000_000; // the service's limit, in both directions
+const MAX_ORDER = 1_000_000; // the service's limit in both directions
 const NONE: ReadonlySet<string> = new Set();
 
 /**
- * Returns an order number for each field, by name, so that the fields sort into this sequence. Changes as few numbers as
- * possible, preferably those of fields in `preferMoved`, or all numbers if one would exceed the service's limit.
+ * Returns an order number for each field, by name, so that the fields sort into this sequence. Changes as few numbers
+ * as possible, preferably those of fields in `preferMoved`, or all numbers if one would exceed the service's limit.
  */
 export function assignOrders(sequence: readonly OrderedField[], preferMoved: ReadonlySet<string> = NONE): Map<string, number> {
   const kept = longestOrdered(sequence, preferMoved);
@@ -41,7 +41,7 @@ export function assignOrders(sequence: readonly OrderedField[], preferMoved: Rea
   }
 }
 
-/** Returns the names that moved: as few as can explain the new order, preferably those in `preferMoved`. */
+/** Returns the names that moved: as few as explain the new order, preferably those in `preferMoved`. */
 export function movedFields(before: readonly string[], after: readonly string[], preferMoved: ReadonlySet<string> = NONE): string[] {
   const indexByName = new Map(before.map((name, at) => [name, at]));
   const known = after.filter((name) => indexByName.has(name));
@@ -74,7 +74,10 @@ function longestOrdered(sequence: readonly OrderedField[], preferMoved: Readonly
   return longestChain(sequence.length, follows, (index) => preferMoved.has((sequence[index] as OrderedField).name));
 }
 
-/** Returns the longest ascending list of indices below `count` in which each may follow the one before, with few `avoided` ones. */
+/**
+ * Returns the longest ascending list of indices below `count` in which each may follow the previous one, with few
+ * `avoided` ones.
+ */
 function longestChain(
   count: number,
   follows: (left: number, right: number) => boolean,

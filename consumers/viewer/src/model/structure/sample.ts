@@ -1,7 +1,7 @@
-/** A sample value for a field, and the code that sends it. */
+/** A sample value for a field, and code that sends it. */
 import { type Form, linesOf } from "./form.js";
 
-/** Returns a sample value of the form's type; "…" where a pattern cannot be guessed. */
+/** Returns a sample value for the form's type; "…" if a pattern cannot be guessed. */
 export function sampleValue(form: Form): string | number | boolean {
   const low = form.minimum.trim() ? Number(form.minimum) : -Infinity;
   const high = form.maximum.trim() ? Number(form.maximum) : Infinity;

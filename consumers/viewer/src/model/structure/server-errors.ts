@@ -25,7 +25,7 @@ export function errorMessages(problem: Problem): ErrorMessages {
   return messages;
 }
 
-/** Returns the input that an error belongs to: a rule's for `rules.maxLength`, and for `rules` with "`maxLength` must be …". */
+/** Returns the input for an error: a rule's for `rules.maxLength`, or for `rules` with "`maxLength` must be …". */
 function inputOf(field: string, message: string): Key | "" {
   const [first, second] = field.split(".");
   if (first === "rules") {

@@ -47,16 +47,16 @@ export class DownloadDialog extends ViewerElement {
   @property({ attribute: false }) changes = 0;
 
   @state() private format: ExportFormat = "csv";
-  /** The user's choice; until there is one, a file for spreadsheets in the reader's language. */
+  /** The user's choice; until then, a file for spreadsheets in the reader's language. */
   @state() private chosenCsv: CsvForm | null = null;
-  /** The zone of a spreadsheet's times, if the user chose one; otherwise, the list's. */
+  /** The zone for a spreadsheet's times if the user chose one, otherwise the list's. */
   @state() private chosenZone: string | null = null;
-  /** The user's choice. Until there is one, a PDF has the table's columns, since a page has no room for more. */
+  /** The user's choice. Until then, a PDF has the table's columns, since a page has no room for more. */
   @state() private chosenColumns: ColumnChoice | null = null;
-  /** The reader's last download of this search; null until it is known, and if it cannot be loaded. */
+  /** The reader's last download of this search; null until known, or if it cannot be loaded. */
   @state() private last: LastDownload | null = null;
   @state() private sinceLast = false;
-  /** The number of matching events; null while they are being counted. */
+  /** The number of matching events; null while counting. */
   @state() private rows: number | null = null;
   @state() private progress: Progress | null = null;
   @state() private busy = false;
@@ -144,7 +144,7 @@ export class DownloadDialog extends ViewerElement {
   private renderOutcome(): TemplateResult {
     const words = this.text.download;
     const { language } = this.viewer;
-    const isRunning = this.jobs?.running.some((job) => job.id === this.startedJob?.id); // then the list shows its result
+    const isRunning = this.jobs?.running.some((job) => job.id === this.startedJob?.id); // if so, the list shows its result
     const finished = isRunning ? words.preparing : this.finished;
     const size = this.progress ? formatBytes(this.progress.bytes, language) : "";
     return html`
@@ -195,14 +195,14 @@ export class DownloadDialog extends ViewerElement {
     return this.chosenCsv ?? { dialect: "spreadsheet", separator: defaultSeparator(this.viewer.language) };
   }
 
-  /** The file's columns, with the labels of the file. */
+  /** The file's columns, with the file's labels. */
   private get columns() {
     const raw = this.format === "csv" && this.csv.dialect === "raw"; // has the same titles in every language
     const fields = raw ? columnFields(this.viewer.structure?.fields ?? [], this.viewer.chosenColumns, "Sentence") : this.viewer.columnFields;
     return exportedFields(fields, shownColumns(fields, this.viewer.chosenColumns, this.viewer.preferences.pinned), this.columnChoice);
   }
 
-  /** The number of events of the file; null while they are being counted. */
+  /** The number of events for the file; null while counting. */
   private get matching(): number | null {
     return this.sinceLast && this.last ? this.last.events : this.rows;
   }

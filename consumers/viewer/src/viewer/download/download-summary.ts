@@ -7,7 +7,7 @@ import { DEFAULT_SORT } from "../../model/view.js";
 import type { ViewerState } from "../viewer-state.js";
 
 export interface FileSummary {
-  /** The number of events; null while they are being counted. */
+  /** The number of events; null while counting. */
   rows: number | null;
   sinceLast: boolean;
   /** The zone of the times in the file. */

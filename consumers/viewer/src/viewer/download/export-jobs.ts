@@ -1,4 +1,4 @@
-/** The tenant's exports that are created in the background. Polls the list while one is running. */
+/** The tenant's exports created in the background. Polls the list while one is running. */
 import { Problem } from "../../api/problem.js";
 import type { ExportJob } from "../../api/types.js";
 import { exportBody, type ExportRequest } from "../../model/export.js";
@@ -11,7 +11,7 @@ const RETRY_MS = 15_000; // after a failed request
 export class ExportJobs extends EventTarget {
   list: ExportJob[] | null = null;
   problem: Problem | null = null;
-  /** The exports that ended since the dialog was opened, in order. */
+  /** The exports that have ended since the dialog was opened, in order. */
   readonly ended: ExportJob[] = [];
 
   private timer: ReturnType<typeof setTimeout> | undefined;

@@ -4,11 +4,14 @@ import { exportBody, exportParams, type ExportRequest, fileName } from "../../mo
 
 export interface Progress {
   bytes: number;
-  /** The number of rows of the whole file; null when unknown. */
+  /** The number of rows in the whole file; null if unknown. */
   rows: number | null;
 }
 
-/** Downloads through the page's memory, and calls `progress` for every chunk. Rejects with Problem, even if the body is truncated. */
+/**
+ * Downloads through the page's memory, and calls `progress` for every chunk. Rejects with Problem, even if the body is
+ * truncated.
+ */
 export async function fetchFile(
   client: Client,
   request: ExportRequest,
@@ -38,7 +41,7 @@ export async function followLink(client: Client, request: ExportRequest): Promis
   saveUrl(url);
 }
 
-/** Saves a URL; in a new tab for another origin, since an error there must not replace the host page. */
+/** Saves a URL, in a new tab for another origin, since an error there must not replace the host page. */
 export function saveUrl(url: string, name = ""): void {
   const anchor = document.createElement("a");
   anchor.href = url;

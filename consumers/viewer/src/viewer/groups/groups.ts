@@ -18,14 +18,14 @@ import { COLOURS, groupsStyles } from "./groups.styles.js";
 
 const BUCKETS = 60;
 const HEIGHT = 156;
-const DESCRIBED = 3; // groups named for each bar
+const DESCRIBED = 3; // number of groups named for each bar
 
 /** @summary Shows the events of the view by the values of a field: over time, and in a table whose rows narrow the search. */
 @customElement("auditlane-groups")
 export class Groups extends ViewerElement {
   static override styles = [baseStyles, plotStyles, groupsStyles];
 
-  /** The row under the pointer or with the focus, whose part of the chart stands out; -1 for none. */
+  /** The row under the pointer or with focus, whose part of the chart stands out; -1 for none. */
   @state() private emphasised = -1;
 
   private readonly counts = new RequestController<GroupCounts>(this, (problem) => {
@@ -187,7 +187,7 @@ export class Groups extends ViewerElement {
     return new Intl.NumberFormat(localeOf(this.viewer), { style: "percent", maximumFractionDigits: 1 }).format(all ? events / all : 0);
   }
 
-  /** Describes what was counted, and the period that it is compared with. */
+  /** Describes what was counted, and with which period it is compared. */
   private headline(result: GroupCounts): string {
     const { groups, search } = this.text;
     const parts = [search.histogram.events(result.events, formatNumber(this.viewer, result.events))];

@@ -1,4 +1,4 @@
-/** Draws bars over time, whole or in layers. Loaded when there is something to draw. */
+/** Draws bars over time, plain or in layers. Loaded when there is something to draw. */
 import uPlot from "uplot";
 import sheetText from "uplot/dist/uPlot.min.css?inline";
 
@@ -8,13 +8,13 @@ import { axisRange, type Bar, barAt, highest, tickSteps } from "../../model/bars
 export interface Layer {
   /** A CSS colour, which may use custom properties. */
   readonly fill: string;
-  /** Its share of each bar's events. */
+  /** The layer's share of each bar's events. */
   readonly counts: readonly number[];
 }
 
 export interface ChartData {
   readonly bars: readonly Bar[];
-  /** The layers of the bars, from the bottom; null for plain bars. Their number does not change. */
+  /** The bars' layers from the bottom; null for plain bars. Their number does not change. */
   readonly layers: readonly Layer[] | null;
   readonly zone: string;
   readonly locale: string;
@@ -30,7 +30,7 @@ export interface ChartEvents {
 }
 
 const AXIS = 20;
-const MIN_HEIGHT_SHARE = 0.04; // share of the highest bar's height, so that small bars stay visible
+const MIN_HEIGHT_SHARE = 0.04; // minimum height relative to the highest bar, so that small bars stay visible
 const LABEL_PX = 60;
 const DIGIT_PX = 7;
 const DRAG_PX = 4; // a shorter drag is a click
@@ -64,7 +64,7 @@ export class Chart {
     const same = before.bars === shown.bars && before.zone === shown.zone && before.locale === shown.locale;
     if (!same || before.layers !== shown.layers) this.plot.setData(this.data());
     if (String(before.layers?.map(({ fill }) => fill)) !== String(shown.layers?.map(({ fill }) => fill))) this.recolour();
-    if (String(before.selection) !== String(shown.selection)) this.showSelection(); // otherwise the current drag is kept
+    if (String(before.selection) !== String(shown.selection)) this.showSelection(); // otherwise, the current drag is kept
   }
 
   /** Redraws after the colours have changed. */
@@ -190,7 +190,7 @@ export class Chart {
     return new Intl.NumberFormat(this.shown.locale, { notation: "compact", maximumFractionDigits: 1 }).format(count);
   }
 
-  /** Returns a label for each tick of an axis `width` px wide: the day where it changes, or else the time. */
+  /** Returns a label for each tick of an axis `width` px wide: the day if it changes there, or else the time. */
   private labels(splits: number[], width: number): string[] {
     const { zone: timeZone, locale } = this.shown;
     const step = (splits[1] ?? 0) - (splits[0] ?? 0);
@@ -228,7 +228,7 @@ export class Chart {
   }
 }
 
-/** Returns the sums of the layers up to each, from the highest: each is drawn over the one before. */
+/** Returns the sums of the layers up to each one, from the highest down, since each is drawn over the previous one. */
 function stacked(layers: readonly Layer[]): (number | null)[][] {
   let below: readonly number[] = [];
   const sums = layers.map(({ counts }) => {

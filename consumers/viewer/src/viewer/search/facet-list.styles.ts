@@ -1,4 +1,4 @@
-/** The styles of a field's values: a bar for each value's share, its label and its count. */
+/** Styles of a field's values: a bar for each value's share, its label and its count. */
 import { css } from "lit";
 
 import { choiceInput, ellipsis, plainList } from "../../styles/fragments.js";

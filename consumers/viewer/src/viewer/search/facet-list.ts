@@ -19,7 +19,7 @@ import { facetListStyles } from "./facet-list.styles.js";
 
 const MAX_VALUES = 100;
 const MAX_LABELLED = 20; // maximum number of actions that a search adds by name because their labels match
-const SEARCHABLE_FROM = 12; // fewer values need no search
+const SEARCHABLE_FROM = 12; // number of values from which a search input is shown
 
 /**
  * @summary Lists the values of a field with their counts, to include and exclude them in the query.
@@ -158,7 +158,7 @@ export class FacetList extends ViewerElement {
     return value === null ? this.text.search.facet.none : valueLabel(this.viewer, this.parameter, value);
   }
 
-  /** Whether the service had more values than it sent, so that the service has to search for the typed text. */
+  /** Whether the service had more values than it sent, so that it has to search for the typed text. */
   private get truncated(): boolean {
     return (this.wasTruncated ||= (this.facet.result?.data.length ?? 0) >= MAX_VALUES);
   }
@@ -171,7 +171,7 @@ export class FacetList extends ViewerElement {
     return findQueryField(queryFields(this.viewer.fields, this.text.search.fields), this.parameter).kind;
   }
 
-  /** Whether a value starts with the typed text, as far as the counted values tell. */
+  /** Whether a value starts with the typed text, as far as the counted values show. */
   private offersPrefix(rows: readonly Count[]): boolean {
     if (!this.filterText || this.filterText.includes("*") || this.kind !== "text") return false;
     return this.truncated || rows.some(({ value }) => value?.startsWith(this.filterText));
@@ -197,7 +197,7 @@ export class FacetList extends ViewerElement {
   };
 }
 
-/** Returns a term for values that contain the text and, for actions, those whose labels do. */
+/** Returns a term for values that contain the text and, for actions, also those whose labels contain it. */
 export function narrowingTerm(viewer: ViewerState, field: string, typed: string): string {
   const labelled = field === "action" ? viewer.actions.matching(typed).slice(0, MAX_LABELLED) : [];
   const terms = [wildcardTerm(field, typed, "within"), ...labelled.map(({ name }) => formatTerm(field, name))];

@@ -112,7 +112,7 @@ export class FilterMenu extends ViewerElement {
     this.open = false;
   };
 
-  /** Focuses the first control of the content that was just rendered. */
+  /** Focuses the first control in the content that was just rendered. */
   private async moveFocus(): Promise<void> {
     await this.updateComplete;
     this.renderRoot.querySelector<HTMLElement>(this.field ? "header button" : ".find")?.focus({ preventScroll: true });

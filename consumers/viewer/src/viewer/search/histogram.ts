@@ -40,7 +40,7 @@ export class HistogramElement extends ViewerElement {
     const { viewer } = this;
     const { group } = viewer.view;
     if (!this.hasUpdated) this.folded = isNarrow(this) || isLow(); // leaves the screen to the events
-    if (group && group !== this.shownGroup) this.folded = false; // it was just chosen
+    if (group && group !== this.shownGroup) this.folded = false; // the group was just chosen
     this.shownGroup = group;
     if (group && !this.groupsLoaded) void this.loadGroups();
     if (this.folded || group) this.counts.reset();

@@ -1,4 +1,4 @@
-/** The styles of `Plot`. The chart reads its colours from custom properties. */
+/** Styles of `Plot`. The chart reads its colours from custom properties. */
 import { css } from "lit";
 
 import { visuallyHidden } from "../../styles/fragments.js";

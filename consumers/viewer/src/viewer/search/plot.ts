@@ -1,4 +1,4 @@
-/** Shows bars over time, with a pointer and by keyboard: the part that the histogram and the groups have in common. */
+/** Shows bars over time, for pointer and keyboard: the part that the histogram and the groups share. */
 import { html, nothing, type ReactiveController, type TemplateResult } from "lit";
 
 import { type Bar, highest, indexAfterRecount, selectionOf } from "../../model/bars.js";
@@ -11,7 +11,7 @@ export interface PlotOptions {
   viewer(): ViewerState;
   /** Returns the accessible name. */
   label(): string;
-  /** Returns more about the bar at an index than its time and its number. */
+  /** Returns details about the bar at an index besides its time and its number. */
   detail?(index: number): string;
   /** The height of the chart in px. */
   height: number;
@@ -50,7 +50,7 @@ export class Plot implements ReactiveController {
     this.closeChart();
   }
 
-  /** Shows these bars from the next rendering on; those that were shown before stay selected. */
+  /** Shows these bars from the next rendering on. Bars that stay remain selected. */
   setBars(bars: readonly Bar[], layers: readonly Layer[] | null = null): void {
     const indexOf = (index: number | null): number | null => indexAfterRecount(this.bars, bars, index);
     this.active = indexOf(this.active);
@@ -109,7 +109,7 @@ export class Plot implements ReactiveController {
     </div>`;
   }
 
-  /** Describes the hovered or the active bar, or the bars selected by keyboard; "" if there is none. */
+  /** Describes the hovered or active bar, or the bars selected by keyboard; "" without one. */
   readout(): string {
     const { histogram } = this.viewer.text.search;
     const span = this.selection();
@@ -121,7 +121,7 @@ export class Plot implements ReactiveController {
     return this.bars[index] ? this.describeBar(index) : "";
   }
 
-  /** Describes the highest bar; "" if there is none. */
+  /** Describes the highest bar; "" without bars. */
   peak(): string {
     const most = highest(this.bars);
     if (!most) return "";

@@ -17,7 +17,7 @@ import "./search-help.js";
 import { renderOptions } from "./suggestion-options.js";
 import { type Suggestion, Suggestions } from "./suggestions.js";
 
-/** How long a search waits for its check. After that it starts without the check, so that the list reports a slow service. */
+/** How long a search waits for its check. Then it starts without it, so that the list reports a slow service. */
 const CHECK_TIMEOUT_MS = 1_000;
 
 /**
@@ -262,7 +262,7 @@ export class QueryBox extends ViewerElement {
     this.applyTyped();
   }
 
-  /** Searches for the text if it is valid; otherwise keeps the view's query. */
+  /** Searches for the text if it is valid; otherwise, keeps the view's query. */
   private applyTyped(): void {
     void this.viewer.changeSearch((query) => ({ query }));
   }
@@ -288,7 +288,7 @@ export class QueryBox extends ViewerElement {
     return (await Promise.race([this.check(text), timeout])) !== "invalid";
   }
 
-  /** Resolves to whether the query is valid; it counts as invalid if another check has replaced this one. */
+  /** Resolves to whether the query is valid. It counts as invalid if another check has replaced this one. */
   private async check(text: string): Promise<"valid" | "invalid"> {
     this.checking?.abort();
     const controller = new AbortController();

@@ -29,7 +29,7 @@ export class RangeForm extends ViewerElement {
   @state() private input: RangeInput = { fromDay: "", fromTime: "", toDay: "", toTime: "" };
   @state() private error: RangeInputError | null = null;
   private shownRange = "";
-  /** The newest matching event; for all time, the calendar shows its month. */
+  /** The newest matching event, whose month the calendar shows for all time. */
   private readonly newest = new RequestController<EventPage>(this);
 
   protected override willUpdate(): void {
@@ -105,7 +105,7 @@ export class RangeForm extends ViewerElement {
     this.apply({ fromDay, fromTime: "", toDay, toTime: "" });
   };
 
-  /** Shows a day as soon as it is chosen. A second day, which the calendar then waits for, extends it to a range. */
+  /** Shows a day as soon as it is chosen. The calendar then waits for a second day, which extends it to a range. */
   private readonly onDayChosen = (event: Event): void => {
     const day = (event as CustomEvent<Date>).detail.toISOString().slice(0, 10);
     this.apply({ fromDay: day, fromTime: "", toDay: day, toTime: "" });
@@ -116,7 +116,7 @@ export class RangeForm extends ViewerElement {
     if (this.apply(this.input)) this.dispatchEvent(new Event("done"));
   };
 
-  /** Shows the range of the inputs, and returns whether they are one. */
+  /** Shows the inputs' range. Returns whether they form one. */
   private apply(input: RangeInput): boolean {
     const range = rangeFromInput(input, this.viewer.zone);
     this.input = input;
@@ -126,7 +126,7 @@ export class RangeForm extends ViewerElement {
   }
 }
 
-/** Returns the first day of the week, with 0 for Sunday; Monday if the browser does not provide it. */
+/** Returns the first day of the week, 0 for Sunday; Monday if the browser does not provide it. */
 function firstDayOfWeek(locale: string): number {
   const known = new Intl.Locale(locale) as Intl.Locale & { getWeekInfo?: () => { firstDay: number } };
   return (known.getWeekInfo?.().firstDay ?? 1) % 7;

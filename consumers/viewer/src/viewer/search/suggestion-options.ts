@@ -1,4 +1,4 @@
-/** Renders suggestions as the grouped options of a list box. */
+/** Renders suggestions as grouped options of a list box. */
 import { html, type TemplateResult } from "lit";
 
 import { formatNumber } from "../describe.js";

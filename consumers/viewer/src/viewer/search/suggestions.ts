@@ -19,7 +19,7 @@ import { narrowingTerm, withQuery } from "./facet-list.js";
 export interface Suggestion {
   readonly group: string;
   readonly label: string;
-  /** Its form in the query, where that differs from the label. */
+  /** The suggestion's form in the query if it differs from the label. */
   readonly note: string;
   readonly events: number | null;
   readonly edit: Edit;
@@ -29,8 +29,8 @@ export interface Suggestion {
 
 const MAX_VALUES = 100;
 const MAX_SUGGESTIONS = 20;
-const MAX_MATCHES = 10; // maximum number of matches for a plain word suggested in one field
-const SAMPLE_EVENTS = 50; // events sampled for metadata keys to suggest
+const MAX_MATCHES = 10; // maximum number of matches suggested for a plain word in one field
+const SAMPLE_EVENTS = 50; // number of events sampled for metadata keys to suggest
 const DEBOUNCE_MS = 120;
 
 export class Suggestions {
@@ -80,7 +80,7 @@ export class Suggestions {
     }));
   }
 
-  /** Suggests the actions whose name or label has the words before the caret, as many words as possible. */
+  /** Suggests the actions whose name or label contains the words before the caret, as many words as possible. */
   private namedByPhrase(text: string, caret: number): Suggestion[] {
     for (const phrase of edit.caretPhrasesAt(text, caret)) {
       const rows = this.knownActions(phrase.typed, [], (name) => edit.withTermAt(text, phrase, formatTerm("action", name)));
@@ -202,7 +202,7 @@ export class Suggestions {
     return [...ordered, row(box.has, "*", edit.withRaw(text, caretTerm, "*")), row(box.lacks, "-…:*", edit.withValue(text, caretTerm, null))];
   }
 
-  /** Requests a field's values; `typed` narrows them where there are more than the service sends. */
+  /** Requests a field's values. `typed` narrows them if there are more than the service sends. */
   private count(request: RequestController<Facet>, field: string, text: string, caretTerm: CaretTerm, typed: string): void {
     const viewer = this.viewer();
     if (request.result?.field === field && request.result.data.length >= MAX_VALUES) this.truncated.add(field);
@@ -232,7 +232,7 @@ export class Suggestions {
     return queryFields(viewer.fields, viewer.text.search.fields);
   }
 
-  /** Returns the metadata keys of a sample of the events in the view. */
+  /** Returns the metadata keys in a sample of the view's events. */
   metadataKeys(): QueryField[] {
     const viewer = this.viewer();
     const params: QueryParams = [...withQuery(viewer.filter(), ""), ["limit", String(SAMPLE_EVENTS)]];

@@ -17,7 +17,7 @@ import { withQuery } from "./facet-list.js";
 import { tilesStyles } from "./tiles.styles.js";
 
 const SEVERE = "severity:>=High";
-const WEEK: Range = { kind: "preset", preset: "7d" }; // counted for all time, which would be expensive
+const WEEK: Range = { kind: "preset", preset: "7d" }; // counted for all time, for which counting everything would be expensive
 const SHOWN = 3;
 
 /**
@@ -78,13 +78,13 @@ export class Tiles extends ViewerElement {
     </div>`;
   }
 
-  /** The range that the figures count. */
+  /** The range of the figures. */
   private get period(): Range {
     const { range } = this.viewer.view;
     return range.kind === "ever" ? WEEK : range;
   }
 
-  /** Shows a number, and `before`, that of the period before, in place of the note. */
+  /** Shows a number and, in place of the note, `before`, the preceding period's number. */
   private number(name: string, value: number | undefined, title: string, action: () => void, note = "", before?: number): TemplateResult {
     const shown = value === undefined ? html`<span class="waiting"></span>` : formatNumber(this.viewer, value);
     return html`<button class="tile" part="tile" title=${title} ?disabled=${value === undefined} @click=${() => this.showList(action)}>

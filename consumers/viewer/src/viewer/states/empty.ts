@@ -34,7 +34,7 @@ export class Empty extends ViewerElement {
   /** Terms that would match: with the case of values in the log, or as their beginning or end. */
   private readonly suggestions = new RequestController<Suggestion[]>(this);
 
-  /** Whether events about access to the log match, which are hidden. */
+  /** Whether events about access to the log, which are hidden, match. */
   private readonly hiddenAccess = new RequestController<boolean>(this);
 
   protected override willUpdate(): void {

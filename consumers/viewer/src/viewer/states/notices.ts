@@ -14,7 +14,7 @@ import { ViewerElement } from "../viewer-element.js";
 import type { ViewerState } from "../viewer-state.js";
 import { wayBackControl, wayBackFor } from "./way-back.js";
 
-const POLL_MS = 5_000; // between checks for the tenant's first event
+const POLL_MS = 5_000; // interval of checks for the tenant's first event
 
 /**
  * @summary Notices about the whole viewer: no connection, an expired session, failed requests, first use.
@@ -26,7 +26,7 @@ const POLL_MS = 5_000; // between checks for the tenant's first event
 export class Notices extends ViewerElement {
   static override styles = [baseStyles, noticeStyles];
 
-  /** Whether the host page does not want the instructions for the first event. */
+  /** Whether the host page hides the instructions for the first event. */
   @property({ type: Boolean }) hideFirstUse = false;
   @state() private dismissed = false;
   @state() private firstUseLoaded = false;
@@ -102,7 +102,7 @@ export class Notices extends ViewerElement {
     </div>`;
   }
 
-  /** Renders a button unless a failed element has its own. */
+  /** Renders a button, unless a failed element has its own. */
   private retryButton(): TemplateResult | typeof nothing {
     if (this.viewer.failures.shownInPlace) return nothing;
     return html`<button @click=${() => this.viewer.retry()}>${icon("refresh")}${this.text.states.retry}</button>`;
@@ -131,7 +131,7 @@ export class Notices extends ViewerElement {
     this.timer = undefined;
   }
 
-  /** Whether the reader may configure the log, since only then are installation instructions useful. */
+  /** Whether the reader may configure the log, since only then are instructions for sending events useful. */
   private get mayInstruct(): boolean {
     return !this.hideFirstUse && this.viewer.can("audits:configure");
   }

@@ -5,7 +5,10 @@ import { Problem } from "../../api/problem.js";
 const POLL_MS = 500;
 const TIMEOUT_MS = 60_000;
 
-/** Resolves to the event's id and whether it was stored in time. Calls `onAccepted` once Kafka has acknowledged it. Rejects with Problem. */
+/**
+ * Resolves to the event's id and whether it was stored in time. Calls `onAccepted` once Kafka has acknowledged it.
+ * Rejects with Problem.
+ */
 export async function sendTestEvent(client: Client, onAccepted: () => void, signal: AbortSignal): Promise<{ id: string; stored: boolean }> {
   const { event_id: id } = await client.json<{ event_id: string }>("/v1/test-event", { method: "POST", signal });
   onAccepted();

@@ -10,7 +10,7 @@ export function wayBackFor(viewer: ViewerState): WayBack {
   return wayBack(viewer.signInUrl, viewer.client.token !== "", page);
 }
 
-/** `again`: the reader had a session. */
+/** `again`: the reader had a session before. */
 export function wayBackControl(viewer: ViewerState, { again }: { again: boolean }): TemplateResult | typeof nothing {
   const { states } = viewer.text;
   const way = wayBackFor(viewer);

@@ -7,8 +7,8 @@ import type { ViewerState } from "../viewer-state.js";
 import { conflictIcon, outcomeBadge, severityBadge } from "./badges.js";
 import { type CellContext, renderCell } from "./cells.js";
 
-const LINE_EM = 1.45; // as in the base styles
-const LINES = { comfortable: 3, compact: 2 } as const; // of the sentence and of its outcome and time
+const LINE_EM = 1.45; // line height, as in the base styles
+const LINES = { comfortable: 3, compact: 2 } as const; // number of lines for the sentence, its outcome and its time
 const PADDING_PX = 20;
 const TIME = { name: "occurred_at", displayType: "Timestamp", custom: false } as const;
 const QUIET = new Set(["Info", "Low"]); // severities that a card does not show
@@ -18,7 +18,7 @@ export function cardHeight(density: keyof typeof LINES, fontSize: number): numbe
   return Math.ceil(LINES[density] * LINE_EM * fontSize) + PADDING_PX;
 }
 
-/** Renders a card's cells; their columns are those of `cardHead`. */
+/** Renders a card's cells, in the columns of `cardHead`. */
 export function renderCard(event: AuditEvent | undefined, context: CellContext): TemplateResult {
   const { text } = context;
   return html`<div class="cell what" role="gridcell">
@@ -30,7 +30,7 @@ export function renderCard(event: AuditEvent | undefined, context: CellContext):
     <div class="cell when" role="gridcell">${event ? renderCell(event, TIME, context) : nothing}</div>`;
 }
 
-/** Renders the head of the cards, with a button that reverses the order of time. */
+/** Renders the cards' head, with a button that reverses the order of time. */
 export function cardHead(viewer: ViewerState): TemplateResult {
   const { reading, states } = viewer.text;
   const { fields } = states;

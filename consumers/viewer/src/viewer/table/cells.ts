@@ -1,4 +1,4 @@
-/** Renders a field's value in one line or in full. Values are untrusted text: isolated, with no invisible characters. */
+/** Renders a field's value in one line or in full. Values are untrusted text: isolated, without invisible characters. */
 import { html, nothing, type TemplateResult } from "lit";
 
 import type { AuditEvent, Outcome, Severity, ShownField } from "../../api/types.js";
@@ -15,9 +15,9 @@ import { formatNumber, isCode, jsonInline, valueOf } from "../../model/format/va
 import { ownValue } from "../../model/own-property.js";
 import { outcomeBadge, severityBadge } from "./badges.js";
 
-const MAX_LENGTH = 240; // maximum characters in a cell; more never fit on one line
+const MAX_LENGTH = 240; // maximum number of characters in a cell; more never fit on one line
 const MAX_TITLE_LENGTH = 1_000;
-const TAIL_LENGTH = 11; // characters at the end of a long id that are always visible
+const TAIL_LENGTH = 11; // number of characters at the end of a long id that are always visible
 
 /** The data that a cell needs besides the event. */
 export interface CellContext {
@@ -25,9 +25,9 @@ export interface CellContext {
   clock: Clock;
   numbers: Intl.NumberFormat;
   actions: Catalogue;
-  /** The time in ms since 1970 that relative times refer to. */
+  /** The time, in ms since 1970, to which relative times refer. */
   now: number;
-  /** Whether times of the last week are followed by relative times. */
+  /** Whether times in the last week are followed by relative times. */
   relativeTimes: boolean;
   /** Renders cells as the host page chose; null or undefined for the viewer's own cells. */
   renderCell?: HostOptions["renderCell"];
@@ -124,7 +124,7 @@ function renderTime(value: string, { clock, now, relativeTimes }: CellContext): 
   >`;
 }
 
-/** Renders a missing value; for a missing actor name, the actor's id. */
+/* Renders a missing value; for a missing actor name, the actor's id. */
 function renderMissing(event: AuditEvent, field: CellField, { text }: CellContext): TemplateResult {
   if (!field.custom && field.name === "actor_name" && event.actor_id) {
     return html`${initials(event.actor_id)}<bdi class="code" title=${titleText(event.actor_id)}>${cellText(event.actor_id)}</bdi>`;
@@ -132,13 +132,13 @@ function renderMissing(event: AuditEvent, field: CellField, { text }: CellContex
   return html`<span class="none"><span aria-hidden="true">–</span><span class="unseen">${text.reading.none}</span></span>`;
 }
 
-/** Renders an actor's initials as decoration: they are neither read nor copied. */
+/* Renders an actor's initials as decoration, which is neither read aloud nor copied. */
 function initials(actor: string): Content {
   const found = initialsOf(visible(actor));
   return found ? html`<span class="initials" aria-hidden="true" data-initials=${found}></span>` : nothing;
 }
 
-/** Truncates a long id in the middle, since ids differ at their ends. */
+/* Truncates a long id in the middle, since ids differ at their ends. */
 function renderId(value: string): TemplateResult {
   const line = cellText(value);
   if (line.length <= 2 * TAIL_LENGTH) return html`<bdi class="beside" title=${titleText(value)}>${line}</bdi>`;

@@ -10,7 +10,7 @@ import { formatNumber } from "../describe.js";
 import { ViewerElement } from "../viewer-element.js";
 import { changesStyles } from "./changes.styles.js";
 
-const MAX_CHARACTERS = 400_000; // both values combined; larger ones are shown only as raw JSON
+const MAX_CHARACTERS = 400_000; // maximum length of both values combined; larger ones are shown only as raw JSON
 const MAX_ROWS = 400;
 const MAX_VALUE_LENGTH = 4_000; // maximum number of characters in one value
 const MAX_WORD_DIFF_LENGTH = 2_000; // longer texts are compared as a whole
@@ -84,7 +84,7 @@ export class Changes extends ViewerElement {
 
 type Side = TemplateResult | typeof nothing;
 
-/** Renders both sides of a change; marks differing words in short texts. */
+/** Renders both sides of a change, marking differing words in short texts. */
 function renderSides({ kind, before, after }: Change): [Side, Side] {
   const text = (value: string | null): string => visible(truncate(value ?? "", MAX_VALUE_LENGTH), true);
   const old = text(before);

@@ -48,7 +48,7 @@ export class ColumnMenu extends ViewerElement {
     </auditlane-dropdown>`;
   }
 
-  /** The shown fields in order, then the others. */
+  /** The shown fields in order, followed by the others. */
   private get ordered(): ShownField[] {
     const names = this.viewer.columnNames;
     const rank = (field: ShownField): number => (names.includes(field.name) ? names.indexOf(field.name) : names.length);
@@ -96,7 +96,7 @@ export class ColumnMenu extends ViewerElement {
 
   private readonly onOpened = (): void => void this.viewer.lazyImports.load(() => import("../search/zone-choice.js"));
 
-  /** Resets everything but the time zone. */
+  /** Resets everything except the time zone. */
   private readonly reset = (): void => {
     const { columns, density, relativeTimes, pinned, widths } = DEFAULT_PREFERENCES;
     this.viewer.setPreferences({ columns, density, relativeTimes, pinned, widths });

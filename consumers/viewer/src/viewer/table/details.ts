@@ -25,8 +25,8 @@ import { badgesStyles } from "./badges.styles.js";
 import { cellContext, renderFormatted } from "./cells.js";
 import { detailsStyles } from "./details.styles.js";
 
-const SEPARATE_FIELDS = new Set(["before", "after", "metadata"]); // shown in sections of their own
-const SCROLL_FROM = 1_000; // characters; longer values scroll within their line
+const SEPARATE_FIELDS = new Set(["before", "after", "metadata"]); // shown in separate sections
+const SCROLL_FROM = 1_000; // number of characters from which values scroll within their line
 const COPIED_MS = 3_000;
 
 /**
@@ -48,7 +48,7 @@ export class Details extends ViewerElement {
 
   @state() private raw = false;
   @state() private announcement = "";
-  /** The most recently copied item; its button shows a check mark for `COPIED_MS`. */
+  /** The most recently copied item, whose button shows a check mark for `COPIED_MS`. */
   @state() private copied = "";
   @state() private copyFailed = false;
   @query("section") private section!: HTMLElement;
@@ -197,7 +197,7 @@ export class Details extends ViewerElement {
     return html`<bdi class=${code ? "code" : ""}>${visible(value, true)}</bdi>`;
   }
 
-  /** Renders a name, a value and its buttons. Without a parameter, it has no filter buttons. `column` is the column's name. */
+  /** Renders a name, a value and its buttons, without filter buttons if there is no parameter. `column` is the column's name. */
   private renderLine(name: string, parameter: string, value: string | null, shown: TemplateResult, column: string): TemplateResult {
     const { details } = this.text.reading;
     const valueText = value === null ? details.lacking : visible(value.slice(0, 80));
@@ -263,7 +263,7 @@ export class Details extends ViewerElement {
   private readonly onKeydown = (event: KeyboardEvent): void => {
     const by = { ArrowUp: -1, ArrowDown: 1 }[event.key];
     if (event.key === "Escape") this.emit("close");
-    else if (by && event.target === this.section) this.step(by); // elsewhere, the arrows scroll
+    else if (by && event.target === this.section) this.step(by); // elsewhere, the arrow keys scroll
     else return;
     event.preventDefault();
     event.stopPropagation();

@@ -1,4 +1,4 @@
-/** Renders the table's head: the columns, with sort buttons, menus and grips. */
+/** Renders the table's head: the columns with sort buttons, menus and resize handles. */
 import { html, nothing, type TemplateResult } from "lit";
 import { live } from "lit/directives/live.js";
 
@@ -10,19 +10,19 @@ import type { ViewerState } from "../viewer-state.js";
 export interface HeadActions {
   sort(parameter: string, descending: boolean): void;
   move(name: string, by: number): void;
-  /** Pins a column, or releases it. */
+  /** Pins or unpins a column. */
   pin(name: string): void;
   hide(name: string): void;
   /** Sets a width; `done` stores it. */
   setWidth(name: string, px: number, done: boolean): void;
-  /** Reports the column whose menu is open, or "". */
+  /** Reports the column with an open menu, or "". */
   openMenu(name: string): void;
 }
 
 export interface HeadState {
   viewer: ViewerState;
   columns: readonly Column[];
-  /** The name of the column whose menu is open, or "". */
+  /** The column with an open menu, or "". */
   openMenu: string;
   actions: HeadActions;
 }
@@ -121,7 +121,7 @@ function closeMenu(event: Event): void {
   (event.currentTarget as Element).closest("auditlane-dropdown")?.close();
 }
 
-/** Lets the width follow the pointer; mirrored in right-to-left pages. */
+/** Lets the width follow the pointer, mirrored in right-to-left pages. */
 function drag(event: PointerEvent, name: string, actions: HeadActions): void {
   const grip = event.currentTarget as HTMLElement;
   const column = grip.parentElement as HTMLElement;

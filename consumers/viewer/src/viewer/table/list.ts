@@ -11,22 +11,22 @@ import { Loader } from "./loader.js";
 import { Rows } from "./rows.js";
 import { Viewport } from "./viewport.js";
 
-const PLACEHOLDER_ROWS = 12; // drawn after the known rows while more can be loaded
+const PLACEHOLDER_ROWS = 12; // number of placeholders drawn after the known rows while more can be loaded
 
 interface ListHost {
-  /** Renders a row's cells, or placeholders if there is no event. */
+  /** Renders a row's cells, or placeholders without an event. */
   renderRow(event: AuditEvent | undefined): TemplateResult;
   /** Called when something other than the rows has changed. */
   onChange(): void;
-  /** Called when rows have arrived. Returns whether drawn rows must be redrawn, because relative times have moved on. */
+  /** Called when rows have arrived. Returns whether drawn rows must be redrawn, because relative times have changed. */
   onRows(): boolean;
 }
 
 export class List {
   readonly loader: Loader;
-  /** The active row, which keys move; -1 if there is none. */
+  /** The active row, which the keyboard moves; -1 for none. */
   active = -1;
-  /** The event whose details are open. */
+  /** The event with open details. */
   openEvent: AuditEvent | null = null;
   /** The number of events that have arrived above the view. */
   newRows = 0;
@@ -57,7 +57,7 @@ export class List {
     return this.viewport?.atTop ?? true;
   }
 
-  /** Shows the list in a scrolling element, whose first child is the head and whose second holds the rows. */
+  /** Shows the list in a scrolling element, whose first child is the head and whose second contains the rows. */
   attach(grid: HTMLElement): void {
     if (this.grid === grid) return;
     this.viewport?.close();
@@ -86,19 +86,19 @@ export class List {
     return index === null ? undefined : this.pages.at(index);
   }
 
-  /** Returns the event that a reference identifies, or null if it is not in memory. */
+  /** Returns the event for a reference, or null if it is not in memory. */
   find(reference: string): AuditEvent | null {
     const index = reference ? this.pages.find((row) => matchesReference(reference, row)) : -1;
     return index < 0 ? null : (this.pages.at(index) ?? null);
   }
 
-  /** Returns the list's current version of the event, or null if it is not in memory. */
+  /** Returns the event's current version in the list, or null if it is not in memory. */
   current(event: AuditEvent | null): AuditEvent | null {
     const index = event ? this.pages.find((row) => isSameEvent(row, event)) : -1;
     return index < 0 ? null : (this.pages.at(index) ?? null);
   }
 
-  /** Returns the row at a distance from the open event, or null if the event is not in memory. */
+  /** Returns the row at a distance from the open event, or null if that event is not in memory. */
   indexBeside(by: number): number | null {
     const { openEvent } = this;
     const index = openEvent ? this.pages.find((row) => isSameEvent(row, openEvent)) : -1;
@@ -165,13 +165,13 @@ export class List {
 
   private readonly onArrived = (event: Event): void => this.insert((event as CustomEvent<AuditEvent[]>).detail);
 
-  /** Inserts events that arrived between loading the list and the start of the stream. */
+  /** Inserts events that arrived between loading the list and the stream's start. */
   private readonly onConnected = async (): Promise<void> => {
     const newest = await this.loader.newest();
     if (newest) this.insert(newest.toReversed());
   };
 
-  /** Inserts arriving events: at the top they push rows down; further down, the rows in view stay where they are. */
+  /** Inserts arriving events. At the top, they push rows down; further down, the rows in view stay in place. */
   private insert(events: readonly AuditEvent[]): void {
     const { pages, viewport } = this;
     if (this.loader.stale || !viewport) return; // the new list will contain them
@@ -180,7 +180,7 @@ export class List {
     for (const event of events) {
       const index = pages.insert(event);
       if (index < 0) {
-        added += pages.at(0) ? 0 : 1; // the beginning is not in memory; it is loaded again when it is in view
+        added += pages.at(0) ? 0 : 1; // the beginning is not in memory; it is loaded again when in view
         continue;
       }
       added += 1;
@@ -207,7 +207,7 @@ export class List {
     this.viewport?.set(this.count, this.height, head.offsetHeight);
   }
 
-  /** Whether this event is newer than the last visit and the next one in the list is not. */
+  /** Whether this event is newer than the last visit while the next one in the list is not. */
   private isLastNew(event: AuditEvent, next: AuditEvent | undefined): boolean {
     const since = this.viewer.newSince;
     if (since === null || !next || this.viewer.view.sort !== DEFAULT_SORT) return false;

@@ -1,4 +1,4 @@
-/** Requests the pages that the view needs, one at a time, and aborts those that are no longer in view. */
+/** Requests the pages that the view needs, one at a time, and aborts requests for pages no longer in view. */
 import type { QueryParams } from "../../api/client.js";
 import { Problem } from "../../api/problem.js";
 import type { AuditEvent, EventPage } from "../../api/types.js";
@@ -20,13 +20,13 @@ interface LoadedList {
 type OnLoaded = (what: "list" | "rows" | "state", shift?: RowShift) => void;
 
 export class Loader {
-  /** Why loading failed. A failed refresh does not count: the list keeps its current rows. */
+  /** Why loading failed. A failed refresh does not count, since the list keeps its current rows. */
   problem: Problem | null = null;
   cancelled = false;
   /** Whether the running request takes longer than `SLOW_MS`. */
   slow = false;
 
-  /** The current list, even while the first page of the next one is loading. */
+  /** The current list, even while the next one's first page is loading. */
   private shown: LoadedList = { key: "", params: [], pages: new Pages() };
   private pending: LoadedList | null = null;
   private running: { request: PageRequest; controller: AbortController } | null = null;
@@ -56,7 +56,7 @@ export class Loader {
     return this.running !== null && (this.stale || this.running.request.inView);
   }
 
-  /** Loads the list of the current view, from its beginning. */
+  /** Loads the current view's list from its beginning. */
   begin(): void {
     this.abort();
     const { query, range, sort } = this.viewer.view;
@@ -171,7 +171,7 @@ export class Loader {
     this.onLoaded("rows", shift);
   }
 
-  /** Reports a failure. `keepsData`: the rows of the same list are still shown. */
+  /** Reports a failure. `keepsData`: rows of the same list are still shown. */
   private report(problem: Problem | null, keepsData = false): void {
     const retry = (): void => (keepsData ? this.begin() : this.retry());
     this.viewer.failures.set(this, problem && { problem, keepsData, shownInPlace: !keepsData, retry });
@@ -187,7 +187,10 @@ export class Loader {
   }
 }
 
-/** Whether `next` should replace the running request `current`: only if it is a different one, and in view while `current` is not. */
+/**
+ * Whether `next` should replace the running request `current`: only if it is a different one, and in view while
+ * `current` is not.
+ */
 function isMoreUrgent(next: PageRequest | null, current: PageRequest): boolean {
   if (!next?.inView || current.inView) return false;
   return current.page !== next.page || current.kind !== next.kind;

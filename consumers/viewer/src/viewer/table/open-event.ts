@@ -1,13 +1,13 @@
-/** The event whose details are open: from the list, or from a link. */
+/** The event with open details, from the list or from a link. */
 import { Problem } from "../../api/problem.js";
 import type { AuditEvent } from "../../api/types.js";
 import { eventPath, referenceOf } from "../../model/identity.js";
 import type { ViewerState } from "../viewer-state.js";
 
 export class OpenEvent {
-  /** Its reference in the address; "" if no event is open. */
+  /** The event's reference in the address; "" if no event is open. */
   reference = "";
-  /** Null while it is loading. */
+  /** Null while loading. */
   event: AuditEvent | null = null;
   problem: Problem | null = null;
 
@@ -18,7 +18,7 @@ export class OpenEvent {
     private readonly onChange: () => void,
   ) {}
 
-  /** Opens the event that a reference identifies. `find` returns it if it is in memory. */
+  /** Opens the event for a reference. `find` returns it if it is in memory. */
   open(reference: string, find: (reference: string) => AuditEvent | null): void {
     if (reference === this.reference) return;
     this.close();
@@ -27,14 +27,14 @@ export class OpenEvent {
     if (reference && !this.event) void this.fetch();
   }
 
-  /** Opens this event; its reference alone could be ambiguous. */
+  /** Opens this event, since its reference alone could be ambiguous. */
   set(event: AuditEvent): void {
     this.close();
     this.reference = referenceOf(event);
     this.event = event;
   }
 
-  /** Updates the event from the list, since it may have come into conflict with another. */
+  /** Updates the event from the list, since it may now be in conflict with another. */
   update(current: AuditEvent | null): void {
     if (current?.conflict && this.event && !this.event.conflict) this.event = current;
   }

@@ -1,4 +1,4 @@
-/** The styles of the printed table, in place of the rows on screen. */
+/** Styles of the printed table, which replaces the rows on screen. */
 import { css } from "lit";
 
 export const printStyles = css`

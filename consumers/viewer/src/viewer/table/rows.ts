@@ -2,17 +2,17 @@
 import { render, type TemplateResult } from "lit";
 
 export interface RowContent {
-  /** Identifies the content; a row whose key is unchanged is not rendered again. */
+  /** Identifies the content. A row with an unchanged key is not rendered again. */
   key: unknown;
   content: () => TemplateResult;
-  /** The `aria-rowindex`, counted from 1 with the head as the first. */
+  /** The `aria-rowindex`, counted from 1 for the head. */
   rowIndex: number;
   selected: boolean;
   active: boolean;
   loading: boolean;
   /** Whether the row belongs to a previous query. */
   outdated: boolean;
-  /** The text at the row's end if it is the last of the events that are new since the last visit, or "". */
+  /** The text at the row's end if it is the last event that is new since the last visit, or "". */
   mark: string;
 }
 
@@ -32,7 +32,7 @@ export class Rows {
   private built = 0;
 
   constructor(private readonly body: HTMLElement) {
-    body.replaceChildren(); // removes rows of another list
+    body.replaceChildren(); // removes another list's rows
   }
 
   /** Shows the rows `first` to `last`, each `height` px high. */
@@ -65,7 +65,7 @@ export class Rows {
     for (const row of [...this.shown, ...this.free]) row.key = UNDRAWN;
   }
 
-  /** Returns the id of a row's element, for `aria-activedescendant`, or "" if it is not drawn. */
+  /** Returns the id of a row's element, for `aria-activedescendant`, or "" if the row is not drawn. */
   idOf(index: number): string {
     return this.shown.find((row) => row.index === index)?.element.id ?? "";
   }
@@ -89,7 +89,7 @@ export class Rows {
     element.classList.toggle("loading", drawn.loading);
   }
 
-  /** Puts the elements in reading order, with few moves in the direction of scrolling. */
+  /** Puts the elements in reading order, with few moves in the scrolling direction. */
   private arrange(wanted: Row[], down: boolean): void {
     const { body } = this;
     if (down) {

@@ -31,7 +31,7 @@ export const tableStyles = css`
   .grid:focus-visible {
     outline-offset: -2px;
   }
-  /* Shades an edge beyond which there are columns, more strongly the further it can scroll. */
+  /* Shades an edge that hides columns, more strongly the further it can scroll. */
   @supports (animation-timeline: --sideways) {
     .main {
       timeline-scope: --sideways;
@@ -132,7 +132,7 @@ export const tableStyles = css`
     padding-inline: 0.5rem;
     ${ellipsis}
   }
-  /* Pinned columns stay in place while the others scroll beneath them; the table sets their positions. */
+  /* Pinned columns stay in place while the others scroll beneath them. The table sets their positions. */
   .pinned {
     position: sticky;
     z-index: 1;

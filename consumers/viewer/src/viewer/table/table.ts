@@ -38,8 +38,8 @@ import { tableStyles } from "./table.styles.js";
 
 const ROW_HEIGHTS = { comfortable: 40, compact: 29 } as const; // px
 const CARD_CELLS = 3;
-const RELATIVE_TIME_MS = 30_000; // how often relative times are updated
-const REDRAW_AFTER_MS = 1_000; // relative times need no update within a second
+const RELATIVE_TIME_MS = 30_000; // interval at which relative times are updated
+const REDRAW_AFTER_MS = 1_000; // relative times need no update within this time
 
 /**
  * @summary Shows the events as rows of a virtual table, and the details of one event.
@@ -58,7 +58,7 @@ export class Table extends ViewerElement {
   static override styles = [baseStyles, badgesStyles, headStyles, tableStyles, cellsStyles, cardsStyles, printStyles];
 
   @state() private openMenu = "";
-  /** The width of the column that is being resized. */
+  /** The width of the column being resized. */
   @state() private draggedWidths: Record<string, number> = {};
   @query(".grid") private grid!: HTMLElement;
 
@@ -220,7 +220,7 @@ export class Table extends ViewerElement {
     this.shownViewer = null;
   }
 
-  /** Moves to the next or the previous row, and shows it if details are open. Returns whether there is one. */
+  /** Moves to the next or previous row, and shows it if details are open. Returns whether there is one. */
   move(by: number): boolean {
     const open = this.openEvent.reference !== "";
     const { list } = this;
@@ -240,7 +240,7 @@ export class Table extends ViewerElement {
     return true;
   }
 
-  /** Closes the details, or else deactivates the active row. Returns whether there was either. */
+  /** Closes the details, or else deactivates the active row. Returns whether either was possible. */
   dismiss(): boolean {
     if (this.openEvent.reference) void this.close();
     else if (this.list.active >= 0) this.list.deactivate();
@@ -258,7 +258,7 @@ export class Table extends ViewerElement {
     return this.renderRoot.querySelector("auditlane-details:focus-within") !== null;
   }
 
-  /** Draws the printed table, which is not in the page otherwise. */
+  /** Draws the printed table, which is otherwise not in the page. */
   private readonly onPrint = (event: Event): void => {
     const target = this.renderRoot.querySelector<HTMLElement>(".print");
     if (target) render(event.type === "beforeprint" ? printTable(this.viewer, this.list.pages, this.columns, this.cellContext) : nothing, target);
@@ -283,7 +283,7 @@ export class Table extends ViewerElement {
 
   private readonly onClick = (event: MouseEvent): void => {
     const index = (event.target as Element).closest("a, button") ? -1 : this.list.indexOf(event.target); // the host's own links
-    if (index >= 0 && getSelection()?.type !== "Range") this.open(index); // otherwise text is being selected
+    if (index >= 0 && getSelection()?.type !== "Range") this.open(index); // otherwise, text is being selected
   };
 
   private open(index: number | null): void {
@@ -291,7 +291,7 @@ export class Table extends ViewerElement {
     if (!event || index === null || this.list.loader.outdated) return;
     this.list.activate(index);
     const shown = new CustomEvent("auditlane-open", { detail: { event }, bubbles: true, composed: true, cancelable: true });
-    if (!this.dispatchEvent(shown)) return; // the host shows the event itself
+    if (!this.dispatchEvent(shown)) return; // the host itself shows the event
     this.openEvent.set(event);
     this.requestUpdate(); // both events may have the same reference
     this.viewer.setView({ open: this.openEvent.reference });

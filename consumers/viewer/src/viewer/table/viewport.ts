@@ -20,7 +20,7 @@ export class Viewport {
     this.virtual._willUpdate();
   }
 
-  /** Sets the number of rows, their height and the height of the head, in px. */
+  /** Sets the number of rows, their height and the head's height, in px. */
   set(count: number, height: number, margin: number): void {
     if (count === this.count && height === this.height && margin === this.margin) return;
     const other = height !== this.height && this.height > 0;

@@ -1,4 +1,4 @@
-/** Changes to saved views, and what to tell the reader if one fails. */
+/** Changes to saved views, and the message to the reader if one fails. */
 import { Problem } from "../../api/problem.js";
 import { createView, deleteView, replaceView, type SavedView, type ViewToSave } from "../../api/saved-views.js";
 import { viewTexts } from "../../i18n/views.js";
@@ -6,13 +6,13 @@ import { contentOf } from "../../model/saved-view.js";
 import { kindOf } from "../../model/problem-kind.js";
 import type { ViewerState } from "../viewer-state.js";
 
-/** Saves what the viewer shows as a new view, and selects it. Like the others, it rejects with Problem. */
+/** Saves what the viewer shows as a new view, and selects it. Like the functions below, it rejects with Problem. */
 export async function saveView(viewer: ViewerState, name: string, shared: boolean): Promise<void> {
   const content = contentOf(viewer.view, viewer.columnNames, viewer.chosenZone);
   select(viewer, await createView(viewer.client, { ...content, name, shared }));
 }
 
-/** Replaces a view by what the viewer shows. */
+/** Replaces a view with what the viewer shows. */
 export async function updateView(viewer: ViewerState, saved: SavedView): Promise<void> {
   const content = contentOf(viewer.view, viewer.columnNames, saved.tz === null ? "" : viewer.chosenZone);
   select(viewer, await changed(viewer, saved, { ...content, name: saved.name, shared: saved.shared }));
@@ -22,12 +22,12 @@ export async function renameView(viewer: ViewerState, saved: SavedView, name: st
   viewer.savedViews.put(await changed(viewer, saved, { ...bodyOf(saved), name }));
 }
 
-/** Gives a view to everyone of the tenant, or makes it the reader's own. */
+/** Shares a view with everyone in the tenant, or makes it the reader's own. */
 export async function shareView(viewer: ViewerState, saved: SavedView, shared: boolean): Promise<void> {
   viewer.savedViews.put(await changed(viewer, saved, { ...bodyOf(saved), shared }));
 }
 
-/** Deletes a view. The list stays as it is. */
+/** Deletes a view. The list of events stays unchanged. */
 export async function removeView(viewer: ViewerState, saved: SavedView): Promise<void> {
   await orReload(viewer, deleteView(viewer.client, saved));
   viewer.savedViews.remove(saved);
@@ -45,7 +45,7 @@ export function describeProblem(problem: Problem, { language, text }: Pick<Viewe
   return `${title}. ${advice}`;
 }
 
-/** Selects a view that has just been saved, without loading the list again. */
+/** Selects a view that has just been saved, without loading the list of events again. */
 function select(viewer: ViewerState, saved: SavedView): void {
   viewer.savedViews.put(saved);
   viewer.setView({ saved: saved.id, columns: saved.columns });

@@ -69,7 +69,7 @@ export class Views extends ViewerElement {
     const { saved } = this.viewer.view;
     if (saved === this.seenView) return;
     this.seenView = saved;
-    requestAnimationFrame(() => this.reveal(this.selectedTab)); // after the options, which take width from the row
+    requestAnimationFrame(() => this.reveal(this.selectedTab)); // after the options, which take up width in the row
   }
 
   private renderTab(saved: SavedView | null): TemplateResult {
@@ -145,7 +145,7 @@ export class Views extends ViewerElement {
     this.reveal(next);
   };
 
-  /** Scrolls a tab into the row, without scrolling the page. */
+  /** Scrolls a tab into view within the row, without scrolling the page. */
   private reveal(tab: HTMLElement | null): void {
     const row = tab?.parentElement;
     if (!tab || !row) return;
@@ -184,7 +184,7 @@ export class Views extends ViewerElement {
     this.told = copied ? (saved.shared ? words.copied : words.copiedOwn) : reading.details.notCopied;
   }
 
-  /** Resolves to whether a change succeeded; otherwise tells the reader why not. */
+  /** Resolves to whether a change succeeded; otherwise, tells the reader why not. */
   private async run(change: () => Promise<void>): Promise<boolean> {
     if (this.busy) return false;
     this.busy = true;

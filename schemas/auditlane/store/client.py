@@ -36,7 +36,7 @@ _FIX = "Check AUDITLANE_CLICKHOUSE_URL, and that ClickHouse is running there."
 def connect(settings: Settings, **given: Any) -> Client:
     """Connect to `settings.clickhouse_url`. `given` is passed to `clickhouse_connect.get_client`.
 
-    The client opens no session, so many threads can share it. Raises StoreUnavailable or StoreRefused.
+    The client opens no session, so that many threads can share it. Raises StoreUnavailable or StoreRefused.
     """
     url = urlsplit(settings.clickhouse_url)
     if not url.hostname:

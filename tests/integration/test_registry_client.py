@@ -20,6 +20,8 @@ from fixtures.registry import RegistryProcess
 from auditlane.contract.avro import base_schema
 from auditlane.contract.registry import Registered, RegistryClient
 from auditlane.contract.subjects import ensure_base_subject
+from auditlane.local.doctor import registry as doctor
+from auditlane.local.doctor.finding import Level
 from auditlane.runtime.errors import (
     ConfigError,
     RegistryRefused,
@@ -27,6 +29,7 @@ from auditlane.runtime.errors import (
     SchemaIncompatible,
     SchemaNotFound,
 )
+from auditlane.runtime.settings import load
 
 
 def record(*fields: dict[str, Any]) -> str:
@@ -146,6 +149,9 @@ def test_the_base_subject_is_registered_once_and_never_changed(own_registry: Reg
     client.set_compatibility("audit.events-value", "NONE")
     assert any("compatibility NONE" in one for one in ensure_base_subject(client, "audit.events").drift)
     client.close()
+    [failed] = [one for one in doctor.check(load(registry_url=own_registry.url)) if one.level is Level.FAIL]
+    assert "Subject audit.events-value has the compatibility NONE" in failed.message
+    assert "PUT /config/audit.events-value" in failed.fix
 
 
 @pytest.mark.parametrize(("foreign", "says"), [(False, "would be compatible"), (True, "would be incompatible")])

@@ -10,16 +10,19 @@ import uuid
 from collections.abc import Iterator
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 
 import pyarrow as pa
 import pytest
 from clickhouse_connect.driver.client import Client
 from fixtures.clickhouse import EngineProcess
+from fixtures.hardened import SecuredStore
 
 from auditlane.contract.message_columns import Columns
 from auditlane.contract.partition import Partition
 from auditlane.local.doctor import clickhouse as doctor
-from auditlane.local.doctor.finding import Level
+from auditlane.local.doctor.access import Component
+from auditlane.local.doctor.finding import Level, guarded
 from auditlane.observe import history
 from auditlane.observe.security.catalogue import CHECKS
 from auditlane.observe.security.facts import gathered
@@ -123,9 +126,42 @@ def test_serve_observes(as_role: dict[str, Client]) -> None:
     assert client.query("SELECT free_space FROM system.disks").row_count > 0
 
 
-def test_the_doctor_queries_as_init(url: str) -> None:
-    found = list(doctor.check(settings("init", url)))
-    assert {one.level for one in found} == {Level.OK}, found
+@pytest.mark.parametrize("component", Component)
+def test_the_doctor_checks_with_the_account_of_a_component(url: str, component: Component) -> None:
+    found = list(doctor.check(settings(component.clickhouse_role, url), component))
+    assert {one.message for one in found if one.level is not Level.OK} == set()
+    assert any("has the grants" in one.message for one in found)
+
+
+@pytest.mark.parametrize(
+    ("role", "component", "words", "fix"),
+    [
+        ("query", Component.WORKER, "the grants of auditlane_query, not those of auditlane_worker", "GRANT auditlane"),
+        ("analyst", Component.WORKER, "the grants of auditlane_analyst, not those of auditlane_worker", "GRANT"),
+        ("worker", Component.INIT, "The account worker lacks SHOW ON `audit`.*, ", "Run: GRANT SHOW ON `audit`.*"),
+    ],
+)
+def test_the_doctor_names_the_account_of_another_component(
+    url: str, role: str, component: Component, words: str, fix: str
+) -> None:
+    found = next(one for one in guarded("x", lambda: doctor.check(settings(role, url), component)) if one.level != "ok")
+    assert (found.level, words in found.message, fix in found.fix) == (Level.FAIL, True, True), found
+
+
+def test_the_doctor_names_each_missing_grant(tmp_path: Path) -> None:
+    """The account of the worker may read, but not write."""
+    store = SecuredStore(tmp_path, without={"auditlane_worker": ["SELECT, INSERT ON `audit`.events"]},
+                         more={"auditlane_worker": ["SELECT ON `audit`.events"]})  # fmt: skip
+    try:
+        given = load(clickhouse_url=store.engine.url, **store.settings("worker"))
+        client = connect(load(clickhouse_url=store.engine.url, **store.settings("init")))
+        migrate.migrate(client, "audit")
+        client.close()
+        [failed] = [one for one in doctor.check(given, Component.WORKER) if one.level is not Level.OK]
+    finally:
+        store.engine.stop()
+    assert "lacks INSERT ON `audit`.events" in failed.message
+    assert failed.fix.startswith("Run: GRANT INSERT ON `audit`.events TO auditlane-worker")
 
 
 @pytest.mark.parametrize(

@@ -5,8 +5,17 @@ from __future__ import annotations
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
+from confluent_kafka.admin import (  # type: ignore[attr-defined]  # several are re-exported implicitly
+    AlterConfigOpType,
+    ConfigEntry,
+    ConfigResource,
+    ResourceType,
+)
+from fixtures.workers import wait_until
 
 from auditlane.contract import topics
+from auditlane.local.doctor import kafka as doctor
+from auditlane.local.doctor.finding import Level
 from auditlane.runtime import settings as settings_
 from auditlane.runtime.errors import ConfigError, KafkaUnavailable
 
@@ -37,6 +46,36 @@ def test_drift_is_reported_and_not_corrected(kafka: str, unique: str) -> None:
         assert any("2 partitions" in sentence for sentence in events.drift)
         assert any("retention.ms" in sentence for sentence in events.drift)
         assert any("2 partitions" in sentence for sentence in letters.drift)
+
+
+def test_the_doctor_fails_for_a_topic_that_loses_events_or_has_too_few_partitions(kafka: str, unique: str) -> None:
+    wanted = _settings(kafka, unique, topic_partitions=2, worker_processes_total=3)
+    topics.ensure(wanted)
+    short = {unique: "3600000", f"{unique}-dead": "86400000"}
+    resources = [
+        ConfigResource(
+            ResourceType.TOPIC,
+            name,
+            incremental_configs=[ConfigEntry("retention.ms", value, incremental_operation=AlterConfigOpType.SET)],
+        )
+        for name, value in short.items()
+    ]
+    admin = topics.admin(wanted)
+    for result in admin.incremental_alter_configs(resources).values():
+        result.result(20)
+
+    def failed() -> list[tuple[str, str]]:
+        return [(one.message, one.fix) for one in doctor.check(wanted, lag=False) if one.level is Level.FAIL]
+
+    wait_until(lambda: len(failed()) == 4)
+    few, retention, few_letters, letters = failed()
+    assert "has 2 partitions, but AUDITLANE_WORKER_PROCESSES_TOTAL is 3" in few[0]
+    assert f"kafka-topics --alter --topic {unique} --partitions 3" in few[1]
+    assert f"Topic {unique} keeps messages for 1 hours only" in retention[0]
+    assert f"--add-config retention.ms={7 * 24 * 3_600_000}" in retention[1]
+    assert f"Topic {unique}-dead has 2 partitions" in few_letters[0]
+    assert "keeps messages for 24 hours only (retention.ms): Kafka deletes rejected messages" in letters[0]
+    assert "--add-config retention.ms=-1" in letters[1]
 
 
 def test_an_error_about_colliding_topic_names_names_both(kafka: str, unique: str) -> None:

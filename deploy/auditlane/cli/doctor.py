@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterable
 from dataclasses import asdict
 from typing import Annotated, Final
 
@@ -11,8 +12,9 @@ from rich.console import Console
 from rich.markup import escape
 
 from auditlane.cli.help_text import DataDirectory, examples
-from auditlane.local.doctor.finding import Level
-from auditlane.local.doctor.run import examine, examine_security
+from auditlane.local.doctor.access import Component
+from auditlane.local.doctor.finding import Finding, Level, exit_code
+from auditlane.local.doctor.run import examine, examine_component, examine_security
 from auditlane.observe.security.findings import Report, Severity
 from auditlane.runtime import settings as settings_
 from auditlane.runtime.settings import Settings
@@ -30,9 +32,19 @@ _COLOURS: Final = {
 }
 
 
-@app.command(epilog=examples("doctor", "doctor --json", "doctor --security --fail-on medium"))
+@app.command(
+    epilog=examples("doctor", "doctor --json", "doctor --component worker", "doctor --security --fail-on medium")
+)
 def command(
     data: DataDirectory = None,
+    component: Annotated[
+        Component | None,
+        typer.Option(
+            "--component",
+            help="Check only what this component needs with the present settings: its secrets, the grants of its "
+            "accounts, and the parts that it uses.",
+        ),
+    ] = None,
     security: Annotated[
         bool, typer.Option("--security", help="Check the security of the installation instead.")
     ] = False,
@@ -44,7 +56,11 @@ def command(
 ) -> None:
     """Check every part of an installation, embedded or not, and print fixes.
 
-    The exit code is 0 if no check fails (warnings are allowed), and 1 otherwise.
+    The exit code is 0 if no check fails (warnings are allowed), 6 if parts do not respond and no other check fails, so
+    that a retry may succeed, and 1 otherwise. Invalid settings, such as the missing file of a secret, end the command
+    with 2.
+
+    Without --component, the accounts are those of `init`, which operators' commands use.
 
     With --security, the exit code is 7 if there is a finding of at least the severity --fail-on. Otherwise, it is 6 if
     some checks could not be made, and 0 if all were made. A check that was not made is never reported as passed.
@@ -53,26 +69,28 @@ def command(
     settings = settings_.load(data_dir=data)
     if fail_on and not security:
         raise typer.BadParameter("Add --security.", param_hint="--fail-on")
+    if security and component:
+        raise typer.BadParameter("Use either --component or --security.", param_hint="--component")
     if security:
         code = _security(settings, fail_on or Severity.high, out, as_json=as_json)
     else:
-        code = _parts(settings, out, as_json=as_json)
+        code = _parts(examine_component(settings, component) if component else examine(settings), out, as_json=as_json)
     if code:
         raise typer.Exit(code)
 
 
-def _parts(settings: Settings, out: Console, *, as_json: bool) -> int:
+def _parts(examined: Iterable[Finding], out: Console, *, as_json: bool) -> int:
     findings = []
-    for finding in examine(settings):
+    for finding in examined:
         findings.append(finding)
         if not as_json:
             out.print(f"{_LABELS[finding.level]}  {finding.part:<11}{escape(finding.message)}")
             if finding.fix:
                 out.print(f"                 → {escape(finding.fix)}")
-    healthy = not any(finding.level is Level.FAIL for finding in findings)
+    code = exit_code(findings)
     if as_json:
-        print(json.dumps({"healthy": healthy, "findings": [asdict(finding) for finding in findings]}))
-    return 0 if healthy else 1
+        print(json.dumps({"healthy": code == 0, "findings": [asdict(finding) for finding in findings]}))
+    return code
 
 
 def _security(settings: Settings, fail_on: Severity, out: Console, *, as_json: bool) -> int:

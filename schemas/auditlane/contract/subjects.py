@@ -14,7 +14,7 @@ from auditlane.runtime.errors import SchemaNotFound
 
 COMPATIBILITY = "BACKWARD"
 # Levels at least as strict as BACKWARD: with each of them, a newer reader can read older data.
-_SUFFICIENT = frozenset({"BACKWARD", "BACKWARD_TRANSITIVE", "FULL", "FULL_TRANSITIVE"})
+SUFFICIENT = frozenset({"BACKWARD", "BACKWARD_TRANSITIVE", "FULL", "FULL_TRANSITIVE"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,7 +83,7 @@ def _report(client: RegistryClient, subject: str, schema: str, created: bool) ->
         drift.append(
             f"Subject {subject} is at version {latest.version}, but this release's event is its version {ours.version}."
         )
-    if level not in _SUFFICIENT:
+    if level not in SUFFICIENT:
         drift.append(f"Subject {subject} has compatibility {level}, not {COMPATIBILITY}.")
     found = ours or whole
     return SubjectReport(subject, found.version, found.schema_id, created, level, tuple(drift))

@@ -2,17 +2,23 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from types import SimpleNamespace
 
 import pytest
 from confluent_kafka import KafkaError
+from confluent_kafka.admin import AclOperation
 
+from auditlane.contract import acls, topics
 from auditlane.local import ports, power
-from auditlane.local.doctor import clickhouse, host, kafka, run
-from auditlane.local.doctor.finding import Level, guarded, ok
+from auditlane.local.doctor import access, clickhouse, host, kafka, registry, run
+from auditlane.local.doctor.access import Component
+from auditlane.local.doctor.finding import Level, exit_code, fail, guarded, ok, warn
 from auditlane.local.layout import Layout
 from auditlane.runtime.errors import StoreUnavailable
 from auditlane.runtime.settings import load
+
+DAY_MS = 24 * 3_600_000
 
 
 @pytest.mark.parametrize(
@@ -90,6 +96,94 @@ def test_doctor_checks_the_free_space(tmp_path, free, level):
     assert host.disk_space_finding(tmp_path, free).level is level
 
 
+@pytest.mark.parametrize(
+    ("effective", "own", "level", "words"),
+    [
+        ("BACKWARD", None, Level.OK, ""),
+        ("FULL_TRANSITIVE", "FULL_TRANSITIVE", Level.OK, ""),
+        ("NONE", "NONE", Level.FAIL, "has the compatibility NONE:"),
+        ("FORWARD", None, Level.FAIL, "has the compatibility FORWARD, the registry's global level:"),
+    ],
+)
+def test_doctor_demands_a_level_with_which_stored_events_can_be_read(effective, own, level, words):
+    found = registry.compatibility_finding("audit.events-value", effective, own)
+    assert (found.level, words in found.message) == (level, True)
+    assert level is Level.OK or "PUT /config/audit.events-value" in found.fix
+
+
+WANTED = topics.Topic("t", 6, 1, {"retention.ms": str(14 * DAY_MS), "cleanup.policy": "delete"})
+LETTERS = topics.Topic("d", 6, 1, {"retention.ms": "-1", "retention.bytes": "-1"})
+
+
+@pytest.mark.parametrize(
+    ("want", "changes", "workers", "levels", "words"),
+    [
+        (WANTED, {}, 6, [Level.OK], "matches the settings"),
+        (WANTED, {"retention.ms": str(7 * DAY_MS)}, 6, [Level.WARN], "retention.ms"),
+        (WANTED, {"retention.ms": str(7 * DAY_MS - 1)}, 6, [Level.FAIL], "events that no worker has stored"),
+        (WANTED, {"retention.ms": "-1"}, 6, [Level.WARN], "retention.ms=-1"),
+        (WANTED, {"cleanup.policy": "compact"}, 7, [Level.FAIL, Level.WARN], "1 would be idle"),
+        (LETTERS, {"retention.bytes": "1000"}, 1, [Level.FAIL], "1,000 bytes only (retention.bytes)"),
+        (LETTERS, {"retention.ms": str(365 * DAY_MS)}, 1, [Level.FAIL], "Kafka deletes rejected messages"),
+    ],
+)
+def test_doctor_fails_for_topics_that_lose_messages(want, changes, workers, levels, words):
+    have = replace(want, config=want.config | changes)
+    found = list(kafka.topic_findings(want, have, workers=workers))
+    assert [one.level for one in found] == levels
+    assert words in found[0].message
+    assert all(one.fix or one.level is not Level.FAIL for one in found)
+
+
+def test_doctor_names_the_rights_that_a_kafka_account_lacks():
+    rights = list(acls.allowed("worker", topic="t", dead_letters="d", group="g"))
+    read = {AclOperation.READ, AclOperation.DESCRIBE}
+    every = read | {AclOperation.WRITE}
+    found = list(access.access_findings(Component.WORKER, dict(zip(rights, (every, None, read), strict=True))))
+    assert [one.level for one in found] == [Level.OK]
+    assert list(access.access_findings(Component.WORKER, {rights[0]: {AclOperation.ALL}})) == found
+    [lacking] = access.access_findings(Component.WORKER, {rights[0]: read, rights[2]: read}, user="jane")
+    assert lacking.message == "The account jane lacks Write on topic t, which worker needs."
+    assert lacking.fix == (
+        "Run: kafka-acls --add --allow-principal User:jane --operation Write --topic t --resource-pattern-type prefixed"
+    )
+
+
+@pytest.mark.parametrize(
+    ("component", "given", "words"),
+    [
+        (Component.INIT, {}, []),
+        (Component.WORKER, {}, ["PROVENANCE_KEYS_FILE is not set: no signature"]),
+        (Component.SERVE, {}, ["KEYS_FILE is not set", "SIGNING_KEYS_FILE is not set"]),
+        (Component.INIT, {"clickhouse_user": "a"}, ["CLICKHOUSE_PASSWORD is not set for the user a"]),
+        (Component.INIT, {"clickhouse_user": "a", "clickhouse_password": "x"}, []),
+        (Component.INIT, {"registry_user": "a"}, ["REGISTRY_PASSWORD is not set for the user a"]),
+        (
+            Component.INIT,
+            {"kafka_extra": {"security.protocol": "SASL_SSL", "sasl.mechanism": "PLAIN", "sasl.username": "a"}},
+            ["KAFKA_EXTRA has no sasl.password, which SASL_SSL requires"],
+        ),
+        (Component.INIT, {"kafka_extra": {"security.protocol": "SASL_SSL", "sasl.mechanism": "OAUTHBEARER"}}, []),
+    ],
+)
+def test_doctor_names_missing_secrets(component, given, words):
+    found = list(access.secrets(load(**given), component))
+    assert [word in one.message for word, one in zip(words, found, strict=True)] == [True] * len(words)
+    assert all(one.fix for one in found)
+
+
+@pytest.mark.parametrize(
+    ("findings", "code"),
+    [
+        ([ok("kafka", "a"), warn("kafka", "b")], 0),
+        ([fail("kafka", "a", unavailable=True), ok("kafka", "b")], 6),
+        ([fail("kafka", "a", unavailable=True), fail("kafka", "b")], 1),
+    ],
+)
+def test_the_exit_code_distinguishes_what_a_retry_may_cure(findings, code):
+    assert exit_code(findings) == code
+
+
 def test_an_error_of_one_part_is_a_finding():
     def check():
         yield ok("clickhouse", "there")
@@ -125,7 +219,26 @@ def test_unreachable_parts_are_each_named_with_a_fix(tmp_path):
     )
     failed = [finding for finding in run.examine(settings) if finding.level is Level.FAIL]
     assert [finding.part for finding in failed] == ["kafka", "registry", "clickhouse", "serve"]
-    assert all(finding.fix for finding in failed)
+    assert all(finding.fix and finding.unavailable for finding in failed)
+
+
+@pytest.mark.parametrize("component", Component)
+def test_a_component_whose_parts_are_all_unreachable_may_be_retried(tmp_path, component):
+    """Its secrets are there; nothing else of the installation is looked at."""
+    one, two, three = ports.free(3)
+    for name in ("keys.json", "signing-keys.json", "provenance-keys.json"):
+        kind = {"k": host.KeysFile, "s": host.SigningKeys, "p": host.ProvenanceKeys}[name[0]]
+        kind.load_or_create(tmp_path / name)
+    settings = load(
+        kafka_bootstrap=f"127.0.0.1:{one}",
+        registry_url=f"http://127.0.0.1:{two}",
+        clickhouse_url=f"http://127.0.0.1:{three}",
+        keys_file=tmp_path / "keys.json",
+        signing_keys_file=tmp_path / "signing-keys.json",
+    )
+    found = list(run.examine_component(settings, component))
+    assert [one.part for one in found if one.level is Level.FAIL] == ["kafka", "registry", "clickhouse"]
+    assert exit_code(found) == 6
 
 
 def test_a_stack_that_does_not_run_is_one_finding(tmp_path):

@@ -284,6 +284,26 @@ def test_required_values_are_named() -> None:
 
 
 @every_case
+def test_helm_test_runs_the_doctor_as_each_component(case: str) -> None:
+    manifests = render(case)
+    tests = {one["metadata"]["name"]: one for one in manifests if one["kind"] == "Pod"}
+    assert {name.partition("-test-")[2] for name in tests} == {"ingest", "init", "query", "worker"}
+    workloads = dict(pods(manifests))
+    for name, one in tests.items():
+        component, pod = name.rpartition("-")[2], one["spec"]
+        assert one["metadata"]["annotations"]["helm.sh/hook"] == "test"
+        account = component if component in ("init", "worker") else "serve"
+        assert container(pod)["args"] == ["doctor", "--component", account]
+        several = {"AUDITLANE_CLICKHOUSE_URL"} if component == "init" else set()  # `init` runs once for each server
+        assert env(pod).keys() == env(workloads[component]).keys()
+        assert {key for key, value in env(pod).items() if env(workloads[component])[key] != value} <= several
+        assert container(pod)["securityContext"] == container(workloads[component])["securityContext"]
+        assert container(pod)["volumeMounts"] == container(workloads[component])["volumeMounts"]
+        assert pod["securityContext"] == workloads[component]["securityContext"]
+        assert not [volume for volume in pod["volumes"] if "persistentVolumeClaim" in volume]
+
+
+@every_case
 def test_memory_is_limited_and_cpu_is_not(case: str) -> None:
     for _, pod in pods(render(case)):
         resources = container(pod)["resources"]
@@ -480,4 +500,4 @@ def test_the_notes_name_the_next_command() -> None:
         pytest.skip("this Helm prints the notes only with a cluster")
     notes = done.stdout.partition("NOTES:")[2]
     assert "kubectl --namespace default logs" in notes
-    assert "auditlane doctor" in notes
+    assert "helm test audit --namespace default" in notes

@@ -1,16 +1,19 @@
-"""Checks ClickHouse's access, clock, disk space, migrations, deduplication window and broken parts."""
+"""Checks ClickHouse's access, grants, clock, disk space, migrations, deduplication window and broken parts."""
 
 from __future__ import annotations
 
 import re
 import time
 from collections.abc import Iterator
+from typing import Final
 
 from clickhouse_connect.driver.client import Client
 
+from auditlane.local.doctor.access import Component, grant_findings
 from auditlane.local.doctor.finding import Finding, fail, ok, warn
+from auditlane.runtime.errors import StoreRefused
 from auditlane.runtime.settings import Settings
-from auditlane.store import migrate
+from auditlane.store import migrate, roles
 from auditlane.store.client import connect, store_errors
 
 PART = "clickhouse"
@@ -18,16 +21,26 @@ SKEW_WARN_S = 2.0
 SKEW_FAIL_S = 60.0
 WINDOW_LEAST = 1_000
 ROOM_LEAST = 1 << 30
+_OF_A_DATABASE: Final = {
+    "ALTER": ("ALTER TABLE", "ALTER VIEW"),
+    "CREATE": ("CREATE DATABASE", "CREATE TABLE", "CREATE VIEW"),
+    "DROP": ("DROP TABLE", "DROP VIEW"),
+}
 _WINDOW = re.compile(r"\b(?:non_)?replicated_deduplication_window = (\d+)")
 
 
-def check(settings: Settings) -> Iterator[Finding]:
-    """Yield every finding about ClickHouse. Raises StoreUnavailable, StoreRefused, Drift or SchemaTooNew."""
+def check(settings: Settings, component: Component = Component.INIT) -> Iterator[Finding]:
+    """Yield every finding about ClickHouse, as far as the account of `component` can see.
+
+    Raises StoreUnavailable, StoreRefused, Drift or SchemaTooNew.
+    """
     client = connect(settings)
     try:
         yield ok(PART, f"{settings.clickhouse_url} responds, version {client.server_version}")
         yield from _clock(client)
-        yield from _room(client)
+        yield from _grants(client, settings, component)
+        if component is not Component.WORKER:  # its account may not see system.disks
+            yield from _room(client)
         todo = migrate.plan(migrate.known(), migrate.applied(client, settings.clickhouse_database))
         if todo:
             names = ", ".join(migration.name for migration in todo)
@@ -37,9 +50,42 @@ def check(settings: Settings) -> Iterator[Finding]:
             return
         yield ok(PART, f"database {settings.clickhouse_database} has every migration of this release")
         yield from _window(client, settings.clickhouse_database)
-        yield from detached(client)
+        if component is Component.INIT:
+            yield from detached(client)
     finally:
         client.close()
+
+
+def _grants(client: Client, settings: Settings, component: Component) -> Iterator[Finding]:
+    """Ask the server for each grant, so that roles and privileges that include others are taken into account."""
+    database, role = settings.clickhouse_database, component.clickhouse_role
+
+    def held(grant: str) -> bool:
+        return bool(int(client.command(f"CHECK GRANT {grant}")))  # type: ignore[arg-type]
+
+    try:
+        with store_errors():
+            missing = [one for one in single_grants(role, database) if not held(one)]
+            # The account of `init` has other components' grants as well.
+            others = [other for other in roles.ROLES if missing and component is not Component.INIT and other != role]
+            other = next((other for other in others if all(map(held, single_grants(other, database)))), "")
+    except StoreRefused as error:
+        yield warn(PART, f"The grants cannot be checked: {error.message}", "ClickHouse 24.11 or later can check them.")
+        return
+    yield from grant_findings(component, settings.clickhouse_user, missing, other)
+
+
+def single_grants(role: str, database: str) -> list[str]:
+    """Return a role's grants, one for each privilege, such as "INSERT ON `audit`.events".
+
+    A group such as CREATE has privileges that no database can grant, so it is replaced by those that a database can.
+    """
+    found = []
+    for grant in roles.grants(role, database):
+        privileges, _, place = grant.rpartition(" ON ")
+        for privilege in privileges.split(", "):
+            found += [f"{one} ON {place}" for one in _OF_A_DATABASE.get(privilege, (privilege,))]
+    return found
 
 
 def _clock(client: Client) -> Iterator[Finding]:

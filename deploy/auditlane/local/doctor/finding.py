@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from enum import StrEnum
 
-from auditlane.runtime.errors import AuditlaneError
+from auditlane.runtime.errors import AuditlaneError, Unavailable
 
 
 class Level(StrEnum):
@@ -17,12 +17,16 @@ class Level(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """A finding. `part` is a component of the stack, or `host`."""
+    """A finding. `part` is a component of the stack, or `host`.
+
+    `unavailable` means that the part does not respond, so that the check may pass later without a change.
+    """
 
     part: str
     level: Level
     message: str
     fix: str = ""
+    unavailable: bool = False
 
 
 def ok(part: str, message: str) -> Finding:
@@ -33,8 +37,8 @@ def warn(part: str, message: str, fix: str = "") -> Finding:
     return Finding(part, Level.WARN, message, fix)
 
 
-def fail(part: str, message: str, fix: str = "") -> Finding:
-    return Finding(part, Level.FAIL, message, fix)
+def fail(part: str, message: str, fix: str = "", *, unavailable: bool = False) -> Finding:
+    return Finding(part, Level.FAIL, message, fix, unavailable)
 
 
 def guarded(part: str, check: Callable[[], Iterable[Finding]]) -> Iterator[Finding]:
@@ -45,4 +49,12 @@ def guarded(part: str, check: Callable[[], Iterable[Finding]]) -> Iterator[Findi
     try:
         yield from check()
     except AuditlaneError as error:
-        yield fail(part, error.message, error.fix)
+        yield fail(part, error.message, error.fix, unavailable=isinstance(error, Unavailable))
+
+
+def exit_code(findings: Iterable[Finding]) -> int:
+    """Return the exit code: 0 if no check failed, 6 if all that failed is that parts do not respond, or else 1."""
+    failed = [finding for finding in findings if finding.level is Level.FAIL]
+    if not failed:
+        return 0
+    return 6 if all(finding.unavailable for finding in failed) else 1

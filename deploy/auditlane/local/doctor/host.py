@@ -49,14 +49,19 @@ def disk_space_finding(folder: Path, free: int) -> Finding:
     return ok(PART, message)
 
 
-def credentials(settings: Settings) -> Iterator[Finding]:
-    """Yield findings about the three key files. Raises ConfigError if one is invalid."""
+def credentials(settings: Settings, fields: Collection[str] | None = None) -> Iterator[Finding]:
+    """Yield findings about the key files of these settings, or about all three. Raises ConfigError if one is invalid.
+
+    With `fields`, a file that is not set is omitted.
+    """
     files: tuple[tuple[str, Callable[[Path], object], Path | None], ...] = (
         ("keys_file", KeysFile, settings.keys_file),
         ("signing_keys_file", SigningKeys, settings.signing_keys_file),
         ("provenance_keys_file", ProvenanceKeys, path_of(settings)),
     )
     for field, opened, path in files:
+        if fields is not None and (path is None or field not in fields):
+            continue
         if path is None:
             yield warn(
                 PART, f"{variable(field)} is not set.", "Set it; for a stack of auditlane up, auditlane env prints it."
@@ -78,7 +83,8 @@ def service(part: str, url: str, settings: Settings) -> Iterator[Finding]:
     """
     answer = _ready(url)
     if answer is None or answer.status != 200:
-        yield fail(part, f"{url}/health/ready does not respond with 200.", f"Run: auditlane {part} (or check its log)")
+        fix = f"Run: auditlane {part} (or check its log)"
+        yield fail(part, f"{url}/health/ready does not respond with 200.", fix, unavailable=True)
         return
     yield ok(part, f"{url} is ready")
     if part == "worker" and "halted" not in answer.json():

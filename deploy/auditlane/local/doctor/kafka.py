@@ -1,24 +1,35 @@
-"""Checks Kafka's access, topics, partition health and consumer lag."""
+"""Checks Kafka's access, rights, topics, partition health and consumer lag."""
 
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Iterator, Mapping
-from typing import Any
+import time
+from collections.abc import Collection, Iterator, Mapping
+from dataclasses import replace
+from typing import Any, Final
 
-from confluent_kafka import KafkaError, KafkaException
-from confluent_kafka.admin import AdminClient
+from confluent_kafka import KafkaError, KafkaException, TopicCollection
+from confluent_kafka.admin import AclOperation, AdminClient  # type: ignore[attr-defined]  # one is re-exported
 
-from auditlane.contract import librdkafka, topics
+from auditlane.contract import acls, librdkafka, topics
 from auditlane.contract.kafka_client import client_config
+from auditlane.local.doctor.access import Component, access_findings
 from auditlane.local.doctor.finding import Finding, fail, ok, warn
+from auditlane.operations.kafka_offsets import MOVING
 from auditlane.operations.lag import GroupLag, total
 from auditlane.runtime.errors import NotFound
-from auditlane.runtime.settings import Settings
+from auditlane.runtime.settings import Settings, variable
 
 PART = "kafka"
 _TIMEOUT_S = 8.0
 LAG_TO_MENTION = 100_000
+_WEEK_MS: Final = 7 * 24 * 3_600_000  # the shortest retention that the settings allow
+_NOT_AUTHORIZED: Final = (
+    KafkaError.TOPIC_AUTHORIZATION_FAILED,
+    KafkaError.GROUP_AUTHORIZATION_FAILED,
+    KafkaError.CLUSTER_AUTHORIZATION_FAILED,
+)
+_NOT_FOUND: Final = (KafkaError.UNKNOWN_TOPIC_OR_PART, KafkaError.GROUP_ID_NOT_FOUND)
 
 # Most specific errors first: a rejected login is followed by "all brokers down".
 _REASONS: tuple[tuple[int, str, str], ...] = (
@@ -49,8 +60,8 @@ def explain(codes: set[int]) -> tuple[str, str]:
     return next(((what, fix) for code, what, fix in _REASONS if code in codes), _UNREACHABLE)
 
 
-def check(settings: Settings) -> Iterator[Finding]:
-    """Yield every finding about Kafka.
+def check(settings: Settings, component: Component = Component.INIT, *, lag: bool = True) -> Iterator[Finding]:
+    """Yield every finding about Kafka, as far as the account of `component` can see. `lag` includes the workers' lag.
 
     Raises KafkaUnavailable if Kafka is not configured, or ConfigError for a bad option.
     """
@@ -68,18 +79,56 @@ def check(settings: Settings) -> Iterator[Finding]:
     except KafkaException as error:
         what, fix = explain(codes)
         reason = f" ({last[0]})" if last else f" ({error.args[0].str()})"
-        yield fail(PART, f"Kafka at {settings.kafka_bootstrap} {what}{reason}.", fix)
+        message = f"Kafka at {settings.kafka_bootstrap} {what}{reason}."
+        yield fail(PART, message, fix, unavailable=(what, fix) == _UNREACHABLE)
         return
     count = len(metadata.brokers)
     yield ok(PART, f"{settings.kafka_bootstrap} responds, {count} broker{'s' if count > 1 else ''}")
     try:
-        yield from _topics(client, settings, metadata)
-        if settings.topic in metadata.topics:
+        authorized = {right: _authorized(client, right) for right in _rights(settings, component)}
+        yield from access_findings(component, authorized, user=str(settings.kafka_extra.get("sasl.username", "")))
+        yield from _topics(client, settings, metadata, {one.name: found for one, found in authorized.items()})
+        if lag and settings.topic in metadata.topics:
             yield from _lag(settings)
     except KafkaException as error:
         yield fail(
             PART, f"Kafka rejected a request: {error.args[0].str()}.", "Check this user's permissions to describe."
         )
+
+
+def _rights(settings: Settings, component: Component) -> Iterator[acls.Allowed]:
+    names = {"topic": settings.topic, "dead_letters": settings.dead_letter_topic, "group": settings.consumer_group}
+    yield from acls.allowed(component, **names)
+
+
+def _authorized(client: AdminClient, right: acls.Allowed) -> frozenset[AclOperation] | None:
+    """Return the operations that the brokers allow this account on a resource, or None if the resource does not exist.
+
+    The brokers state them in their descriptions, so that nothing has to be tried out.
+    """
+    given: dict[str, Any] = {"include_authorized_operations": True, "request_timeout": _TIMEOUT_S}
+    deadline = time.monotonic() + _TIMEOUT_S
+    while True:
+        try:
+            if right.kind == "cluster":
+                described: Any = client.describe_cluster(**given).result(_TIMEOUT_S)
+            elif right.kind == "topic":
+                described = client.describe_topics(TopicCollection([right.name]), **given)[right.name].result(
+                    _TIMEOUT_S
+                )
+            else:
+                described = client.describe_consumer_groups([right.name], **given)[right.name].result(_TIMEOUT_S)
+            break
+        except KafkaException as error:
+            code = error.args[0].code()
+            if code in _NOT_AUTHORIZED:
+                return frozenset()
+            if code in _NOT_FOUND:
+                return None
+            if code not in MOVING or time.monotonic() > deadline:
+                raise
+            time.sleep(0.2)  # a group's coordinator appears when it is first asked for
+    return frozenset(described.authorized_operations or ())
 
 
 def _metadata(client: AdminClient, codes: set[int]) -> Any:
@@ -94,17 +143,62 @@ def _metadata(client: AdminClient, codes: set[int]) -> Any:
     return client.list_topics(timeout=1.0)
 
 
-def _topics(client: AdminClient, settings: Settings, metadata: Any) -> Iterator[Finding]:
+def _topics(
+    client: AdminClient, settings: Settings, metadata: Any, authorized: Mapping[str, Collection[AclOperation] | None]
+) -> Iterator[Finding]:
     for topic in topics.wanted(settings):
         if topic.name not in metadata.topics:
-            yield fail(PART, f"Topic {topic.name} does not exist.", "Run: auditlane init")
+            if authorized.get(topic.name) is None:  # otherwise, the account may not see it, which was reported
+                yield fail(PART, f"Topic {topic.name} does not exist.", "Run: auditlane init")
             continue
-        drift = topics.differences(topic, topics.describe(client, topic))
-        for sentence in drift:
-            yield warn(PART, sentence)
-        if not drift:
-            yield ok(PART, f"topic {topic.name} matches the settings, {topic.partitions} partitions")
+        if AclOperation.DESCRIBE_CONFIGS in (authorized.get(topic.name) or ()):
+            have = topics.describe(client, topic)
+            yield from topic_findings(topic, have, workers=settings.worker_processes_total)
+        else:
+            partitions = len(metadata.topics[topic.name].partitions)
+            yield from partition_findings(topic.name, partitions, workers=settings.worker_processes_total)
         yield from partition_health(topic.name, metadata.topics[topic.name].partitions)
+
+
+def topic_findings(want: topics.Topic, have: topics.Topic, *, workers: int) -> Iterator[Finding]:
+    """Yield findings about an existing topic. Whatever would lose messages fails; other differences are warnings."""
+    lost = list(retention_findings(want, have))
+    few = list(partition_findings(want.name, have.partitions, workers=workers))
+    yield from (*few, *lost)
+    # A retention that was reported is not also a difference.
+    kept = {name: value for name, value in want.config.items() if not (lost and name.startswith("retention."))}
+    drift = topics.differences(replace(want, config=kept), have)
+    for sentence in drift:
+        yield warn(PART, sentence)
+    if not (few or lost or drift):
+        yield ok(PART, f"topic {want.name} matches the settings, {want.partitions} partitions")
+
+
+def partition_findings(name: str, partitions: int, *, workers: int) -> Iterator[Finding]:
+    """Yield a finding if there are more worker processes than partitions."""
+    if partitions < workers:
+        yield fail(
+            PART,
+            f"Topic {name} has {partitions} partitions, but {variable('worker_processes_total')} is {workers}: "
+            f"{workers - partitions} would be idle.",
+            f"Run {workers - partitions} workers less, or add partitions (tenants move to others, which breaks their "
+            f"order once): kafka-topics --alter --topic {name} --partitions {workers}",
+        )
+
+
+def retention_findings(want: topics.Topic, have: topics.Topic) -> Iterator[Finding]:
+    """Yield a finding for each limit by which Kafka would delete messages too early."""
+    for name in ("retention.ms", "retention.bytes"):
+        wanted, found = int(want.config.get(name, -1)), int(have.config.get(name, -1))
+        shortest = _WEEK_MS if name == "retention.ms" and wanted != -1 else wanted
+        if name in want.config and found != -1 and (shortest == -1 or found < shortest):
+            limit = f"{found / 3_600_000:g} hours" if name == "retention.ms" else f"{found:,} bytes"
+            reason = "rejected messages" if wanted == -1 else "events that no worker has stored by then"
+            yield fail(
+                PART,
+                f"Topic {want.name} keeps messages for {limit} only ({name}): Kafka deletes {reason}.",
+                f"Run: kafka-configs --alter --topic {want.name} --add-config {name}={wanted}",
+            )
 
 
 def partition_health(name: str, partitions: Mapping[int, Any]) -> Iterator[Finding]:

@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from auditlane.contract.avro import base_schema
 from auditlane.contract.registry_client import registry_client
 from auditlane.contract.registry_reader import newest_complete
-from auditlane.contract.subjects import describe_incomplete
+from auditlane.contract.subjects import COMPATIBILITY, SUFFICIENT, describe_incomplete
 from auditlane.contract.tenants import base_subject
 from auditlane.local.doctor.finding import Finding, fail, ok, warn
 from auditlane.runtime.errors import SchemaNotFound
@@ -39,5 +39,18 @@ def check(settings: Settings) -> Iterator[Finding]:
                 "Run auditlane init, which reports whether the schema can be registered.",
             )
         else:
-            yield ok(PART, f"subject {subject} contains this release's event, compatibility "
-                     f"{client.compatibility(subject)}")  # fmt: skip
+            yield ok(PART, f"subject {subject} contains this release's event")
+        yield compatibility_finding(subject, client.compatibility(subject), client.own_compatibility(subject))
+
+
+def compatibility_finding(subject: str, effective: str, own: str | None) -> Finding:
+    """Check a subject's compatibility level. `own` is None if the global level applies."""
+    if effective in SUFFICIENT:
+        return ok(PART, f"subject {subject} has the compatibility {effective}")
+    source = "" if own else ", the registry's global level"
+    return fail(
+        PART,
+        f"Subject {subject} has the compatibility {effective}{source}: a version could be registered with which stored "
+        "events cannot be read.",
+        f'Send PUT /config/{subject} with {{"compatibility": "{COMPATIBILITY}"}} to the registry.',
+    )

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from datetime import UTC, datetime
 
 from auditlane.local import power, status
 from auditlane.local.credentials import Role
-from auditlane.local.doctor import clickhouse, host, kafka, registry
+from auditlane.local.doctor import access, clickhouse, host, kafka, registry
+from auditlane.local.doctor.access import Component
 from auditlane.local.doctor.finding import Finding, fail, guarded, ok, warn
 from auditlane.local.layout import Layout
 from auditlane.local.stack_variables import missing_accounts
@@ -16,11 +17,27 @@ from auditlane.observe.security.findings import Report
 from auditlane.runtime.settings import PREFIX, Settings, variable
 
 _FILES = ("keys_file", "signing_keys_file", "provenance_keys_file")
+_FILES_OF = {Component.INIT: (), Component.WORKER: _FILES[2:], Component.SERVE: _FILES}  # the files that each needs
 _CHECKS = {
     "kafka_bootstrap": ("kafka", kafka.check),
     "registry_url": ("registry", registry.check),
     "clickhouse_url": ("clickhouse", clickhouse.check),
 }
+
+
+def examine_component(settings: Settings, component: Component) -> Iterator[Finding]:
+    """Yield findings about what a component needs to work with these settings: its secrets, its accounts, and the
+    parts that it uses. Other processes and this machine are not checked.
+    """
+    yield from access.secrets(settings, component)
+    yield from host.credentials(settings, _FILES_OF[component])
+    checks: tuple[tuple[str, Callable[[], Iterator[Finding]]], ...] = (
+        ("kafka", lambda: kafka.check(settings, component, lag=False)),
+        ("registry", lambda: registry.check(settings)),
+        ("clickhouse", lambda: clickhouse.check(settings, component)),
+    )
+    for part, check in checks:
+        yield from guarded(part, check)
 
 
 def examine_security(settings: Settings) -> Report:

@@ -202,7 +202,7 @@ app.kubernetes.io/component: {{ .component }}
 {{- end }}
 {{- if eq .component "query" }}
 - name: exports
-  {{- if $v.exports.existingClaim }}
+  {{- if and $v.exports.existingClaim (not .test) }}
   persistentVolumeClaim: {claimName: {{ $v.exports.existingClaim }}}
   {{- else }}
   emptyDir: {sizeLimit: {{ $v.exports.sizeLimit }}}

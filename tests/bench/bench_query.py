@@ -4,7 +4,8 @@ It stores one tenant's events next to those of a hundred small tenants, in inser
 time (so that parts overlap as much as possible), with one event in eighty stored twice, and sends one request after
 another to a real `auditlane serve`. With several MONTHS, it merges every month except the last, as ClickHouse does with
 months that receive no more events. For each kind of request, it prints the time, and from ClickHouse's query log what
-one request read: statements, rows, bytes and CPU time.
+one request read: statements, rows, bytes and CPU time. With DATA, the events are kept in that folder, and used again by
+the next run.
 """
 
 from __future__ import annotations
@@ -95,10 +96,13 @@ def main() -> None:
     count = int(os.environ.get("ROWS", "1000000"))
     with tempfile.TemporaryDirectory(prefix="auditlane-bench-") as name:
         folder = Path(name)
-        engine = EngineProcess(folder / "clickhouse")
+        data = Path(os.environ["DATA"]).absolute() if "DATA" in os.environ else folder / "clickhouse"
+        kept = data.exists()
+        engine = EngineProcess(data)
         try:
-            filled = fill(engine.url, count)
-            print(json.dumps(filled | machine()), flush=True)
+            if not kept:
+                fill(engine.url, count)
+            print(json.dumps(described(engine.url) | machine()), flush=True)
             with ServeProcess(folder, clickhouse_url=engine.url) as serve:
                 log = connect(load(clickhouse_url=engine.url))
                 measure(serve, log)
@@ -108,9 +112,9 @@ def main() -> None:
             engine.stop()
 
 
-def fill(url: str, count: int) -> dict[str, object]:
-    """Create the events. Return a description of them."""
-    client = connect(load(clickhouse_url=url, query_timeout_s=300.0))
+def fill(url: str, count: int) -> None:
+    """Create the events."""
+    client = connect(load(clickhouse_url=url, query_timeout_s=3_600.0))
     migrate(client, DATABASE)
     since = datetime.now(UTC) - SPAN
     each = -(-count * 10 // 9 // INSERTS)
@@ -132,6 +136,12 @@ def fill(url: str, count: int) -> dict[str, object]:
     save(client, DATABASE, Revision(scope=ENVIRONMENT), Revision(scope="", fields=sortable), now=datetime.now(UTC))
     while client.query("SELECT count() FROM system.merges").result_rows[0][0]:
         time.sleep(0.2)
+    client.close()
+
+
+def described(url: str) -> dict[str, object]:
+    """Return the numbers of events, parts and rows."""
+    client = connect(load(clickhouse_url=url, query_timeout_s=3_600.0))
     parts = client.query(f"SELECT count(), sum(rows) FROM system.parts WHERE active AND database = '{DATABASE}'")
     events = client.query(f"SELECT count() FROM {DATABASE}.log WHERE tenant_id = '{TENANT}'").result_rows[0][0]
     client.close()

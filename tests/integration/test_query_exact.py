@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import itertools
 import random
+import threading
 import uuid
 from collections import Counter
 from collections.abc import Callable, Iterator
@@ -19,6 +20,8 @@ import pytest
 from querying import Store, event, store, summaries_of
 
 from auditlane.access.scope import TenantScope
+from auditlane.contract.provenance import TRAIL
+from auditlane.contract.vocabulary import ACCESS_ACTIONS
 from auditlane.query import page_rows, windows
 from auditlane.query.fields import BASE
 from auditlane.query.filters import parse
@@ -45,6 +48,10 @@ FILTERS: list[tuple[list[tuple[str, str]], Callable[[Row], bool]]] = [
     ),
     ([("metadata.region", "eu")], lambda row: row["metadata"].get("region") == "eu"),
     ([("fields.note", "a")], lambda row: row["fields"].get("note") == "a"),
+    (
+        [("query", "action:login fields.note:a outcome:failure")],
+        lambda row: (row["action"], row["fields"].get("note"), row["outcome"]) == ("login", "a", "failure"),
+    ),
     ([("q", "r-2")], lambda row: row["request_id"] == "r-2"),
     ([("query", "-request_id:r-1 action:login")], lambda row: row["request_id"] != "r-1" and row["action"] == "login"),
     (
@@ -66,8 +73,9 @@ def data_set(tenant: str, chance: random.Random) -> list[list[Row]]:
     for number in range(EVENTS):
         at = MONTH_END + timedelta(microseconds=chance.randrange(5))
         for _ in range(chance.choice([1, 1, 1, 2])):
+            trail = chance.random() < 0.1
             content = {
-                "action": chance.choice(["login", "logout"]),
+                "action": min(ACCESS_ACTIONS) if trail else chance.choice(["login", "logout"]),
                 "actor_id": f"u-{chance.randrange(4)}",
                 "actor_name": chance.choice([None, "u-1"]),
                 "resource_id": chance.choice([None, "d-1"]),
@@ -78,19 +86,24 @@ def data_set(tenant: str, chance: random.Random) -> list[list[Row]]:
                 "occurred_at": at,
             }
             for _ in range(chance.choice([1, 1, 2, 4])):
-                copy = {
-                    "kafka_offset": next(offsets),
-                    "kafka_timestamp": MONTH_END + timedelta(milliseconds=chance.randrange(50)),
-                    "request_id": chance.choice([None, "r-1", "r-2"]),
-                    "source": chance.choice(["billing", "gateway"]),
-                    "fields": chance.choice([{}, {"note": "a"}]),
-                    "provenance": chance.choice(["kafka", "gateway"]),
-                    "defaulted": ["request_id", "source", "note"],
-                }
-                rows.append(event(number, tenant, **content) | copy)
+                sent = MONTH_END + timedelta(milliseconds=chance.randrange(50))
+                rows.append(event(number, tenant, **content) | copy_of(chance, next(offsets), sent, trail=trail))
     chance.shuffle(rows)
     cuts = sorted(chance.sample(range(1, len(rows)), 3))
     return [rows[a:b] for a, b in itertools.pairwise([0, *cuts, len(rows)])]
+
+
+def copy_of(chance: random.Random, offset: int, sent: datetime, *, trail: bool) -> Row:
+    """Return the columns in which copies of an event may differ. Those of auditlane's trail have the same source."""
+    return {
+        "kafka_offset": offset,
+        "kafka_timestamp": sent,
+        "request_id": chance.choice([None, "r-1", "r-2"]),
+        "source": TRAIL if trail else chance.choice(["billing", "gateway"]),
+        "fields": chance.choice([{}, {"note": "a"}]),
+        "provenance": chance.choice(["kafka", "gateway"]),
+        "defaulted": ["request_id", "note"] if trail else ["request_id", "source", "note"],
+    }
 
 
 @pytest.fixture(scope="module")
@@ -108,7 +121,16 @@ def small(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(page_rows, "_SPARE_ROWS", 1)
 
 
-@pytest.mark.parametrize("seed", [*range(3), pytest.param(range(3, 1_003), marks=pytest.mark.long, id="thousand")])
+@pytest.mark.parametrize(
+    "seed",
+    [
+        *range(3),
+        *(
+            pytest.param(range(at, at + 100), marks=[pytest.mark.long, pytest.mark.timeout(1_800)])
+            for at in range(3, 1_003, 100)
+        ),
+    ],
+)
 def test_every_route_returns_the_plain_definition(
     filled: Store, small: None, monkeypatch: pytest.MonkeyPatch, seed: int | range
 ) -> None:
@@ -124,24 +146,30 @@ def test_every_route_returns_the_plain_definition(
 def _check(filled: Store, reader: Reader, seed: int) -> None:
     chance = random.Random(seed)
     tenant = f"set-{seed}"
-    scope = TenantScope.for_operator(tenant)
     for rows in data_set(tenant, chance):
         filled.add(rows)
         if chance.random() < 0.3:
             filled.client.command(f"OPTIMIZE TABLE {filled.database}.events")
+    _check_routes(filled, reader, tenant, chance, f"set {seed}")
+
+
+def _check_routes(filled: Store, reader: Reader, tenant: str, chance: random.Random, name: str) -> None:
+    scope = TenantScope.for_operator(tenant)
     parameters = {"database": filled.database, "tenant": tenant}
     defined = list(filled.client.query(DEFINITION, parameters=parameters).named_results())
     keys = Counter((row["us"], row["event_id"]) for row in defined)
     for pairs, matches in chance.sample(FILTERS, 3):
-        filter_ = parse([*pairs, ("include_access", chance.choice(["true", "false"]))])
-        expected = [row for row in defined if matches(row)]
-        about = f"set {seed}, {pairs}"
+        with_access = chance.random() < 0.5
+        filter_ = parse([*pairs, ("include_access", str(with_access).lower())])
+        expected = [row for row in defined if matches(row) and (with_access or row["source"] != TRAIL)]
+        about = f"{name}, {pairs}"
         sort = chance.choice([NEWEST, Sort(NEWEST.field, descending=False), Sort(Field("source", BASE["source"]))])
         limit = chance.choice([5, 12, 50])
         _check_pages(reader, scope, filter_, sort, limit, expected, keys, about)
         assert reader.count(scope, filter_) == len(expected), about
     pairs, matches = chance.choice(FILTERS)
-    _check_summaries(filled, reader, scope, pairs, [row for row in defined if matches(row)], f"set {seed}, {pairs}")
+    expected = [row for row in defined if matches(row) and row["source"] != TRAIL]
+    _check_summaries(filled, reader, scope, pairs, expected, f"{name}, {pairs}")
 
 
 def _check_pages(
@@ -180,16 +208,58 @@ def _check_summaries(
 ) -> None:
     summaries = summaries_of(reader)
     filter_ = parse(pairs)
+    zone, now = ZoneInfo("UTC"), MONTH_END + timedelta(days=1)
     for name in ("action", "source", "request_id"):
-        facet = summaries.facet(scope, filter_, Field(name, BASE[name]), limit=10)
+        field = Field(name, BASE[name])
+        facet = summaries.facet(scope, filter_, field, limit=10)
         counted = {count.value: count.events for count in facet.data}
         assert counted == Counter(row[name] or None for row in expected), f"{about}, {name}"
-    histogram = summaries.histogram(scope, filter_, zone=ZoneInfo("UTC"), max_buckets=10)
+        groups = summaries.groups(scope, filter_, field, zone=zone, limit=10, max_buckets=10, compare=False, now=now)
+        grouped = {group.value: group.events for group in groups.data}
+        assert grouped | ({None: groups.none.events} if groups.none.events else {}) == counted, f"{about}, {name}"
+    histogram = summaries.histogram(scope, filter_, zone=zone, max_buckets=10)
     assert histogram.events == len(expected), about
+    if histogram.data:
+        times = sorted(row["occurred_at"].replace(tzinfo=UTC) for row in expected)
+        for at, bucket in ((times[0], histogram.data[0]), (times[-1], histogram.data[-1])):
+            assert datetime.fromisoformat(bucket.start) <= at < datetime.fromisoformat(bucket.end), about
+    stats = summaries.stats(scope, filter_, zone=zone, now=now)
+    assert (stats.events, stats.severe) == (len(expected), sum(row["severity"] == "High" for row in expected)), about
+    assert {count.value: count.events for count in stats.actions} == Counter(row["action"] for row in expected), about
     [first] = expected[:1] or [None]
     if first is not None:
         one = reader.event(scope, str(first["event_id"]), first["content"].lower())
         assert (one.request_id, one.source) == (first["request_id"], first["source"]), about
+
+
+def test_every_route_is_exact_while_later_copies_are_stored_and_merged(filled: Store, small: None) -> None:
+    """Readers see the same, however many later copies there are and whichever of them are merged."""
+    chance, tenant = random.Random(7), uuid.uuid4().hex
+    sets = data_set(tenant, chance)
+    filled.add([row for rows in sets for row in rows])
+    reader, writing, ended = Reader(filled.settings), threading.Event(), threading.Event()
+
+    def write() -> None:
+        other, offsets = Store(filled.settings.clickhouse_url, filled.database), itertools.count(1_000)
+        late = random.Random(8)
+        while not ended.is_set():
+            rows = late.sample(sets[0] + sets[-1], 5)
+            sent = MONTH_END + timedelta(seconds=1)
+            other.add([row | copy_of(late, next(offsets), sent, trail=row["source"] == TRAIL) for row in rows])
+            other.client.command(f"OPTIMIZE TABLE {other.database}.events PARTITION {late.choice([202603, 202604])}")
+            writing.set()
+        other.client.close()
+
+    writer = threading.Thread(target=write)
+    writer.start()
+    try:
+        assert writing.wait(60)
+        for turn in range(5):
+            _check_routes(filled, reader, tenant, chance, f"turn {turn}")
+    finally:
+        ended.set()
+        writer.join()
+        reader.close()
 
 
 def test_a_search_in_many_windows_reads_each_event_once(

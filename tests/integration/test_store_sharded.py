@@ -12,12 +12,18 @@ import re
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from uuid import UUID, uuid4
+from zoneinfo import ZoneInfo
 
 import pytest
 from clickhouse_connect.driver.client import Client
 from fixtures.clickhouse import EngineProcess
 
+from auditlane.access.scope import TenantScope
 from auditlane.local import ports
+from auditlane.query.filters import parse
+from auditlane.query.language.tree import Field, Kind
+from auditlane.query.reader import Reader
+from auditlane.query.summary.summaries import Summaries
 from auditlane.runtime.settings import load
 from auditlane.store import cluster
 from auditlane.store.client import connect
@@ -121,6 +127,21 @@ def test_each_tenant_is_on_one_shard_and_every_shard_reads_all(filled: list[Engi
     assert all(held)
     assert held[0] | held[1] == set(TENANTS)
     assert not held[0] & held[1]
+
+
+@pytest.mark.parametrize("shard", [0, 1])
+def test_a_tenants_events_are_read_and_counted_once_through_any_shard(filled: list[EngineProcess], shard: int) -> None:
+    account = {"clickhouse_user": "query", "clickhouse_password": PASSWORDS["query"]}
+    reader = Reader(load(clickhouse_url=filled[shard].url, clickhouse_database="audit", **account))
+    for tenant in TENANTS[:4]:
+        scope, filter_ = TenantScope.for_operator(tenant), parse([("action", "Login")])
+        assert len(reader.page(scope, filter_, limit=10).events) == reader.count(scope, filter_) == 3
+        summaries = Summaries(reader.executor, "audit")
+        histogram = summaries.histogram(scope, filter_, zone=ZoneInfo("UTC"), max_buckets=10)
+        facet = summaries.facet(scope, parse([]), Field("action", Kind.text), limit=10)
+        assert histogram.events == 3
+        assert [(count.value, count.events) for count in facet.data] == [("Login", 3)]
+    reader.close()
 
 
 def test_settings_that_are_saved_on_one_shard_are_read_on_the_other(filled: list[EngineProcess]) -> None:

@@ -76,4 +76,4 @@ def compile_contents(database: str, scope: TenantScope, keys: Iterable[Key]) -> 
     group = "GROUP BY e.occurred_at, e.event_id, e.content_hash"
     visible = f"argMax({within_base_filter(parameters, scope)}, e.first_wins)"
     columns = f"{PLACE}, max(e.first_wins) AS rank, {visible} AS visible"
-    return select(columns, conditions, group, parameters, source="events")
+    return select(columns, conditions, group, parameters, of="copies")

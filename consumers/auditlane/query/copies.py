@@ -30,20 +30,21 @@ def identity_of(row: Row) -> Identity:
     return key_of(row), content.decode() if isinstance(content, bytes) else str(content)
 
 
-def first_copies(rows: Sequence[Row], *, cut: bool) -> list[Row]:
-    """Return the row with the highest rank for each identity, in the rows' order.
-
-    `cut` means that more rows may follow. The last identity is then omitted, since one of its copies may be missing.
-    """
+def first_copies(rows: Sequence[Row]) -> list[Row]:
+    """Return the row with the highest rank for each identity, in the rows' order."""
     best: dict[Identity, Row] = {}
     for row in rows:
         identity = identity_of(row)
         if identity not in best or int(row["rank"]) > int(best[identity]["rank"]):
             best[identity] = row
-    if cut and rows:
-        del best[identity_of(rows[-1])]
     chosen = set(map(id, best.values()))
     return [row for row in rows if id(row) in chosen]
+
+
+def without_last(rows: Sequence[Row]) -> Sequence[Row]:
+    """Return a list by time without the copies of its last event, of which further ones may follow."""
+    last = identity_of(rows[-1])
+    return [row for row in rows if identity_of(row) != last]
 
 
 def outranked(rows: Iterable[Row], stored: Iterable[Row]) -> dict[Identity, int]:

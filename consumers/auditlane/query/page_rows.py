@@ -16,7 +16,17 @@ from auditlane.query import sql, windows
 from auditlane.query.clickhouse.executor import QueryExecutor
 from auditlane.query.clickhouse.statements import Statement
 from auditlane.query.conflicts import Conflicts
-from auditlane.query.copies import Identity, Key, Row, adjacent, first_copies, identity_of, outranked, shared
+from auditlane.query.copies import (
+    Identity,
+    Key,
+    Row,
+    adjacent,
+    first_copies,
+    identity_of,
+    outranked,
+    shared,
+    without_last,
+)
 from auditlane.query.filters import Filter
 from auditlane.query.sort import Position, Sort
 from auditlane.query.windows import PROBE_ROWS, SEARCH_S, Reach, Window
@@ -78,7 +88,7 @@ class PageRowsReader:
         every = replace(request, filter_=replace(filter_, include_access=True))
         read = self._rows(request, self._page(every, limit=limit, marks_access=True))
         cut = len(read) == limit
-        rows = first_copies(read, cut=cut)
+        rows = first_copies(without_last(read) if cut else read)
         shown = [row for row in rows if filter_.include_access or not row["access"]]
         if cut and len(shown) < request.limit:
             return None
@@ -142,15 +152,14 @@ class PageRowsReader:
         limit, known = wanted + _SPARE_ROWS, dict[Identity, int]()
         while True:
             read = self._rows(request, self._page(request, limit=limit, window=window))
-            cut = len(read) == limit
-            rows = first_copies(read, cut=cut)
+            rows = first_copies(read)
             stored = self._conflicts.stored(request.scope, rows, seconds=request.remaining_s())
             later = outranked(rows, stored)
             if not later.items() <= known.items():
                 known = later
                 continue
             rows = [row for row in rows if identity_of(row) not in later]
-            if len(rows) >= wanted or not cut:
+            if len(rows) >= wanted or len(read) < limit:
                 return rows, shared(stored)
             limit *= _MORE
 

@@ -1,4 +1,4 @@
-"""Compiles filters, queries and positions to SQL over the view `log` or the events table.
+"""Compiles filters, queries and positions to SQL over events or their stored copies.
 
 The text depends only on which filters and columns are used. Every value is a parameter.
 """
@@ -20,11 +20,14 @@ from auditlane.query.clickhouse.statements import (
     EVENTS,
     FREE_TEXT,
     JSON_LINE,
+    JSON_LINE_OF_NAMED,
+    NAMED,
     NULLABLE,
     PLACE,
     RANK,
     Parameters,
     Statement,
+    is_shared,
     select,
     statement,
 )
@@ -88,13 +91,16 @@ def compile_page(
         conditions.append(f"e.occurred_at {'<' if up else '>'}= {parameters.time(window.far)}")
     access = f", {_is_access(parameters)} AS access" if marks_access else ""
     compiled = select(
-        f"{JSON_LINE} AS line, {PLACE}, {RANK}{access}",
+        f"{NAMED}, {PLACE}, {RANK}{access}",
         conditions,
         f"{by.order} LIMIT {parameters.add('UInt32', limit)}",
         parameters,
         before=by.before,
-        source="events",
+        of="copies",
     )
+    shown = f"{JSON_LINE_OF_NAMED} AS line, content, occurred_us, id, rank{', access' if access else ''}"
+    # On shards, this is computed from their rows: sent to them, it would lose the columns' names.
+    compiled = replace(compiled, sql=f"SELECT {shown} FROM (\n{compiled.sql}\n)")  # noqa: S608 - placeholders
     if not sort.by_time:
         return replace(compiled, rows_read=SORTED_ROWS)
     return replace(compiled, settings=compiled.settings | _ANY_ORDER) if narrows(scope, filter_) else compiled
@@ -164,6 +170,16 @@ def where(parameters: Parameters, scope: TenantScope, filter_: Filter) -> list[s
     return conditions + _matches(parameters, filter_)
 
 
+def are_shared(scope: TenantScope, filter_: Filter) -> bool:
+    """Return whether the conditions of the scope and the filter hold for all copies of an event or for none.
+
+    Which events are about access to the log does not depend on the copy either: only auditlane's own trail may name
+    itself as the source, and it always does.
+    """
+    every = where(Parameters(""), scope, replace(filter_, include_access=True))
+    return all(map(is_shared, every))
+
+
 def narrows(scope: TenantScope, filter_: Filter) -> bool:
     """Return whether the scope and the filter have conditions beyond the tenant, a time range and `include_access`."""
     return bool(scope.base_filter) or filter_.narrows
@@ -193,7 +209,9 @@ def _matches(parameters: Parameters, filter_: Filter) -> list[str]:
             conditions.append(f"e.{group}[{parameters.text(key)}] IN {array}")
     conditions += [occurs(parameters, word) for word in filter_.words]
     if filter_.query is not None:
-        conditions.append(condition(parameters, filter_.query))
+        # Separate, since some may be evaluated earlier than others.
+        items = filter_.query.items if isinstance(filter_.query, And) else (filter_.query,)
+        conditions += [condition(parameters, item) for item in items]
     if not filter_.include_access:
         conditions.append(_not_access(parameters))
     if filter_.offsets is not None:

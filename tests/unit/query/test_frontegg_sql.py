@@ -60,7 +60,7 @@ def test_a_value_that_is_not_a_finite_number_is_compared_as_text(word):
 
 def test_every_statement_is_bound_to_the_tenant():
     for text in statements("acme", "x", "k", 1):
-        assert text.count("FROM {database:Identifier}.log AS e\nWHERE e.tenant_id = ") == 1
+        assert text.count("FROM {database:Identifier}.{events:Identifier} AS e FINAL\nPREWHERE e.tenant_id = ") == 1
 
 
 @pytest.mark.parametrize("name", sorted(NAMES))

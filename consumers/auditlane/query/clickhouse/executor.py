@@ -177,15 +177,17 @@ class QueryExecutor:
             # Small blocks, since an export buffers several at a time.
             "max_block_size": 4_096,
         }
-        parameters = statement.parameters
-        if EVENTS in statement.sql:
-            parameters = parameters | {"events": self.event_table(parameters["database"])}
+        parameters, sql = statement.parameters, statement.sql
+        if EVENTS in sql:
+            table = self.event_table(parameters["database"])
+            sql = sql if table == "events" else statement.sharded_sql or sql
+            parameters = parameters | {"events": table}
         began = perf_counter()
         with errors():
             source = cast(
                 Source,
                 self._connection.client().raw_stream(
-                    statement.sql, parameters, statement.settings | limits | _CANCELLED, fmt="ArrowStream"
+                    sql, parameters, statement.settings | limits | _CANCELLED, fmt="ArrowStream"
                 ),
             )
         if self._observe is not None:

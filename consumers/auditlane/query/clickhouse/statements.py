@@ -1,4 +1,4 @@
-"""Statements for ClickHouse, with their SQL, parameters and settings, and the columns of the view `log`.
+"""Statements for ClickHouse, with their SQL, parameters and settings, and the columns of an event.
 
 Values are sent as parameters, never in the SQL text. Columns are always written as `e.column`, because ClickHouse would
 resolve a bare name to an alias with that name in the select list.
@@ -6,7 +6,9 @@ resolve a bare name to an alias with that name in the select list.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from typing import Any, Final, Literal
 
@@ -33,16 +35,25 @@ AS_TEXT: Final = {
     "provenance": "toString(e.provenance)",
     "content_hash": "lower(hex(e.content_hash))",
 }
-# An event as one JSON object, with every column as text or null.
-JSON_LINE: Final = "formatRow('JSONEachRow', {})".format(
-    ", ".join(f"{AS_TEXT.get(name, f'e.{name}')} AS {name}" for name in COLUMNS)
-)
+# Every column as text or null, under its name.
+NAMED: Final = ", ".join(f"{AS_TEXT.get(name, f'e.{name}')} AS {name}" for name in COLUMNS)
+# An event as one JSON object, and the same in a query over one that selects `NAMED`.
+JSON_LINE: Final = f"formatRow('JSONEachRow', {NAMED})"
+JSON_LINE_OF_NAMED: Final = f"formatRow('JSONEachRow', {', '.join(COLUMNS)})"
 # The key that conflicting events share. With the content hash, it is a row's `Position` in a list by time.
 KEY: Final = "toUnixTimestamp64Micro(e.occurred_at) AS occurred_us, toString(e.event_id) AS id"
 PLACE: Final = f"{AS_TEXT['content_hash']} AS content, {KEY}"
 # Placeholder for the table with every stored copy of an event. `QueryExecutor` fills it in: a cluster has a distributed
 # table.
 EVENTS: Final = "{events:Identifier}"
+# The columns that are the same in all copies of an event: its identity, and those that the content hash covers as they
+# are stored. It covers others only if the producer set them.
+SHARED: Final = frozenset(
+    {"tenant_id", "occurred_at", "event_id", "content_hash", "action", "actor_id", "actor_type", "actor_name"}
+    | {"on_behalf_of", "resource", "resource_id", "outcome", "severity", "description", "ip", "user_agent"}
+    | {"before", "after", "metadata"}
+)
+_COLUMN: Final = re.compile(r"\be\.(\w+)")
 # Of the copies of an event, the one with the highest rank is the first that reached Kafka.
 RANK: Final = "e.first_wins AS rank"
 
@@ -52,7 +63,8 @@ class Statement:
     """SQL with `{name:Type}` placeholders, their values, and the ClickHouse settings on which the output depends.
 
     A `shared` statement serves all tenants at once, so the limit on rows read by a tenant's query does not apply.
-    `rows_read` is a limit of its own, or 0.
+    `rows_read` is a limit of its own, or 0. `sharded_sql` replaces `sql` if the events are on several shards, unless it
+    is empty.
     """
 
     sql: str
@@ -60,8 +72,11 @@ class Statement:
     settings: dict[str, Any]
     shared: bool = False
     rows_read: int = 0
+    sharded_sql: str = ""
 
 
+# Partitions hold no copies of each other's events, so that those of one part need no comparison.
+_ONCE: Final = {"do_not_merge_across_partitions_select_final": 1}
 _OUTPUT: Final = {
     "output_format_json_escape_forward_slashes": 0,
     "output_format_json_quote_64bit_integers": 0,
@@ -109,16 +124,32 @@ def select(
     parameters: Parameters,
     *,
     before: str = "",
-    source: Literal["log", "events"] = "log",
+    of: Literal["events", "copies"] = "events",
 ) -> Statement:
-    """Build a SELECT over the view `log`, or over the table, in which an event may occur twice.
+    """Build a SELECT over events, each once as in the view `log`, or over all their stored copies.
 
     `conditions` start with the conditions of `sql.where`. `before` precedes the SELECT, and `tail` follows the WHERE.
     """
-    conjunction = "\n  AND ".join(conditions)
-    table = EVENTS if source == "events" else source
-    sql = f"{before}SELECT {columns}\nFROM {{database:Identifier}}.{table} AS e\nWHERE {conjunction}\n{tail}"
-    return statement(sql, parameters)
+    source = f"{before}SELECT {columns}\nFROM {{database:Identifier}}.{EVENTS} AS e"
+    if of == "copies":
+        return statement(f"{source}\nWHERE {_all(conditions)}\n{tail}", parameters)
+    # A condition that all copies of an event share selects rows before FINAL compares them, which costs most.
+    shared = [condition for condition in conditions if is_shared(condition)]
+    others = [condition for condition in conditions if not is_shared(condition)]
+    after = f"\nWHERE {_all(others)}" if others else ""
+    compiled = statement(f"{source} FINAL\nPREWHERE {_all(shared)}{after}\n{tail}", parameters)
+    # On a Distributed table, shards would compute the columns, and `formatRow` would not find the names given here.
+    view = f"{before}SELECT {columns}\nFROM {{database:Identifier}}.log AS e\nWHERE {_all(conditions)}\n{tail}"
+    return replace(compiled, settings=compiled.settings | _ONCE, sharded_sql=view)
+
+
+def is_shared(condition: str) -> bool:
+    """Return whether a compiled condition holds for all copies of an event or for none."""
+    return SHARED.issuperset(_COLUMN.findall(condition))
+
+
+def _all(conditions: Sequence[str]) -> str:
+    return "\n  AND ".join(conditions)
 
 
 def statement(sql: str, parameters: Parameters, *, shared: bool = False) -> Statement:

@@ -8,10 +8,10 @@ from typing import Final
 
 from auditlane.access.scope import TenantScope
 from auditlane.contract.event import Severity
-from auditlane.query.clickhouse.statements import AS_TEXT, NULLABLE, Parameters, Statement, select
+from auditlane.query.clickhouse.statements import AS_TEXT, NULLABLE, Parameters, Statement, select, statement
 from auditlane.query.filters import Filter
 from auditlane.query.language.tree import Field
-from auditlane.query.sql import where
+from auditlane.query.sql import are_shared, narrows, where
 
 SEVERE: Final = (Severity.High, Severity.Critical, Severity.Error)
 # The value that a filter on `actor` matches: the name, or the id if there is no name.
@@ -35,7 +35,18 @@ def compile_extent(database: str, scope: TenantScope, filter_: Filter) -> Statem
     parameters = Parameters(database)
     micros = "toUnixTimestamp64Micro({}(e.occurred_at))"
     columns = f"count() AS events, {micros.format('min')} AS first, {micros.format('max')} AS last"
-    return select(columns, where(parameters, scope, filter_), "", parameters)
+    conditions = where(parameters, scope, filter_)
+    if not are_shared(scope, filter_):
+        return select(columns, conditions, "", parameters)
+    if narrows(scope, filter_):
+        return select(columns, conditions, "", parameters, of="copies")
+    ends = [
+        select("e.occurred_at AS at", conditions, f"ORDER BY e.occurred_at {way} LIMIT 1", parameters, of="copies")
+        for way in ("ASC", "DESC")
+    ]
+    rows = " UNION ALL ".join(f"({end.sql})" for end in ends)
+    columns = columns.replace("e.occurred_at", "at")
+    return statement(f"SELECT {columns} FROM ({rows})", parameters)  # noqa: S608 - placeholders
 
 
 def compile_histogram(database: str, scope: TenantScope, filter_: Filter, edges: list[int]) -> Statement:

@@ -193,7 +193,7 @@ def test_links_to_the_application_are_edited(site: Site, unique: str, page: Page
     assert stored_field(site, unique, "resource")["displayName"] == "Thing"
     assert stored_field(site, unique, "ip")["origin"] == "default"
 
-    row.get_by_role("button", name="Remove the link of document").click()
+    row.get_by_role("button", name="Remove the link for document").click()
     settings.get_by_role("dialog").get_by_role("button", name="Remove link").click()
     expect(card).to_contain_text("There are no links yet.")
     assert stored_field(site, unique, "resource")["links"] == {}
@@ -231,7 +231,7 @@ def test_an_environments_actions_are_named(site: Site, unique: str, page: Page) 
     vendor = site.served.client_token("vendor")
     assert site.request("/v1/structure/actions", vendor, method="POST", body=body).status == 200
     page.keyboard.press("Enter")
-    form = settings.get_by_role("dialog", name=f"Labels of {name}")
+    form = settings.get_by_role("dialog", name=f"Labels for {name}")
     form.get_by_label("Label in English").fill("Bill paid")
     form.get_by_text("Sentences", exact=True).click()
     form.get_by_label("Sentence in English", exact=True).fill("{actr} paid {resource_id}")

@@ -114,14 +114,14 @@ def test_a_view_is_saved_chosen_changed_and_deleted_by_keyboard(site: Site, uniq
     [stored] = site.request("/v1/views", site.token(unique)).json()["data"]
     assert (stored["query"], stored["revision"], stored["shared"]) == ("action:door.shut", 2, False)
 
-    options = viewer.get_by_role("button", name="Options of Doors")
+    options = viewer.get_by_role("button", name="Options for Doors")
     options.click()
     assert_accessible(page)
     viewer.get_by_role("button", name="Rename").click()
     viewer.get_by_role("dialog", name="Rename").get_by_label("Name").fill("Shut doors")
     page.keyboard.press("Enter")
     expect(tab(viewer, "Shut doors")).to_be_focused()
-    viewer.get_by_role("button", name="Options of Shut doors").click()
+    viewer.get_by_role("button", name="Options for Shut doors").click()
     viewer.get_by_role("button", name="Delete").click()
     confirm = viewer.get_by_role("dialog", name="Delete Shut doors?")
     assert_accessible(page)
@@ -157,7 +157,7 @@ def test_a_shared_view_and_its_link(site: Site, unique: str, page: Page) -> None
     dialog.get_by_label("Share with everyone in your organisation").check()
     dialog.get_by_role("button", name="Save view").click()
     expect(tab(viewer, "Doors")).to_have_accessible_name("Shared with everyone: Doors")
-    viewer.get_by_role("button", name="Options of Doors").click()
+    viewer.get_by_role("button", name="Options for Doors").click()
     viewer.get_by_role("button", name="Copy link").last.click()
     expect(viewer.get_by_text("Link copied", exact=True)).to_be_visible()
     link = page.evaluate("navigator.clipboard.readText()")
@@ -175,7 +175,7 @@ def test_a_shared_view_and_its_link(site: Site, unique: str, page: Page) -> None
     search(viewer, "resource:door outcome:success")
     expect(tab(viewer, "Doors (changed, not saved)")).to_be_visible()
     expect(viewer.get_by_role("button", name="Save changes")).to_have_count(0)  # it is not joe's
-    viewer.get_by_role("button", name="Options of Doors").click()
+    viewer.get_by_role("button", name="Options for Doors").click()
     expect(viewer.get_by_role("button", name="Copy link").last).to_be_visible()
     expect(viewer.get_by_role("button", name="Delete")).to_have_count(0)
     page.goto(f"{site.url}/?view={own['id']}")
@@ -214,7 +214,7 @@ def test_a_change_by_another_person_is_not_overwritten(site: Site, unique: str, 
     dialog.get_by_role("button", name="Save view").click()
     expect(dialog.get_by_role("alert")).to_have_text("Another view already has this name. Choose a different one.")
     page.keyboard.press("Escape")
-    viewer.get_by_role("button", name="Options of Sign-ins").click()
+    viewer.get_by_role("button", name="Options for Sign-ins").click()
     viewer.get_by_role("button", name="Keep for me only").click()
     expect(tab(viewer, "Sign-ins")).to_have_accessible_name("Sign-ins")
     assert [one["name"] for one in site.request("/v1/views", joe).json()["data"]] == ["Other"]
@@ -238,7 +238,7 @@ def test_the_columns_of_a_view_belong_to_the_view(site: Site, unique: str, page:
     expect(heads).to_have_count(7)  # the reader's own columns are as they were
     tab(viewer, "Narrow").click()
     expect(heads).to_have_count(2)
-    viewer.get_by_role("button", name="Options of Narrow").click()
+    viewer.get_by_role("button", name="Options for Narrow").click()
     expect(viewer.get_by_role("button", name="Rename")).to_be_visible()
     expect(viewer.get_by_role("button", name="Copy link")).to_have_count(0)  # the page has no address of its own
 

@@ -30,7 +30,7 @@ describe("a described revision", () => {
         { kind: "changed", field: null, action: "a.sent", values: { de: ["Weg", "Gesendet"] } },
         { kind: "removed", field: null, action: "a.lost", values: { en: ["Lost", null], de: ["Verloren", null] } },
       ],
-      ["Action a.paid labelled “Paid” and “Bezahlt”", "Action a.sent labelled “Gesendet”", "Labels of action a.lost removed"],
+      ["Action a.paid labelled “Paid” and “Bezahlt”", "Action a.sent labelled “Gesendet”", "Labels for action a.lost removed"],
     ],
     [[{ kind: "switched", field: null, values: { enabled: [false, true] } }], ["Log switched on"]],
     [[{ kind: "switched", field: null, values: { enabled: [false, null] } }], ["Log reset to the default for all tenants"]],

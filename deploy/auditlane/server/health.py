@@ -31,7 +31,7 @@ class PartState(BaseModel):
     state: Literal["up", "stale", "away"] = Field(
         description="`stale`: the current version of the file is invalid; the last valid version is in use."
     )
-    problem: str | None = Field(None, description="What to check. Contains no host, path or content.")
+    problem: str | None = Field(None, description="What to check. Contains no host names, paths or data.")
 
 
 class Ready(BaseModel):

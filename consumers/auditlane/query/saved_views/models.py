@@ -47,7 +47,7 @@ class ViewContent(BaseModel):
     from_: str | None = Field(
         None, alias="from", max_length=40, description="The beginning: RFC 3339, or a date (UTC)."
     )
-    to: str | None = Field(None, max_length=40, description="The end, which is excluded.")
+    to: str | None = Field(None, max_length=40, description="The end, exclusive: RFC 3339, or a date (UTC).")
     sort: str = Field(
         str(NEWEST),
         max_length=MAX_COLUMN,
@@ -78,8 +78,8 @@ class ViewRequest(ViewContent):
 
     shared: bool | None = Field(
         None,
-        description="Whether everyone of the tenant has the view; requires `audits:configure`. If omitted, it stays "
-        "unchanged, and is false for a new view.",
+        description="Whether the view is shared with everyone in the tenant; requires `audits:configure`. If "
+        "omitted, it stays unchanged, and is false for a new view.",
     )
 
 
@@ -99,7 +99,9 @@ class StoredView(ViewContent):
 class SavedView(StoredView):
     """A saved view."""
 
-    shared: bool = Field(description="Whether everyone of the tenant has the view, or only this person.")
+    shared: bool = Field(
+        description="Whether the view is shared with everyone in the tenant, or only this person has it."
+    )
 
     @property
     def etag(self) -> str:

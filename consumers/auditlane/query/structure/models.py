@@ -46,13 +46,13 @@ class FieldPresentation(_Answer):
     display_type: DisplayType
     sortable: bool
     filterable: bool
-    show_in_table: bool = Field(description="Whether the table has the column.")
+    show_in_table: bool = Field(description="Whether the field is a column of the table.")
     show_in_more_info: bool = Field(description="Whether an event's details list it.")
-    downloadable: bool = Field(description="Whether exports have the column.")
+    downloadable: bool = Field(description="Whether exports contain the field.")
     order: int
     links: dict[str, str] = Field(
         default_factory=dict,
-        description="Only of `resource`: templates of links to the application's pages, by the resource's type.",
+        description="Only for `resource`: templates of links to the application's pages, by the resource's type.",
         examples=[{"document": "https://app.example/documents/{resource_id}"}],
     )
 
@@ -146,7 +146,7 @@ class StructureFieldUpdate(_Toggles):
     links: dict[str, Annotated[str, Field(max_length=1_000), AfterValidator(_link)]] | None = Field(
         None,
         max_length=MAX_LINKS,
-        description="Only of `resource`: templates of links by the resource's type; https, with `{resource_id}`.",
+        description="Only for `resource`: templates of links by the resource's type; https, with `{resource_id}`.",
     )
     custom: Any = Field(None, description="Ignored, so that a response can be sent back.")
     parameter: Any = Field(None, description="Ignored.")

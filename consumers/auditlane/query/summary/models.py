@@ -49,10 +49,10 @@ class Stats(BaseModel):
     """A dashboard's figures between `from` and `to`, or for the last seven days without them."""
 
     tz: str
-    today: int = Field(description="Those of the events that occurred since midnight.")
+    today: int = Field(description="Events that occurred since midnight.")
     events: int = Field(description="All events.")
     severe: int = Field(description="Events whose severity is High, Critical or Error.")
-    before: StatsBefore | None = Field(description="The same of the period before; null without `compare`.")
+    before: StatsBefore | None = Field(description="The same figures for the period before; null without `compare`.")
     actions: list[Count] = Field(description="The most frequent actions.")
     actors: list[Count] = Field(
         description="The most active actors, each with the number of events that the filter `actor` finds."

@@ -85,12 +85,14 @@ class OperationsHistory(BaseModel):
     at: list[str] = Field(description="Start of each step.", examples=[["2026-01-31T13:45:00Z"]])
     received_per_second: list[float | None] = Field(description="Messages that arrived in Kafka.")
     stored_per_second: list[float | None] = Field(description="Messages that the workers stored or rejected.")
-    lag_seconds: list[float | None] = Field(description="Age of the oldest message that is not stored; the highest.")
-    lag_events: list[float | None] = Field(description="Messages that are not stored; the highest number.")
+    lag_seconds: list[float | None] = Field(description="Highest age of the oldest message that is not stored.")
+    lag_events: list[float | None] = Field(description="Highest number of messages that are not stored.")
     freshness_p50_s: list[float | None] = Field(
         description="Median time from Kafka's timestamp until a worker validated the row, just before its insert."
     )
-    freshness_p99_s: list[float | None] = Field(description="99th percentile of the same; the highest minute.")
+    freshness_p99_s: list[float | None] = Field(
+        description="99th percentile of the same time, in the minute in which it was highest."
+    )
     dead_letters: list[float | None] = Field(description="Messages that were rejected in the step.")
     query_p99_s: list[float | None] = Field(
         description="99th percentile of the time to a response's first byte for reads, in the observing process."

@@ -48,7 +48,7 @@ async def dead_letters(
     _tenant: TenantName = None,
     code: Annotated[list[RejectCode] | None, Query(description="Only this reject code; may be repeated.")] = None,
     limit: Annotated[int, Query(ge=0, le=MAX_LETTERS, description="Dead letters in `newest`.")] = 20,
-    resolved: Annotated[bool, Query(description="Include dead letters that were replayed or closed.")] = False,
+    resolved: Annotated[bool, Query(description="Include dead letters that were replayed or resolved.")] = False,
 ) -> DeadLetters:
     """Returns the dead letters of all tenants, or of the tenant in the header.
 

@@ -60,7 +60,7 @@ test-parts: $(STAMP) test-viewer
 
 test-long: $(STAMP) ## tests that take minutes: every kind of process and of abuse, two worker versions in one group, alerts, a round trip of 100,000 events (EVENTS=)
 	ROUND_TRIP_EVENTS=$(or $(EVENTS),100000) $(BIN)/python -m pytest tests/integration/test_round_trip.py
-	$(BIN)/python -m pytest -m long tests/integration tests/fault
+	$(BIN)/python -m pytest -m long tests/integration tests/fault tests/browser
 
 lint: $(STAMP) ## ruff, mypy --strict, import-linter
 	$(BIN)/ruff check .

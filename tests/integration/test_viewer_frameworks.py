@@ -6,17 +6,16 @@ The tools come from npm when the test runs. Without npm's registry, the tests ar
 from __future__ import annotations
 
 import json
-import os
 import shutil
 import subprocess
+from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
-from fixtures.site import BUILD
+from fixtures.npm import Npm
 
 pytestmark = pytest.mark.long
 
-VIEWER = BUILD.parent
 TOOLS = {
     "@arethetypeswrong/cli": "0.18.5",
     "@types/react": "19",
@@ -41,6 +40,7 @@ export function Log({ token }: { token: string }) {
       query="resource_id:doc-7"
       texts={{ "states.heading": "Activity" }}
       hide="tiles"
+      renderCell={(field, value, event) => (field === "actor_name" ? `${value} (${event.actor_id})` : null)}
       className="log"
       ontoken-expired={() => log.current?.open()}
       onauditlane-open={(event) => console.log(event.detail.event.resource_id)}
@@ -95,34 +95,25 @@ JSX: dict[str, dict[str, str]] = {
 }
 
 
+@dataclass(frozen=True)
 class Project:
     """A folder with the packed viewer and the tools, installed from npm."""
 
-    def __init__(self, folder: Path, node: list[str]) -> None:
-        self.folder = folder
-        self._env = os.environ | {"PATH": os.pathsep.join([str(Path(node[0]).parent), os.environ["PATH"]])}
+    folder: Path
+    npm: Npm
 
-    def run(self, *command: str, where: Path | None = None) -> subprocess.CompletedProcess[str]:
-        return subprocess.run(
-            command, cwd=where or self.folder, env=self._env, capture_output=True, text=True, check=False, timeout=600
-        )
+    def run(self, *command: str) -> subprocess.CompletedProcess[str]:
+        return self.npm.run(*command, where=self.folder)
 
 
 @pytest.fixture(scope="module")
-def project(viewer_build: Path, node: list[str], tmp_path_factory: pytest.TempPathFactory) -> Project:
-    made = Project(tmp_path_factory.mktemp("project"), node)
-    packaged = made.run("npm", "run", "--silent", "package", where=VIEWER)
-    assert packaged.returncode == 0, packaged.stdout + packaged.stderr
-    packed = made.run("npm", "pack", "--silent", "--pack-destination", str(made.folder), where=VIEWER)
-    [archive] = made.folder.glob("*.tgz")
-    assert packed.returncode == 0, packed.stderr
-    shutil.move(archive, made.folder / "viewer.tgz")
+def project(npm: Npm, packed_viewer: Path, tmp_path_factory: pytest.TempPathFactory) -> Project:
+    folder = tmp_path_factory.mktemp("project")
+    shutil.copy(packed_viewer, folder / "viewer.tgz")
     dependencies = TOOLS | {"@auditlane/viewer": "file:viewer.tgz"}
-    (made.folder / "package.json").write_text(json.dumps({"private": True, "devDependencies": dependencies}))
-    installed = made.run("npm", "install", "--ignore-scripts", "--no-audit", "--no-fund", "--loglevel=error")
-    if installed.returncode:
-        pytest.skip(f"npm cannot install the frameworks: {installed.stderr.strip().splitlines()[-1:]}")
-    return made
+    (folder / "package.json").write_text(json.dumps({"private": True, "devDependencies": dependencies}))
+    npm.install(folder)
+    return Project(folder, npm)
 
 
 @pytest.mark.parametrize("framework", SOURCES)

@@ -55,8 +55,8 @@ def served(site: Site, built: Path, tenant: str, node: list[str]) -> Iterator[st
     created = json.loads(subprocess.run(command, env=os.environ | files, check=True, capture_output=True).stdout)
     env = os.environ | {
         "AUDITLANE_SERVE_URL": site.url,
-        "AUDITLANE_CLIENT_ID": created["client_id"],
-        "AUDITLANE_SECRET": created["secret"],
+        "CLIENT_ID": created["client_id"],
+        "SECRET": created["secret"],
         "EXAMPLE_TENANT": tenant,
         "NEXT_TELEMETRY_DISABLED": "1",
     }
@@ -110,6 +110,8 @@ def test_the_page_of_a_document_shows_its_activity(
         details = page.locator("auditlane-details")
         expect(details.get_by_role("heading", level=3)).to_contain_text("doc-7")
         assert "doc-8" not in page.content()
+        link.click()
+        expect(page.get_by_role("heading", level=1)).to_have_text("Person u-3")
         assert messages == []
         with urllib.request.urlopen(f"{url}/documents/doc-7/audit-token") as answer:
             token = answer.read().decode()

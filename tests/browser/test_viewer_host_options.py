@@ -191,3 +191,24 @@ def test_the_host_styles_rows_cells_and_heads(site: Site, unique: str, page: Pag
     expect(name).to_have_css("text-transform", "uppercase")
     expect(rows(table).first).to_have_css("font-style", "italic")
     expect(rows(table).first.locator(".cell").first).to_have_css("letter-spacing", "1px")
+
+
+def test_an_element_of_little_height_leaves_it_to_the_events(site: Site, unique: str, page: Page) -> None:
+    fill(site, unique)
+    requested: list[str] = []
+    page.on("request", lambda request: requested.append(request.url))
+    address = host_page(site, unique, [{"token": site.token(unique)}])
+    site.vendor.put("/host.css", "body { margin: 0; } auditlane-viewer { height: 480px; }", "text/css")
+    page.goto(address)
+    expect(rows(table_of(page)).nth(6)).to_be_in_viewport(ratio=1)
+    viewer = page.locator("auditlane-viewer")
+    expect(viewer.locator("auditlane-tiles")).to_have_count(0)
+    show = viewer.get_by_role("button", name="Show chart")
+    expect(show).to_have_attribute("aria-expanded", "false")
+    assert not [one for one in requested if "/v1/stats" in one or "/v1/histogram" in one]
+    show.click()
+    expect(viewer.get_by_role("listbox")).to_be_visible()
+    site.vendor.put("/host.css", "body { margin: 0; } auditlane-viewer { height: 700px; }", "text/css")
+    page.reload()
+    expect(viewer.locator("auditlane-tiles")).to_be_visible()
+    expect(viewer.get_by_role("listbox")).to_be_visible()

@@ -1,22 +1,28 @@
-/** Reports to elements that they are as narrow as a phone, by the same rule as their styles' container queries. */
+/** Reports to elements that they are as narrow as a phone, by the same rule as their styles' container queries, or low. */
 import type { ReactiveController, ReactiveControllerHost } from "lit";
 
 const NARROW_REM = 40;
-const LOW_REM = 32;
+const LOW_WINDOW_REM = 32;
+const LOW_REM = 36;
 
 /** Whether an element is at most as wide as the limit below which rows are cards. */
 export function isNarrow(element: Element): boolean {
-  return element.getBoundingClientRect().width <= NARROW_REM * Number.parseFloat(getComputedStyle(document.documentElement).fontSize);
+  return isWithin(element.getBoundingClientRect().width, NARROW_REM);
 }
 
-/** Whether the window is so low that everything but the log should be small: on phones in landscape, or at high zoom. */
-export function isLow(): boolean {
-  return matchMedia(`(max-height: ${LOW_REM}rem)`).matches;
+/** Whether a viewer has so little height that everything but the log should be small, such as on phones in landscape. */
+export function isLow(viewer: Element): boolean {
+  return isWithin(viewer.getBoundingClientRect().height, LOW_REM) || matchMedia(`(max-height: ${LOW_WINDOW_REM}rem)`).matches;
 }
 
-/** Updates its host whenever `narrow` changes. */
+function isWithin(px: number, rem: number): boolean {
+  return px <= rem * Number.parseFloat(getComputedStyle(document.documentElement).fontSize);
+}
+
+/** Updates its host whenever `narrow` or `low` changes. */
 export class NarrowController implements ReactiveController {
   narrow = false;
+  low = false;
   private readonly sizes = new ResizeObserver(() => this.measure());
 
   constructor(private readonly host: ReactiveControllerHost & Element) {
@@ -26,6 +32,7 @@ export class NarrowController implements ReactiveController {
   hostConnected(): void {
     this.sizes.observe(this.host);
     this.narrow = isNarrow(this.host);
+    this.low = isLow(this.host);
   }
 
   hostDisconnected(): void {
@@ -34,8 +41,10 @@ export class NarrowController implements ReactiveController {
 
   private measure(): void {
     const narrow = isNarrow(this.host);
-    if (narrow === this.narrow) return;
+    const low = isLow(this.host);
+    if (narrow === this.narrow && low === this.low) return;
     this.narrow = narrow;
+    this.low = low;
     this.host.requestUpdate();
   }
 }

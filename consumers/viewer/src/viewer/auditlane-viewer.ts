@@ -4,6 +4,7 @@ import { property, state } from "lit/decorators.js";
 
 import type { AuditEvent } from "../api/types.js";
 import { customElement } from "../elements/define.js";
+import { NarrowController } from "../elements/narrow.js";
 import "../elements/stale-bundle-notice.js";
 import { TokenRenewal } from "../elements/token-renewal.js";
 import { DIRECTIONS, type Language, languageOf } from "../i18n/index.js";
@@ -152,6 +153,7 @@ export class AuditlaneViewer extends LitElement {
     onLeft: () => void this.focusOn("#settings"),
   });
   private readonly visits = new VisitController(this);
+  private readonly size = new NarrowController(this);
   private reconnect: Reconnect | null = null;
   private openCount = 0;
   private shownSearch = "";
@@ -234,7 +236,7 @@ export class AuditlaneViewer extends LitElement {
     }
     const { hidden } = viewer.host;
     const searchElements = html`
-      ${hidden.has("tiles") ? nothing : html`<auditlane-tiles part="tiles" exportparts="tile"></auditlane-tiles>`}
+      ${hidden.has("tiles") || this.size.low ? nothing : html`<auditlane-tiles part="tiles" exportparts="tile"></auditlane-tiles>`}
       ${hidden.has("search") ? nothing : html`<auditlane-search part="search"></auditlane-search>`}
       ${hidden.has("histogram") ? nothing : html`<auditlane-histogram part="histogram"></auditlane-histogram>`}
     `;

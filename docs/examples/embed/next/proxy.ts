@@ -24,4 +24,4 @@ export function proxy(request: NextRequest): NextResponse {
   return response;
 }
 
-export const config = { matcher: "/documents/:path*" };
+export const config = { matcher: ["/documents/:path*", "/people/:path*"] };

@@ -3,7 +3,11 @@ import { createRoot } from "react-dom/client";
 
 import { AuditLog } from "./AuditLog.jsx";
 
-const token = async () => (await fetch("/audit-token")).text();
+async function token() {
+  const response = await fetch("/audit-token");
+  if (!response.ok) throw new Error(`/audit-token: ${response.status}`);
+  return response.text();
+}
 
 function App() {
   const [theme, setTheme] = useState("auto");

@@ -19,7 +19,7 @@ export async function documentToken(tenant: string, user: string, document: stri
 /** Returns this backend's own token, which is valid for a day. */
 async function ownToken(): Promise<string> {
   if (!own || own.expires < Date.now()) {
-    const key = `${process.env.AUDITLANE_CLIENT_ID}:${process.env.AUDITLANE_SECRET}`;
+    const key = `${process.env.CLIENT_ID}:${process.env.SECRET}`;
     const made = await post("/v1/token", `Basic ${Buffer.from(key).toString("base64")}`);
     own = { token: made.access_token, expires: Date.now() + made.expires_in * 900 }; // a tenth before it expires
   }

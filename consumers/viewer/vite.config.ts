@@ -15,6 +15,12 @@ const STABLE = new Set(["auditlane-viewer", "auditlane-settings"]);
 
 const entry = (name: string): string => resolve(HERE, "src/entries", `${name}.ts`);
 
+/** Whether a module may be loaded first: what only the settings need is loaded with them, although they have an entry, too. */
+function isShared(id: string): boolean {
+  const settings = /src[\\/](model[\\/](structure[\\/]|action-form|link-form)|i18n[\\/]((en|de)[\\/])?settings|api[\\/]structure)/;
+  return /src[\\/](api|elements|i18n|model|styles)[\\/]/.test(id) && !settings.test(id);
+}
+
 export default defineConfig({
   base: "./",
   build: {
@@ -41,7 +47,7 @@ export default defineConfig({
         codeSplitting: {
           groups: [
             { name: "lit", test: /node_modules[\\/](@lit|lit|lit-element|lit-html)[\\/]/, minShareCount: 2 },
-            { name: "shared", test: /src[\\/](api|elements|i18n|model|styles)[\\/]/, minShareCount: 2 },
+            { name: "shared", test: isShared, minShareCount: 2 },
             // What the viewer's three entries load first, and at least one lazy chunk also uses.
             { name: "viewing", test: /src[\\/]viewer[\\/](search|groups|download)[\\/]/, minShareCount: 4 },
             { name: "cells", test: /src[\\/]viewer[\\/]table[\\/]/, minShareCount: 4 }, // apart, for the settings' preview

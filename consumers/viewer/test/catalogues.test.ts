@@ -1,7 +1,6 @@
 import { describe, expect, it } from "vitest";
 
-import { de } from "../src/i18n/de/index.js";
-import { en } from "../src/i18n/en/index.js";
+import { settingsTextsOf } from "../src/i18n/settings.js";
 import { viewTexts } from "../src/i18n/views.js";
 
 type Text = string | ((...values: unknown[]) => string);
@@ -57,8 +56,8 @@ function render(text: Text | undefined, values: readonly unknown[] = VALUES[0]!)
   return typeof text === "function" ? text(...values) : (text ?? "");
 }
 
-const english = new Map([...textsIn(en), ...textsIn({ views: viewTexts.en })]);
-const german = new Map([...textsIn(de), ...textsIn({ views: viewTexts.de })]);
+const english = new Map(textsIn({ ...(await settingsTextsOf("en")), views: viewTexts.en }));
+const german = new Map(textsIn({ ...(await settingsTextsOf("de")), views: viewTexts.de }));
 const placeholders = (text: string): string[] => [...new Set(text.match(/<\w>/g))].sort();
 
 describe("the catalogues", () => {

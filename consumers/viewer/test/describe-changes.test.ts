@@ -1,11 +1,11 @@
 import { describe, expect, it } from "vitest";
 
 import type { Field, Revision, RevisionChange, Structure } from "../src/api/structure.js";
-import { de } from "../src/i18n/de/index.js";
-import { en } from "../src/i18n/en/index.js";
+import { settingsTextsOf } from "../src/i18n/settings.js";
 import { fieldLabel, storedName } from "../src/model/labels.js";
 import { describeChanges, describeConflict, describeRevision, labelByName } from "../src/model/structure/describe-changes.js";
 
+const [en, de] = await Promise.all([settingsTextsOf("en"), settingsTextsOf("de")]);
 const inherited = { displayName: "IP address", displayType: "IpAddress", showInTable: true, sortable: false, order: 6 };
 const structure = {
   tenant: "acme",

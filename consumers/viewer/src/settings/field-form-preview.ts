@@ -3,6 +3,7 @@ import { html, type TemplateResult } from "lit";
 
 import type { Field } from "../api/structure.js";
 import type { AuditEvent, DisplayType } from "../api/types.js";
+import type { SettingsTexts } from "../i18n/settings.js";
 import { fieldLabel } from "../model/labels.js";
 import type { Form } from "../model/structure/form.js";
 import { emitCode, sampleValue } from "../model/structure/sample.js";
@@ -15,13 +16,13 @@ interface PreviewInput {
   events: readonly AuditEvent[];
   tenant: string | null;
   cellContext: CellContext;
+  words: SettingsTexts["settings"];
 }
 
 const NEIGHBOUR_COLUMNS = 2; // number of columns next to the new one
 
-export function formPreview({ form, fields, events, tenant, cellContext }: PreviewInput): TemplateResult {
+export function formPreview({ form, fields, events, tenant, cellContext, words }: PreviewInput): TemplateResult {
   const { text } = cellContext;
-  const words = text.settings;
   const column: SampleColumn = {
     name: form.name,
     label: form.displayName.trim() || form.name,

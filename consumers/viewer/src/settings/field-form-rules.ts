@@ -1,19 +1,19 @@
 /** Renders groups of the form's inputs: a type's rules, and where the field is shown. */
 import { html, type TemplateResult } from "lit";
 
-import type { Texts } from "../i18n/en/index.js";
+import type { SettingsTexts } from "../i18n/settings.js";
 import { TOGGLES } from "../model/structure/draft.js";
 import { type Form, type Key, linesOf, type RuleName, rulesOf } from "../model/structure/form.js";
 import { checkbox, type InputOptions, selectInput, textArea, textInput } from "./inputs.js";
 
 type InputFor = (key: Key, label: string, hint?: string) => InputOptions;
 
-export function ruleInputs(form: Form, words: Texts["settings"], input: InputFor): TemplateResult[] {
+export function ruleInputs(form: Form, words: SettingsTexts["settings"], input: InputFor): TemplateResult[] {
   const rules = rulesOf(form.type).filter((one) => one !== "oneOf" || form.type !== "Enum"); // an Enum's choices belong to the type
   return [...rules.map((one) => ruleInput(one, words.form, input)), defaultInput(form, words, input)];
 }
 
-export function visibilityInputs(form: Form, words: Texts["settings"], set: (what: Partial<Form>) => void): TemplateResult {
+export function visibilityInputs(form: Form, words: SettingsTexts["settings"], set: (what: Partial<Form>) => void): TemplateResult {
   return html`<fieldset>
     <legend>${words.form.shown}</legend>
     ${TOGGLES.map((toggle) =>
@@ -27,14 +27,14 @@ export function visibilityInputs(form: Form, words: Texts["settings"], set: (wha
   </fieldset>`;
 }
 
-function ruleInput(name: RuleName, words: Texts["settings"]["form"], input: InputFor): TemplateResult {
+function ruleInput(name: RuleName, words: SettingsTexts["settings"]["form"], input: InputFor): TemplateResult {
   if (name === "required") return checkbox(input(name, words.required));
   if (name === "oneOf") return textArea(input(name, words.onlyThese, words.oneOfHint));
   if (name === "pattern") return textInput(input(name, words.pattern, words.patternHint), { code: true, maxlength: 1000 });
   return textInput(input(name, words[name]), { numeric: true, short: true });
 }
 
-function defaultInput(form: Form, words: Texts["settings"], input: InputFor): TemplateResult {
+function defaultInput(form: Form, words: SettingsTexts["settings"], input: InputFor): TemplateResult {
   const { type } = form;
   const box = input("default", words.form.default, words.form.defaultHint);
   const nothing = ["", words.form.nothing] as const;

@@ -121,7 +121,7 @@ export class FieldForm extends SettingsElement {
             ${this.isNew ? visibilityInputs(this.form, this.text, (changes) => this.setForm(changes)) : nothing}
             ${this.renderExclusive()}
           </div>
-          ${formPreview({ form: this.form, fields: draft?.fields ?? [], events: sample, tenant, cellContext })}
+          ${formPreview({ form: this.form, fields: draft?.fields ?? [], events: sample, tenant, cellContext, words: this.text })}
         </div>
         ${this.problem ? problemNote(this.problem, this.settings.text, null, this.settings.text.settings.saveFailed) : nothing}
         <p class="bad" role="alert">${this.messages[""] ?? nothing}</p>

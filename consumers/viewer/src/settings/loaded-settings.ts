@@ -5,8 +5,8 @@ import { Problem } from "../api/problem.js";
 import { type Contract, type Revision, StructureApi, type StructureVersion } from "../api/structure.js";
 import type { AuditEvent, EventPage, Session } from "../api/types.js";
 import { LazyImports } from "../elements/lazy-import.js";
-import type { Texts } from "../i18n/en/index.js";
-import { type Language, textsOf } from "../i18n/index.js";
+import type { Language } from "../i18n/index.js";
+import { type SettingsTexts, settingsTextsOf } from "../i18n/settings.js";
 import { Catalogue } from "../model/catalogue.js";
 import { localeOf } from "../model/format/locale.js";
 import { PreferenceStore } from "../model/preferences.js";
@@ -61,7 +61,7 @@ export class LoadedSettings extends EventTarget {
     endpoint: Endpoint,
     renew: () => Promise<string>,
     public language: Language,
-    public text: Texts,
+    public text: SettingsTexts,
   ) {
     super();
     this.client = new Client(endpoint, renew);
@@ -151,7 +151,7 @@ export class LoadedSettings extends EventTarget {
   }
 
   async setLanguage(language: Language): Promise<void> {
-    const text = await textsOf(language);
+    const text = await settingsTextsOf(language);
     this.language = language;
     this.text = text;
     this.notify();

@@ -2,12 +2,12 @@
 import { html, nothing, type TemplateResult } from "lit";
 
 import type { Problem } from "../api/problem.js";
-import type { Texts } from "../i18n/en/index.js";
+import type { SettingsTexts } from "../i18n/settings.js";
 import { kindOf, maySucceedLater } from "../model/problem-kind.js";
 import { icon } from "../styles/icons.js";
 
 /** Renders the note. `retry` is offered if the same request may succeed later. */
-export function problemNote(problem: Problem, text: Texts, retry: (() => void) | null, title = ""): TemplateResult {
+export function problemNote(problem: Problem, text: SettingsTexts, retry: (() => void) | null, title = ""): TemplateResult {
   const kind = kindOf(problem);
   const texts = text.states.problems[kind];
   const detail = kind === "offline" ? "" : `${problem.detail} ${problem.fix}`.trim();

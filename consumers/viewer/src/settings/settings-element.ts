@@ -1,6 +1,6 @@
 /** The base of the settings' elements, which provides their state and renders again when it changes. */
 import { ContextElement } from "../elements/context-element.js";
-import type { Texts } from "../i18n/en/index.js";
+import type { SettingsTexts } from "../i18n/settings.js";
 import { settingsContext, type SettingsState } from "./settings-state.js";
 
 export class SettingsElement extends ContextElement<SettingsState> {
@@ -12,7 +12,7 @@ export class SettingsElement extends ContextElement<SettingsState> {
     return this.shared;
   }
 
-  protected get text(): Texts["settings"] {
+  protected get text(): SettingsTexts["settings"] {
     return this.settings.text.settings;
   }
 }

@@ -5,7 +5,8 @@ import { forgetAction, nameAction, type NamedAction, readActions } from "../api/
 import type { Endpoint } from "../api/client.js";
 import { Problem } from "../api/problem.js";
 import type { Field, FieldInput, HistoryPage, Revision, StructureVersion } from "../api/structure.js";
-import { type Language, textsOf } from "../i18n/index.js";
+import type { Language } from "../i18n/index.js";
+import { settingsTextsOf } from "../i18n/settings.js";
 import { type Draft, draftOf, fieldsToSave, setField, withoutField } from "../model/structure/draft.js";
 import { rebase, rebaseUnsaved, remoteChanges } from "../model/structure/merge.js";
 import { type Conflict, LoadedSettings } from "./loaded-settings.js";
@@ -20,7 +21,7 @@ type Links = Readonly<Record<string, string>>;
  */
 export class SettingsState extends LoadedSettings {
   static async open(endpoint: Endpoint, renew: () => Promise<string>, language: Language): Promise<SettingsState> {
-    return new SettingsState(endpoint, renew, language, await textsOf(language));
+    return new SettingsState(endpoint, renew, language, await settingsTextsOf(language));
   }
 
   /** Changes the draft. Screen readers announce `announcement`. */

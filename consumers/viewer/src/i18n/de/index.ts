@@ -4,7 +4,6 @@ import { groups } from "./groups.js";
 import { mistakes } from "./mistakes.js";
 import { reading } from "./reading.js";
 import { search } from "./search.js";
-import { settings } from "./settings.js";
 import { states } from "./states.js";
 
-export const de: Texts = { download, groups, mistakes, reading, search, settings, states };
+export const de: Texts = { download, groups, mistakes, reading, search, states };

@@ -1,6 +1,6 @@
-import type { Texts } from "../en/index.js";
+import type { SettingsTexts } from "../settings.js";
 
-const phrases: Texts["settings"]["phrases"] = {
+const phrases: SettingsTexts["settings"]["phrases"] = {
   displayName: (was, now) => `von „${was}“ in „${now}“ umbenannt`,
   displayType: (now) => `als ${now} angezeigt`,
   showInTable: { on: "in der Tabelle angezeigt", off: "in der Tabelle ausgeblendet" },
@@ -13,7 +13,7 @@ const phrases: Texts["settings"]["phrases"] = {
   follows: "wieder an der Standardposition",
 };
 
-export const settings: Texts["settings"] = {
+export const settings: SettingsTexts["settings"] = {
   title: "Einstellungen des Audit-Logs",
   allTenants: "Alle Mandanten",
   allTenantsLead: "Diese Einstellungen gelten für jeden Mandanten, der keine eigenen hat.",

@@ -1,16 +1,16 @@
 /** Describes changes to the structure in the reader's language. */
 import type { Field, Revision, RevisionChange, Structure } from "../../api/structure.js";
-import type { Texts } from "../../i18n/en/index.js";
+import type { SettingsTexts } from "../../i18n/settings.js";
 import { fieldLabel } from "../labels.js";
 import { ownValue } from "../own-property.js";
 import { ATTRIBUTES, type Change, TOGGLES } from "./draft.js";
 import type { MergeConflict } from "./merge.js";
 import { movedFields } from "./order.js";
 
-type Words = Texts["settings"];
+type Words = SettingsTexts["settings"];
 
 /** Returns a field's label, even if the field was removed, or else its name. */
-export function labelByName(structure: Structure, name: string, text: Texts): string {
+export function labelByName(structure: Structure, name: string, text: SettingsTexts): string {
   const field = fieldOf(structure, name);
   return (field && fieldLabel(field, text)) || name;
 }
@@ -20,7 +20,7 @@ function fieldOf(structure: Structure, name: string): Field | undefined {
 }
 
 /** Returns one line per change, and one line for all fields that only moved. */
-export function describeChanges(changes: readonly Change[], structure: Structure, text: Texts): string[] {
+export function describeChanges(changes: readonly Change[], structure: Structure, text: SettingsTexts): string[] {
   const words = text.settings;
   const label = (change: Change): string => labelByName(structure, change.name, text);
   const moved = changes.filter(({ attribute }) => attribute === "place").map(label);
@@ -34,7 +34,7 @@ export function describeChanges(changes: readonly Change[], structure: Structure
 }
 
 /** Describes a revision. Fields have the labels they had then, followed by the current ones. */
-export function describeRevision(revision: Revision, structure: Structure, text: Texts): string[] {
+export function describeRevision(revision: Revision, structure: Structure, text: SettingsTexts): string[] {
   const { history, list } = text.settings;
   const label = (name: string): string => {
     const now = fieldOf(structure, name) && labelByName(structure, name, text);
@@ -52,7 +52,7 @@ export function describeRevision(revision: Revision, structure: Structure, text:
 }
 
 /** Describes an attribute that both users changed, with both values. */
-export function describeConflict(conflict: MergeConflict, structure: Structure, text: Texts): string {
+export function describeConflict(conflict: MergeConflict, structure: Structure, text: SettingsTexts): string {
   const words = text.settings;
   const formatName = nameFormatter(conflict.name, text);
   const formatValue = (value: unknown): string => {
@@ -64,13 +64,13 @@ export function describeConflict(conflict: MergeConflict, structure: Structure, 
   return texts.mineTheirs(label, texts.what[conflict.attribute], formatValue(conflict.mine), formatValue(conflict.theirs));
 }
 
-function describeActionChange({ kind, action, values }: RevisionChange, { settings }: Texts): string {
+function describeActionChange({ kind, action, values }: RevisionChange, { settings }: SettingsTexts): string {
   const { history, list, quoted } = settings;
   if (kind === "removed") return history.actionRemoved(action ?? "");
   return history.actionNamed(action ?? "", list(Object.values(values).flatMap(([, now]) => (now === null ? [] : [quoted(String(now))]))));
 }
 
-function describeRevisionChange({ kind, field, values }: RevisionChange, label: string, text: Texts): string[] {
+function describeRevisionChange({ kind, field, values }: RevisionChange, label: string, text: SettingsTexts): string[] {
   const words = text.settings;
   if (kind !== "changed" && kind !== "switched") return [words.history[kind](label)];
   const phrases = ATTRIBUTES.filter((what) => what in values).map((what) => {
@@ -97,7 +97,7 @@ function describeSwitch(change: RevisionChange, isTenant: boolean, words: Words)
 }
 
 /** Returns a formatter for the field's display names, which translates default ones. */
-function nameFormatter(name: string, text: Texts): (displayName: unknown) => string {
+function nameFormatter(name: string, text: SettingsTexts): (displayName: unknown) => string {
   return (displayName) => fieldLabel({ name, displayName: String(displayName ?? "") }, text);
 }
 

@@ -1,0 +1,13 @@
+/** The texts of the settings with all others, apart from the catalogues, since few readers open the settings. */
+import type { Texts } from "./en/index.js";
+import { settings } from "./en/settings.js";
+import { type Language, textsOf } from "./index.js";
+
+export type SettingsTexts = Texts & { settings: typeof settings };
+
+/** Loads all texts of a language. Falls back to English, as `textsOf` does. */
+export async function settingsTextsOf(language: Language): Promise<SettingsTexts> {
+  const own = language === "de" ? import("./de/settings.js").then((loaded) => loaded.settings, () => settings) : settings;
+  const [texts, words] = await Promise.all([textsOf(language), own]);
+  return { ...texts, settings: words };
+}

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 from fixtures.axe import violations
-from fixtures.site import Site, wait_for
+from fixtures.site import Site, follow, wait_for
 from playwright.sync_api import BrowserContext, ConsoleMessage, Frame, Page, expect
 
 from auditlane.access.links import Page as LinkTarget
@@ -59,6 +59,20 @@ def test_a_link_opens_the_viewer_and_signing_out_ends_the_session(site: Site, un
     page.goto(site.url)
     expect(page.locator("main")).to_contain_text("Open the log from your application")
     expect(page.locator("code")).to_have_count(0)  # no command: the reader need not be an operator
+
+
+def test_a_shared_link_is_shown_after_signing_in(site: Site, unique: str, page: Page) -> None:
+    site.fill(unique, 5)
+    page.goto(f"{site.url}/?query=outcome%3Asuccess&range=7d")
+    expect(page.get_by_role("heading", level=1)).to_have_text("You are not signed in")
+    expect(page.locator("main")).to_contain_text("You will then see what this link shows.")
+    assert violations(page, "main") == []
+    follow(page, site.link(unique))
+    wait_for(page, READY)
+    assert page.url == f"{site.url}/?query=outcome%3Asuccess&range=7d"
+    follow(page, site.link(unique))  # once
+    wait_for(page, READY)
+    assert page.url == f"{site.url}/"
 
 
 def test_without_scripts_the_page_links_to_the_plain_page(site: Site, unique: str, context: BrowserContext) -> None:

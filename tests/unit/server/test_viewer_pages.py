@@ -11,6 +11,7 @@ from pathlib import Path
 from urllib.parse import quote
 
 import pytest
+import urllib3
 from serving import HOUR, Served
 
 from auditlane.access.permissions import Permission
@@ -267,6 +268,38 @@ def test_the_signed_out_page_is_in_the_readers_language(served, path):
     german = served.request(path, accept="text/html", accept_language="de-AT,de;q=0.9,en;q=0.5")
     assert german.status == 401
     assert '<html lang="de">' in german.data.decode()
-    assert "Zum Öffnen dieser Seite benötigen Sie einen Link" in german.data.decode()
+    assert "Sie sind nicht angemeldet" in german.data.decode()
     assert "Accept-Language" in german.headers["vary"]
-    assert "You need a link to open this page" in served.request(path, accept="text/html").data.decode()
+    assert "You are not signed in" in served.request(path, accept="text/html").data.decode()
+
+
+def test_a_shared_link_is_remembered_until_the_visitor_has_signed_in(served):
+    shared = "/?query=action%3A%2Adeleted&range=7d&settings=1&token=x"
+    answer = served.request(shared, **HTML)
+    assert answer.status == 401
+    assert "You will then see what this link shows" in answer.data.decode()
+    cookie = answer.headers["set-cookie"].partition(";")[0]
+    attributes = answer.headers["set-cookie"].lower()
+    assert all(one in attributes for one in ("httponly", "samesite=lax", "max-age=900", "path=/"))
+
+    body = {"tenant": "acme", "user": "jane", "link": True}
+    token = served.client_token("vendor")
+
+    def opened(**headers: str) -> urllib3.BaseHTTPResponse:
+        link = served.request("/v1/viewer-tokens", token, method="POST", body=body).json()["link"]
+        return served.request(link.removeprefix(served.url), method="POST", **headers)
+
+    # Of the address, only the view is kept.
+    back = opened(cookie=cookie)
+    assert back.headers["location"] == "/?query=action%3A%2Adeleted&range=7d"
+    assert re.search('auditlane_view="?"?; .*max-age=0', ", ".join(back.headers.getlist("set-cookie")), re.IGNORECASE)
+    assert opened().headers["location"] == "/"
+    for forged in ("https%3A%2F%2Fevil.example%2F%3Fx", "%2F%2Fevil.example", "settings%3D1"):
+        assert opened(cookie=f"auditlane_view={forged}").headers["location"] == "/"
+
+    # A page without a view, an image, and too long a view are not remembered.
+    for path, headers in (("/", {}), ("/?lang=de", {}), (shared, {"sec_fetch_dest": "image"}), (f"/?query={'x' * 2_001}", {})):
+        plain = served.request(path, **HTML, **headers)
+        assert plain.status == 401
+        assert "set-cookie" not in plain.headers
+        assert "You will then see" not in plain.data.decode()

@@ -1,4 +1,4 @@
-"""Page sessions' cookies: names, paths and deletion.
+"""Page sessions' cookies: names, paths and deletion; and the cookie that remembers a shared view.
 
 Over HTTPS, the name starts with `__Host-`. Browsers accept such a cookie only from this host over HTTPS, so that
 neither another subdomain nor an attacker on the network can set it.
@@ -7,6 +7,7 @@ neither another subdomain nor an attacker on the network can set it.
 from __future__ import annotations
 
 from typing import Final
+from urllib.parse import parse_qsl, quote, unquote, urlencode
 
 from fastapi import Request, Response
 
@@ -15,6 +16,13 @@ from auditlane.access.tokens import Token
 
 COOKIE: Final = "auditlane_viewer"
 CONSOLE_COOKIE: Final = "auditlane_console"
+VIEW_COOKIE: Final = "auditlane_view"
+_VIEW_TTL_S: Final = 900
+_VIEW_LENGTH: Final = 2_000
+# The parameters of a view that a link to the log may contain. None of them opens another page.
+_VIEW: Final = frozenset(
+    ("query", "range", "from", "to", "sort", "columns", "group", "compare", "tz", "view", "event", "lang")
+)
 _PREFIX: Final = "__Host-"
 
 
@@ -55,6 +63,34 @@ class Cookies:
             name, path = self._name(request, page), self._path(request, page)
             answer.delete_cookie(name, path=path, secure=secure, httponly=True, samesite="lax")
 
+    def shared_view(self, request: Request) -> str:
+        """Return the view of a link to the log that the visitor has opened, as a query string, or an empty string."""
+        opened = request.url.path == Page.log.value and request.headers.get("sec-fetch-dest", "document") == "document"
+        return _view_in(request.url.query) if opened else ""
+
+    def remember_view(self, request: Request, answer: Response, view: str) -> None:
+        """Remember a view for a visitor who has to sign in first."""
+        secure = self._is_secure(request)
+        answer.set_cookie(
+            self._view_name(request),
+            quote(view, safe=""),
+            max_age=_VIEW_TTL_S,
+            path="/",
+            secure=secure,
+            httponly=True,
+            samesite="lax",
+        )
+
+    def forget_view(self, request: Request, answer: Response) -> None:
+        """Forget the remembered view."""
+        name, secure = self._view_name(request), self._is_secure(request)
+        if name in request.cookies:
+            answer.delete_cookie(name, path="/", secure=secure, httponly=True, samesite="lax")
+
+    def view_of(self, request: Request) -> str:
+        """Return the remembered view as a query string, or an empty string."""
+        return _view_in(unquote(request.cookies.get(self._view_name(request), "")))
+
     def _is_secure(self, request: Request) -> bool:
         return self._secure or request.url.scheme == "https"
 
@@ -62,8 +98,18 @@ class Cookies:
         name = CONSOLE_COOKIE if page is Page.console else COOKIE
         return f"{_PREFIX}{name}" if self._is_secure(request) else name
 
+    def _view_name(self, request: Request) -> str:
+        return f"{_PREFIX}{VIEW_COOKIE}" if self._is_secure(request) else VIEW_COOKIE
+
     def _path(self, request: Request, page: Page) -> str:
         """Return the cookie's path. Over plain HTTP, the console's cookie is limited to the console, which `__Host-`
         cookies do not allow.
         """
         return Page.console.value if page is Page.console and not self._is_secure(request) else "/"
+
+
+def _view_in(query: str) -> str:
+    """Return the parameters of a view in a query string, or an empty string if there are none or too many."""
+    found = [(name, value) for name, value in parse_qsl(query) if name in _VIEW]
+    view = urlencode(found)
+    return view if {name for name, _ in found} - {"lang"} and len(view) <= _VIEW_LENGTH else ""

@@ -68,7 +68,10 @@ async def enter(
     services: AppServices,
     code: Annotated[str, Query(max_length=_CODE_LENGTH, include_in_schema=False)] = "",
 ) -> Response:
-    """Use the link: set the session cookie, and redirect to an address without the code. A code works once."""
+    """Use the link: set the session cookie, and redirect to an address without the code. A code works once.
+
+    A visitor who first opened a shared link without a session is redirected to its view.
+    """
     require_not_cross_site(request)  # another site could sign the visitor in as a different user
     code, now = await _code(request) or code, datetime.now(UTC)
     with services.sign_in_limits.charging_failures(request):
@@ -79,8 +82,12 @@ async def enter(
     auditor.record(
         Action.link_opened, resource="session", page=opened.page, ttl_s=int(opened.token.ttl.total_seconds())
     )
-    answer = RedirectResponse(opened.address, status_code=303)
-    services.authenticator.cookies.put(request, answer, opened.page, opened.token)
+    cookies = services.authenticator.cookies
+    shared = cookies.view_of(request) if opened.page is Page.log and not opened.view else ""
+    answer = RedirectResponse(f"{Page.log.value}?{shared}" if shared else opened.address, status_code=303)
+    cookies.put(request, answer, opened.page, opened.token)
+    if opened.page is Page.log:
+        cookies.forget_view(request, answer)
     return answer
 
 

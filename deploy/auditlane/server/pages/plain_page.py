@@ -71,14 +71,20 @@ def build(*, alone: bool) -> APIRouter:
     return router
 
 
-def signed_out(request: Request, services: Services, error: Unauthenticated | Forbidden) -> Response:
-    """Return the page for a request without a session, or whose session lacks the permission."""
+def signed_out(
+    request: Request, services: Services, error: Unauthenticated | Forbidden, *, shared: bool = False
+) -> Response:
+    """Return the page for a request without a session, or whose session lacks the permission.
+
+    `shared`: signing in leads to the view in the request's address.
+    """
     return PAGES.render(
         request,
         "signed_out.html",
         http_status(error),
         problem=error,
         signed_in=isinstance(error, Forbidden),
+        shared=shared,
         sign_in=sign_in_address(request, services.settings),
         style=STYLE_PATH,
     )

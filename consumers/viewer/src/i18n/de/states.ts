@@ -32,6 +32,7 @@ export const states: Texts["states"] = {
   retry: "Erneut versuchen",
   refresh: "Aktualisieren",
   settings: "Einstellungen",
+  more: "Mehr",
   back: "Zurück zum Log",
   switchOn: "Einstellungen öffnen",
   retryIn: (seconds) => `Neuer Versuch in ${seconds}.`,
@@ -43,7 +44,7 @@ export const states: Texts["states"] = {
     },
     signedOut: {
       title: "Sie sind nicht angemeldet",
-      advice: "Öffnen Sie das Log erneut aus Ihrer Anwendung. Jeder Link dorthin gilt nur einmal.",
+      advice: "Öffnen Sie das Log aus Ihrer Anwendung, und laden Sie dann diese Seite neu.",
     },
     forbidden: {
       title: "Sie haben keinen Zugriff",

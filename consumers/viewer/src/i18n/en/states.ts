@@ -12,7 +12,7 @@ const problems: Record<ProblemKind, ProblemTexts> = {
   expired: { title: "Your session has expired", advice: "Open the log again from your application." },
   signedOut: {
     title: "You are not signed in",
-    advice: "Open the log again from your application. Each link works only once.",
+    advice: "Open the log from your application, then reload this page.",
   },
   forbidden: { title: "You don’t have access", advice: "Ask an audit log administrator in your organisation." },
   otherTenant: { title: "This log belongs to another organisation", advice: "You are signed in to a different one." },
@@ -66,6 +66,7 @@ export const states = {
   retry: "Try again",
   refresh: "Refresh",
   settings: "Settings",
+  more: "More",
   back: "Back to the log",
   switchOn: "Open settings",
   retryIn: (seconds: string): string => `Retrying in ${seconds}.`,

@@ -30,8 +30,15 @@ async def log(request: Request, services: AppServices) -> Response:
     """Return the log page. The viewer itself reports missing permissions; only a missing session is handled here."""
     try:
         principal = await _principal(services, request)
-    except (Unauthenticated, Forbidden) as error:
+    except Forbidden as error:
         return signed_out(request, services, error)
+    except Unauthenticated as error:
+        cookies = services.authenticator.cookies
+        view = cookies.shared_view(request)
+        answer = signed_out(request, services, error, shared=bool(view))
+        if view:
+            cookies.remember_view(request, answer, view)
+        return answer
     entry = _entry(services, "page")
     return _page(request, "shell_log.html", entry, tenant=principal.tenant, sign_in=services.settings.sign_in_url)
 

@@ -37,6 +37,9 @@ def test_a_download_has_the_filtered_events_and_the_tables_columns(site: Site, u
     dialog = open_dialog(site, page, unique, "?query=action:login&range=24h&sort=occurred_at")
     for text in ("1 event", "action:login", "the last 24 hours", "regardless of the table’s order"):
         expect(dialog).to_contain_text(text)
+    all_columns = dialog.get_by_role("radio", name=re.compile(r"All downloadable columns \(\d+\)"))
+    names = dialog.get_by_text("In the file: ").inner_text().split(" · ")
+    expect(all_columns).to_have_accessible_name(re.compile(rf"\({len(names)}\)"))
     dialog.get_by_role("radio", name="Columns of the table").check()
     expect(dialog).not_to_contain_text("Metadata")
     with page.expect_download() as started:
@@ -48,6 +51,8 @@ def test_a_download_has_the_filtered_events_and_the_tables_columns(site: Site, u
     assert "Metadata" not in row
     expect(dialog.get_by_role("status").filter(has_text="Saved: 1 event")).to_be_visible()
     expect(dialog.get_by_role("button", name="Download CSV")).to_be_focused()
+    expect(dialog.get_by_role("radio", name="Raw, for programs")).to_be_hidden()
+    dialog.get_by_text("More options").click()
     dialog.get_by_role("radio", name="Raw, for programs").check()
     dialog.get_by_role("combobox", name="Separator").select_option("Semicolon")
     with page.expect_download() as started:
@@ -68,12 +73,16 @@ def test_a_download_has_the_filtered_events_and_the_tables_columns(site: Site, u
     assert isinstance(cells["A"], float)
     dialog.get_by_role("radio", name="JSON Lines").check()
     expect(dialog).to_contain_text("In the file: occurred_at · ")
+    page.keyboard.press("Escape")
+    page.get_by_role("button", name="Download", exact=True).click()
+    expect(dialog.get_by_role("radio", name="JSON Lines")).to_be_checked()  # remembered
     assert messages == []
 
 
 def test_the_next_download_has_the_events_since_the_last(site: Site, unique: str, page: Page) -> None:
     site.emit({"tenant_id": unique, "action": "login", "actor_id": "u-1"})
     dialog = open_dialog(site, page, unique, "?query=action:login")
+    dialog.get_by_text("More options").click()
     since = dialog.get_by_role("checkbox", name="Only events since my last download")
     expect(since).to_have_accessible_description(re.compile("not downloaded this search yet"))
     since.check()
@@ -82,6 +91,7 @@ def test_the_next_download_has_the_events_since_the_last(site: Site, unique: str
     expect(dialog.get_by_role("status").filter(has_text="Saved: 1 event")).to_be_visible()
     site.emit({"tenant_id": unique, "action": "login", "actor_id": "u-2"})
     dialog = open_dialog(site, page, unique, "?query=action:login&range=24h")
+    dialog.get_by_text("More options").click()
     since = dialog.get_by_role("checkbox", name="Only events since my last download")
     expect(since).to_have_accessible_description(re.compile("Last download:"))
     since.check()

@@ -49,17 +49,34 @@ def test_shortcuts_work_in_the_whole_of_the_own_page(site: Site, unique: str, pa
     page.keyboard.press("/")
     expect(search).to_be_focused()
     expect(search).to_have_value("")
-    page.keyboard.type("j/k?")  # in a field, keys are text
-    expect(search).to_have_value("j/k?")
+    page.keyboard.type("j/k?ftcd")  # in a field, keys are text
+    expect(search).to_have_value("j/k?ftcd")
     expect(active).to_have_count(0)
     search.fill("")
     search.evaluate("(input) => input.blur()")
     page.keyboard.press("Control+j")
     expect(active).to_have_count(0)
 
+    page.keyboard.press("d")
+    expect(viewer.get_by_role("dialog", name="Download log").get_by_role("radio", name="CSV")).to_be_focused()
+    page.keyboard.press("Escape")
+    expect(viewer.get_by_role("dialog", name="Download log")).to_be_hidden()
+    for key, first, opener in (
+        ("t", viewer.get_by_role("button", name="All time", exact=True), "Time range: "),
+        ("f", viewer.get_by_role("searchbox", name="Find a field or value"), "Filter"),
+    ):
+        page.keyboard.press(key)
+        expect(first).to_be_focused()
+        page.keyboard.press("Escape")
+        expect(viewer.get_by_role("button", name=re.compile(f"^{opener}"))).to_be_focused()
+    page.context.grant_permissions(["clipboard-read", "clipboard-write"])
+    page.keyboard.press("c")
+    expect(viewer.get_by_role("status").filter(has_text="Link copied")).to_be_visible()
+
     page.keyboard.press("?")
     help_ = viewer.get_by_role("dialog", name="Keyboard shortcuts")
-    expect(help_).to_contain_text("Next event")
+    for line in ("Next event", "Choose the time range", "Filter by a field or value", "Copy link", "Download"):
+        expect(help_).to_contain_text(line)
     page.keyboard.press("j")
     expect(active).to_have_count(0)
     assert violations(page) == []

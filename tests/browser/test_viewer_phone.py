@@ -78,8 +78,34 @@ def test_on_a_phone_rows_are_cards_and_most_of_the_screen_is_the_log(site: Site,
     expect(first.nth(1)).to_have_text(re.compile("Success|Failure|Denied|Unknown"))
     expect(first.nth(2).locator("time")).to_be_visible()
 
+    for name in ("Copy link", "Download", "Settings", "More"):
+        expect(viewer.get_by_role("button", name=name, exact=True)).to_be_in_viewport(ratio=1)
     tools = {round(box(button)["y"]) for button in viewer.locator("[part=toolbar]").get_by_role("button").all()}
     assert max(tools) - min(tools) <= 4  # one row
+    assert_accessible(page)
+    viewer.get_by_role("button", name="More", exact=True).click()
+    for name in ("Refresh", "Columns", "Save view"):
+        label = viewer.locator(".label").get_by_text(name, exact=True)
+        expect(label).to_be_visible()
+        assert box(label)["width"] > 30  # not only for screen readers
+    expect(page.get_by_role("button", name="Sign out")).to_be_visible()
+    viewer.get_by_role("button", name="Columns", exact=True).click()  # opens inside the menu
+    expect(viewer.get_by_role("checkbox", name="Severity")).to_be_visible()
+    assert_accessible(page)
+    page.keyboard.press("Escape")
+    page.keyboard.press("Escape")
+    expect(viewer.get_by_text("Refresh", exact=True)).to_be_hidden()
+
+    viewer.get_by_role("button", name="Download", exact=True).click()
+    dialog = viewer.get_by_role("dialog", name="Download log")
+    expect(dialog).to_contain_text("60 events")
+    expect(dialog.get_by_role("button", name="Download CSV")).to_be_in_viewport(ratio=1)
+    dialog.get_by_text("More options").click()
+    expect(dialog.get_by_role("combobox", name="Time zone")).to_be_visible()
+    assert (
+        dialog.evaluate("(one) => Math.max(...[...one.children].map((part) => part.scrollWidth - part.clientWidth))")
+        <= 0
+    )
     assert_accessible(page)
     assert messages == []
 
@@ -108,8 +134,10 @@ def test_cards_scroll_and_arriving_events_leave_them_in_place(site: Site, unique
     viewer.evaluate("(element) => (element.style.width = '380px')")  # the width is the component's, not the window's
     grid = viewer.get_by_role("grid")
     expect(grid).to_have_class(re.compile("cards"))
+    viewer.get_by_role("button", name="More", exact=True).click()
     viewer.get_by_role("switch", name="Live").click()
     expect(viewer.get_by_role("switch", name="Live")).to_have_class("following")
+    page.keyboard.press("Escape")
     grid.evaluate("(element) => (element.scrollTop = 1_000)")
     wait_until(lambda: grid.evaluate("(element) => element.scrollTop") >= 1_000)
     grid.press("ArrowDown")

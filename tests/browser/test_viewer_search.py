@@ -200,6 +200,23 @@ def test_a_plain_word_suggests_actions_and_actors(open_viewer: OpenViewer) -> No
     query_box(page).press("Enter")
     expect_count(page, 2)
     assert address_params(page) == {"query": "delet"}
+    # The chip and the details say where a word may be, and where it is.
+    chips = page.get_by_role("list", name="Active filters").locator(".words")
+    expect(chips).to_have_text(["any field contains “delet”"])
+    page.locator(".row").first.click()
+    details = page.locator("auditlane-details")
+    expect(details).to_contain_text("“delet” is in: Action")
+    assert page.evaluate("CSS.highlights.get('auditlane-hit').size") >= 2  # below the title, and in the list of fields
+    page.keyboard.press("Escape")
+    expect(details).to_have_count(0)
+    # What several actions contain is offered first, with its count.
+    query_box(page).fill("ted")
+    expect(page.get_by_role("option").first).to_have_accessible_name(
+        re.compile(r"^Action contains ted 2 actions\s+6 events$")
+    )
+    page.get_by_role("option").first.click()
+    expect_count(page, 6)
+    expect(chips).to_have_text(["Action contains ted"])
     query_box(page).fill("docu")
     page.get_by_role("option", name="starts with docu Action").click()
     expect(query_box(page)).to_have_value("action:docu* ")
@@ -352,7 +369,7 @@ def test_typed_text_is_searched_for_with_every_other_choice(open_viewer: OpenVie
 
     def choose(preset: str) -> None:
         choice.click()
-        panel = page.get_by_role("group", name="Time range", exact=True)
+        panel = page.get_by_role("toolbar", name="Usual time ranges")
         panel.get_by_role("button", name=preset, exact=True).click()
 
     query_box(page).fill("outcome:failure")
@@ -419,13 +436,20 @@ def test_a_time_range_is_chosen_in_the_displayed_zone(open_viewer: OpenViewer) -
     page = open_viewer()
     choice = page.get_by_role("button", name=re.compile("^Time range: "))
     choice.click()
-    presets = page.get_by_role("group", name="Time range", exact=True)
+    presets = page.get_by_role("toolbar", name="Usual time ranges")
     presets.get_by_role("button", name="Last 7 days", exact=True).click()
     expect_count(page, 10)
     assert address_params(page) == {"range": "7d"}
     expect(choice).to_have_accessible_name(f"Time range: Last 7 days {BERLIN}")
 
     choice.click()
+    # The presets are one tab stop.
+    expect(presets.get_by_role("button", name="Last 7 days", exact=True)).to_be_focused()
+    page.keyboard.press("ArrowDown")
+    expect(presets.get_by_role("button", name="Last 30 days", exact=True)).to_be_focused()
+    page.keyboard.press("Home")
+    expect(presets.get_by_role("button", name="Today", exact=True)).to_be_focused()
+    expect(presets.locator("[tabindex='0']")).to_have_count(1)
     panel = page.locator("auditlane-range")
     form = page.get_by_role("form", name="Custom range")
     expect(form.locator("calendar-month").get_by_role("table")).to_be_visible()
@@ -467,6 +491,24 @@ def test_a_time_range_is_chosen_in_the_displayed_zone(open_viewer: OpenViewer) -
     form.locator("calendar-month").get_by_role("button", name=re.compile("28")).click()
     expect(choice).to_have_accessible_name("Time range: 28 Mar 2026 UTC")
     expect_count(page, 2)
+    expect(form.get_by_role("status")).to_have_text("28 Mar 2026 is shown. Choose a second day to extend it.")
+    form.get_by_role("button", name="Done").click()
+    expect(form).to_have_count(0)
+    choice.click()
+    day = form.locator("calendar-month").get_by_role("button", name=re.compile("28"))
+    expect(day).to_be_focused()
+    expect(form.locator("[slot=heading]")).to_have_text("March 2026")
+    # The panel follows its button when something above it changes its height.
+    below = """(range) => {
+      const boxOf = (part) => range.shadowRoot.querySelector("auditlane-dropdown").shadowRoot.querySelector(part);
+      return boxOf("[popover]").getBoundingClientRect().top - boxOf("button").getBoundingClientRect().bottom;
+    }"""
+    before = panel.bounding_box()
+    page.get_by_role("button", name="Hide summary").evaluate("(button) => button.click()")  # keeps the panel open
+    wait_until(lambda: before and (panel.bounding_box() or before)["y"] < before["y"] - 20)
+    wait_until(lambda: abs(panel.evaluate(below) - 4) < 1)
+    page.get_by_role("button", name="Show summary").evaluate("(button) => button.click()")
+    day.click()  # a range can begin on the same day
     form.locator("calendar-month").get_by_role("button", name=re.compile("29")).click()
     expect_count(page, 4)
     for end, day in (("From", "2026-03-28"), ("To", "2026-03-29")):
@@ -584,6 +626,17 @@ def test_the_last_bar_is_marked_as_unfinished(open_viewer: OpenViewer) -> None:
     expect_count(page, 10)
     expect(page.get_by_role("option", name=re.compile(r"\(so far\)$"))).to_have_count(1)
     expect(page.get_by_role("option").last).to_have_accessible_name(re.compile(r"so far"))
+    # For some weeks, each bar is a day.
+    page.goto(urlsplit(page.url)._replace(query="range=30d").geturl())
+    expect(page.locator("auditlane-histogram .headline")).to_have_text("10 events, 1 day per bar")
+    keys = page.get_by_role("listbox", name="Events over time")
+    keys.press("End")
+    keys.press("Enter")
+    expect(page).to_have_url(re.compile("from="))
+    begin, end = (
+        datetime.fromisoformat(address_params(page)[name]).astimezone(ZoneInfo(BERLIN)) for name in ("from", "to")
+    )
+    assert (begin.hour, end - begin) == (0, timedelta(days=1))
 
 
 def test_tiles_lead_to_exactly_the_events_that_they_count(open_viewer: OpenViewer) -> None:
@@ -616,7 +669,10 @@ def test_tiles_lead_to_exactly_the_events_that_they_count(open_viewer: OpenViewe
         "query": "severity:>=High",
         "range": "7d",
     }
+    height = (tiles.bounding_box() or {})["height"]
     follow(page.get_by_role("list", name="Top actions").get_by_role("button", name="document.deleted"))
+    expect(page.get_by_role("list", name="Top actions").get_by_role("button")).to_have_count(1)
+    assert (tiles.bounding_box() or {})["height"] == height  # the search below stays in place
     assert address_params(page)["query"] == "severity:>=High action:document.deleted"
     expect(page.get_by_role("list", name="Top actors").get_by_role("button")).to_have_text([re.compile("Bob")])
 
@@ -680,9 +736,44 @@ def test_values_are_picked_from_the_filter_menu(open_viewer: OpenViewer) -> None
     assert address_params(page)["query"] == "outcome:denied -outcome:success"
     panel.get_by_role("button", name="Done").click()
     expect(page.get_by_role("dialog")).to_have_count(0)
-    expect(page.get_by_role("list", name="Active filters").locator(".words")).to_have_text(
-        ["Outcome is Denied", "Outcome is not Success"]
-    )
+    chips = page.get_by_role("list", name="Active filters")
+    expect(chips.locator(".words")).to_have_text(["Outcome is Denied", "Outcome is not Success"])
+    chips.get_by_role("button", name="Clear all").click()
+    page.locator("h2").click()
+
+    # A value is found by its name, and filters by it with Enter. The panel stays open for the next one.
+    page.keyboard.press("f")
+    find = panel.get_by_label("Find a field or value")
+    expect(find).to_be_focused()
+    find.fill("nothing like it")
+    expect(panel.get_by_text("No matching fields or values")).to_be_visible()
+    find.fill("deni")
+    found = panel.get_by_role("list", name="Values", exact=True).get_by_role("button")
+    expect(found).to_have_text([re.compile(r"^\s*Outcome: Denied\s*2\s*$")])
+    assert violations(page, whole_page=True) == []
+    find.press("Enter")
+    expect(panel.get_by_role("status").filter(has_text="Filter added: Outcome: Denied")).to_be_visible()
+    expect(find).to_have_value("")
+    expect(find).to_be_focused()
+    expect_count(page, 2)
+    find.fill("acti")
+    find.press("Enter")
+    within = panel.get_by_role("searchbox", name="Search values of Action")
+    expect(within).to_be_focused()
+    within.fill("del")
+    values = panel.get_by_role("list", name="Values of Action")
+    values.get_by_role("checkbox", name=re.compile("document.deleted")).check()
+    expect(chips.locator(".words")).to_have_text(["Outcome is Denied", "Action is document.deleted"])
+    page.goto(urlsplit(page.url)._replace(query="").geturl())
+    page.get_by_role("button", name="Filter", exact=True).click()
+    find.fill("te")
+    expect(found.first).to_have_text(re.compile(r"^\s*Action contains te\s*6\s*$"))
+    found.first.click()
+    expect_count(page, 6)
+    panel.get_by_role("button", name="Action", exact=True).click()
+    within.fill("te")
+    panel.get_by_role("button", name="All values that contain “te” 6").click()
+    assert address_params(page) == {"query": "action:*te*"}  # not added twice
 
 
 def test_superseded_requests_are_cancelled(open_viewer: OpenViewer) -> None:

@@ -128,6 +128,7 @@ def test_a_view_is_saved_chosen_changed_and_deleted_by_keyboard(site: Site, uniq
     confirm.get_by_role("button", name="Delete").click()
     expect(viewer.locator("auditlane-views")).to_have_count(0)
     expect(rows).to_have_count(1)  # the list stays
+    expect(viewer.get_by_role("grid")).to_be_focused()
     assert messages == []
 
     def recorded() -> list[tuple[str, str | None]]:
@@ -218,6 +219,30 @@ def test_a_change_by_another_person_is_not_overwritten(site: Site, unique: str, 
     viewer.get_by_role("button", name="Keep for me only").click()
     expect(tab(viewer, "Sign-ins")).to_have_accessible_name("Sign-ins")
     assert [one["name"] for one in site.request("/v1/views", joe).json()["data"]] == ["Other"]
+
+
+def test_an_expired_session_is_reported_once(site: Site, unique: str, page: Page) -> None:
+    site.fill(unique, 40)
+    save(site, unique, "Sign-ins", query="action:user.login")
+    page.clock.install()
+    viewer = open_log(site, page, unique)
+    expect(tab(viewer, "Sign-ins")).to_be_visible()
+    notices = viewer.locator("auditlane-notices")
+    page.context.clear_cookies()
+    page.clock.fast_forward(3_602_000)  # the session ends while the reader does nothing
+    expect(notices).to_contain_text("Your session has expired")
+    viewer.get_by_role("button", name="Refresh").click()
+    expect(viewer.locator("auditlane-table [aria-busy=true]")).to_have_count(0)
+    expect(viewer.locator(".notice")).to_have_count(1)
+    expect(viewer).not_to_contain_text("could not be loaded")
+    expect(viewer.get_by_role("button", name="Try again")).to_have_count(0)
+    viewer.get_by_role("button", name="Download", exact=True).click()
+    dialog = viewer.get_by_role("dialog", name="Download log")
+    expect(dialog.get_by_role("alert")).to_have_count(1)
+    expect(dialog.get_by_role("alert")).to_contain_text("You are not signed in")
+    expect(dialog.get_by_role("button", name="Download CSV")).to_be_disabled()
+    expect(dialog).not_to_contain_text(re.compile("Counting|Loading|Try again|Background exports"))
+    assert_accessible(page)
 
 
 def test_the_columns_of_a_view_belong_to_the_view(site: Site, unique: str, page: Page) -> None:

@@ -24,7 +24,7 @@ def test_a_link_to_the_view_shows_it_to_a_colleague(site: Site, unique: str, pag
     page.keyboard.press("Escape")
     names = [name.strip() for name in heads.all_inner_texts()]
     viewer.get_by_role("button", name="Copy link", exact=True).click()
-    expect(viewer.get_by_role("status").filter(has_text="Link copied")).to_have_count(1)
+    expect(viewer.get_by_role("status").filter(has_text="Link copied. It shows this view")).to_be_visible()
     link = page.evaluate("navigator.clipboard.readText()")
     assert re.search(r"\?query=outcome%3Asuccess&range=24h&sort=occurred_at&columns=occurred_at%2C", link)
     assert "token" not in link

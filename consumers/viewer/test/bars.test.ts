@@ -1,6 +1,6 @@
 import { describe, expect, it } from "vitest";
 
-import { axisRange, barAt, barsOf, highest, indexAfterRecount, parseInterval, selectionOf, tickSteps } from "../src/model/bars.js";
+import { axisRange, barAt, barCount, barsOf, highest, indexAfterRecount, parseInterval, selectionOf, tickSteps } from "../src/model/bars.js";
 
 const hour = (number: number): string => `2026-03-01T${String(number).padStart(2, "0")}:00:00Z`;
 const histogram = {
@@ -54,4 +54,18 @@ describe("bars", () => {
   ])("have the width of the interval %s", (interval, width) => {
     expect(parseInterval(interval)).toEqual(width);
   });
+});
+
+describe("the number of bars", () => {
+  const day = 86_400_000;
+  it.each([
+    [0, 30 * day, 30],
+    [0, 30.2 * day, 31],
+    [0, 8 * day, 8],
+    [0, 100 * day, 100],
+    [0, 7 * day, 100],
+    [0, 400 * day, 100],
+    [null, 30 * day, 100],
+    [0, null, 100],
+  ])("from %s to %s: %d", (since, until, bars) => expect(barCount(since, until, 100)).toBe(bars));
 });

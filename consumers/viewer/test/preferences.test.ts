@@ -4,7 +4,7 @@ import { DEFAULT_PREFERENCES, parsePreferences } from "../src/model/preferences.
 
 describe("stored preferences", () => {
   it("are read", () => {
-    const times = { zone: "Asia/Tokyo", relativeTimes: false };
+    const times = { zone: "Asia/Tokyo", relativeTimes: false, format: "xlsx" };
     const kept = { columns: ["action"], density: "compact", ...times, tilesFolded: true, access: true, pinned: ["action"], widths: { action: 120 } };
     expect(parsePreferences(kept)).toEqual(kept);
   });

@@ -6,11 +6,11 @@ const NOWHERE = { typing: false, control: false };
 const pressed = (key: string, more = {}) => ({ key, ctrlKey: false, metaKey: false, altKey: false, isComposing: false, ...more });
 
 describe("keyboard shortcuts", () => {
-  it.each([["/", "search"], ["j", "next"], ["k", "previous"], ["?", "help"], ["Escape", "close"], ["Enter", "open"], ["x", null]])("%s: %s", (key, shortcut) => {
+  it.each([["/", "search"], ["f", "filter"], ["t", "period"], ["c", "copyLink"], ["d", "download"], ["j", "next"], ["k", "previous"], ["?", "help"], ["Escape", "close"], ["Enter", "open"], ["x", null]])("%s: %s", (key, shortcut) => {
     expect(shortcutOf(pressed(key), NOWHERE)).toBe(shortcut);
   });
 
-  it.each(["/", "j", "k", "?", "Escape", "Enter", "ArrowDown"])("%s is text in a field, and another command with a modifier", (key) => {
+  it.each(["/", "j", "k", "f", "t", "c", "d", "?", "Escape", "Enter", "ArrowDown"])("%s is text in a field, and another command with a modifier", (key) => {
     expect(shortcutOf(pressed(key), { typing: true, control: true })).toBeNull();
     for (const modifier of ["ctrlKey", "metaKey", "altKey", "isComposing"]) expect(shortcutOf(pressed(key, { [modifier]: true }), NOWHERE)).toBeNull();
   });

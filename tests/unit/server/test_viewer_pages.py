@@ -298,7 +298,12 @@ def test_a_shared_link_is_remembered_until_the_visitor_has_signed_in(served):
         assert opened(cookie=f"auditlane_view={forged}").headers["location"] == "/"
 
     # A page without a view, an image, and too long a view are not remembered.
-    for path, headers in (("/", {}), ("/?lang=de", {}), (shared, {"sec_fetch_dest": "image"}), (f"/?query={'x' * 2_001}", {})):
+    for path, headers in (
+        ("/", {}),
+        ("/?lang=de", {}),
+        (shared, {"sec_fetch_dest": "image"}),
+        (f"/?query={'x' * 2_001}", {}),
+    ):
         plain = served.request(path, **HTML, **headers)
         assert plain.status == 401
         assert "set-cookie" not in plain.headers

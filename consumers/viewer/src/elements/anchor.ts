@@ -27,11 +27,23 @@ export function anchor(panel: HTMLElement, target: HTMLElement, { wide = false }
   const sizes = new ResizeObserver(position);
   sizes.observe(panel);
   sizes.observe(target);
-  window.addEventListener("scroll", position, { capture: true, passive: true });
   window.addEventListener("resize", position);
+  // The anchor also moves when the page scrolls, and when anything before it changes its size.
+  let place = placeOf(target);
+  let frame = requestAnimationFrame(function follow() {
+    frame = requestAnimationFrame(follow);
+    const now = placeOf(target);
+    if (now !== place) position();
+    place = now;
+  });
   return () => {
     sizes.disconnect();
-    window.removeEventListener("scroll", position, { capture: true });
+    cancelAnimationFrame(frame);
     window.removeEventListener("resize", position);
   };
+}
+
+function placeOf(element: Element): string {
+  const { top, left } = element.getBoundingClientRect();
+  return `${top} ${left}`;
 }

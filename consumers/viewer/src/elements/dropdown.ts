@@ -37,6 +37,14 @@ export class Dropdown extends LitElement {
     return this.shown;
   }
 
+  /** Opens the panel, as the button does. Resolves once it is open and has the focus. */
+  async show(): Promise<void> {
+    if (this.panel.matches(":popover-open")) return;
+    const opened = new Promise((resolve) => this.addEventListener("opened", resolve, { once: true }));
+    this.panel.showPopover();
+    await opened;
+  }
+
   close(): void {
     if (this.shown) this.panel.hidePopover();
   }

@@ -9,6 +9,14 @@ export interface Bar extends Bucket {
   readonly partial: "begins" | "ends" | "";
 }
 
+const DAY_MS = 86_400_000;
+
+/** Returns the number of bars to request: for one to some weeks, as many as there are days, so that each bar is a day. Ends as in `barsOf`. */
+export function barCount(since: number | null, until: number | null, most: number): number {
+  const days = since === null || until === null ? 0 : (until - since) / DAY_MS;
+  return days > 7.5 && days <= most ? Math.ceil(days) : most;
+}
+
 /** Converts buckets to bars. `since` and `until` are the range's ends in ms, or null if open. */
 export function barsOf(histogram: Histogram, since: number | null, until: number | null, now: number): Bar[] {
   return histogram.data.map((bucket) => {

@@ -1,5 +1,7 @@
 /** A user's preferences for a tenant's log, kept in the browser: columns, density, times, access events. */
+import type { ExportFormat } from "../api/types.js";
 import type { Density } from "./host-options.js";
+import { FORMATS } from "./export.js";
 import { isZone } from "./zone.js";
 
 export interface Preferences {
@@ -15,6 +17,8 @@ export interface Preferences {
   tilesFolded: boolean;
   /** Whether auditlane's own events about access to the log are shown. */
   access: boolean;
+  /** The format that the reader chose last for a download; null if there was no choice. */
+  format: ExportFormat | null;
   /** The names of the pinned columns. */
   pinned: string[];
   /** Chosen widths in px by column name. */
@@ -28,6 +32,7 @@ export const DEFAULT_PREFERENCES: Preferences = {
   relativeTimes: true,
   tilesFolded: false,
   access: false,
+  format: null,
   pinned: [],
   widths: {},
 };
@@ -35,7 +40,7 @@ export const DEFAULT_PREFERENCES: Preferences = {
 /** Reads stored preferences, dropping invalid parts, which other versions or scripts may have written. */
 export function parsePreferences(stored: unknown): Preferences {
   const given = { ...(stored as Partial<Record<keyof Preferences, unknown>> | null) };
-  const { columns, density, zone, relativeTimes, tilesFolded, access, pinned, widths } = given;
+  const { columns, density, zone, relativeTimes, tilesFolded, access, format, pinned, widths } = given;
   const sizes = Object.entries({ ...(widths as object | null) }).filter(([, width]) => Number.isFinite(width));
   return {
     columns: namesIn(columns) ?? DEFAULT_PREFERENCES.columns,
@@ -44,9 +49,14 @@ export function parsePreferences(stored: unknown): Preferences {
     relativeTimes: relativeTimes !== false,
     tilesFolded: tilesFolded === true,
     access: access === true,
+    format: isFormat(format) ? format : DEFAULT_PREFERENCES.format,
     pinned: namesIn(pinned) ?? DEFAULT_PREFERENCES.pinned,
     widths: Object.fromEntries(sizes) as Record<string, number>,
   };
+}
+
+function isFormat(stored: unknown): stored is ExportFormat {
+  return (FORMATS as readonly unknown[]).includes(stored);
 }
 
 function namesIn(stored: unknown): string[] | null {

@@ -81,6 +81,11 @@ export function isCountable(kind: QueryFieldKind): boolean {
   return kind !== "time" && kind !== "id";
 }
 
+/** Returns whether a field of this kind may have so many values that they are searched. */
+export function hasValueSearch(kind: QueryFieldKind): boolean {
+  return kind === "text" || kind === "number" || kind === "ip";
+}
+
 function customFieldKind(field: ShownField): QueryFieldKind {
   if (field.displayType === "Timestamp") return "time";
   if (field.displayType === "Number") return "number";

@@ -1,14 +1,18 @@
 /** The viewer's keyboard shortcuts. */
 
-export type Shortcut = "search" | "next" | "previous" | "open" | "close" | "help";
+export type Shortcut = "search" | "filter" | "period" | "next" | "previous" | "open" | "close" | "copyLink" | "download" | "help";
 
 /** Each shortcut's keys, as in `KeyboardEvent.key`, first those that the help shows. */
 export const SHORTCUTS: Readonly<Record<Shortcut, readonly string[]>> = {
   search: ["/"],
+  filter: ["f"],
+  period: ["t"],
   next: ["j", "ArrowDown"],
   previous: ["k", "ArrowUp"],
   open: ["Enter"],
   close: ["Escape"],
+  copyLink: ["c"],
+  download: ["d"],
   help: ["?"],
 };
 /** Keys that do something else in a focused control. */

@@ -62,9 +62,28 @@ export const auditlaneViewerStyles = css`
     letter-spacing: 0;
   }
   .tools {
+    position: relative; /* contains the hidden labels, which otherwise widen the page */
     display: flex;
     flex-wrap: wrap;
     gap: 0.4rem;
+  }
+  .menu {
+    display: flex;
+    flex-direction: column;
+    align-items: stretch;
+    gap: 0.25rem;
+    min-width: 12rem;
+  }
+  .menu > button,
+  .menu ::part(button) {
+    justify-content: start;
+    width: 100%;
+    border-color: transparent;
+  }
+  @container (max-width: 64rem) {
+    .tools > button > .label {
+      ${visuallyHidden}
+    }
   }
   auditlane-views {
     min-height: calc(2.15em + 4px); /* reserved until the tabs are loaded */
@@ -76,6 +95,10 @@ export const auditlaneViewerStyles = css`
   }
   .state {
     flex: 1 1 0;
+  }
+  auditlane-shortcut-help,
+  auditlane-view-dialog {
+    position: absolute; /* takes no place in the column */
   }
   @media print {
     :host {
@@ -106,30 +129,21 @@ export const auditlaneViewerStyles = css`
       gap: 0.25rem;
     }
     .tools {
-      position: relative; /* contains the hidden labels, which otherwise widen the page */
-      flex: 0 1 auto;
-      gap: 0.25rem;
-      align-items: center;
-      min-width: 0;
-      margin-inline-end: -0.6rem;
-      padding: 3px 0.6rem 3px 3px; /* room for the focus ring */
-      overflow-x: auto;
-      scrollbar-width: none;
-    }
-    .tools > * {
       flex: none;
+      gap: 0.25rem;
     }
-    .tools button,
-    .tools ::part(button) {
+    .tools > button,
+    .tools > ::part(button) {
       padding-inline: 0.5em;
-    }
-    .tools ::slotted(*) {
-      white-space: nowrap;
     }
     h2 {
       ${ellipsis}
-      flex: 1 0 4.5rem;
+      display: block;
+      flex: 1 1 0;
       font-size: 1.05em;
+    }
+    h2 .tenant {
+      margin-inline-start: 0.6em;
     }
     /* The details fill the whole viewer. */
     .reading > :not(.head, auditlane-table, auditlane-shortcut-help, auditlane-view-dialog),
@@ -146,9 +160,6 @@ export const auditlaneViewerStyles = css`
     auditlane-table {
       min-height: 22rem;
       margin-inline: -0.6rem;
-    }
-    .tools .label {
-      ${visuallyHidden}
     }
   }
 `;

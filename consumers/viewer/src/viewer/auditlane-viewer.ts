@@ -4,6 +4,8 @@ import { property, state } from "lit/decorators.js";
 
 import type { AuditEvent } from "../api/types.js";
 import { customElement } from "../elements/define.js";
+import "../elements/dropdown.js";
+import type { Dropdown } from "../elements/dropdown.js";
 import { NarrowController } from "../elements/narrow.js";
 import "../elements/stale-bundle-notice.js";
 import { TokenRenewal } from "../elements/token-renewal.js";
@@ -24,6 +26,7 @@ import { Reconnect } from "./reconnect.js";
 import { ShortcutController } from "./shortcut-controller.js";
 import "./search/histogram.js";
 import "./search/search.js";
+import type { Search } from "./search/search.js";
 import "./search/tiles.js";
 import "./states/empty.js";
 import "./states/notices.js";
@@ -54,7 +57,7 @@ export interface OpenDetail {
 /**
  * @summary Shows a tenant's audit log: search, time range, histogram, table, details, live tail and downloads.
  *
- * @slot toolbar - Buttons of the host page, before the viewer's own.
+ * @slot toolbar - Buttons of the host page, before the viewer's own; on phones, in the menu after them.
  *
  * @event token-expired - There is no token, or it has expired. The host sets a new `token`; waiting requests then continue.
  * @event auditlane-ready - The log can be read.
@@ -249,7 +252,7 @@ export class AuditlaneViewer extends LitElement {
         .imports=${viewer.lazyImports}
       ></auditlane-stale-bundle-notice>
       <auditlane-notices exportparts="notice, first-use" .hideFirstUse=${this.hideFirstUse}></auditlane-notices>
-      ${viewer.savedViews.shown && !hidden.has("views") ? html`<auditlane-views part="views" exportparts="tab, dialog, notice"></auditlane-views>` : nothing}
+      ${viewer.savedViews.shown && !hidden.has("views") ? html`<auditlane-views part="views" exportparts="tab, dialog, notice" @emptied=${() => this.table?.focus()}></auditlane-views>` : nothing}
       ${viewer.unused && !viewer.view.query ? nothing : searchElements}
       <auditlane-table part="table" exportparts="grid, head, head-cell, body, row, cell, details, custom"></auditlane-table>
       ${this.shortcutHelpLoaded ? html`<auditlane-shortcut-help></auditlane-shortcut-help>` : nothing}
@@ -261,31 +264,47 @@ export class AuditlaneViewer extends LitElement {
     const { text } = viewer;
     const { hidden } = viewer.host;
     const settings = viewer.canOpenSettings && !hidden.has("settings")
-      ? html`<button id="settings" part="button settings" @click=${this.openSettings}>
+      ? html`<button id="settings" part="button settings" title=${text.states.settings} @click=${this.openSettings}>
           ${icon("settings")}<span class="label">${text.states.settings}</span>
         </button>`
       : nothing;
-    const tools = html`
-      ${hidden.has("refresh")
-        ? nothing
-        : html`<button part="button refresh" @click=${() => viewer.refresh()}>
-            ${icon("refresh")}<span class="label">${text.states.refresh}</span>
-          </button>`}
-      ${hidden.has("live") ? nothing : html`<auditlane-live exportparts="button, live"></auditlane-live>`}
-      ${hidden.has("columns") ? nothing : html`<auditlane-columns exportparts="button, columns"></auditlane-columns>`}
-      ${viewer.usesAddress && !hidden.has("copy-link") ? html`<auditlane-copy-link exportparts="button, copy-link"></auditlane-copy-link>` : nothing}
-      ${hidden.has("save-view")
-        ? nothing
-        : html`<button part="button save-view" aria-haspopup="dialog" title=${text.reading.saveView.title} @click=${this.saveView}>
-            ${icon("save")}<span class="label">${text.reading.saveView.button}</span>
-          </button>`}
-      ${viewer.can("audits:export") && !hidden.has("download") ? html`<auditlane-download exportparts="button, download, dialog"></auditlane-download>` : nothing}
-    `;
+    const refresh = hidden.has("refresh")
+      ? nothing
+      : html`<button part="button refresh" title=${text.states.refresh} @click=${() => viewer.refresh()}>
+          ${icon("refresh")}<span class="label">${text.states.refresh}</span>
+        </button>`;
+    const { narrow } = this.size;
+    const live = hidden.has("live") ? nothing : html`<auditlane-live exportparts="button, live"></auditlane-live>`;
+    const columns = hidden.has("columns") ? nothing : html`<auditlane-columns ?labelled=${narrow} exportparts="button, columns"></auditlane-columns>`;
+    const copyLink = viewer.usesAddress && !hidden.has("copy-link") ? html`<auditlane-copy-link exportparts="button, copy-link"></auditlane-copy-link>` : nothing;
+    const save = hidden.has("save-view")
+      ? nothing
+      : html`<button part="button save-view" aria-haspopup="dialog" title=${text.reading.saveView.title} @click=${this.saveView}>
+          ${icon("save")}<span class="label">${text.reading.saveView.button}</span>
+        </button>`;
+    const download = viewer.can("audits:export") && !hidden.has("download")
+      ? html`<auditlane-download exportparts="button, download, dialog"></auditlane-download>`
+      : nothing;
+    const own = html`<slot name="toolbar"></slot>`;
+    const tools = !complete
+      ? html`${own}${settings}`
+      : narrow
+        ? html`${copyLink}${download}${settings}
+            <auditlane-dropdown class="rest" quiet .name=${text.states.more} .label=${text.states.more}>
+              <span slot="button">${icon("more")}</span>
+              <div class="menu" @click=${this.closeRest}>${refresh}${live}${columns}${save}${own}</div>
+            </auditlane-dropdown>`
+        : html`${own}${refresh}${live}${columns}${copyLink}${save}${download}${settings}`;
     return html`${operatorBanner(viewer)}<div class="head" part="header">
       ${hidden.has("title") ? nothing : html`<h2 part="title">${text.states.heading}<span class="tenant">${viewer.tenant}</span></h2>`}
-      <div class="tools" part="toolbar"><slot name="toolbar"></slot>${complete ? tools : nothing}${settings}</div>
+      <div class="tools" part="toolbar">${tools}</div>
     </div>`;
   }
+
+  /** Closes the menu of the tools after a button of its own; other elements in it open panels or are the host's. */
+  private readonly closeRest = (event: Event): void => {
+    if ((event.target as Element).closest("button[part]")) this.renderRoot.querySelector<Dropdown>(".rest")?.close();
+  };
 
   private renderSettings(viewer: ViewerState): TemplateResult {
     return html`<div class="head" part="header">
@@ -314,18 +333,32 @@ export class AuditlaneViewer extends LitElement {
     const { table } = this;
     if (!table) return false;
     const actions: Record<Shortcut, () => boolean> = {
-      search: () => (this.focusSearch(), true),
+      search: () => this.inSearch((search) => search.focus()),
+      filter: () => this.inSearch((search) => search.show("filter")),
+      period: () => this.inSearch((search) => search.show("range")),
       next: () => table.move(1),
       previous: () => table.move(-1),
       open: () => table.openActive(),
       close: () => table.dismiss(),
+      copyLink: () => this.press("auditlane-copy-link"),
+      download: () => this.press("auditlane-download"),
       help: () => (void this.showShortcutHelp(), true),
     };
     return actions[shortcut]();
   }
 
-  private focusSearch(): void {
-    this.renderRoot.querySelector<HTMLElement>("auditlane-search")?.focus();
+  private inSearch(run: (search: Search) => void): boolean {
+    const search = this.renderRoot.querySelector("auditlane-search");
+    if (!search?.checkVisibility()) return false; // on phones, details cover it
+    run(search);
+    return true;
+  }
+
+  private press(name: "auditlane-copy-link" | "auditlane-download"): boolean {
+    const tool = this.renderRoot.querySelector(name);
+    if (!tool?.parentElement?.checkVisibility()) return false;
+    tool.press();
+    return true;
   }
 
   private async showShortcutHelp(): Promise<void> {

@@ -9,7 +9,7 @@ import { visuallyHidden } from "../styles/fragments.js";
 import { icon } from "../styles/icons.js";
 import { ViewerElement } from "./viewer-element.js";
 
-const SHOWN_MS = 3_000;
+const SHOWN_MS = 5_000;
 
 /**
  * @summary Copies a link to the view: its search, time range, order and columns.
@@ -21,10 +21,31 @@ export class CopyLink extends ViewerElement {
   static override styles = [
     baseStyles,
     css`
+      :host {
+        position: relative;
+        display: inline-block;
+      }
       @container (max-width: 64rem) {
         .label {
           ${visuallyHidden}
         }
+      }
+      .told:not(:empty) {
+        position: absolute;
+        inset-block-start: calc(100% + 4px);
+        inset-inline-end: 0;
+        z-index: 3;
+        width: max-content;
+        max-width: 15rem;
+        padding: 0.35rem 0.7rem;
+        border: 1px solid var(--line);
+        border-inline-start: 3px solid var(--good);
+        border-radius: var(--radius);
+        background: var(--ground);
+        box-shadow: 0 4px 16px rgb(0 0 0 / 0.18);
+      }
+      .failed:not(:empty) {
+        border-inline-start-color: var(--bad);
       }
     `,
   ];
@@ -37,13 +58,18 @@ export class CopyLink extends ViewerElement {
     clearTimeout(this.timer);
   }
 
+  /** Copies the link, as the button does. */
+  press(): void {
+    void this.copy();
+  }
+
   protected override render(): TemplateResult {
     const { copyLink } = this.text.reading;
     const status = { "": "", copied: copyLink.copied, failed: this.text.reading.details.notCopied }[this.outcome];
     return html`<button part="button copy-link" title=${copyLink.title} @click=${this.copy}>
         ${icon(this.outcome === "copied" ? "check" : "link")}<span class="label">${copyLink.button}</span>
       </button>
-      <span class=${this.outcome === "failed" ? "" : "unseen"} role="status">${status}</span>`;
+      <span class="told ${this.outcome}" role="status">${status}</span>`;
   }
 
   private readonly copy = async (): Promise<void> => {

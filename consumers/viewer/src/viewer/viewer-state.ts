@@ -173,6 +173,16 @@ export class ViewerState extends EventTarget {
     return same;
   }
 
+  /** Reads the session again: it may have been renewed, or replaced by another reader's, for whom everything is loaded again. */
+  async checkSession(): Promise<void> {
+    const next = await this.client.json<Session>("/v1/session").catch(() => null);
+    if (!next) return; // reported by `authProblem`
+    const same = next.tenant === this.session?.tenant && next.user === this.session?.user;
+    this.session = next;
+    if (same) this.notify();
+    else await this.load();
+  }
+
   /** Continues with a verified token. */
   setToken(token: string): void {
     this.client.setToken(token);

@@ -10,8 +10,8 @@ export const download: Texts["download"] = {
   close: "Schließen",
   format: "Format",
   formats: {
-    csv: { name: "CSV", note: "Für Tabellen und Programme" },
-    xlsx: { name: "Excel", note: "Für Tabellen, mit echten Datumswerten" },
+    csv: { name: "CSV", note: "Reiner Text, für jedes Programm" },
+    xlsx: { name: "Excel", note: "Eine Mappe mit echten Datumswerten" },
     jsonl: { name: "JSON Lines", note: "Für Programme, ein Objekt pro Zeile" },
     parquet: { name: "Parquet", note: "Für Auswertungen, typisiert und kompakt" },
     ocsf: { name: "OCSF", note: "Für SIEM-Systeme, ein Ereignis pro Zeile" },
@@ -27,6 +27,7 @@ export const download: Texts["download"] = {
     separator: "Trennzeichen",
     separators: { comma: "Komma", semicolon: "Semikolon", tab: "Tabulator" },
   },
+  more: "Weitere Optionen",
   columns: "Spalten",
   conflict: "Konflikt",
   which: {

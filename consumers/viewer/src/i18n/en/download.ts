@@ -9,8 +9,8 @@ export const download = {
   close: "Close",
   format: "Format",
   formats: {
-    csv: { name: "CSV", note: "For spreadsheets and programs" },
-    xlsx: { name: "Excel", note: "For spreadsheets, with real dates" },
+    csv: { name: "CSV", note: "Plain text, for any program" },
+    xlsx: { name: "Excel", note: "A workbook with real dates" },
     jsonl: { name: "JSON Lines", note: "For programs, one object per line" },
     parquet: { name: "Parquet", note: "For analytics, typed and compact" },
     ocsf: { name: "OCSF", note: "For SIEMs, one event per line" },
@@ -26,6 +26,7 @@ export const download = {
     separator: "Separator",
     separators: { comma: "Comma", semicolon: "Semicolon", tab: "Tab" },
   },
+  more: "More options",
   columns: "Columns",
   conflict: "Conflict",
   which: {

@@ -6,6 +6,9 @@ export const downloadButtonStyles = css`
   :host {
     display: contents;
   }
+  auditlane-download-dialog {
+    position: absolute; /* takes no place among the buttons */
+  }
   .count {
     padding: 0 0.45em;
     border-radius: 999px;

@@ -33,6 +33,11 @@ export class DownloadButton extends ViewerElement {
     this.open = false;
   }
 
+  /** Opens the dialog, as the button does. */
+  press(): void {
+    void this.openDialog();
+  }
+
   protected override render(): TemplateResult {
     const words = this.text.download;
     const running = this.jobs?.running.length ?? 0;

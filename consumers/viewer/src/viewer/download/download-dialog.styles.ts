@@ -7,26 +7,64 @@ export const downloadDialogStyles = css`
     width: min(44rem, calc(100vw - 1.5rem));
     max-height: min(52rem, calc(100dvh - 1.5rem));
     padding: 0;
-    overflow: auto;
+    overflow: hidden;
     border: 1px solid var(--line);
     border-radius: calc(var(--radius) * 1.5);
     background: var(--ground);
     color: var(--ink);
     box-shadow: 0 12px 40px rgb(0 0 0 / 0.28);
   }
+  dialog[open] {
+    display: flex;
+    flex-direction: column;
+  }
   dialog::backdrop {
     background: rgb(10 14 20 / 0.45);
   }
   .inside {
     display: flex;
+    flex: 1 1 auto;
     flex-direction: column;
     gap: 0.9rem;
-    padding: 0.9rem 1.1rem 1.1rem;
+    min-height: 0;
+    padding: 0.4rem 1.1rem 1.1rem;
+    overflow: auto;
+  }
+  .inside > * {
+    flex: none;
   }
   .head {
     display: flex;
+    flex: none;
     align-items: center;
     justify-content: space-between;
+    padding: 0.6rem 1.1rem 0.4rem;
+  }
+  .foot {
+    display: flex;
+    flex: none;
+    flex-direction: column;
+    gap: 0.5rem;
+    max-height: 60%;
+    padding: 0.7rem 1.1rem;
+    overflow: auto;
+    border-block-start: 1px solid var(--line);
+  }
+  .foot auditlane-problem {
+    place-items: start;
+    padding: 0;
+  }
+  summary {
+    width: fit-content;
+    min-height: 24px;
+    font-weight: 600;
+    cursor: pointer;
+  }
+  .more {
+    display: flex;
+    flex-direction: column;
+    gap: 0.9rem;
+    padding-block-start: 0.6rem;
   }
   h3,
   p {
@@ -84,9 +122,21 @@ export const downloadDialogStyles = css`
   }
   .radio {
     display: flex;
+    align-items: center;
     gap: 0.45rem;
+    min-width: 0;
+    max-width: 100%;
     min-height: 24px;
     cursor: pointer;
+  }
+  .radio input {
+    flex: none;
+    margin: 0;
+  }
+  select {
+    flex: 0 1 auto;
+    min-width: 0;
+    max-width: 100%;
   }
   .small {
     color: var(--ink-2);

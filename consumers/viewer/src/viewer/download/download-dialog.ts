@@ -72,6 +72,10 @@ export class DownloadDialog extends ViewerElement {
     this.stop.abort();
   }
 
+  protected override willUpdate(): void {
+    if (!this.hasUpdated) this.format = this.viewer.preferences.format ?? this.format;
+  }
+
   protected override firstUpdated(): void {
     this.renderRoot.querySelector("dialog")?.showModal();
     this.renderRoot.querySelector<HTMLElement>(":checked")?.focus();
@@ -87,11 +91,11 @@ export class DownloadDialog extends ViewerElement {
       @close=${() => this.dispatchEvent(new Event("close"))}
       @click=${(event: MouseEvent) => event.target === event.currentTarget && this.dismiss()}
     >
+      <div class="head">
+        <h3 id="title">${words.title}</h3>
+        <button class="quiet icon" aria-label=${words.close} title=${words.close} @click=${this.dismiss}>${icon("close")}</button>
+      </div>
       <div class="inside">
-        <div class="head">
-          <h3 id="title">${words.title}</h3>
-          <button class="quiet icon" aria-label=${words.close} @click=${this.dismiss}>${icon("close")}</button>
-        </div>
         <fieldset>
           <legend>${words.format}</legend>
           <div class="choices">${FORMATS.map((format) => this.renderFormat(format))}</div>
@@ -101,13 +105,32 @@ export class DownloadDialog extends ViewerElement {
           <div class="line">${this.renderColumnChoice("all")}${this.renderColumnChoice("shown")}</div>
           <p class="small">${this.columns.length ? words.inFile(this.headings.join(" · ")) : words.noColumns}</p>
         </fieldset>
-        ${this.format === "csv" ? renderCsvForm(words.csv, this.csv, (form) => (this.chosenCsv = form)) : nothing}
-        ${this.local ? renderZoneForm(this.text, this.zone, this.viewer.zone, (zone) => (this.chosenZone = zone)) : nothing}
-        ${this.last ? renderSince(this.viewer, this.last, this.sinceLast, (on) => (this.sinceLast = on)) : nothing}
-        ${renderSummary(this.viewer, { rows: this.matching, sinceLast: this.sinceLast, zone: this.local ? this.zone : "UTC" })} ${this.renderOutcome()} ${this.renderButtons()}
-        <auditlane-exports .jobs=${this.jobs}></auditlane-exports>
+        ${renderSummary(this.viewer, { rows: this.signedOut ? "unknown" : this.matching, sinceLast: this.sinceLast, zone: this.local ? this.zone : "UTC" })}
+        ${this.renderMore()}
+        ${this.signedOut ? nothing : html`<auditlane-exports .jobs=${this.jobs}></auditlane-exports>`}
       </div>
+      <div class="foot">${this.renderOutcome()} ${this.renderButtons()}</div>
     </dialog>`;
+  }
+
+  /** Renders the options that few readers need. */
+  private renderMore(): TemplateResult | typeof nothing {
+    const words = this.text.download;
+    const options = [
+      this.format === "csv" ? renderCsvForm(words.csv, this.csv, (form) => (this.chosenCsv = form)) : null,
+      this.local ? renderZoneForm(this.text, this.zone, this.viewer.zone, (zone) => (this.chosenZone = zone)) : null,
+      this.last ? renderSince(this.viewer, this.last, this.sinceLast, (on) => (this.sinceLast = on)) : null,
+    ].filter((option) => option !== null);
+    if (!options.length) return nothing;
+    return html`<details>
+      <summary>${words.more}</summary>
+      <div class="more">${options}</div>
+    </details>`;
+  }
+
+  /** Whether the reader has no session any more, so that neither counting nor downloading can succeed. */
+  private get signedOut(): boolean {
+    return this.viewer.authProblem !== null;
   }
 
   private renderFormat(format: ExportFormat): TemplateResult {
@@ -128,7 +151,8 @@ export class DownloadDialog extends ViewerElement {
   private renderColumnChoice(which: ColumnChoice): TemplateResult {
     const fields = this.viewer.columnFields;
     const count = exportedFields(fields, shownColumns(fields, this.viewer.chosenColumns, this.viewer.preferences.pinned), which).length;
-    const name = this.text.download.which[which](formatCount(count, this.viewer.language));
+    const shown = count && count + 1; // with the column for conflicts
+    const name = this.text.download.which[which](formatCount(shown, this.viewer.language));
     return html`<label class="radio">
       <input
         type="radio"
@@ -152,7 +176,9 @@ export class DownloadDialog extends ViewerElement {
         ${this.busy ? html`<progress aria-label=${words.downloading}></progress> ${words.downloading} ${size}` : nothing}
         ${finished && !this.busy ? html`${icon("check")} ${finished}` : nothing}
       </div>
-      ${this.problem ? html`<auditlane-problem .problem=${this.problem} @retry=${this.start}></auditlane-problem>` : nothing}
+      ${this.problem ?? this.viewer.authProblem
+        ? html`<auditlane-problem .problem=${this.viewer.authProblem ?? this.problem} @retry=${this.start}></auditlane-problem>`
+        : nothing}
     `;
   }
 
@@ -160,7 +186,7 @@ export class DownloadDialog extends ViewerElement {
     const words = this.text.download;
     const method = exportMethod(this.format, this.matching);
     const { name } = words.formats[this.format];
-    const none = this.columns.length === 0 || method === "nothing" || method === "too many";
+    const none = this.signedOut || this.columns.length === 0 || method === "nothing" || method === "too many";
     const pdfMost = words.pdfMost(formatCount(MAX_PDF_ROWS, this.viewer.language));
     const hints = { "at once": "", job: words.large, "too many": pdfMost, nothing: words.nothing };
     return html`
@@ -170,8 +196,8 @@ export class DownloadDialog extends ViewerElement {
           ${icon(this.busy ? "close" : method === "job" ? "clock" : "download")}
           ${this.busy ? words.cancel : method === "job" ? words.prepare(name) : words.save(name)}
         </button>
-        ${method === "job" && !this.busy ? html`<button @click=${this.downloadLink}>${icon("download")}${words.downloadNow}</button>` : nothing}
-        ${method === "at once" && !this.busy && this.rows !== null
+        ${method === "job" && !this.busy && !this.signedOut ? html`<button @click=${this.downloadLink}>${icon("download")}${words.downloadNow}</button>` : nothing}
+        ${method === "at once" && !this.busy && this.rows !== null && !this.signedOut
           ? html`<button class="quiet" ?disabled=${none} @click=${this.startJob}>${words.inBackground}</button>`
           : nothing}
       </div>
@@ -225,6 +251,7 @@ export class DownloadDialog extends ViewerElement {
 
   private setFormat(format: ExportFormat): void {
     this.format = format;
+    this.viewer.setPreferences({ format });
     this.problem = null;
     this.finished = "";
     this.startedJob = null;

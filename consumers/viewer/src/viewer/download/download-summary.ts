@@ -8,7 +8,7 @@ import type { ViewerState } from "../viewer-state.js";
 
 export interface FileSummary {
   /** The number of events; null while counting. */
-  rows: number | null;
+  rows: number | "unknown" | null;
   sinceLast: boolean;
   /** The zone of the times in the file. */
   zone: string;
@@ -37,7 +37,7 @@ export function renderSummary(viewer: ViewerState, file: FileSummary): TemplateR
   const words = text.download;
   const rangeText = formatRange(view.range, text, language, zone);
   const time = file.sinceLast ? words.since.range : rangeText && view.range.kind === "custom" ? `${rangeText} (${zone})` : rangeText || words.allTime;
-  const rows = file.rows === null ? words.counting : words.events(file.rows, formatCount(file.rows, language));
+  const rows = file.rows === null ? words.counting : file.rows === "unknown" ? "–" : words.events(file.rows, formatCount(file.rows, language));
   const times = file.zone === zone ? words.localTimes(zone) : words.timesInFile(file.zone, zone);
   return html`<dl part="summary">
     <dt>${words.rows}</dt>

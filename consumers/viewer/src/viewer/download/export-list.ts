@@ -49,7 +49,9 @@ export class ExportList extends ViewerElement {
       ${problem ? html`<auditlane-problem .problem=${problem} @retry=${this.retry}></auditlane-problem>` : nothing}
       ${list?.length
         ? html`<ul>${list.map((job) => this.renderJob(job))}</ul>`
-        : html`<p class="small">${list ? words.noneRecent : this.text.states.loading}</p>`}
+        : problem
+          ? nothing
+          : html`<p class="small">${list ? words.noneRecent : this.text.states.loading}</p>`}
     </section>`;
   }
 

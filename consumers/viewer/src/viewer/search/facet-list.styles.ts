@@ -94,7 +94,8 @@ export const facetListStyles = css`
     margin-top: 0.4rem;
   }
   .begins {
-    justify-content: start;
+    justify-content: space-between;
+    text-align: start;
     width: 100%;
     margin-bottom: 0.2rem;
     overflow-wrap: anywhere;

@@ -2,23 +2,22 @@ import { html, nothing, type PropertyValues, type TemplateResult } from "lit";
 import { property, query, state } from "lit/decorators.js";
 import { repeat } from "lit/directives/repeat.js";
 
-import type { QueryParams } from "../../api/client.js";
 import type { Count, Facet } from "../../api/types.js";
 import { customElement } from "../../elements/define.js";
 import { RequestController } from "../../elements/request-controller.js";
+import { containing } from "../../model/containing.js";
 import { visible } from "../../model/format/text.js";
 import { parsePicks, type Value, withoutPicks, withPick, withPicks } from "../../model/picks.js";
-import { kindOf } from "../../model/problem-kind.js";
-import { findQueryField, type QueryFieldKind, queryFields } from "../../model/query-fields.js";
-import { formatTerm, wildcardTerm, withTerm } from "../../model/query.js";
+import { kindOf, maySucceedLater } from "../../model/problem-kind.js";
+import { findQueryField, hasValueSearch, type QueryFieldKind, queryFields } from "../../model/query-fields.js";
+import { wildcardTerm, withTerm } from "../../model/query.js";
 import { baseStyles } from "../../styles/base.js";
 import { fieldLabel, formatNumber, valueLabel } from "../describe.js";
 import { ViewerElement } from "../viewer-element.js";
-import type { ViewerState } from "../viewer-state.js";
 import { facetListStyles } from "./facet-list.styles.js";
+import { narrowingTerm, withQuery } from "./narrowing.js";
 
 const MAX_VALUES = 100;
-const MAX_LABELLED = 20; // maximum number of actions that a search adds by name because their labels match
 const SEARCHABLE_FROM = 12; // number of values from which a search input is shown
 
 /**
@@ -80,8 +79,9 @@ export class FacetList extends ViewerElement {
             @input=${(event: Event) => (this.filterText = (event.target as HTMLInputElement).value)}
           />`
         : nothing}
+      ${this.renderContaining()}
       ${this.offersPrefix(rows)
-        ? html`<button class="quiet begins" @click=${this.filterByPrefix}>${text.search.facet.begins(this.filterText)}</button>`
+        ? html`<button class="quiet begins" @click=${() => this.filterBy(this.filterText, "first")}>${text.search.facet.begins(this.filterText)}</button>`
         : nothing}
       <div aria-busy=${this.facet.pending}>${this.list(name, rows)}</div>
       ${(this.facet.result?.data.length ?? 0) >= MAX_VALUES
@@ -101,8 +101,10 @@ export class FacetList extends ViewerElement {
   private list(name: string, rows: readonly Count[]): TemplateResult {
     const { text } = this;
     if (this.facet.problem) {
+      const kind = kindOf(this.facet.problem);
       return html`<p role="alert">
-        ${text.states.problems[kindOf(this.facet.problem)].title}. <button @click=${() => this.facet.invalidate()}>${text.states.retry}</button>
+        ${text.states.problems[kind].title}.
+        ${maySucceedLater(kind) ? html`<button @click=${() => this.facet.invalidate()}>${text.states.retry}</button>` : nothing}
       </p>`;
     }
     if (!this.facet.result) return html`<p role="status" class="quietly">${text.states.loading}</p>`;
@@ -164,7 +166,7 @@ export class FacetList extends ViewerElement {
   }
 
   private get searchable(): boolean {
-    return this.filterText !== "" || (this.facet.result?.data.length ?? 0) > SEARCHABLE_FROM;
+    return this.filterText !== "" || hasValueSearch(this.kind) || (this.facet.result?.data.length ?? 0) > SEARCHABLE_FROM;
   }
 
   private get kind(): QueryFieldKind {
@@ -177,12 +179,23 @@ export class FacetList extends ViewerElement {
     return this.truncated || rows.some(({ value }) => value?.startsWith(this.filterText));
   }
 
-  private readonly filterByPrefix = (): void => {
-    const term = wildcardTerm(this.parameter, this.filterText, "first");
-    this.changeQuery((query) => withTerm(query, term));
+  /** Offers all values that contain the typed text as one term, if there are several. */
+  private renderContaining(): TemplateResult | typeof nothing {
+    const { facet } = this.text.search;
+    const data = this.facet.result?.data ?? [];
+    const common = this.kind === "text" ? containing(data, this.filterText, data.length < MAX_VALUES) : null;
+    if (!common) return nothing;
+    return html`<button class="quiet begins" @click=${() => this.filterBy(common.text, "within")}>
+      <span>${facet.contain(common.text)}</span>
+      ${common.events === null ? nothing : html`<span class="count">${formatNumber(this.viewer, common.events)}</span>`}
+    </button>`;
+  }
+
+  private filterBy(text: string, where: "within" | "first"): void {
+    this.changeQuery((query) => withTerm(query, wildcardTerm(this.parameter, text, where)));
     this.filterText = "";
     this.focus();
-  };
+  }
 
   private toggle(value: Value, as: "only" | "not" | null): void {
     this.changeQuery((query) => withPick(query, this.parameter, value, as));
@@ -195,19 +208,6 @@ export class FacetList extends ViewerElement {
   private readonly emitDone = (): void => {
     this.dispatchEvent(new CustomEvent("done", { bubbles: true, composed: true }));
   };
-}
-
-/** Returns a term for values that contain the text and, for actions, also those whose labels contain it. */
-export function narrowingTerm(viewer: ViewerState, field: string, typed: string): string {
-  const labelled = field === "action" ? viewer.actions.matching(typed).slice(0, MAX_LABELLED) : [];
-  const terms = [wildcardTerm(field, typed, "within"), ...labelled.map(({ name }) => formatTerm(field, name))];
-  return terms.length > 1 ? `(${terms.join(" OR ")})` : terms.join("");
-}
-
-/** Returns the filter with another query. */
-export function withQuery(filter: QueryParams, query: string): QueryParams {
-  const rest = filter.filter(([name]) => name !== "query");
-  return query.trim() ? [["query", query.trim()], ...rest] : rest;
 }
 
 declare global {

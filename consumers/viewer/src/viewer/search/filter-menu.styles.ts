@@ -38,6 +38,16 @@ export const filterMenuStyles = css`
   header strong {
     ${ellipsis}
   }
+  .count {
+    color: var(--ink-2);
+    font-variant-numeric: tabular-nums;
+  }
+  li bdi {
+    ${ellipsis}
+  }
+  .added:empty {
+    margin: 0;
+  }
   .picked {
     color: var(--accent);
     font-size: 0.86em;

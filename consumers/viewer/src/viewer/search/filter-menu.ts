@@ -5,12 +5,14 @@ import { customElement } from "../../elements/define.js";
 import "../../elements/dropdown.js";
 import type { Dropdown } from "../../elements/dropdown.js";
 import { parsePicks } from "../../model/picks.js";
-import { isCountable, matchingFields, offeredFields, type QueryField, queryFields } from "../../model/query-fields.js";
+import { hasValueSearch, isCountable, matchingFields, offeredFields, type QueryField, queryFields } from "../../model/query-fields.js";
 import { baseStyles } from "../../styles/base.js";
 import { icon } from "../../styles/icons.js";
 import { ViewerElement } from "../viewer-element.js";
 import { filterMenuStyles } from "./filter-menu.styles.js";
 import { Suggestions } from "./suggestions.js";
+
+const MIN_TYPED = 2; // characters from which values are searched
 
 /** @summary Adds filters without typing: first a field, then its values. */
 @customElement("auditlane-filter")
@@ -20,10 +22,17 @@ export class FilterMenu extends ViewerElement {
   @state() private open = false;
   @state() private filterText = "";
   @state() private field: QueryField | null = null;
+  /** Says which filter was just added. */
+  @state() private added = "";
   @query("auditlane-dropdown") private dropdown!: Dropdown;
 
   private readonly suggestions = new Suggestions(this, () => this.viewer);
   private fields: QueryField[] = [];
+
+  /** Opens the menu. */
+  show(): void {
+    void this.dropdown.show();
+  }
 
   protected override willUpdate(): void {
     if (!this.open) return;
@@ -52,8 +61,10 @@ export class FilterMenu extends ViewerElement {
         aria-label=${filter.search}
         placeholder=${filter.search}
         .value=${this.filterText}
-        @input=${(event: Event) => (this.filterText = (event.target as HTMLInputElement).value)}
+        @input=${this.onFind}
+        @keydown=${this.onFindKeydown}
       />
+      <p class="added" role="status">${this.added}</p>
       <div class="fields">
         ${[...groups].map(
           ([name, fields]) => html`<h3>${name}</h3>
@@ -61,7 +72,13 @@ export class FilterMenu extends ViewerElement {
               ${fields.map((field) => this.renderField(field))}
             </ul>`,
         )}
-        ${this.fields.length ? nothing : html`<p class="quietly">${filter.nothing}</p>`}
+        ${this.filterText.trim().length < MIN_TYPED
+          ? nothing
+          : html`<auditlane-value-matches
+              .typed=${this.filterText}
+              .alone=${!this.fields.length}
+              @chosen=${this.onValueChosen}
+            ></auditlane-value-matches>`}
       </div>
       <label class="access">
         <input
@@ -97,14 +114,37 @@ export class FilterMenu extends ViewerElement {
   private choose(field: QueryField | null): void {
     this.field = field;
     this.filterText = "";
+    this.added = "";
     void this.moveFocus();
   }
+
+  private readonly onFind = (event: Event): void => {
+    this.filterText = (event.target as HTMLInputElement).value;
+    this.added = "";
+  };
+
+  /** Chooses the first field, or else the first value, with Enter. */
+  private readonly onFindKeydown = (event: KeyboardEvent): void => {
+    if (event.key !== "Enter" || event.isComposing || !this.filterText.trim()) return;
+    event.preventDefault();
+    const [first] = this.fields;
+    if (first) this.choose(first);
+    else this.renderRoot.querySelector("auditlane-value-matches")?.chooseFirst();
+  };
+
+  /** Stays open for the next filter. */
+  private readonly onValueChosen = (event: CustomEvent<string>): void => {
+    this.filterText = "";
+    this.added = this.text.search.filter.chosen(event.detail);
+    void this.moveFocus();
+  };
 
   private readonly onOpened = (): void => {
     this.open = true;
     this.field = null;
     this.filterText = "";
-    void this.viewer.lazyImports.load(() => import("./facet-list.js"));
+    this.added = "";
+    void this.viewer.lazyImports.load(() => import("./value-matches.js"));
     void this.moveFocus();
   };
 
@@ -114,8 +154,11 @@ export class FilterMenu extends ViewerElement {
 
   /** Focuses the first control in the content that was just rendered. */
   private async moveFocus(): Promise<void> {
+    const { field } = this;
     await this.updateComplete;
-    this.renderRoot.querySelector<HTMLElement>(this.field ? "header button" : ".find")?.focus({ preventScroll: true });
+    this.renderRoot.querySelector<HTMLElement>(field ? "header button" : ".find")?.focus({ preventScroll: true });
+    if (!field || !(await this.viewer.lazyImports.load(() => import("./facet-list.js"))) || field !== this.field) return;
+    if (hasValueSearch(field.kind)) this.renderRoot.querySelector("auditlane-facet")?.focus({ preventScroll: true });
   }
 }
 

@@ -5,14 +5,14 @@ import type { Histogram } from "../../api/types.js";
 import { customElement } from "../../elements/define.js";
 import { isLow, isNarrow } from "../../elements/narrow.js";
 import { RequestController } from "../../elements/request-controller.js";
-import { barsOf } from "../../model/bars.js";
+import { barCount, barsOf } from "../../model/bars.js";
 import { closedRangeParams, endsOf } from "../../model/range.js";
 import { baseStyles } from "../../styles/base.js";
 import { icon } from "../../styles/icons.js";
 import { describeInterval, formatNumber } from "../describe.js";
 import "../groups/group-button.js";
 import { ViewerElement } from "../viewer-element.js";
-import { withQuery } from "./facet-list.js";
+import { withQuery } from "./narrowing.js";
 import { histogramStyles } from "./histogram.styles.js";
 import { Plot } from "./plot.js";
 import { plotStyles } from "./plot.styles.js";
@@ -79,7 +79,7 @@ export class HistogramElement extends ViewerElement {
   private requestCounts(): void {
     const { viewer } = this;
     const view = withQuery(closedRangeParams(viewer.view.range, viewer.asOf), viewer.view.query);
-    const params = [...view, ...viewer.accessParams, ["tz", viewer.zone], ["buckets", String(BUCKETS)]] as const;
+    const params = [...view, ...viewer.accessParams, ["tz", viewer.zone], ["buckets", String(barCount(...endsOf(viewer.view.range, viewer.asOf), BUCKETS))]] as const;
     const key = JSON.stringify([viewer.view.query.trim(), viewer.view.range, viewer.zone, viewer.accessParams]);
     const revision = viewer.recountCount;
     this.counts.request(key, (signal) => viewer.client.json<Histogram>("/v1/histogram", { params, signal }), { revision });

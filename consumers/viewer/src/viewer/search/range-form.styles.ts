@@ -25,8 +25,9 @@ export const rangeFormStyles = css`
     --color-accent: var(--accent);
     --color-text-on-accent: var(--on-accent);
   }
+  /* The calendar's own heading has the year, too. */
   calendar-month::part(heading) {
-    color: var(--ink-2);
+    display: none;
   }
   calendar-month::part(th) {
     color: var(--ink-2);
@@ -77,7 +78,12 @@ export const rangeFormStyles = css`
     margin: 0;
     color: var(--bad);
   }
+  .told {
+    margin: 0;
+  }
   .primary {
+    position: sticky;
+    inset-block-end: 0;
     align-self: end;
   }
 `;

@@ -10,7 +10,7 @@ import { localTimeOf } from "../../model/zone.js";
 import { baseStyles } from "../../styles/base.js";
 import { localeOf } from "../describe.js";
 import { ViewerElement } from "../viewer-element.js";
-import { withQuery } from "./facet-list.js";
+import { withQuery } from "./narrowing.js";
 import { rangeFormStyles } from "./range-form.styles.js";
 import "./zone-choice.js";
 
@@ -28,6 +28,12 @@ export class RangeForm extends ViewerElement {
 
   @state() private input: RangeInput = { fromDay: "", fromTime: "", toDay: "", toTime: "" };
   @state() private error: RangeInputError | null = null;
+  /** Whether the inputs differ from the shown range. */
+  @state() private edited = false;
+  /** The day that was just chosen, which a second day can extend; "" otherwise. */
+  @state() private firstDay = "";
+  /** The day with the calendar's focus, whose month it shows; "" for the range's. */
+  @state() private calendarDay = "";
   private shownRange = "";
   /** The newest matching event, whose month the calendar shows for all time. */
   private readonly newest = new RequestController<EventPage>(this);
@@ -41,23 +47,37 @@ export class RangeForm extends ViewerElement {
     const rangeKey = JSON.stringify([viewer.view.range, viewer.zone]);
     if (rangeKey === this.shownRange) return;
     this.shownRange = rangeKey;
+    this.edited = false;
+    this.calendarDay = "";
     this.input = inputFromRange(viewer.view.range, viewer.zone, viewer.asOf);
+  }
+
+  /** Focuses the calendar's selected day. */
+  async focusDay(): Promise<void> {
+    await this.updateComplete;
+    const calendar = this.renderRoot.querySelector<HTMLElement & { updated?: Promise<void> }>("calendar-range");
+    await calendar?.updated;
+    calendar?.focus({ target: "day", preventScroll: true } as FocusOptions);
   }
 
   protected override render(): TemplateResult {
     const { range } = this.text.search;
     const { fromDay, toDay } = this.input;
     const locale = localeOf(this.viewer);
+    const today = localTimeOf(this.viewer.asOf, this.viewer.zone).day;
+    const focused = toDay || fromDay || this.newestDay;
     return html`<form aria-label=${range.custom} novalidate @submit=${this.onSubmit}>
       <calendar-range
         .value=${fromDay && toDay ? `${fromDay}/${toDay}` : ""}
-        .focusedDate=${toDay || fromDay || this.newestDay || undefined}
-        .today=${localTimeOf(this.viewer.asOf, this.viewer.zone).day}
+        .focusedDate=${focused || undefined}
+        .today=${today}
         .locale=${locale}
         .firstDayOfWeek=${firstDayOfWeek(locale)}
         @rangestart=${this.onDayChosen}
+        @focusday=${(event: CustomEvent<Date>) => (this.calendarDay = event.detail.toISOString().slice(0, 10))}
         @change=${this.onCalendarChange}
       >
+        <strong slot="heading" aria-hidden="true">${formatMonth(this.calendarDay || focused || today, locale)}</strong>
         <span slot="previous" aria-label=${range.previous} role="img">‹</span>
         <span slot="next" aria-label=${range.next} role="img">›</span>
         <calendar-month></calendar-month>
@@ -67,7 +87,8 @@ export class RangeForm extends ViewerElement {
         ${this.error
           ? html`<p class="wrong" role="alert" id="wrong">${this.error === "empty" ? range.needed : range[this.error]}</p>`
           : nothing}
-        <button class="primary">${range.apply}</button>
+        <p class="told" role="status">${this.firstDay ? range.oneDay(formatDay(this.firstDay, locale)) : ""}</p>
+        <button class="primary">${this.edited ? range.apply : this.text.search.done}</button>
       </div>
     </form>`;
   }
@@ -98,22 +119,25 @@ export class RangeForm extends ViewerElement {
     const { name, value } = event.target as HTMLInputElement;
     this.input = { ...this.input, [name]: value };
     this.error = null;
+    this.edited = true;
+    this.firstDay = "";
   };
 
   private readonly onCalendarChange = (event: Event): void => {
     const [fromDay = "", toDay = ""] = (event.target as HTMLElement & { value: string }).value.split("/");
+    this.firstDay = "";
     this.apply({ fromDay, fromTime: "", toDay, toTime: "" });
   };
 
   /** Shows a day as soon as it is chosen. The calendar then waits for a second day, which extends it to a range. */
   private readonly onDayChosen = (event: Event): void => {
     const day = (event as CustomEvent<Date>).detail.toISOString().slice(0, 10);
-    this.apply({ fromDay: day, fromTime: "", toDay: day, toTime: "" });
+    if (this.apply({ fromDay: day, fromTime: "", toDay: day, toTime: "" })) this.firstDay = day;
   };
 
   private readonly onSubmit = (event: Event): void => {
     event.preventDefault();
-    if (this.apply(this.input)) this.dispatchEvent(new Event("done"));
+    if (!this.edited || this.apply(this.input)) this.dispatchEvent(new Event("done"));
   };
 
   /** Shows the inputs' range. Returns whether they form one. */
@@ -124,6 +148,15 @@ export class RangeForm extends ViewerElement {
     if (typeof range !== "string") void this.viewer.changeSearch(() => ({ range }));
     return this.error === null;
   }
+}
+
+/** Formats the month of a day (YYYY-MM-DD). */
+function formatMonth(day: string, locale: string): string {
+  return new Intl.DateTimeFormat(locale, { month: "long", year: "numeric", timeZone: "UTC" }).format(Date.parse(day));
+}
+
+function formatDay(day: string, locale: string): string {
+  return new Intl.DateTimeFormat(locale, { dateStyle: "medium", timeZone: "UTC" }).format(Date.parse(day));
 }
 
 /** Returns the first day of the week, 0 for Sunday; Monday if the browser does not provide it. */

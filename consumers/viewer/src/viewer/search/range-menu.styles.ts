@@ -1,5 +1,7 @@
 import { css } from "lit";
 
+import { ellipsis } from "../../styles/fragments.js";
+
 export const rangeMenuStyles = css`
   :host {
     display: inline-block;
@@ -7,6 +9,10 @@ export const rangeMenuStyles = css`
   .zone {
     color: var(--ink-2);
     font-size: 0.86em;
+  }
+  .label {
+    ${ellipsis}
+    max-width: 24rem;
   }
   .panel {
     display: flex;
@@ -30,6 +36,16 @@ export const rangeMenuStyles = css`
   .custom {
     flex: 1 1 20rem;
     min-width: 0;
+  }
+  @media (max-width: 40rem) {
+    .presets {
+      display: grid;
+      flex: 1 1 100%;
+      grid-template-columns: repeat(auto-fill, minmax(7.5rem, 1fr));
+    }
+    .presets button {
+      padding: 0 0.4em;
+    }
   }
   auditlane-zone {
     flex: 1 1 100%;

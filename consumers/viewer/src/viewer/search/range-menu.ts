@@ -12,6 +12,13 @@ import { localeOf } from "../describe.js";
 import { ViewerElement } from "../viewer-element.js";
 import { rangeMenuStyles } from "./range-menu.styles.js";
 
+const STEPS: Record<string, (index: number, count: number) => number> = {
+  ArrowDown: (index, count) => (index + 1) % count,
+  ArrowUp: (index, count) => (index + count - 1) % count,
+  Home: () => 0,
+  End: (_, count) => count - 1,
+};
+
 /** @summary Lets the user choose the time range, and the zone in which times are shown. */
 @customElement("auditlane-range")
 export class RangeMenu extends ViewerElement {
@@ -19,6 +26,11 @@ export class RangeMenu extends ViewerElement {
 
   @state() private open = false;
   @query("auditlane-dropdown") private dropdown!: Dropdown;
+
+  /** Opens the menu. */
+  show(): void {
+    void this.dropdown.show();
+  }
 
   protected override render(): TemplateResult {
     const { range } = this.text.search;
@@ -29,7 +41,7 @@ export class RangeMenu extends ViewerElement {
       @closed=${() => (this.open = false)}
     >
       <span slot="button">${icon("clock")}<span class="unseen">${range.label}</span></span>
-      <span slot="button">${label}</span>
+      <span slot="button" class="label">${label}</span>
       <span slot="button" class="zone">${this.viewer.zone}</span>
       ${this.open ? this.panel() : nothing}
     </auditlane-dropdown>`;
@@ -40,22 +52,40 @@ export class RangeMenu extends ViewerElement {
     const { range } = this.text.search;
     const present = viewer.view.range;
     const today = localTimeOf(viewer.asOf, viewer.zone).day;
-    const day = (name: string, words: string): TemplateResult => this.choice(dayRange(name, viewer.zone), words, present);
+    const choices: [Range, string][] = [
+      [dayRange(today, viewer.zone), range.today],
+      [dayRange(addDays(today, -1), viewer.zone), range.yesterday],
+      ...PRESETS.map((preset): [Range, string] => [{ kind: "preset", preset }, range.presets[preset]]),
+      [ALL_TIME, range.ever],
+    ];
+    const chosen = choices.findIndex(([choice]) => JSON.stringify(choice) === JSON.stringify(present));
     return html`<div class="panel">
-      <div class="presets" role="group" aria-label=${range.title}>
-        ${day(today, range.today)} ${day(addDays(today, -1), range.yesterday)}
-        ${PRESETS.map((preset) => this.choice({ kind: "preset", preset }, range.presets[preset], present))}
-        ${this.choice(ALL_TIME, range.ever, present)}
+      <div class="presets" role="toolbar" aria-orientation="vertical" aria-label=${range.presetsLabel} @keydown=${this.onKeydown}>
+        ${choices.map(
+          ([choice, words], index) => html`<button
+            class="quiet"
+            aria-pressed=${index === chosen}
+            tabindex=${index === Math.max(0, chosen) ? 0 : -1}
+            @click=${() => this.setRange(choice)}
+          >
+            ${words}
+          </button>`,
+        )}
       </div>
       <auditlane-range-form class="custom" @done=${() => this.dropdown.close()}></auditlane-range-form>
       <auditlane-zone></auditlane-zone>
     </div>`;
   }
 
-  private choice(range: Range, words: string, present: Range): TemplateResult {
-    const same = JSON.stringify(range) === JSON.stringify(present);
-    return html`<button class="quiet" aria-pressed=${same} @click=${() => this.setRange(range)}>${words}</button>`;
-  }
+  /** Moves the focus among the presets, which are one tab stop. */
+  private readonly onKeydown = (event: KeyboardEvent): void => {
+    const buttons = [...(event.currentTarget as HTMLElement).querySelectorAll("button")];
+    const index = buttons.indexOf(event.target as HTMLButtonElement);
+    const step = STEPS[event.key];
+    if (!step || index < 0 || event.ctrlKey || event.altKey || event.metaKey) return;
+    event.preventDefault();
+    buttons[step(index, buttons.length)]?.focus();
+  };
 
   private setRange(range: Range): void {
     void this.viewer.changeSearch(() => ({ range }));
@@ -64,7 +94,12 @@ export class RangeMenu extends ViewerElement {
 
   private readonly onOpened = async (): Promise<void> => {
     this.open = true;
-    await this.viewer.lazyImports.load(() => import("./range-form.js"));
+    await this.updateComplete;
+    const chosen = this.renderRoot.querySelector<HTMLElement>('[aria-pressed="true"]');
+    chosen?.focus({ preventScroll: true });
+    const loaded = await this.viewer.lazyImports.load(() => import("./range-form.js"));
+    if (chosen || !loaded || !this.dropdown.open) return;
+    await this.renderRoot.querySelector("auditlane-range-form")?.focusDay();
   };
 }
 

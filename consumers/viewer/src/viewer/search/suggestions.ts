@@ -7,14 +7,15 @@ import type { Count, EventPage, Facet } from "../../api/types.js";
 import { RequestController } from "../../elements/request-controller.js";
 import * as edit from "../../model/completion.js";
 import type { CaretTerm, Edit } from "../../model/completion.js";
+import { containing } from "../../model/containing.js";
 import { dayTerm } from "../../model/day-term.js";
 import { visible } from "../../model/format/text.js";
 import { findQueryField, isCountable, matchingFields, offeredFields, type QueryField, queryFields } from "../../model/query-fields.js";
 import { formatTerm, wildcardTerm, withTerm } from "../../model/query.js";
 import { addDays, localTimeOf } from "../../model/zone.js";
-import { valueLabel } from "../describe.js";
+import { formatNumber, valueLabel } from "../describe.js";
 import type { ViewerState } from "../viewer-state.js";
-import { narrowingTerm, withQuery } from "./facet-list.js";
+import { narrowingTerm, withQuery } from "./narrowing.js";
 
 export interface Suggestion {
   readonly group: string;
@@ -25,6 +26,8 @@ export interface Suggestion {
   readonly edit: Edit;
   /** Whether the term is still incomplete, so that the list stays open. */
   readonly open: boolean;
+  /** Whether it finds several values. */
+  readonly common?: boolean;
 }
 
 const MAX_VALUES = 100;
@@ -59,7 +62,11 @@ export class Suggestions {
     const fields = this.fieldsAt(text, caretTerm);
     if (caretTerm.typed.length < 2) return fields;
     const named = this.namedByPhrase(text, caret);
-    return [...fields.slice(0, 8), ...named, ...this.matchesAt(text, caretTerm, named)];
+    const matches = this.matchesAt(text, caretTerm, named);
+    const typed = caretTerm.typed.toLowerCase();
+    const begun = fields.some(({ label, note }) => [label, note].some((name) => name.toLowerCase().startsWith(typed)));
+    // What several values have in common is more likely meant than a field with the text within its name.
+    return !begun && matches[0]?.common ? [...named, ...matches, ...fields] : [...fields.slice(0, 8), ...named, ...matches];
   }
 
   /** Aborts all requests for values. */
@@ -123,9 +130,15 @@ export class Suggestions {
         edit: edit.withTermAt(text, caretTerm, term),
         open: false,
       });
+      const data = request.result?.data ?? [];
+      const common = field === "action" ? containing(data, caretTerm.typed, data.length < MAX_VALUES) : null;
+      const sign = caretTerm.negated ? "-" : "";
       const begins = hits.some(({ value }) => value?.toLowerCase().startsWith(typed)) && !caretTerm.typed.includes("*");
-      const prefix = (caretTerm.negated ? "-" : "") + wildcardTerm(field, caretTerm.typed, "first");
+      const prefix = sign + wildcardTerm(field, caretTerm.typed, "first");
+      const within = (text: string): string => words.search.terms.within(fieldName, text, caretTerm.negated);
+      const values = common?.values ? box.actions(common.values, formatNumber(this.viewer(), common.values)) : "";
       return [
+        ...(common ? [{ ...row(within(common.text), values, common.events, sign + wildcardTerm(field, common.text, "within")), common: true }] : []),
         ...(begins ? [row(box.begins(caretTerm.typed), fieldName, null, prefix)] : []),
         ...hits.slice(0, MAX_MATCHES).map(({ value, events }) => {
           const shown = visible(value ?? "");
@@ -193,7 +206,11 @@ export class Suggestions {
     if (caretTerm.typed) {
       if (kind !== "text" || caretTerm.typed.includes("*")) return [];
       const raw = wildcardTerm("", caretTerm.typed, "first").slice(1);
-      return [row(box.begins(caretTerm.typed), raw, edit.withRaw(text, caretTerm, raw))];
+      const within = wildcardTerm("", caretTerm.typed, "within").slice(1);
+      return [
+        row(box.begins(caretTerm.typed), raw, edit.withRaw(text, caretTerm, raw)),
+        row(box.contains(caretTerm.typed), within, edit.withRaw(text, caretTerm, within)),
+      ];
     }
     const [least, most] = kind === "time" ? [box.after, box.before] : [box.least, box.most];
     const ordered = ["level", "number", "time"].includes(kind)

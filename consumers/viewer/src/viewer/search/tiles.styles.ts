@@ -43,6 +43,9 @@ export const tilesStyles = css`
     border-radius: var(--radius);
     background: var(--ground);
   }
+  .list {
+    min-height: calc(72px + 1.25em + 1rem + 2px); /* of three rows, so that nothing moves while there are fewer */
+  }
   button.tile {
     display: flex;
     flex-direction: column;

@@ -13,7 +13,7 @@ import { baseStyles } from "../../styles/base.js";
 import { icon } from "../../styles/icons.js";
 import { describeChange, fieldLabel, formatNumber, valueLabel } from "../describe.js";
 import { ViewerElement } from "../viewer-element.js";
-import { withQuery } from "./facet-list.js";
+import { withQuery } from "./narrowing.js";
 import { tilesStyles } from "./tiles.styles.js";
 
 const SEVERE = "severity:>=High";

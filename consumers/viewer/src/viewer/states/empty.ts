@@ -10,7 +10,7 @@ import { ALL_TIME } from "../../model/range.js";
 import { baseStyles } from "../../styles/base.js";
 import { icon } from "../../styles/icons.js";
 import { formatNumber } from "../describe.js";
-import { withQuery } from "../search/facet-list.js";
+import { withQuery } from "../search/narrowing.js";
 import { ViewerElement } from "../viewer-element.js";
 import { emptyStyles } from "./empty.styles.js";
 

@@ -14,6 +14,8 @@ import { ViewerElement } from "../viewer-element.js";
 import type { ViewerState } from "../viewer-state.js";
 import { wayBackControl, wayBackFor } from "./way-back.js";
 
+const MARGIN_MS = 1_000; // after the end of a session
+const MAX_TIMER_MS = 2 ** 31; // longer timers end at once
 const POLL_MS = 5_000; // interval of checks for the tenant's first event
 
 /**
@@ -32,6 +34,8 @@ export class Notices extends ViewerElement {
   @state() private firstUseLoaded = false;
 
   private timer: ReturnType<typeof setInterval> | undefined;
+  private sessionTimer: ReturnType<typeof setTimeout> | undefined;
+  private sessionEnd = "";
   private checkedViewer: ViewerState | null = null;
   private countdownFailure: Failure | null = null;
   private readonly countdown = new Countdown(this, () => this.viewer.retry());
@@ -39,6 +43,8 @@ export class Notices extends ViewerElement {
   override disconnectedCallback(): void {
     super.disconnectedCallback();
     this.stopPolling();
+    clearTimeout(this.sessionTimer);
+    this.sessionEnd = "";
     this.checkedViewer = null;
   }
 
@@ -61,11 +67,23 @@ export class Notices extends ViewerElement {
   }
 
   protected override updated(): void {
+    this.awaitSessionEnd();
     if (this.checkedViewer === this.viewer || this.viewer.phase !== "ready") return;
     this.checkedViewer = this.viewer;
     // Runs once per viewer, after the first rows.
     const { viewer } = this;
     setTimeout(() => this.isConnected && void this.checkFirstUse(viewer), 300);
+  }
+
+  /** Checks a browser's session when it ends, so that also an idle reader learns of it. The host renews a token. */
+  private awaitSessionEnd(): void {
+    const { client, session } = this.viewer;
+    const end = client.token ? "" : (session?.expires_at ?? "");
+    if (end === this.sessionEnd) return;
+    this.sessionEnd = end;
+    clearTimeout(this.sessionTimer);
+    const wait = Date.parse(end) - Date.now() + MARGIN_MS;
+    if (wait < MAX_TIMER_MS) this.sessionTimer = setTimeout(() => void this.viewer.checkSession(), wait);
   }
 
   private notice(): TemplateResult | typeof nothing {

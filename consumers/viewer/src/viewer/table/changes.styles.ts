@@ -1,14 +1,17 @@
 import { css } from "lit";
 
+import { visuallyHidden } from "../../styles/fragments.js";
+
 export const changesStyles = css`
   :host {
+    position: relative; /* contains the hidden words */
     display: block;
+    container-type: inline-size;
   }
   table {
     width: 100%;
     border: 1px solid var(--line);
     border-collapse: collapse;
-    table-layout: fixed;
   }
   th,
   td {
@@ -16,6 +19,10 @@ export const changesStyles = css`
     border-block-end: 1px solid var(--line);
     text-align: start;
     vertical-align: top;
+  }
+  th,
+  td {
+    min-width: 5.5rem; /* so that usual words stay whole */
     overflow-wrap: anywhere;
   }
   thead th {
@@ -28,8 +35,13 @@ export const changesStyles = css`
     font-weight: 400;
   }
   .kind {
-    width: 6.4rem;
+    min-width: 0;
     white-space: nowrap;
+  }
+  @container (max-width: 28rem) {
+    .word {
+      ${visuallyHidden}
+    }
   }
   .sign {
     display: inline-block;

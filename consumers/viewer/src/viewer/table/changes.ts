@@ -5,10 +5,12 @@ import { property, state } from "lit/decorators.js";
 import { customElement } from "../../elements/define.js";
 import { type Change, diffJson } from "../../model/diff.js";
 import { truncate, visible } from "../../model/format/text.js";
+import { wordsOf } from "../../model/hits.js";
 import { baseStyles } from "../../styles/base.js";
 import { formatNumber } from "../describe.js";
 import { ViewerElement } from "../viewer-element.js";
 import { changesStyles } from "./changes.styles.js";
+import { HitMarker, hitStyles } from "./hit-marker.js";
 
 const MAX_CHARACTERS = 400_000; // maximum length of both values combined; larger ones are shown only as raw JSON
 const MAX_ROWS = 400;
@@ -20,7 +22,7 @@ const SIGNS: Record<Change["kind"], string> = { added: "+", removed: "−", chan
 /** @summary Compares an event's before and after key by key, with signs, words and colours. */
 @customElement("auditlane-changes")
 export class Changes extends ViewerElement {
-  static override styles = [baseStyles, changesStyles];
+  static override styles = [baseStyles, changesStyles, hitStyles];
 
   /** JSON or other text; null if there is no value. */
   @property({ attribute: false }) was: string | null = null;
@@ -29,6 +31,11 @@ export class Changes extends ViewerElement {
   @state() private showUnchanged = false;
   private changes: Change[] = [];
   private tooLarge = false;
+
+  constructor() {
+    super();
+    new HitMarker(this, () => wordsOf(this.viewer.view.query));
+  }
 
   protected override willUpdate(changed: PropertyValues): void {
     super.willUpdate(changed);
@@ -53,7 +60,7 @@ export class Changes extends ViewerElement {
         ? html`<table>
             <thead>
               <tr>
-                <th class="kind" scope="col">${details.kind}</th>
+                <th class="kind" scope="col"><span class="word">${details.kind}</span></th>
                 <th scope="col">${details.path}</th>
                 <th scope="col">${details.before}</th>
                 <th scope="col">${details.after}</th>
@@ -74,7 +81,7 @@ export class Changes extends ViewerElement {
     const { details } = this.text.reading;
     const [before, after] = renderSides(change);
     return html`<tr class=${change.kind}>
-      <td class="kind"><span class="sign" aria-hidden="true">${SIGNS[change.kind]}</span>${details[change.kind]}</td>
+      <td class="kind"><span class="sign" aria-hidden="true">${SIGNS[change.kind]}</span><span class="word">${details[change.kind]}</span></td>
       <th scope="row"><bdi>${visible(change.path.join(" › ")) || details.whole}</bdi></th>
       <td>${before}</td>
       <td>${after}</td>

@@ -8,8 +8,8 @@ export const columnMenuStyles = css`
     align-items: center;
     gap: 0.4em;
   }
-  @container (max-width: 40rem) {
-    .label {
+  @container (max-width: 64rem) {
+    :host(:not([labelled])) .label {
       ${visuallyHidden}
     }
   }

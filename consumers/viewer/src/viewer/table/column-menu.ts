@@ -26,7 +26,7 @@ export class ColumnMenu extends ViewerElement {
     const { density } = this.viewer;
     const { relativeTimes } = this.viewer.preferences;
     const fields = this.ordered;
-    return html`<auditlane-dropdown .label=${columns.label} part="columns" exportparts="button" @opened=${this.onOpened}>
+    return html`<auditlane-dropdown .label=${columns.label} title=${columns.button} part="columns" exportparts="button" @opened=${this.onOpened}>
       <span slot="button" class="button">${icon("columns")}<span class="label">${columns.button}</span></span>
       <div class="panel">
         <fieldset>

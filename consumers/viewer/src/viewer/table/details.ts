@@ -12,18 +12,20 @@ import { countryOf } from "../../model/format/country.js";
 import { initialsOf, visible } from "../../model/format/text.js";
 import { clockOf } from "../../model/format/time.js";
 import { isCode, metadataLabel, valueOf } from "../../model/format/value.js";
+import { fieldsWith, wordsOf } from "../../model/hits.js";
 import { formatTerm, withTerm } from "../../model/query.js";
 import { resourceLink } from "../../model/resource-link.js";
 import { isAttempt } from "../../model/sentence.js";
 import { curlFor, jsonOf, linkTo } from "../../model/share.js";
 import { baseStyles } from "../../styles/base.js";
 import { icon } from "../../styles/icons.js";
-import { localeOf } from "../describe.js";
+import { fieldLabel, localeOf } from "../describe.js";
 import { ViewerElement } from "../viewer-element.js";
 import { conflictBadge, outcomeBadge, severityBadge } from "./badges.js";
 import { badgesStyles } from "./badges.styles.js";
 import { cellContext, renderFormatted } from "./cells.js";
 import { detailsStyles } from "./details.styles.js";
+import { HitMarker, hitStyles } from "./hit-marker.js";
 
 const SEPARATE_FIELDS = new Set(["before", "after", "metadata"]); // shown in separate sections
 const SCROLL_FROM = 1_000; // number of characters from which values scroll within their line
@@ -38,7 +40,7 @@ const COPIED_MS = 3_000;
  */
 @customElement("auditlane-details")
 export class Details extends ViewerElement {
-  static override styles = [baseStyles, badgesStyles, detailsStyles];
+  static override styles = [baseStyles, badgesStyles, detailsStyles, hitStyles];
 
   /** The event; null while it is loading. */
   @property({ attribute: false }) event: AuditEvent | null = null;
@@ -54,6 +56,11 @@ export class Details extends ViewerElement {
   @query("section") private section!: HTMLElement;
 
   private timer: ReturnType<typeof setTimeout> | undefined;
+
+  constructor() {
+    super();
+    new HitMarker(this, () => wordsOf(this.viewer.view.query));
+  }
 
   protected override willUpdate(changed: PropertyValues<this>): void {
     super.willUpdate(changed);
@@ -104,6 +111,7 @@ export class Details extends ViewerElement {
         <time datetime=${event.occurred_at}>${clock.exact(event.occurred_at)}</time>
         ${actionLabel ? html` · <bdi>${actionLabel}</bdi>` : nothing} · <bdi class="code">${visible(event.action)}</bdi>
       </p>
+      ${this.renderHits(event)}
       ${link ? html`<p class="short"><a href=${link} target="_blank" rel="noopener noreferrer">${details.open}</a></p>` : nothing}
       <div class="explore" role="group" aria-label=${details.explore.label}>
         ${explorationsOf(event).map(
@@ -123,6 +131,14 @@ export class Details extends ViewerElement {
         ${this.raw ? html`<pre tabindex="0" aria-label=${details.raw}><bdi>${visible(jsonOf(event), true)}</bdi></pre>` : nothing}
       </details>
     `;
+  }
+
+  /** Says in which fields the words of the search occur. */
+  private renderHits(event: AuditEvent): TemplateResult[] {
+    return wordsOf(this.viewer.view.query).flatMap((word) => {
+      const fields = fieldsWith(event, word).map((parameter) => visible(fieldLabel(this.viewer, parameter)));
+      return fields.length ? [html`<p class="short">${this.text.reading.details.found(visible(word), fields.join(", "))}</p>`] : [];
+    });
   }
 
   private renderMetadata(event: AuditEvent, key: string, value: string): TemplateResult {

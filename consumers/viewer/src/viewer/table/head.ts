@@ -1,6 +1,7 @@
 /** Renders the table's head: the columns with sort buttons, menus and resize handles. */
 import { html, nothing, type TemplateResult } from "lit";
 import { live } from "lit/directives/live.js";
+import { repeat } from "lit/directives/repeat.js";
 
 import "../../elements/dropdown.js";
 import { type Column, MAX_PINNED, MAX_WIDTH, MIN_WIDTH, movesOf } from "../../model/columns.js";
@@ -9,7 +10,8 @@ import type { ViewerState } from "../viewer-state.js";
 
 export interface HeadActions {
   sort(parameter: string, descending: boolean): void;
-  move(name: string, by: number): void;
+  /** Moves a column. `pressed` is the button, which keeps the focus. */
+  move(name: string, by: number, pressed: HTMLButtonElement): void;
   /** Pins or unpins a column. */
   pin(name: string): void;
   hide(name: string): void;
@@ -35,7 +37,11 @@ export function head(state: HeadState): TemplateResult {
   const filterable = new Set(fields.map((field) => field.parameter));
   return html`<div class="head" role="rowgroup" part="head">
     <div class="names" role="row" aria-rowindex="1">
-      ${columns.map((column, index) => columnHeader(state, column, index, filterable.has(column.field.parameter)))}
+      ${repeat(
+        columns,
+        ({ field }) => field.name,
+        (column, index) => columnHeader(state, column, index, filterable.has(column.field.parameter)),
+      )}
     </div>
   </div>`;
 }
@@ -87,8 +93,9 @@ function menu(state: HeadState, { field, width, pinned }: Column, filterable: bo
   const moves = movesOf(columnNames, preferences.pinned, field.name);
   const full = !pinned && state.columns[MAX_PINNED - 1]?.pinned === true;
   const time = field.displayType === "Timestamp";
-  const item = (label: string, action: () => void, disabled = false): TemplateResult =>
+  const item = (label: string, action: (event: Event) => void, disabled = false): TemplateResult =>
     html`<button class="quiet" ?disabled=${live(disabled)} @click=${action}>${label}</button>`;
+  const mover = (by: number) => (event: Event): void => actions.move(field.name, by, event.currentTarget as HTMLButtonElement);
   const closing = (action: () => void) => (event: Event): void => {
     closeMenu(event);
     action();
@@ -101,8 +108,8 @@ function menu(state: HeadState, { field, width, pinned }: Column, filterable: bo
         </div>`
       : nothing}
     <div role="group" aria-label=${texts.look}>
-      ${item(texts.earlier, () => actions.move(field.name, -1), moves.earlier === 0)}
-      ${item(texts.later, () => actions.move(field.name, 1), moves.later === 0)}
+      ${item(texts.earlier, mover(-1), moves.earlier === 0)}
+      ${item(texts.later, mover(1), moves.later === 0)}
       ${item(texts.wider, () => actions.setWidth(field.name, width + WIDTH_STEP, true), width >= MAX_WIDTH)}
       ${item(texts.narrower, () => actions.setWidth(field.name, width - WIDTH_STEP, true), width <= MIN_WIDTH)}
       <button class="quiet" ?disabled=${live(full)} @click=${closing(() => actions.pin(field.name))}>${pinned ? texts.release : texts.pin}</button>

@@ -15,6 +15,7 @@ import {
   togglePinned,
   totalWidth,
 } from "../../model/columns.js";
+import type { Dropdown } from "../../elements/dropdown.js";
 import { NarrowController } from "../../elements/narrow.js";
 import { baseStyles } from "../../styles/base.js";
 import { localeOf } from "../describe.js";
@@ -286,6 +287,14 @@ export class Table extends ViewerElement {
     if (index >= 0 && getSelection()?.type !== "Range") this.open(index); // otherwise, text is being selected
   };
 
+  /** Opens a column's menu again: moving an element closes its panel. Keeps the focus on the button, or moves it to its opposite. */
+  private async reopen(menu: Dropdown, name: string, by: number, pressed: HTMLButtonElement): Promise<void> {
+    this.openMenu = name;
+    await menu.show();
+    const other = by < 0 ? pressed.nextElementSibling : pressed.previousElementSibling;
+    (pressed.disabled ? (other as HTMLElement | null) : pressed)?.focus({ preventScroll: true });
+  }
+
   private open(index: number | null): void {
     const event = this.list.at(index);
     if (!event || index === null || this.list.loader.outdated) return;
@@ -314,7 +323,11 @@ export class Table extends ViewerElement {
 
   private readonly actions: HeadActions = {
     sort: (parameter, descending) => this.viewer.setView({ sort: `${descending ? "-" : ""}${parameter}`, live: false }),
-    move: (name, by) => this.viewer.setPreferences({ columns: moveColumn(this.viewer.columnNames, name, by) }),
+    move: (name, by, pressed) => {
+      const menu = pressed.closest("auditlane-dropdown");
+      this.viewer.setPreferences({ columns: moveColumn(this.viewer.columnNames, name, by) });
+      void this.updateComplete.then(() => menu && this.reopen(menu, name, by, pressed));
+    },
     pin: (name) => this.viewer.setPreferences(togglePinned(this.viewer.columnNames, this.viewer.preferences.pinned, name)),
     hide: (name) => this.viewer.setPreferences({ columns: toggleColumn(this.viewer.columnFields, this.viewer.columnNames, name) }),
     setWidth: (name, px, done) => {

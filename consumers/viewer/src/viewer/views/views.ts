@@ -29,6 +29,7 @@ const STEPS: Record<string, (index: number, count: number) => number> = {
 /**
  * @summary The saved views as tabs, after one for all events, with the options of the selected view.
  *
+ * @event emptied - The last view was deleted, so that focus has to move elsewhere.
  * @csspart tab - Each tab.
  * @csspart dialog - The dialog that renames or deletes a view.
  * @csspart notice - A notice about the views.
@@ -123,7 +124,7 @@ export class Views extends ViewerElement {
       <button @click=${run}>${label}</button>
     </div>`;
     if (savedViews.missing) return line(words.missing, words.dismiss, () => savedViews.dismiss());
-    return savedViews.problem ? line(words.notLoaded, text.states.retry, () => void savedViews.load(client)) : nothing;
+    return savedViews.problem && !this.viewer.authProblem ? line(words.notLoaded, text.states.retry, () => void savedViews.load(client)) : nothing;
   }
 
   private get words(): ViewTexts {
@@ -166,7 +167,10 @@ export class Views extends ViewerElement {
     await this.dialog.show(task);
   }
 
-  private readonly onDone = (): void => this.focusSelected();
+  private readonly onDone = (): void => {
+    if (this.viewer.savedViews.shown) this.focusSelected();
+    else this.dispatchEvent(new Event("emptied"));
+  };
 
   private async saveChanges(saved: SavedView): Promise<void> {
     if (await this.run(() => updateView(this.viewer, saved))) this.told = this.words.saved(saved.name);

@@ -369,7 +369,7 @@ def test_typed_text_is_searched_for_with_every_other_choice(open_viewer: OpenVie
 
     def choose(preset: str) -> None:
         choice.click()
-        panel = page.get_by_role("toolbar", name="Usual time ranges")
+        panel = page.get_by_role("toolbar", name="Common time ranges")
         panel.get_by_role("button", name=preset, exact=True).click()
 
     query_box(page).fill("outcome:failure")
@@ -436,7 +436,7 @@ def test_a_time_range_is_chosen_in_the_displayed_zone(open_viewer: OpenViewer) -
     page = open_viewer()
     choice = page.get_by_role("button", name=re.compile("^Time range: "))
     choice.click()
-    presets = page.get_by_role("toolbar", name="Usual time ranges")
+    presets = page.get_by_role("toolbar", name="Common time ranges")
     presets.get_by_role("button", name="Last 7 days", exact=True).click()
     expect_count(page, 10)
     assert address_params(page) == {"range": "7d"}

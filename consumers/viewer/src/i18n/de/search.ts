@@ -119,7 +119,7 @@ export const search: Texts["search"] = {
       "1y": "Letztes Jahr",
     },
     ever: "Gesamter Zeitraum",
-    presetsLabel: "Übliche Zeiträume",
+    presetsLabel: "Häufige Zeiträume",
     custom: "Eigener Zeitraum",
     oneDay: (day) => `${day} wird angezeigt. Ein zweiter Tag erweitert den Zeitraum.`,
     since: (at) => `Ab ${at}`,

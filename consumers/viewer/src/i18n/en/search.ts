@@ -122,7 +122,7 @@ export const search = {
       "1y": "Last year",
     },
     ever: "All time",
-    presetsLabel: "Usual time ranges",
+    presetsLabel: "Common time ranges",
     custom: "Custom range",
     oneDay: (day: string): string => `${day} is shown. Choose a second day to extend it.`,
     since: (at: string): string => `From ${at}`,

@@ -211,7 +211,7 @@ def test_a_change_by_another_person_is_not_overwritten(site: Site, unique: str, 
     viewer.get_by_role("button", name="Save view").click()
     dialog = viewer.get_by_role("dialog", name="Save view")
     dialog.get_by_label("Name").fill("other")
-    dialog.get_by_label("Everyone").check()
+    dialog.get_by_label("Share with everyone").check()
     dialog.get_by_role("button", name="Save view").click()
     expect(dialog.get_by_role("alert")).to_have_text("Another view already has this name. Choose a different one.")
     page.keyboard.press("Escape")

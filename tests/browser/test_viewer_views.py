@@ -227,6 +227,9 @@ def test_an_expired_session_is_reported_once(site: Site, unique: str, page: Page
     page.clock.install()
     viewer = open_log(site, page, unique)
     expect(tab(viewer, "Sign-ins")).to_be_visible()
+    expect(viewer.locator("auditlane-tiles .number").first).to_have_text(re.compile(r"\d"))
+    expect(viewer.locator("auditlane-tiles .waiting")).to_have_count(0)
+    expect(viewer.locator("auditlane-histogram canvas")).to_be_visible()
     notices = viewer.locator("auditlane-notices")
     page.context.clear_cookies()
     page.clock.fast_forward(3_602_000)  # the session ends while the reader does nothing

@@ -86,3 +86,16 @@ def test_an_error_of_the_host_is_reported_once_and_leaves_the_cells_to_the_viewe
     viewer.get_by_role("button", name="Refresh").click()
     expect(table.get_by_role("grid")).to_have_attribute("aria-busy", "false")
     assert [one.partition(":")[2].strip()[:22] for one in said] == ["auditlane: renderCell:"]
+
+
+def test_a_renderer_that_is_set_while_the_viewer_is_loading_is_used(site: Site, unique: str, page: Page) -> None:
+    site.emit({"tenant_id": unique, "actor_id": "u-1", "action": "document.read"})
+    address = host_page(site, unique, [{"token": site.token(unique), "lang": "de"}])
+    page.route("**/chunks/de-*.js", lambda route: (page.evaluate("window.setNow()"), route.continue_()))
+    page.add_init_script(
+        """window.setNow = () => {
+          document.querySelector("auditlane-viewer").renderCell = (field) => (field === "action" ? "Own cell" : null);
+        };"""
+    )
+    page.goto(address)
+    expect(page.locator("auditlane-table").get_by_text("Own cell")).to_be_visible()

@@ -23,8 +23,7 @@ from auditlane.local.demo.origin import SEED
 NOTEBOOK = Path(__file__).parents[2] / "docs" / "examples" / "notebook" / "questions.ipynb"
 TEXT = (Path(__file__).parents[2] / "docs" / "sql.md").read_text()
 SQL = re.compile(r"```sql\n(.*?)```", re.DOTALL)
-QUESTIONS = SQL.findall(TEXT.partition("## Questions of auditors\n")[2])
-EXAMPLES = SQL.findall(TEXT.partition("## Questions of auditors\n")[0])
+EXAMPLES, QUESTIONS = (SQL.findall(part) for part in TEXT.split("\n## Auditors' questions\n"))
 
 
 @pytest.fixture(scope="module")

@@ -4,6 +4,7 @@ tools, it fails with a clear error.
 
 from __future__ import annotations
 
+import json
 import os
 import re
 import shutil
@@ -11,12 +12,14 @@ import subprocess
 import sys
 import venv
 from pathlib import Path
+from typing import Any
 
 import pytest
 from fixtures.site import BUILD
 
 VIEWER = BUILD.parent
 SIZE = re.compile(r"^(\S+) +first load +([\d.]+) kB gzipped$", re.MULTILINE)
+MAX_FIRST_FILES = 6  # more would delay the first request to the service
 ENTRIES = {"auditlane-viewer", "auditlane-settings", "page", "embed", "console"}
 
 
@@ -58,6 +61,12 @@ def contents(folder: Path) -> dict[str, bytes]:
     return {one.relative_to(folder).as_posix(): one.read_bytes() for one in folder.rglob("*") if one.is_file()}
 
 
+def first_files(manifest: dict[str, Any], key: str) -> set[str]:
+    """Return the files that a browser loads before an entry runs."""
+    chunk = manifest[key]
+    return {chunk["file"]}.union(*(first_files(manifest, one) for one in chunk.get("imports", [])))
+
+
 def test_the_build_is_reproducible_in_any_folder(copy, tmp_path, node):
     done = vite(copy, tmp_path / "one", node)
     assert done.returncode == 0, done.stderr
@@ -71,6 +80,9 @@ def test_the_build_is_reproducible_in_any_folder(copy, tmp_path, node):
     sizes = {name: float(kb) for name, kb in SIZE.findall(done.stdout)}
     assert sizes.keys() == ENTRIES
     assert max(sizes.values()) <= 120
+    manifest = json.loads(first[".vite/manifest.json"])
+    for name in ("viewer", "page", "embed"):
+        assert len(first_files(manifest, f"src/entries/{name}.ts")) <= MAX_FIRST_FILES
     # The build contains no code that our policy would forbid, and nothing specific to this machine.
     for name, content in first.items():
         assert not re.search(rb"\beval\(|new Function\(", content), name

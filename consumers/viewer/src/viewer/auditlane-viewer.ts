@@ -182,7 +182,7 @@ export class AuditlaneViewer extends LitElement {
     const optionsChanged = OPTIONS.some((name) => changed.has(name));
     if (!this.hasUpdated || endpointChanged) void this.open();
     else if (changed.has("token")) void this.onTokenChanged();
-    else if (changed.has("lang") || optionsChanged) void this.relabel();
+    else if (changed.has("lang") || optionsChanged) void (this.viewer ? this.relabel() : this.open());
     const { query, range } = this.hostSearch;
     if (this.hasUpdated && changed.has("query")) this.viewer?.setView({ query });
     if (this.hasUpdated && changed.has("range")) this.viewer?.setView({ range });

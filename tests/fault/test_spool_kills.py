@@ -1,4 +1,4 @@
-"""Kill processes that emit events while Kafka is down. Afterwards, every event must be accounted for."""
+"""Kill processes that emit events while Kafka or the gateway is down. Afterwards, every event must be accounted for."""
 
 from __future__ import annotations
 
@@ -8,12 +8,15 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 import pytest
 from fixtures.workers import World, wait_until
+from serving import ServeProcess
 
 from auditlane.sdk import AuditClient
 from auditlane.sdk.spool.frames import HEADER_BYTES, Found, scan, seed_of
@@ -44,24 +47,46 @@ for thread in range(2):
 class Run:
     """Starts and kills programs that emit, and compares their notes with the store."""
 
-    def __init__(self, world: World, mode: str) -> None:
+    def __init__(self, world: World, mode: str, transport: str) -> None:
         self.world = world
         self.mode = mode
-        self.folder = world.folder / "spool"
+        self.transport = transport
+        self.spool = world.folder / "spool"
+        self.folder = self.spool if transport == "kafka" else self.spool / "http"
         self.notes = world.folder / "notes"
         self.notes.touch()
         self.kills = 0
         settings = world.settings
-        self.options: dict[str, Any] = {
-            "registry_url": settings.registry_url,
-            "topic": settings.topic,
-            "spool_dir": str(self.folder),
-        }
+        self.options: dict[str, Any] = {"registry_url": settings.registry_url, "topic": settings.topic}
+        self.away = [{"kafka_bootstrap": AWAY}]
+        if transport == "gateway":
+            self.options = {}
+            self.away = [{"url": f"http://{AWAY}", "token": "t"}]
+        self.options["spool_dir"] = str(self.spool)
+
+    @contextmanager
+    def without_kafka(self) -> Iterator[None]:
+        """Run a gateway that cannot reach Kafka. Every second program sends its events there."""
+        if self.transport == "kafka":
+            yield
+            return
+        with self.serve(kafka_bootstrap=AWAY, ingest_ack_timeout_ms=500) as options:
+            self.away.append(options)
+            yield
+
+    @contextmanager
+    def serve(self, **settings: Any) -> Iterator[dict[str, Any]]:
+        """Run a gateway. Yields the options of a client."""
+        given = self.world.settings.model_dump(exclude_unset=True) | settings
+        with ServeProcess(self.world.folder, roles="ingest", **given) as served:
+            issued = served.keys.create(roles=("writer",), tenant=None, now=datetime.now(UTC))
+            yield {"url": served.url, "client_id": issued.client.client_id, "secret": issued.secret}
 
     def kill(self, when: Callable[[], object]) -> None:
         """Start a program, and kill all of its processes once the condition is met."""
-        env = {f"AUDITLANE_{name.upper()}": value for name, value in self.options.items()}
-        env |= {"AUDITLANE_KAFKA_BOOTSTRAP": AWAY, "AUDITLANE_DELIVERY_MODE": self.mode}
+        options = self.options | self.away[self.kills % len(self.away)]
+        env = {f"AUDITLANE_{name.upper()}": value for name, value in options.items()}
+        env["AUDITLANE_DELIVERY_MODE"] = self.mode
         process = subprocess.Popen(
             [sys.executable, "-W", "ignore", "-c", PROGRAM, str(self.notes)],
             env=os.environ | env,
@@ -82,7 +107,14 @@ class Run:
 
     def drain(self) -> None:
         """Deliver what is on disk."""
-        with AuditClient(kafka_bootstrap=self.world.settings.kafka_bootstrap, **self.options) as client:
+        if self.transport == "kafka":
+            self.drain_with({"kafka_bootstrap": self.world.settings.kafka_bootstrap})
+            return
+        with self.serve() as options:
+            self.drain_with(options)
+
+    def drain_with(self, options: dict[str, Any]) -> None:
+        with AuditClient(**self.options, **options) as client:
             earlier = set(self.folder.glob("*.set"))
             wait_until(
                 lambda: not earlier & set(self.folder.glob("*.set")) and not client.stats.spooled, patience_s=120
@@ -128,22 +160,24 @@ def flip_and_tear(folder: Path) -> str:
 
 def check_durable(run: Run, kills: int, seed: int) -> None:
     chance = random.Random(seed)
-    for _ in range(kills):
-        run.kill(run.grown(chance.randrange(5, 150)))
+    with run.without_kafka():
+        for _ in range(kills):
+            run.kill(run.grown(chance.randrange(5, 150)))
     flip_and_tear(run.folder)
     run.drain()
     begun, returned = run.emitted()
     stored, lost = run.stored()
     assert stored <= begun
     assert len(returned - stored) == lost == 1, "of the events whose emit returned, only the damaged one is missing"
-    print(f"durable: {run.kills} kills, {len(returned)} events, 1 damaged by hand, reported")
+    print(f"{run.transport}, durable: {run.kills} kills, {len(returned)} events, 1 damaged by hand, reported")
 
 
 def check_fast(run: Run, kills: int, seed: int) -> None:
     chance = random.Random(seed)
-    for number in range(kills):
-        grown = run.grown(chance.randrange(5, 150))
-        run.kill(grown if number % 2 else lambda: run.spilled() and grown())  # noqa: B023
+    with run.without_kafka():
+        for number in range(kills):
+            grown = run.grown(chance.randrange(5, 150))
+            run.kill(grown if number // 2 % 2 else lambda: run.spilled() and grown())  # noqa: B023
     run.drain()
     begun, returned = run.emitted()
     stored, lost = run.stored()
@@ -152,18 +186,21 @@ def check_fast(run: Run, kills: int, seed: int) -> None:
     in_doubt = len(begun - returned)
     # An event whose emit was interrupted may have been counted or not.
     assert missing - in_doubt <= lost <= missing
-    print(f"fast: {run.kills} kills, {len(returned)} events, {missing} missing, {lost} reported, {in_doubt} in doubt")
+    counts = f"{missing} missing, {lost} reported, {in_doubt} in doubt"
+    print(f"{run.transport}, fast: {run.kills} kills, {len(returned)} events, {counts}")
 
 
+@pytest.mark.parametrize("transport", ["kafka", "gateway"])
 @pytest.mark.parametrize("mode", ["durable", "fast"])
-def test_every_event_of_killed_processes_is_stored_or_counted(world: World, mode: str) -> None:
+def test_every_event_of_killed_processes_is_stored_or_counted(world: World, mode: str, transport: str) -> None:
     check = check_durable if mode == "durable" else check_fast
-    check(Run(world, mode), kills=3, seed=1)
+    check(Run(world, mode, transport), kills=3, seed=1)
 
 
 @pytest.mark.long
 @pytest.mark.timeout(900)
+@pytest.mark.parametrize("transport", ["kafka", "gateway"])
 @pytest.mark.parametrize("mode", ["durable", "fast"])
-def test_every_event_of_many_killed_processes_is_stored_or_counted(world: World, mode: str) -> None:
+def test_every_event_of_many_killed_processes_is_stored_or_counted(world: World, mode: str, transport: str) -> None:
     check = check_durable if mode == "durable" else check_fast
-    check(Run(world, mode), kills=50, seed=time.time_ns() % 1_000)
+    check(Run(world, mode, transport), kills=50, seed=time.time_ns() % 1_000)

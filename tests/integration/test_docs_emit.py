@@ -13,6 +13,7 @@ from typing import Any
 
 import pytest
 from confluent_kafka.admin import AdminClient, NewTopic
+from scripted_gateway import Reply, Request, ScriptedGateway, accepted
 
 from auditlane.contract.avro import base_schema
 from auditlane.contract.declaration_diff import needed_fields
@@ -22,6 +23,7 @@ from auditlane.contract.registry import RegistryClient
 ROOT = Path(__file__).parents[2]
 SNIPPETS = re.findall(r"```python\n(.*?)```", (ROOT / "docs" / "emit.md").read_text(), re.DOTALL)
 [TYPED] = (snippet for snippet in SNIPPETS if "(AuditEvent, action=" in snippet)
+[OVER_HTTP] = (snippet for snippet in SNIPPETS if "url=" in snippet)
 TOPIC = "audit.events"  # the snippets use these names
 
 
@@ -43,7 +45,7 @@ def run(kafka: str, registry: str):
 
 @pytest.mark.parametrize(
     "snippet",
-    [other for other in SNIPPETS if other != TYPED],
+    [other for other in SNIPPETS if other not in (TYPED, OVER_HTTP)],
     ids=("keywords", "event", "known actions", "context", "prometheus", "opentelemetry", "stock"),
 )
 def test_a_snippet_runs(run, snippet):
@@ -51,6 +53,23 @@ def test_a_snippet_runs(run, snippet):
     checked = f"\nassert event_id and result.delivered == {emitted}" if emitted else "\nassert producer.flush() == 0"
     done = run("-W", "error::SyntaxWarning", "-c", snippet + checked)
     assert done.returncode == 0, done.stderr
+
+
+def test_the_snippet_over_http_runs(tmp_path):
+    (tmp_path / "secret").write_text("hush")
+
+    def rule(request: Request) -> Reply:
+        token = request.path == "/v1/token"
+        return (200, {"access_token": "t", "expires_in": 60}, {}) if token else accepted(request)
+
+    with ScriptedGateway(rule) as gateway:
+        here = {"https://audit.example.com": gateway.url, "/run/secrets/audit": str(tmp_path / "secret")}
+        snippet = OVER_HTTP
+        for there, replacement in here.items():
+            assert there in snippet
+            snippet = snippet.replace(there, replacement)
+        subprocess.run([sys.executable, "-c", f"{snippet}\nassert result.delivered == 1"], check=True, timeout=60)
+        assert len(gateway.stored) == 1
 
 
 def test_prometheus_reads_the_counters(run):

@@ -96,7 +96,7 @@ def busy():
         end.wait(0.0001)
 def hold():
     publisher = audit._publisher
-    with publisher._lock, publisher._tracker._changed, publisher._schemas._changed:
+    with publisher._lock, publisher._tracker._changed, publisher._transport._schemas._changed:
         held.set(); end.wait()
 def fork():
     for _ in range(4):

@@ -74,7 +74,7 @@ def command(
     """
     from auditlane.sdk import AuditClient, ClientConfig
 
-    config = ClientConfig.load(max_block_ms=MAX_BLOCK_MS)
+    config = ClientConfig.load(url="", max_block_ms=MAX_BLOCK_MS)  # to Kafka, as the topics below
     given = inputs(paths)
     topics = [config.topic, *(dedicated_topic(config.topic, name) for name in sorted(config.dedicated_tenants))]
     summary = _Summary(unit=FORMATS[kind.value](tenant).unit, files=len(given.files), others=given.others)

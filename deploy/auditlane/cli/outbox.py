@@ -76,7 +76,7 @@ def relay(
     from auditlane.sdk import AuditClient
 
     settings = load(outbox_url=url, outbox_ordered=ordered)
-    with _until_stopped() as stop, opened(settings) as store, AuditClient(on_error=lambda *_: None) as client:
+    with _until_stopped() as stop, opened(settings) as store, AuditClient(url="", on_error=lambda *_: None) as client:
         if not once:
             log.configure(settings.log_level, json=settings.log_json)
             process.run(settings, store, client, PORT if port is None else port, stop=stop, on_ready=_ready)

@@ -94,9 +94,9 @@ def _check_not_ours(tenant: str | None, header: str) -> None:
 def keywords_of(posted: object, sender: Sender, index: int) -> dict[str, Any]:
     """Convert a JSON value to unchecked keywords of `emit`.
 
-    Sets the tenant, `source` and `request_id`, and the id if the request has an Idempotency-Key. `index` is the event's
-    position in the request, from 0. Raises InvalidEvent, naming the field, or WrongTenant if the credential belongs to
-    another tenant.
+    Sets the tenant, `source`, `request_id` unless it is "", and the id if the request has an Idempotency-Key. `index`
+    is the event's position in the request, from 0. Raises InvalidEvent, which names the field, or WrongTenant if the
+    credential belongs to another tenant.
     """
     if not isinstance(posted, dict):
         raise InvalidEvent(
@@ -109,7 +109,9 @@ def keywords_of(posted: object, sender: Sender, index: int) -> dict[str, Any]:
     if sender.idempotency_key and "event_id" not in values:
         check_tenant(tenant, ours=True)
         values["event_id"] = idempotent_id(sender.provenance_id, tenant, sender.idempotency_key, index)
-    if sender.request_id:
+    if values.get("request_id") == "":  # the sender has none, and that of the request would differ in a repetition
+        del values["request_id"]
+    elif sender.request_id:
         values.setdefault("request_id", sender.request_id)
     values.setdefault("source", sender.client_id)
     return values

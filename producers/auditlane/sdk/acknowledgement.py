@@ -1,15 +1,17 @@
-"""Waits until Kafka has acknowledged an event, for the delivery mode `sync`."""
+"""Wait until an event is acknowledged. The delivery mode `sync` uses this."""
 
 from __future__ import annotations
 
-from auditlane.runtime.errors import AuditlaneError, KafkaUnavailable
+from auditlane.runtime.errors import AuditlaneError, Unavailable
 from auditlane.sdk.delivery_tracker import DeliveryTracker
 
 
 class Acknowledgement:
     """One event's outcome, to be passed as `on_settled`."""
 
-    def __init__(self, tracker: DeliveryTracker) -> None:
+    def __init__(self, tracker: DeliveryTracker, unavailable: type[Unavailable]) -> None:
+        """Create it for one event. `unavailable` is the error after a timeout."""
+        self._unavailable = unavailable
         self._tracker = tracker
         self._settled = False
         self._error: AuditlaneError | None = None
@@ -21,21 +23,21 @@ class Acknowledgement:
         self._tracker.wake()
 
     def wait(self, event_id: str, timeout_s: float, *, spooled: bool) -> None:
-        """Return once Kafka has acknowledged the event.
+        """Return once the event is acknowledged.
 
-        Raises the event's error, or KafkaUnavailable after `timeout_s`. If the event is `spooled`, it is still
-        delivered after a timeout.
+        Raises the error of the event, or that of an unavailable service after `timeout_s`. After a timeout, an event
+        that is `spooled` is still delivered later.
         """
         if not self._tracker.wait_until(lambda: self._settled, timeout_s):
             problem = self._tracker.problem
             why = f" {problem.message}" if problem else ""
             if spooled:
-                raise KafkaUnavailable(
+                raise self._unavailable(
                     f"Event {event_id} was not acknowledged within {timeout_s:g} s. It is in the spool, and will be "
                     f"delivered.{why}",
                     fix="Do not emit it again, or emit it with the same event_id, occurred_at and content.",
                 )
-            raise KafkaUnavailable(
+            raise self._unavailable(
                 f"Event {event_id} was not acknowledged within {timeout_s:g} s, and may still be delivered.{why}",
                 fix="Emit it again with the same event_id, occurred_at and content.",
             )

@@ -19,13 +19,13 @@ from auditlane.contract.tenants import tenant_of_key
 from auditlane.runtime.errors import ConfigError, InvalidEvent
 from auditlane.sdk.config import OPTIONS, ClientConfig
 from auditlane.sdk.context import fill
-from auditlane.sdk.delivery import OnError, OnSettled
 from auditlane.sdk.event_builder import EventBuilder, suggest
-from auditlane.sdk.publisher import Encoded, EventPublisher, Prepared
+from auditlane.sdk.publisher import EventPublisher, Prepared
 from auditlane.sdk.recording import Recorder
 from auditlane.sdk.recording_methods import RecordingMethods
 from auditlane.sdk.redaction import Redaction
 from auditlane.sdk.results import ClientStats, FlushResult
+from auditlane.sdk.transport import Encoded, OnError, OnSettled
 from auditlane.sdk.typed_events import filled
 
 
@@ -58,6 +58,14 @@ class AuditClient(RecordingMethods):
         config: ClientConfig | None = None,
         *,
         on_error: OnError | None = None,
+        url: str | None = None,
+        token: str | Callable[[], str] | None = None,
+        token_file: str | None = None,
+        client_id: str | None = None,
+        secret: str | None = None,
+        secret_file: str | None = None,
+        url_ca: str | None = None,
+        allow_http: bool | None = None,
         kafka_bootstrap: str | None = None,
         registry_url: str | None = None,
         kafka_extra: Mapping[str, Any] | None = None,
@@ -102,8 +110,19 @@ class AuditClient(RecordingMethods):
             on_error: Called as `on_error(error, event_id)` on a background thread, for each event that could not be
                 delivered. `event_id` is None when Kafka becomes unreachable, and again every 30 s until it is back. By
                 default, failures are logged to `auditlane.sdk`.
-            kafka_bootstrap: Brokers as `host:port`, separated by commas. Required, here or in the environment.
-            registry_url: URL of the schema registry. Required, here or in the environment.
+            url: URL of the gateway, such as `https://audit.example.com`. If it is set, events are sent there instead of
+                to Kafka, and the options about Kafka and the registry are not used.
+            token: Token for the gateway, or a function that returns one, and is called again when it is rejected.
+            token_file: Path of a file with the token, which is read again when the token is rejected.
+            client_id: Id of a client, used with `secret` instead of a token: tokens are fetched and renewed.
+            secret: Secret of that client.
+            secret_file: Path of a file with that secret, which is read for each new token.
+            url_ca: Path of a PEM file with the certificate authorities to trust for the gateway.
+            allow_http: Whether `url` may use http to another host, for networks that encrypt by themselves; default
+                false.
+            kafka_bootstrap: Brokers as `host:port`, separated by commas. Required without `url`, here or in the
+                environment.
+            registry_url: URL of the schema registry. Required without `url`, here or in the environment.
             kafka_extra: Further librdkafka options, such as those for SASL and TLS.
             registry_user: User name for HTTP basic authentication with the registry.
             registry_password: Password for HTTP basic authentication with the registry.
@@ -366,7 +385,7 @@ class AuditClient(RecordingMethods):
 
         May wait for the registry. Raises RegistryUnavailable or RegistryRefused.
         """
-        return frozenset(self._publisher.encoder(tenant).own)
+        return self._publisher.own_fields(tenant)
 
     def flush(self, timeout: float = 30.0) -> FlushResult:
         """Wait up to `timeout` seconds until Kafka has acknowledged every event emitted before this call.

@@ -4,21 +4,24 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Callable, Mapping, Set
+from collections.abc import Callable, Iterator, Mapping, Set
 from dataclasses import dataclass, field, fields, replace
 from functools import partial
 from pathlib import Path
 from typing import Any, Final, Literal
+from urllib.parse import urlsplit
 
 from auditlane.contract.librdkafka import overridden
 from auditlane.contract.tenants import is_tenant
 from auditlane.runtime import secret_files, validators
 from auditlane.runtime.errors import ConfigError
 from auditlane.runtime.messages import did_you_mean
+from auditlane.runtime.validators import is_loopback
 from auditlane.sdk.redaction import check_path
 
 PREFIX: Final = "AUDITLANE_"
-_SHORTEST_KEY: Final = 16  # minimum length in characters; hashed values could be found by trying out shorter keys
+HTTP_SPOOL: Final = "http"  # subfolder of the spool for the events that are sent to the gateway
+_SHORTEST_KEY: Final = 16  # characters; with fewer, the hashed values could be found by trying keys
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -33,8 +36,16 @@ class ClientConfig:
         audit = AuditClient(config)
     """
 
-    kafka_bootstrap: str  # host:port, separated by commas
-    registry_url: str
+    url: str = ""  # of the gateway; events are sent there instead of to Kafka
+    token: str | Callable[[], str] = field(default="", repr=False)
+    token_file: str = ""  # path of a file with the token, which is read again when the token is rejected
+    client_id: str = ""  # used with `secret` instead of a token
+    secret: str = field(default="", repr=False)
+    secret_file: str = ""  # path of a file with the secret, which is read for each new token
+    url_ca: str = ""  # path of a PEM file
+    allow_http: bool = False  # whether `url` may use http to another host
+    kafka_bootstrap: str = ""  # host:port, separated by commas
+    registry_url: str = ""
     kafka_extra: Mapping[str, Any] = field(default_factory=dict)  # librdkafka options
     registry_user: str = ""
     registry_password: str = field(default="", repr=False)
@@ -72,8 +83,12 @@ class ClientConfig:
         environ = os.environ if environ is None else environ
         files = secret_files.values(environ, map(variable, SECRETS))
         values = {name: files.get(variable(name)) or environ.get(variable(name), "") for name in OPTIONS}
-        values |= _given(given)
-        return cls(**_checked({name: raw for name, raw in values.items() if raw != "" or name in _REQUIRED}))
+        chosen = _given(given)
+        if chosen.get("kafka_bootstrap") and not chosen.get("url"):  # code takes precedence over the environment
+            values["url"] = ""
+        values |= chosen
+        required: frozenset[str] = frozenset() if values["url"] else _REQUIRED
+        return cls(**_checked({name: raw for name, raw in values.items() if raw != "" or name in required}))
 
     def changed(self, **given: Any) -> ClientConfig:
         """Return a copy with the given options, except those that are None.
@@ -105,12 +120,32 @@ def _checked(raw: Mapping[str, Any]) -> dict[str, Any]:
             problems.append(f"{variable(name)}: {error}")
     if values.get("hash_values") and "hash_key" not in raw:
         problems.append(f"{variable('hash_key')}: is not set, but {variable('hash_values')} needs it")
+    if values.get("url"):
+        problems += _gateway_problems(values)
     if problems:
         raise ConfigError(
             "The audit client's settings are invalid:\n" + "\n".join(f"  {problem}" for problem in problems),
             fix="Set them, or pass the options to AuditClient; `auditlane env` prints those of a local stack.",
         )
     return values
+
+
+def _gateway_problems(values: Mapping[str, Any]) -> Iterator[str]:
+    """Yield what is wrong with the gateway's options in combination."""
+    url = urlsplit(values["url"])
+    if url.scheme == "http" and not is_loopback(url.hostname or "") and not values.get("allow_http"):
+        yield (
+            f"{variable('url')}: would send the credential and the events over the network without encryption. Use "
+            f"https://, or set {variable('allow_http')}=true if another layer encrypts the connection"
+        )
+    if not any(values.get(name) for name in ("token", "token_file")):
+        if not values.get("client_id"):
+            yield (
+                f"{variable('url')}: needs a credential. Set {variable('token')}, {variable('token_file')}, or "
+                f"{variable('client_id')} and {variable('secret')}"
+            )
+        elif not any(values.get(name) for name in ("secret", "secret_file")):
+            yield f"{variable('secret')}: is not set, but {variable('client_id')} needs it"
 
 
 def variable(name: str) -> str:
@@ -123,6 +158,36 @@ def _bootstrap(value: object) -> str:
     if not text:
         raise ValueError("is not set: Kafka's brokers, as host:port,host:port")
     return validators.bootstrap(text)
+
+
+def _gateway_url(value: object) -> str:
+    text = str(value).strip()
+    if not text.startswith(("http://", "https://")):
+        raise ValueError(
+            "must begin with https:// or http://. For Kafka, set AUDITLANE_KAFKA_BOOTSTRAP and AUDITLANE_REGISTRY_URL "
+            "instead"
+        )
+    return validators.service_url(text, "AUDITLANE_TOKEN, or AUDITLANE_CLIENT_ID and AUDITLANE_SECRET")
+
+
+def _token(value: object) -> object:
+    if callable(value):
+        return value
+    text = str(value).strip()
+    if not (text.isascii() and text.isprintable()) or " " in text:
+        raise ValueError("must be a token of printable ASCII characters without spaces")
+    return text
+
+
+def _flag(value: object) -> bool:
+    if isinstance(value, bool):
+        return value
+    text = str(value).lower()
+    if text in ("true", "1", "yes", "on"):
+        return True
+    if text in ("false", "0", "no", "off"):
+        return False
+    raise ValueError("must be true or false")
 
 
 def _url(value: object) -> str:
@@ -213,8 +278,16 @@ def _choice(*names: str) -> Callable[[object], str]:
     return read
 
 
-_REQUIRED: Final = frozenset({"kafka_bootstrap", "registry_url"})
+_REQUIRED: Final[frozenset[str]] = frozenset({"kafka_bootstrap", "registry_url"})
 _READERS: Final[Mapping[str, Callable[[object], Any]]] = {
+    "url": _gateway_url,
+    "token": _token,
+    "token_file": str,
+    "client_id": str,
+    "secret": str,
+    "secret_file": str,
+    "url_ca": _file,
+    "allow_http": _flag,
     "kafka_bootstrap": _bootstrap,
     "registry_url": _url,
     "kafka_extra": _extra,

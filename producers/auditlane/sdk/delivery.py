@@ -7,12 +7,10 @@ so it polls without waiting and sleeps in Python.
 # ruff: noqa: SLF001  librdkafka's names for its own errors start with an underscore
 from __future__ import annotations
 
-import _thread
+import ctypes
 import logging
 import threading
 import time
-import types
-from collections.abc import Callable
 from functools import partial
 from typing import Any, Final
 
@@ -25,31 +23,23 @@ from auditlane.sdk.delivery_tracker import DeliveryTracker, Epoch
 from auditlane.sdk.logs import log_later
 from auditlane.sdk.outage import REPEAT_S, Away, Back, Outage
 from auditlane.sdk.results import Failure
+from auditlane.sdk.transport import (
+    NotOffered,
+    OnError,
+    OnReport,
+    OnSettled,
+    Undelivered,
+    call,
+    report_error,
+    threads_are_green,
+)
 
-_POLL_S: Final = 0.2  # delivery reports end a poll early, so this bounds only how soon `stop` is noticed
-_GREEN_POLL_S: Final = 0.01  # a green thread's poll interval while events are in flight
-_GREEN_IDLE_S: Final = 0.05  # a green thread's poll interval while no events are in flight
-_PROBE_S: Final = 1.0  # time limit for checking whether Kafka is back
-_GREEN_PROBE_S: Final = 0.1  # time limit for that check where it blocks all green threads
-_MESSAGE_OVERHEAD: Final = 65_536  # in bytes, for key, headers and batch, besides the largest event
-# (error, event id); the id is None for connection errors.
-OnError = Callable[[AuditlaneError, str | None], None]
-# One event's outcome: None once Kafka has acknowledged it.
-OnSettled = Callable[[AuditlaneError | None], None]
-
-
-def thread_starter() -> object:
-    """Return the function that starts threads, which gevent and eventlet replace."""
-    return _thread.start_new_thread
-
-
-def _threads_are_green() -> bool:
-    """Return whether gevent or eventlet has replaced threads. A thread that blocks outside Python then stops all
-    others.
-
-    Also true under some debuggers, which does no harm.
-    """
-    return not isinstance(thread_starter(), types.BuiltinFunctionType)
+_POLL_S: Final = 0.2  # a delivery report ends a poll early; this bounds only how soon `stop` is noticed
+_GREEN_POLL_S: Final = 0.01  # poll interval of a green thread while events are in flight
+_GREEN_IDLE_S: Final = 0.05  # poll interval of a green thread while no events are in flight
+_PROBE_S: Final = 1.0  # time limit for a request that checks whether Kafka is back
+_GREEN_PROBE_S: Final = 0.1  # time limit for that request where it blocks all green threads
+_MESSAGE_OVERHEAD: Final = 65_536  # bytes for key, headers and batch in addition to the largest event
 
 
 def producer_options(config: ClientConfig) -> dict[str, Any]:
@@ -71,7 +61,7 @@ def producer_options(config: ClientConfig) -> dict[str, Any]:
     }
 
 
-class Delivery:
+class KafkaDelivery:
     """A producer and its poll thread. The publisher replaces them after a fatal error and in a forked child."""
 
     def __init__(self, config: ClientConfig, tracker: DeliveryTracker, on_error: OnError | None) -> None:
@@ -119,7 +109,7 @@ class Delivery:
         except BaseException as error:
             tracker.withdraw(epoch, size)
             if isinstance(error, KafkaException):
-                raise self.explain(error.args[0], event_id) from error
+                raise self._explain(error.args[0], event_id) from error
             raise
         finally:
             tracker.handed_over(epoch)
@@ -129,22 +119,28 @@ class Delivery:
         topic: str,
         key: bytes,
         value: bytes,
-        on_report: Callable[[KafkaError | None], None],
+        event_id: str,
+        tenant: str,
+        on_report: OnReport,
         headers: dict[str, Any] | None = None,
     ) -> None:
-        """Hand one event to librdkafka. The poll thread calls `on_report` with the outcome.
+        """Hand one event to librdkafka, as described in `Delivery`. The poll thread calls `on_report`."""
+        try:
+            self.producer.produce(topic, value, key, on_delivery=partial(self._reported, on_report), headers=headers)
+        except KafkaException as error:
+            raise NotOffered(self._undelivered(error.args[0])) from error
 
-        The tracker does not count the event. Raises BufferError if the buffer is full, and KafkaException.
-        """
-        self.producer.produce(topic, value, key, on_delivery=partial(self._reported, on_report), headers=headers)
-
-    def _reported(
-        self, on_report: Callable[[KafkaError | None], None], error: KafkaError | None, message: Message
-    ) -> None:
-        """Handle an event's delivery report."""
-        if error is None and self._outage.possible:
+    def _reported(self, on_report: OnReport, error: KafkaError | None, message: Message) -> None:
+        """Handle the delivery report of an event."""
+        if error is not None:
+            on_report(self._undelivered(error))
+            return
+        if self._outage.possible:
             self._report_outage(self._outage.recovered(time.monotonic()))
-        on_report(error)
+        on_report(None)
+
+    def _undelivered(self, error: KafkaError) -> Undelivered:
+        return Undelivered(partial(self._explain, error), "Kafka" if error.code() in _PERMANENT else "")
 
     def _wait_for_room(self, deadline: float) -> float:
         """Wait a moment, and return the deadline. A deadline of 0 is replaced by `max_block_ms` from now.
@@ -174,8 +170,14 @@ class Delivery:
         if not self.is_this_thread():
             self._thread.join(timeout_s)
 
+    def leave_to_parent(self) -> None:
+        """Leak the producer on purpose, in a forked child. Destroying it would wait for threads that exist only in the
+        parent.
+        """
+        ctypes.pythonapi.Py_IncRef(ctypes.py_object(self.producer))
+
     def _serve(self) -> None:
-        poll = self._poll_green if _threads_are_green() else self._poll
+        poll = self._poll_green if threads_are_green() else self._poll
         while not self._stopping or len(self.producer):
             poll()
             self._check_outage(time.monotonic())
@@ -203,12 +205,12 @@ class Delivery:
             if self._outage.possible:
                 self._report_outage(self._outage.recovered(time.monotonic()))
             if on_settled:
-                _call(on_settled, None)
+                call(on_settled, None)
             return
-        failure = Failure(event_id, tenant, self.explain(error, event_id))
+        failure = Failure(event_id, tenant, self._explain(error, event_id))
         self._tracker.settle(epoch, failure, size)
         if on_settled:
-            _call(on_settled, failure.error)
+            call(on_settled, failure.error)
         if self._on_error is None and isinstance(failure.error, KafkaUnavailable):
             self._outage.count_lost()  # so that the outage's log messages include this event
         else:
@@ -239,7 +241,7 @@ class Delivery:
         """
         if self._outage.is_probe_due(now) and not self._stopping:
             try:
-                timeout_s = _GREEN_PROBE_S if _threads_are_green() else _PROBE_S
+                timeout_s = _GREEN_PROBE_S if threads_are_green() else _PROBE_S
                 self.producer.list_topics(self._config.topic, timeout=timeout_s)
             except KafkaException as error:
                 if error.args[0].code() in _AWAY:
@@ -278,7 +280,7 @@ class Delivery:
             fix="Start Kafka, or correct AUDITLANE_KAFKA_BOOTSTRAP and AUDITLANE_KAFKA_EXTRA.",
         )
 
-    def explain(self, error: KafkaError, event_id: str) -> AuditlaneError:
+    def _explain(self, error: KafkaError, event_id: str) -> AuditlaneError:
         """Return the error that describes a failed delivery."""
         problem = self._tracker.problem
         if error.code() in _LATE and problem is not None:
@@ -286,22 +288,6 @@ class Delivery:
         return DeliveryFailed(
             f"Event {event_id} was not delivered: {error.str()}.", fix=_FIXES.get(error.code(), "Emit it again.")
         )
-
-
-def report_error(on_error: OnError | None, error: AuditlaneError, event_id: str | None) -> None:
-    """Pass an error to `on_error`, or log it without one. Never raises."""
-    if on_error is None:
-        log_later(logging.ERROR, "%s", error)
-    else:
-        _call(on_error, error, event_id)
-
-
-def _call(callback: Callable[..., None], *arguments: object) -> None:
-    """Call a function of the application. Exceptions are caught, so that the thread does not end."""
-    try:
-        callback(*arguments)
-    except Exception as error:
-        log_later(logging.ERROR, "a callback raised an exception", error=error)
 
 
 def _lost_text(lost: int) -> str:
@@ -331,6 +317,8 @@ _AWAY: Final = frozenset(
         KafkaError._SSL,
     }
 )
+# Errors of one message, which it would get again and again. All others may pass.
+_PERMANENT: Final = frozenset({KafkaError.MSG_SIZE_TOO_LARGE, KafkaError.INVALID_MSG, KafkaError.INVALID_RECORD})
 _LATE: Final = frozenset({KafkaError._MSG_TIMED_OUT, KafkaError._PURGE_QUEUE, KafkaError._PURGE_INFLIGHT})
 _NO_TOPIC: Final = "Create the topic with `auditlane init`, or correct AUDITLANE_TOPIC."
 _FIXES: Final[dict[int, str]] = {

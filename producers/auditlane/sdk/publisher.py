@@ -1,16 +1,14 @@
-"""Publishes a client's events. Each is encoded with its tenant's schema and handed to Kafka.
+"""Publish a client's events. Each is encoded and handed to the delivery of the transport.
 
-An EventPublisher survives forks and fatal producer errors, and flushes when the process exits.
+An EventPublisher survives forks and fatal errors of the delivery, and flushes when the process exits.
 """
 
 from __future__ import annotations
 
 import _thread
-import ctypes
 import logging
 import threading
 import time
-import zlib
 from collections import defaultdict
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
@@ -18,27 +16,39 @@ from typing import TYPE_CHECKING, Any, Final
 
 from auditlane.contract.event import AuditEvent
 from auditlane.contract.provenance import Sign
-from auditlane.contract.registry_reader import Observe, Registry
-from auditlane.contract.tenants import dedicated_topic, key_of
-from auditlane.runtime.errors import AuditlaneError, BufferFull, ClientClosed, ConfigError, EventTooLarge, InvalidEvent
+from auditlane.contract.registry_reader import Observe
+from auditlane.runtime.errors import (
+    AuditlaneError,
+    BufferFull,
+    ClientClosed,
+    ConfigError,
+    EventTooLarge,
+    InvalidEvent,
+    InvalidInput,
+)
 from auditlane.runtime.trace_context import HEADER, sampled_traceparent
 from auditlane.sdk import process_exit
 from auditlane.sdk.acknowledgement import Acknowledgement
 from auditlane.sdk.config import ClientConfig
-from auditlane.sdk.delivery import Delivery, OnError, OnSettled, report_error, thread_starter
 from auditlane.sdk.delivery_tracker import DeliveryTracker
 from auditlane.sdk.encoding import Encoder
 from auditlane.sdk.logs import log_later, write_all
 from auditlane.sdk.results import ClientStats, FlushResult
-from auditlane.sdk.schema_resolver import SchemaMayBeStale, SchemaResolver
+from auditlane.sdk.transport import (
+    Delivery,
+    Encoded,
+    OnError,
+    OnReport,
+    OnSettled,
+    report_error,
+    thread_starter,
+    transport_of,
+)
 
 if TYPE_CHECKING:
     from auditlane.sdk.spool.event import Event as SpooledEvent
-    from auditlane.sdk.spool.event import OnReport
     from auditlane.sdk.spool.keeper import OwnEvent
     from auditlane.sdk.spool.spool import Spool
-
-Encoded = tuple[str, str, bytes]  # (tenant, event id, Kafka value)
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,29 +74,22 @@ class EventPublisher:
         sign: Sign | None = None,
         observe_registry: Observe | None = None,
     ) -> None:
-        """Connect in the background. Raises ConfigError if the process cannot run the threads, or librdkafka rejects an
-        option.
+        """Connect in the background. Raises ConfigError if the process cannot run the threads, or the transport rejects
+        an option.
         """
         process_exit.check_uwsgi()
         self._config = config
         self._on_error = on_error
         self._sign = sign
-        self._observe_registry = observe_registry
         self._lock = threading.RLock()
         self._thread_starter = thread_starter()
         self._closed = False
         self._tracker = DeliveryTracker()
         self._refused: defaultdict[str, int] = defaultdict(int)  # number of `send` calls that raised, by error code
         self._restarts = 0
-        self._schemas = SchemaResolver(
-            _registry(config, observe_registry),
-            topic=config.topic,
-            refresh_s=config.registry_refresh_s,
-            wait_s=config.registry_wait_ms / 1000,
-        )
-        self._schemas.prefetch()
+        self._transport = transport_of(config, observe_registry)
         self._spool = self._opened_spool()
-        self._delivery: Delivery | None = Delivery(config, self._tracker, on_error)
+        self._delivery: Delivery | None = self._transport.deliver(self._tracker, on_error)
         if self._spool is not None:
             self._spool.start()
         process_exit.watch(self)
@@ -112,7 +115,7 @@ class EventPublisher:
             if self._thread_starter is not thread_starter():
                 self._adapt_to_patched_threads()
             event = make()
-            value = self._encoded(event, may_ask=may_ask)
+            value = self._transport.encode(event, may_ask=may_ask)
         except AuditlaneError as error:
             self._refused[error.code] += 1
             raise
@@ -123,16 +126,19 @@ class EventPublisher:
     def prepare(self, make: Callable[[], AuditEvent], *, may_wait: bool) -> Prepared:
         """Encode the event that `make` returns, without sending it. Raises the same errors as `send`.
 
-        Without `may_wait`, a contract that is not cached is fetched in the background, and the result has no value.
+        Without `may_wait`, a contract that is not cached is fetched in the background, and the value of the result is
+        None. Raises ConfigError if the client sends to the gateway.
         """
+        transport = self._transport
+        transport.check_prepares()
         try:
             if self._closed:
                 raise ClientClosed("The audit client is closed.", fix="Create a new AuditClient.")
             event = make()
-            topic, key = self._route(event.tenant_id, event.event_id)
-            if may_wait or self._schemas.knows(event.tenant_id):
-                return Prepared(event, topic, key, self._encoded(event, may_ask=True))
-            self._schemas.prefetch(event.tenant_id)
+            topic, key = transport.route(event.tenant_id, event.event_id)
+            if may_wait or transport.knows(event.tenant_id):
+                return Prepared(event, topic, key, transport.encode(event, may_ask=True))
+            transport.prefetch(event.tenant_id)
             return Prepared(event, topic, key, None)
         except AuditlaneError as error:
             self._refused[error.code] += 1
@@ -144,14 +150,9 @@ class EventPublisher:
         Returns None if that is impossible, for example because the contract for a tenant's first event is not loaded
         yet. Only `send` waits for the contract, validates everything and reports invalid values.
         """
-        tenant = values.get("tenant_id")
-        if type(tenant) is not str or self._closed or self._thread_starter is not _thread.start_new_thread:
+        if self._closed or self._thread_starter is not _thread.start_new_thread:
             return None
-        encoder = self._schemas.ready(tenant)
-        if encoder is None or encoder.plain is None:
-            return None
-        found = encoder.plain.encode(values, time.time_ns() // 1_000, self._config.max_event_bytes)
-        return None if found is None else (tenant, *found)
+        return self._transport.encoded(values)
 
     def send_encoded(
         self,
@@ -165,20 +166,28 @@ class EventPublisher:
     ) -> None:
         """Buffer or spool an encoded event, or wait for its acknowledgement. `keep` spools it in every mode.
 
-        Raises BufferFull, SpoolFailed, ClientClosed, DeliveryFailed and, when waiting, KafkaUnavailable.
+        Raises BufferFull, SpoolFailed, ClientClosed, DeliveryFailed and, if it waits, the transport's Unavailable.
         """
         tenant, event_id, value = encoded
-        config, sign = self._config, sign or self._sign
-        topic, key = self._route(tenant, event_id)
-        sent: dict[str, Any] = {**headers} if headers else {}
-        if traceparent := sampled_traceparent():
-            sent.setdefault(HEADER, traceparent)
-        if sign is not None:
-            name, signature = sign(key, value)
-            sent[name] = signature
+        config, transport = self._config, self._transport
+        topic, key = transport.route(tenant, event_id)
+        sent: dict[str, Any] = {}
+        if transport.has_headers:
+            sent |= headers or {}
+            if traceparent := sampled_traceparent():
+                sent.setdefault(HEADER, traceparent)
+            if (sign := sign or self._sign) is not None:
+                name, signature = sign(key, value)
+                sent[name] = signature
+        elif headers or sign or self._sign:
+            raise InvalidInput(
+                "Kafka headers cannot be sent to the gateway.",
+                field="headers",
+                fix="Omit them, or use a client with kafka_bootstrap and registry_url.",
+            )
         awaited = None
         if config.delivery_mode == "sync" and on_settled is None and not keep:
-            on_settled = awaited = Acknowledgement(self._tracker)
+            on_settled = awaited = Acknowledgement(self._tracker, transport.unavailable)
         spool = self._spool
         try:
             if spool is None:
@@ -224,7 +233,7 @@ class EventPublisher:
                 delivery.abandon()
                 result = result.followed_by(self._tracker.flush(_ABANDON_S))
             delivery.stop()
-        self._schemas.close()
+        self._transport.close()
         process_exit.forget(self)
         return result
 
@@ -255,50 +264,31 @@ class EventPublisher:
 
     def knows(self, tenant: str) -> bool:
         """Return whether the tenant's contract is cached."""
-        return self._schemas.knows(tenant)
+        return self._transport.knows(tenant)
 
     def encoder(self, tenant: str) -> Encoder:
-        """Return the tenant's encoder. May wait for the registry. Raises RegistryUnavailable or RegistryRefused."""
-        return self._schemas.encoder(tenant)
+        """Return the tenant's encoder. May wait for the registry.
+
+        Raises RegistryUnavailable, RegistryRefused or, if the client sends to the gateway, ConfigError.
+        """
+        return self._transport.encoder(tenant)
+
+    def own_fields(self, tenant: str) -> frozenset[str]:
+        """Return the names of the custom fields in the tenant's contract. May wait for the registry.
+
+        The result is empty if the client sends to the gateway. Raises RegistryUnavailable or RegistryRefused.
+        """
+        return self._transport.own_fields(tenant)
 
     def contract_changed(self, tenant: str | None) -> None:
-        """Invalidate the cached contract of `tenant`, or all contracts if it is None."""
-        self._schemas.forget(tenant)
-
-    def _encoded(self, event: AuditEvent, *, may_ask: bool) -> bytes:
-        """Return an event's Kafka value. Before a contract rejects an event, the registry is queried for a newer
-        version.
-        """
-        tenant, limit = event.tenant_id, self._config.max_event_bytes
-        encoder = self._schemas.encoder(tenant)
-        try:
-            return encoder.encode(event, limit)
-        except EventTooLarge:
-            raise
-        except InvalidEvent:
-            if not may_ask and self._schemas.may_be_stale(tenant):
-                raise SchemaMayBeStale from None
-            newer = self._schemas.refreshed(tenant, encoder, may_ask=may_ask)
-            if newer is None:
-                raise
-        return newer.encode(event, limit)
-
-    def _route(self, tenant: str, event_id: str) -> tuple[str, bytes]:
-        """Return the topic and the message key.
-
-        The key is the tenant, followed by the event id's shard if the tenant is sharded, so that a retry gets the same
-        key.
-        """
-        config = self._config
-        topic = dedicated_topic(config.topic, tenant) if tenant in config.dedicated_tenants else config.topic
-        shards = config.shards.get(tenant)
-        return topic, key_of(tenant, shards and zlib.crc32(event_id.encode()) % shards)
+        """Invalidate the cached contract of `tenant`, or of every tenant if it is None."""
+        self._transport.contract_changed(tenant)
 
     def _replaced_delivery(self, delivery: Delivery | None) -> Delivery:
-        """Replace the delivery after a fatal producer error, or create it in a forked child."""
+        """Replace the delivery after a fatal error, or create it in a forked child."""
         with self._lock:
             if self._delivery is delivery:
-                created = Delivery(self._config, self._tracker, self._on_error)
+                created = self._transport.deliver(self._tracker, self._on_error)
                 if self._delivery is delivery:
                     self._delivery = created
                     self._restarts += 1
@@ -322,35 +312,44 @@ class EventPublisher:
         if not config.spool_dir:
             if config.delivery_mode == "durable":
                 raise ConfigError(
-                    "AUDITLANE_DELIVERY_MODE=durable requires a spool, but AUDITLANE_SPOOL_DIR is not set.",
+                    "AUDITLANE_DELIVERY_MODE=durable needs a folder for the events that are not acknowledged.",
                     field="spool_dir",
                     fix="Set AUDITLANE_SPOOL_DIR to a folder on a local disk.",
                 )
             return None
         from auditlane.sdk.spool.spool import Spool  # services without a spool do not pay for the import
 
+        transport = self._transport
         return Spool(
-            config,
+            replace(config, spool_dir=transport.spool_dir),
             self._tracker,
             offer=self._offer,
-            explain=lambda error, event_id: self._current_delivery().explain(error, event_id),
             report=self.report,
             may_wait=lambda: not self._in_callback(),
             emit=self._emit_own,
+            other_folder=transport.other_spool_dir,
         )
 
     def _offer(self, event: SpooledEvent, on_report: OnReport) -> None:
         delivery, headers = self._current_delivery(), event.headers
-        delivery.offer(event.topic, event.key, event.value, on_report, {**headers} if headers else None)
+        delivery.offer(
+            event.topic,
+            event.key,
+            event.value,
+            event.event_id,
+            event.tenant,
+            on_report,
+            {**headers} if headers else None,
+        )
 
     def _emit_own(self, own: OwnEvent) -> None:
         """Write an event about the delivery to the spool. Raises AuditlaneError."""
         event = AuditEvent.checked(own.values(self._config.source))
-        value = self._encoded(event, may_ask=True)
+        value = self._transport.encode(event, may_ask=True)
         self.send_encoded((event.tenant_id, event.event_id, value), keep=True)
 
     def _close_spool(self, spool: Spool, delivery: Delivery | None, result: FlushResult) -> FlushResult:
-        """Close the spool. Events that Kafka has not acknowledged stay on disk; only those that could not be written
+        """Close the spool. Events that are not acknowledged stay on disk. Only events that could not be written
         fail.
         """
         spool.stop()
@@ -377,16 +376,13 @@ class EventPublisher:
         self.after_fork()
 
     def before_fork(self, deadline: float) -> None:
-        """Wait for a registry request in progress: a child would inherit its locks but not the thread."""
-        self._schemas.wait_until_idle(max(deadline - time.monotonic(), 0.0))
+        """Wait for a registry request in progress, since a child would inherit its locks but not the thread."""
+        self._transport.before_fork(max(deadline - time.monotonic(), 0.0))
 
     def after_fork(self) -> None:
-        """Reset locks and counters in the child. Its next event creates a producer.
-
-        The parent's producer is leaked on purpose: destroying it would wait for threads that exist only in the parent.
-        """
+        """Reset locks and counters in the child. Its next event creates a delivery."""
         if self._delivery is not None:
-            ctypes.pythonapi.Py_IncRef(ctypes.py_object(self._delivery.producer))
+            self._delivery.leave_to_parent()
         self._lock = threading.RLock()
         self._thread_starter = thread_starter()
         self._tracker = DeliveryTracker()
@@ -395,8 +391,7 @@ class EventPublisher:
             self._spool.after_fork(self._tracker)
         self._refused = defaultdict(int)
         self._restarts = 0
-        if not self._closed:
-            self._schemas.after_fork(_registry(self._config, self._observe_registry))
+        self._transport.after_fork(closed=self._closed)
 
     def end(self) -> None:
         """Close when the process exits, and log how many events were not delivered."""
@@ -413,17 +408,3 @@ class EventPublisher:
         """Flush when the process may be about to exit. Other threads may still emit."""
         self._tracker.flush(self._config.close_timeout_s)
         write_all()
-
-
-def _registry(config: ClientConfig, observe: Observe | None) -> Registry:
-    # Imported here because it loads an HTTP client and TLS, which importing the SDK should not.
-    from auditlane.contract.registry import RegistryClient
-
-    return RegistryClient(
-        config.registry_url,
-        user=config.registry_user,
-        password=config.registry_password,
-        token=config.registry_token,
-        ca=config.registry_ca or None,
-        observe=observe,
-    )

@@ -54,7 +54,7 @@ class FlushResult:
         counts = f"{self.failed_count} events failed, {self.pending} are not acknowledged yet"
         if first is None:
             raise DeliveryFailed(
-                f"Kafka did not acknowledge all events in time: {counts}.", fix="Flush again with a longer timeout."
+                f"Not all events were acknowledged in time: {counts}.", fix="Flush again with a longer timeout."
             )
         raise type(first)(f"{first.message} ({counts}.)", fix=first.fix)
 

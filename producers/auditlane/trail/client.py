@@ -23,9 +23,10 @@ from auditlane.contract.tenants import base_subject, key_of
 from auditlane.runtime.errors import AuditlaneError, ConfigError
 from auditlane.runtime.settings import Settings, variable
 from auditlane.sdk.config import ClientConfig
-from auditlane.sdk.delivery import Delivery, OnError, OnSettled
+from auditlane.sdk.delivery import KafkaDelivery
 from auditlane.sdk.delivery_tracker import DeliveryTracker
 from auditlane.sdk.encoding import Encoder
+from auditlane.sdk.transport import OnError, OnSettled
 
 BUFFER_BYTES: Final = 8 << 20
 DELIVERY_TIMEOUT_MS: Final = 3_600_000  # time after which librdkafka gives up retrying and reports an event as failed
@@ -86,7 +87,7 @@ class AuditProducer:
         self._registry = registry_client(settings, observe_registry)
         self._encoder: Encoder | None = None
         self._tracker = DeliveryTracker()
-        self._delivery = Delivery(self._config, self._tracker, on_error)
+        self._delivery = KafkaDelivery(self._config, self._tracker, on_error)
 
     def send(self, event: AuditEvent, on_settled: OnSettled) -> None:
         """Send one event, as described in Emitter. Blocks on the registry until its first response."""
@@ -97,7 +98,7 @@ class AuditProducer:
         if self._delivery.fatal is not None:
             self._delivery.abandon()
             self._delivery.stop(0)
-            self._delivery = Delivery(self._config, self._tracker, self._on_error)
+            self._delivery = KafkaDelivery(self._config, self._tracker, self._on_error)
         key = key_of(event.tenant_id)
         name, signature = self._sign(key, value)
         topic, headers = self._config.topic, {name: signature}

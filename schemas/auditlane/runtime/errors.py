@@ -35,11 +35,12 @@
     ├── BufferFull               the SDK's buffer is full; nothing was accepted
     │   └── SpoolFull            the SDK's spool or its disk is full; nothing was accepted
     ├── SpoolFailed              the SDK's spool cannot be written; nothing was accepted
-    ├── DeliveryFailed           Kafka did not acknowledge an event; names it
+    ├── DeliveryFailed           an event was not acknowledged; names it
     ├── ClientClosed             the client was used after `close`
     ├── Unavailable              a dependency is unavailable; a retry may succeed
     │   ├── Busy                 this process has reached its limit of concurrent requests
     │   ├── KafkaUnavailable     no broker responds
+    │   ├── GatewayUnavailable   the gateway, or what is at its address, does not accept the SDK's events now
     │   ├── RegistryUnavailable  the schema registry does not respond
     │   ├── StoreUnavailable     ClickHouse does not respond
     │   └── IssuerUnavailable    a token issuer's signing keys cannot be fetched
@@ -264,6 +265,10 @@ class Busy(Unavailable):
 
 class KafkaUnavailable(Unavailable):
     code = "KAFKA_UNAVAILABLE"
+
+
+class GatewayUnavailable(Unavailable):
+    code = "GATEWAY_UNAVAILABLE"
 
 
 class RegistryUnavailable(Unavailable):

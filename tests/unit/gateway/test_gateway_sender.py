@@ -45,6 +45,7 @@ def test_defaults_of_omitted_fields():
     assert (event.tenant_id, event.request_id, event.source) == ("acme", "r-1", "al_1")
     assert event.description is None
     assert uuid.UUID(event.event_id).version == 7
+    assert event_of({"action": "Login", "request_id": ""}, sender, 0).request_id is None
     posted = event_of({"action": "Login", "request_id": "mine", "source": "billing"}, sender, 0)
     assert (posted.request_id, posted.source) == ("mine", "billing")
 
@@ -178,6 +179,7 @@ def test_over_time_no_sender_exceeds_the_rate(sent):
         ({"action": "a"}, ("request_id", "source")),
         ({"action": "a", "source": None, "request_id": "r"}, ("source",)),
         ({"action": "a", "source": ""}, ("request_id",)),
+        ({"action": "a", "request_id": ""}, ("source",)),
         ({"action": "a", "source": "s", "request_id": "r"}, ()),
         ("no object", ()),
     ],

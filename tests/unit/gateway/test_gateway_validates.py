@@ -27,7 +27,7 @@ from auditlane.gateway.rate import Rates, pattern_steps
 from auditlane.gateway.sender import Sender
 from auditlane.runtime.errors import RegistryRefused
 from auditlane.runtime.settings import load
-from auditlane.sdk import publisher
+from auditlane.sdk import kafka_transport
 from auditlane.sdk.encoding import Encoder
 from auditlane.worker.validation import checks
 from auditlane.worker.validation.decoder import arrow_type
@@ -105,8 +105,8 @@ def registry() -> DictRegistry:
 @pytest.fixture(scope="module")
 def service(registry: DictRegistry) -> Iterator[IngestService]:
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(publisher, "Delivery", Delivered)
-        patch.setattr(publisher, "_registry", lambda *_: registry)
+        patch.setattr(kafka_transport, "KafkaDelivery", Delivered)
+        patch.setattr(kafka_transport, "_registry", lambda *_: registry)
         service = IngestService(
             load(kafka_bootstrap="127.0.0.1:1", registry_url="http://127.0.0.1:1", max_event_bytes=LIMIT)
         )
@@ -321,7 +321,7 @@ def test_each_tenants_patterns_have_a_separate_budget(
     for tenant in ("heavy", "light"):  # cached, so that later events do not wait for the registry
         asyncio.run(service.own_fields(tenant))
         now = time.monotonic()
-        service._running()._publisher._schemas._cache.ask(f"{TOPIC}.{tenant}-value", now, now, alone=True)
+        service._running()._publisher._transport._schemas._cache.ask(f"{TOPIC}.{tenant}-value", now, now, alone=True)
     heavy = BASE | {"tenant_id": "heavy", "fields": {"text": "ab" * 50}}
     light = BASE | {"tenant_id": "light", "mail": "someone@acme.example"}
     results = asyncio.run(service.send([heavy] * 40, SENDER))

@@ -157,8 +157,7 @@ def test_addresses_before_and_after_are_masked(audit: Any) -> None:
 
 
 def test_a_nouns_property_hides_no_attribute_of_the_client(monkeypatch: pytest.MonkeyPatch) -> None:
-    for part in ("Delivery", "SchemaResolver", "_registry"):
-        monkeypatch.setattr(publisher, part, mock.Mock())
+    monkeypatch.setattr(publisher, "transport_of", mock.Mock())
     properties = {name for name in vars(ActionProperties) if not name.startswith("_")}
     assert properties == {noun for noun, _ in generator.nouns()}
     client = AuditClient(ClientConfig(kafka_bootstrap="127.0.0.1:9", registry_url="http://127.0.0.1:9"))
@@ -170,8 +169,7 @@ def test_a_nouns_property_hides_no_attribute_of_the_client(monkeypatch: pytest.M
 
 
 def test_a_clients_context_and_redaction_apply(monkeypatch: pytest.MonkeyPatch) -> None:
-    for part in ("Delivery", "SchemaResolver", "_registry"):
-        monkeypatch.setattr(publisher, part, mock.Mock())
+    monkeypatch.setattr(publisher, "transport_of", mock.Mock())
     options = {"kafka_bootstrap": "127.0.0.1:9", "registry_url": "http://127.0.0.1:9"}
     config = ClientConfig.load({}, **options, hash_values={"metadata.login"}, hash_key="k" * 16)
     events: list[AuditEvent] = []

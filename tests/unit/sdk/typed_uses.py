@@ -88,7 +88,8 @@ def makes_clients(config: ClientConfig, options: dict[str, Any], tenants: frozen
     AuditClient(on_error=lambda error: None)  # wrong: arg-type misc, reportArgumentType
     AuditClient("a:1")  # wrong: arg-type, reportArgumentType
     AuditClient(config, on_error)  # wrong: call-arg, reportCallIssue
-    ClientConfig(kafka_bootstrap="a:1")  # wrong: call-arg, reportCallIssue
+    AuditClient(url="https://a", token=lambda: "t")
+    AuditClient(url="https://a", token=lambda: 1)  # wrong: arg-type return-value, reportArgumentType
 
 
 def emits(audit: AuditClient, event: AuditEvent, values: dict[str, Any], texts: Mapping[str, str]) -> str:

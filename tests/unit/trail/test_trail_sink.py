@@ -20,7 +20,7 @@ from auditlane.runtime.errors import AuditlaneError, DeliveryFailed, InvalidEven
 from auditlane.runtime.ids import uuid7
 from auditlane.runtime.settings import load
 from auditlane.runtime.spool import Drained, FileSpool, NoSpool, Send, Spool
-from auditlane.sdk.delivery import OnSettled
+from auditlane.sdk.transport import OnSettled
 from auditlane.trail import aggregation, sink
 from auditlane.trail.aggregation import AuditAggregator, DatedRecord
 from auditlane.trail.events import events_of

@@ -35,7 +35,7 @@ def main() -> None:
     rows = backfill.ensure(settings, [event for history in past for event in history.until(now)], logger)
     print(json.dumps({"ready": True, "rows": rows}), flush=True)
     live = Live(past, seeded(first.seed, now.isoformat()))
-    audit = AuditClient(close_timeout_s=5)  # closes and flushes at exit
+    audit = AuditClient(url="", close_timeout_s=5)  # closes and flushes at exit
     while True:
         try:
             audit.emit(live.event(datetime.now(UTC)))

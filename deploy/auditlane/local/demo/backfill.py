@@ -55,7 +55,7 @@ def ensure(settings: Settings, events: Sequence[AuditEvent], logger: Any) -> int
 def send(settings: Settings, events: Sequence[AuditEvent], stored: frozenset[str]) -> None:
     """Emit events that are neither `stored` nor in Kafka. Returns once Kafka has acknowledged them."""
     present = stored | ids_in_kafka(settings, {event.tenant_id for event in events})
-    with AuditClient(max_block_ms=60_000, close_timeout_s=5) as client:
+    with AuditClient(url="", max_block_ms=60_000, close_timeout_s=5) as client:
         for event in sorted(events, key=lambda event: event.occurred_at):
             if event.event_id not in present:
                 client.emit(event)

@@ -1,22 +1,19 @@
-"""An event on its way to Kafka."""
+"""An event on its way to Kafka or the gateway."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from confluent_kafka import KafkaError
-
-from auditlane.sdk.delivery import OnSettled
 from auditlane.sdk.delivery_tracker import Epoch
 from auditlane.sdk.spool.record_set import RecordSet, Segment
+from auditlane.sdk.transport import OnReport, OnSettled
 
 Headers = Mapping[str, Any]
-OnReport = Callable[[KafkaError | None], None]
 
 
 class Event:
-    """An event that stays in memory until Kafka acknowledges it. This process emitted it or read it from disk.
+    """An event that stays in memory until it is acknowledged. This process emitted it or read it from disk.
 
     `number` is 0 while the event is not on disk. `slot` is the tenant's slot in the owner file, or 0 if the event is
     not counted. `epoch` is None for another process's event.
@@ -67,4 +64,4 @@ class Event:
 
 
 Offer = Callable[[Event, OnReport], None]
-"""Hands an event to Kafka's client. Raises BufferError if the client's buffer is full, or KafkaException."""
+"""Hands an event to the delivery. Raises BufferError if its buffer is full, or NotOffered."""

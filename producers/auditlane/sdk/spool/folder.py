@@ -11,7 +11,8 @@ from typing import Final
 from auditlane.runtime.errors import ConfigError
 
 _SUFFIX: Final = ".set"
-_BAD: Final = "damaged"  # folder for bytes that could not be read
+DAMAGED: Final = "damaged"  # folder of the bytes that could not be read
+REJECTED: Final = "rejected"  # folder of the events that Kafka or the gateway has rejected
 _MOUNTS: Final = Path("/proc/self/mountinfo")
 _NETWORK: Final = ("nfs", "cifs", "smb", "9p", "afs", "ceph", "glusterfs", "lustre", "fuse.")
 
@@ -81,8 +82,8 @@ def size(path: Path) -> int:
     return total
 
 
-def set_aside(folder: Path, name: str, data: bytes) -> None:
-    """Save unreadable bytes in a file with this name, if there is space."""
+def set_aside(folder: Path, kind: str, name: str, data: bytes) -> None:
+    """Save bytes in a file with this name, in the subfolder DAMAGED or REJECTED, if there is space for them."""
     with contextlib.suppress(OSError):
-        (folder / _BAD).mkdir(mode=0o700, exist_ok=True)
-        (folder / _BAD / name).write_bytes(data)
+        (folder / kind).mkdir(mode=0o700, exist_ok=True)
+        (folder / kind / name).write_bytes(data)

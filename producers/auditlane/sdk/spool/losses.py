@@ -16,7 +16,6 @@ from auditlane.sdk.spool.owner_file import Unsettled
 KILLED: Final = "The process ended before Kafka acknowledged the events."
 FULL: Final = "The spool was full."
 DAMAGED: Final = "The spool's file was damaged."
-REFUSED: Final = "Kafka rejected the events."
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,6 +36,11 @@ class Loss:
         """Return the metadata of the `events.dropped` event."""
         since, until = time_text(self.since_us), time_text(self.until_us)
         return {"count": str(self.count), "since": since, "until": until, "cause": self.cause}
+
+
+def rejected_by(service: str) -> str:
+    """Return the cause of events that a service would reject again."""
+    return f"{service} rejected the events."
 
 
 def time_text(us: int) -> str:

@@ -226,7 +226,7 @@ class RecordSet:
         self._lose(segment, len(rest), 0)
 
     def _set_aside(self, segment: Segment, data: bytes, start: int) -> None:
-        folder.set_aside(self.path.parent, f"{self.path.stem}-{segment.path.stem}-{start}", data)
+        folder.set_aside(self.path.parent, folder.DAMAGED, f"{self.path.stem}-{segment.path.stem}-{start}", data)
 
 
 class _Cursor:

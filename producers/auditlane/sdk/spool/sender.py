@@ -1,10 +1,11 @@
-"""Decides for each event whether to write it to the spool, hand it to the Kafka client, or both.
+"""Decide for each event whether to write it to the spool, hand it to the delivery, or both.
 
-In the mode `fast`, events stay in memory while Kafka acknowledges them in time. As soon as one is late, all of them are
-written to disk, and so are later events, until Kafka has every event on disk. In the other modes, each event is written
-before `send` returns.
+In the mode `fast`, events are only in memory while they are acknowledged in time. As soon as one is late, all of them
+are written to disk. Later events are written too, until all events on disk are acknowledged. In the other modes, every
+event is written before `send` returns.
 
-A written event is also handed to the Kafka client, unless earlier events are waiting on disk, which are sent first.
+An event that was written is also handed to the delivery. If earlier events are waiting on disk, those are sent
+first.
 """
 
 from __future__ import annotations
@@ -14,24 +15,22 @@ from collections.abc import Callable
 from functools import partial
 from typing import Final
 
-from confluent_kafka import KafkaError, KafkaException
-
 from auditlane.runtime.errors import AuditlaneError, SpoolFailed, SpoolFull
 from auditlane.sdk.config import ClientConfig
-from auditlane.sdk.delivery import OnSettled
 from auditlane.sdk.delivery_tracker import DeliveryTracker
 from auditlane.sdk.results import Failure
+from auditlane.sdk.spool import folder
 from auditlane.sdk.spool.event import Event, Headers, Offer
 from auditlane.sdk.spool.frames import Record
-from auditlane.sdk.spool.losses import FULL, REFUSED, Loss
+from auditlane.sdk.spool.losses import FULL, Loss, rejected_by
 from auditlane.sdk.spool.record_set import RecordSet, Segment
 from auditlane.sdk.spool.store import SpoolStore
+from auditlane.sdk.transport import NotOffered, OnSettled, Undelivered
 
 SPILL_S: Final = 0.8  # age at which an event that is only in memory is written to disk
 RETRY_S: Final = 1.0  # time between attempts to send records again
-_WINDOW_BYTES: Final = 4 << 20  # maximum size of records read from disk that Kafka has not acknowledged
-# Errors that a message would get every time. All others may be temporary.
-_PERMANENT: Final = (KafkaError.MSG_SIZE_TOO_LARGE, KafkaError.INVALID_MSG, KafkaError.INVALID_RECORD)
+_WINDOW_BYTES: Final = 4 << 20  # records read from disk that Kafka has not acknowledged
+_REJECTED_PART: Final = 4  # rejected events are set aside up to this part of `spool_bytes`
 
 
 class SpoolSender(SpoolStore):
@@ -42,25 +41,24 @@ class SpoolSender(SpoolStore):
         config: ClientConfig,
         tracker: DeliveryTracker,
         offer: Offer,
-        explain: Callable[[KafkaError, str], AuditlaneError],
         report: Callable[[AuditlaneError, str | None], None],
         may_wait: Callable[[], bool],
     ) -> None:
         """Create a sender.
 
-        `explain` describes a failed delivery, and `report` passes the description to `on_error`. `may_wait` returns
-        whether this thread may wait for Kafka.
+        `report` passes the error of a failed delivery to `on_error`. `may_wait` returns whether this thread may wait
+        for room.
         """
         super().__init__(config, tracker)
         self._offer = offer
-        self._explain = explain
         self._report = report
         self._may_wait = may_wait
 
     def _start(self, tracker: DeliveryTracker) -> None:
         super()._start(tracker)
-        self._window = 0  # size of records read from disk that Kafka has not acknowledged
-        self._retry_at = 0.0  # monotonic time before which nothing more is read from disk
+        self._window = 0  # bytes read from disk and not acknowledged
+        self._rejected_bytes = 0  # size of the rejected events that were set aside
+        self._retry_at = 0.0  # monotonic time before which nothing is read from disk again
 
     def after_fork(self, tracker: DeliveryTracker) -> None:
         """Start over in a forked child. The parent keeps its files."""
@@ -133,7 +131,7 @@ class SpoolSender(SpoolStore):
                 del self._memory[event]
 
     def fill(self, now: float) -> None:
-        """Read records waiting on disk, and hand them to the Kafka client until the window is full."""
+        """Read records that are waiting on disk, and hand them to the delivery until the window is full."""
         for adopted in (True, False):
             while not self.closed and now >= self._retry_at and self._window < _WINDOW_BYTES:
                 with self.entered():  # per record, so that others can emit in between
@@ -192,17 +190,19 @@ class SpoolSender(SpoolStore):
             return False
         except BaseException as error:
             self._memory.pop(event, None)
-            if isinstance(error, KafkaException):
-                raise self._explain(error.args[0], event.event_id) from error
+            if isinstance(error, NotOffered):
+                raise error.why.explain(event.event_id) from error
             raise
         return True
 
     def _hand_over(self, event: Event) -> bool:
-        """Hand an event on disk to the Kafka client. Returns whether there was room; otherwise, the event waits."""
+        """Hand an event that is on disk to the delivery. Return whether there was room for it.
+        Otherwise, it waits.
+        """
         try:
             self._offer(event, partial(self._reported, event))
-        except KafkaException as error:
-            self._reported(event, error.args[0])
+        except NotOffered as error:
+            self._reported(event, error.why)
             return False
         except BufferError:
             self._failed(event, retry_s=0.0)
@@ -225,8 +225,8 @@ class SpoolSender(SpoolStore):
             self._flying[record.number] = event
         return self._hand_over(event)
 
-    def _reported(self, event: Event, error: KafkaError | None) -> None:
-        """Handle the client's report on one event."""
+    def _reported(self, event: Event, error: Undelivered | None) -> None:
+        """Handle the report of the client on one event."""
         with self.entered():
             if self.closed:
                 return
@@ -236,8 +236,10 @@ class SpoolSender(SpoolStore):
                 return
             open_before = self._settled(event)
             if failure is not None:
-                cause = REFUSED if error is not None and error.code() in _PERMANENT else FULL
+                cause = rejected_by(error.rejected_by) if error is not None and error.rejected_by else FULL
                 self.losses.append(Loss(event.tenant, 1, event.emitted_us, event.emitted_us, cause))
+                if error is not None and error.rejected_by:
+                    self._set_aside(event)
             if event.from_disk:
                 self._window -= len(event.value)
                 if self._window < _WINDOW_BYTES // 2 and event.source is not None and event.source.ledger.waiting:
@@ -250,9 +252,9 @@ class SpoolSender(SpoolStore):
         if failure is not None:
             self._report(failure.error, event.event_id)
 
-    def _final_failure(self, event: Event, error: KafkaError) -> Failure | None:
+    def _final_failure(self, event: Event, error: Undelivered) -> Failure | None:
         """Return why an event is given up, or None if it is on disk and can be sent again."""
-        if error.code() not in _PERMANENT:
+        if not error.rejected_by:
             try:
                 if event in self._memory:
                     self.spill()
@@ -260,7 +262,15 @@ class SpoolSender(SpoolStore):
             except (SpoolFull, SpoolFailed):
                 if event.number:
                     return None
-        return Failure(event.event_id, event.tenant, self._explain(error, event.event_id))
+        return Failure(event.event_id, event.tenant, error.explain(event.event_id))
+
+    def _set_aside(self, event: Event) -> None:
+        """Save an event that was rejected, so that it can be corrected and sent again."""
+        if not self._rejected_bytes:
+            self._rejected_bytes = folder.size(self._folder / folder.REJECTED)
+        if self._rejected_bytes + len(event.value) <= self._config.spool_bytes // _REJECTED_PART:
+            self._rejected_bytes += len(event.value)
+            folder.set_aside(self._folder, folder.REJECTED, f"{event.tenant}-{event.event_id}", event.value)
 
     def _settled(self, event: Event) -> bool:
         """Count an event as done. Returns whether it was open."""

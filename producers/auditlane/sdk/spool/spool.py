@@ -6,18 +6,22 @@ import logging
 import threading
 from collections.abc import Callable
 from pathlib import Path
-
-from confluent_kafka import KafkaError
+from typing import Final
 
 from auditlane.runtime.errors import AuditlaneError, SpoolFailed, SpoolFull
 from auditlane.sdk.config import ClientConfig
-from auditlane.sdk.delivery import OnSettled
 from auditlane.sdk.delivery_tracker import DeliveryTracker
 from auditlane.sdk.logs import log_later
 from auditlane.sdk.spool import folder
 from auditlane.sdk.spool.event import Headers, Offer
 from auditlane.sdk.spool.keeper import Emit, SpoolKeeper
 from auditlane.sdk.spool.sender import SpoolSender
+from auditlane.sdk.transport import OnSettled
+
+_OTHER: Final = (
+    "%d sets of spooled events in %s are for %s, and this client cannot send them. Start one that can, with the same "
+    "folder."
+)
 
 
 class Spool:
@@ -29,18 +33,21 @@ class Spool:
         tracker: DeliveryTracker,
         *,
         offer: Offer,
-        explain: Callable[[KafkaError, str], AuditlaneError],
         report: Callable[[AuditlaneError, str | None], None],
         may_wait: Callable[[], bool],
         emit: Emit,
+        other_folder: str = "",
     ) -> None:
-        """Open the spool. SpoolSender and SpoolKeeper describe the parameters. Raises ConfigError if the folder is not
-        usable.
+        """Open the spool. SpoolSender and SpoolKeeper describe the parameters. `other_folder` is that of the other
+        transport, whose events this client cannot send. Raises ConfigError if the folder cannot be used.
         """
         folder.check(Path(config.spool_dir))
+        if left := folder.sets(Path(other_folder)):
+            kind = "Kafka" if config.url else "the gateway"
+            log_later(logging.WARNING, _OTHER, len(left), other_folder, kind)
         self._config = config
         self._emit = emit
-        self._sender = SpoolSender(config, tracker, offer, explain, report, may_wait)
+        self._sender = SpoolSender(config, tracker, offer, report, may_wait)
         self._keeper: SpoolKeeper | None = None
         self._starting = threading.RLock()
 

@@ -17,7 +17,6 @@ from typing import Final
 
 from auditlane.runtime.errors import AuditlaneError, ClientClosed, SpoolFailed, SpoolFull
 from auditlane.sdk.config import ClientConfig
-from auditlane.sdk.delivery import OnSettled
 from auditlane.sdk.delivery_tracker import DeliveryTracker, Epoch
 from auditlane.sdk.results import Failure
 from auditlane.sdk.spool.event import Event
@@ -26,6 +25,7 @@ from auditlane.sdk.spool.group_commit import GroupCommit, sync_and_close
 from auditlane.sdk.spool.losses import FULL, Loss, combined
 from auditlane.sdk.spool.own_set import OwnSet
 from auditlane.sdk.spool.record_set import RecordSet, Segment
+from auditlane.sdk.transport import OnSettled
 
 _SEGMENT_BYTES: Final = 8 << 20
 _SMALLEST_SEGMENT: Final = 65_536
@@ -282,7 +282,7 @@ class SpoolStore:
         what = f"event {dropped} was dropped" if dropped else "the event was not accepted"
         return SpoolFull(
             f"The spool in {self._folder} is full, since {why}; {what}.",
-            fix="Restore Kafka, free space on the disk, or raise AUDITLANE_SPOOL_BYTES or AUDITLANE_MAX_BLOCK_MS.",
+            fix="Restore the connection, free disk space, or raise AUDITLANE_SPOOL_BYTES or AUDITLANE_MAX_BLOCK_MS.",
         )
 
     def _add_epoch(self, number: int, epoch: Epoch) -> None:

@@ -10,7 +10,6 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from confluent_kafka import KafkaError, KafkaException
 
 from auditlane.runtime.errors import DeliveryFailed, SpoolFailed, SpoolFull
 from auditlane.sdk.config import ClientConfig
@@ -20,9 +19,15 @@ from auditlane.sdk.spool.adoption import Adoption
 from auditlane.sdk.spool.group_commit import GroupCommit
 from auditlane.sdk.spool.losses import KILLED, Loss
 from auditlane.sdk.spool.sender import SPILL_S, SpoolSender
+from auditlane.sdk.transport import NotOffered, Undelivered
 
-TIMED_OUT = KafkaError(KafkaError._MSG_TIMED_OUT)
-TOO_LARGE = KafkaError(KafkaError.MSG_SIZE_TOO_LARGE)
+
+def failed(event_id: str) -> DeliveryFailed:
+    return DeliveryFailed(f"Event {event_id} failed.")
+
+
+TIMED_OUT = Undelivered(failed)
+TOO_LARGE = Undelivered(failed, "Kafka")
 
 
 class Kafka:
@@ -57,7 +62,6 @@ class Bench:
             ClientConfig(**given),
             self.tracker,
             self.kafka.offer,
-            lambda error, event_id: DeliveryFailed(f"Event {event_id} failed."),
             lambda error, event_id: self.reported.append(event_id),
             lambda: True,
         )
@@ -175,7 +179,7 @@ def test_an_event_that_kafka_rejects_is_reported_and_given_up(tmp_path, mode):
 
 def test_an_error_of_the_client_lets_an_event_wait(tmp_path):
     bench = Bench(tmp_path, delivery_mode="durable")
-    bench.kafka.raises = KafkaException(KafkaError(KafkaError._STATE))
+    bench.kafka.raises = NotOffered(TIMED_OUT)
     bench.send("a")
     bench.kafka.raises = None
     bench.fill()

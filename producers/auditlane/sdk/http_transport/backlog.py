@@ -1,0 +1,113 @@
+"""The events that wait to be sent to the gateway, in the order of each tenant. This module performs no I/O."""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+
+from auditlane.sdk.transport import OnReport
+
+
+@dataclass(slots=True, eq=False)
+class Item:
+    """One event. `deadline` is the monotonic time after which it fails.
+
+    `refusals` counts how often something other than the gateway has refused the event alone, while the gateway had
+    accepted others since the time before. `refused_at` is the number of events that it had accepted by then.
+    """
+
+    event_id: str
+    tenant: str
+    line: bytes
+    report: OnReport
+    deadline: float
+    reported: bool = False
+    refusals: int = 0
+    refused_at: int = -1
+
+
+@dataclass(slots=True)
+class _Hold:
+    until: float
+    items: deque[Item] = field(default_factory=deque)
+
+
+class Backlog:
+    """Holds events, and selects those of the next request. Not thread-safe.
+
+    While some events of a tenant are on hold, its later events wait behind them. Other tenants are not affected.
+    """
+
+    def __init__(self) -> None:
+        self._items: deque[Item] = deque()
+        self._holds: dict[str, _Hold] = {}
+
+    def __bool__(self) -> bool:
+        return bool(self._items or self._holds)
+
+    def add(self, item: Item) -> None:
+        """Add a new event."""
+        self._items.append(item)
+
+    def put_back(self, items: Iterable[Item]) -> None:
+        """Return events that were taken. They are sent before later events of their tenants."""
+        for item in reversed(list(items)):
+            hold = self._holds.get(item.tenant)
+            (self._items if hold is None else hold.items).appendleft(item)
+
+    def hold(self, items: Iterable[Item], until: float) -> None:
+        """Return events that were taken, and keep those of their tenants back until a time."""
+        for item in reversed(list(items)):
+            hold = self._holds.setdefault(item.tenant, _Hold(until))
+            hold.until = until
+            hold.items.appendleft(item)
+
+    def take(self, now: float, most: int, most_bytes: int) -> list[Item]:
+        """Remove and return the events of the next request: at most `most`, and at most `most_bytes` unless the first
+        event is larger.
+        """
+        taken: list[Item] = []
+        size = 0
+
+        def fits(item: Item) -> bool:
+            return not taken or (len(taken) < most and size + len(item.line) <= most_bytes)
+
+        for tenant, hold in list(self._holds.items()):
+            if hold.until > now:
+                continue
+            while hold.items and fits(hold.items[0]):
+                size += len(hold.items[0].line)
+                taken.append(hold.items.popleft())
+            if not hold.items:
+                del self._holds[tenant]
+        while self._items and fits(self._items[0]):
+            item = self._items.popleft()
+            if (hold_ := self._holds.get(item.tenant)) is not None:
+                hold_.items.append(item)
+                continue
+            size += len(item.line)
+            taken.append(item)
+        return taken
+
+    def next_at(self) -> float | None:
+        """Return the time at which to call `take`, which is 0 if there are new events, or None without events."""
+        if self._items:
+            return 0.0
+        return min((hold.until for hold in self._holds.values()), default=None)
+
+    def expired(self, now: float) -> list[Item]:
+        """Remove and return the events whose deadline has passed."""
+        found = []
+        for queue in [self._items, *(hold.items for hold in self._holds.values())]:
+            while queue and queue[0].deadline <= now:
+                found.append(queue.popleft())
+        self._holds = {tenant: hold for tenant, hold in self._holds.items() if hold.items}
+        return found
+
+    def clear(self) -> list[Item]:
+        """Remove and return all events."""
+        found = [*(item for hold in self._holds.values() for item in hold.items), *self._items]
+        self._items.clear()
+        self._holds.clear()
+        return found

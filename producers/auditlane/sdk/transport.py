@@ -1,0 +1,223 @@
+"""The interface of a transport. It encodes the events of a client, and delivers them to Kafka or, over HTTP, to the
+gateway.
+"""
+
+from __future__ import annotations
+
+import _thread
+import logging
+import types
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Protocol
+
+from auditlane.contract.event import AuditEvent
+from auditlane.contract.registry_reader import Observe
+from auditlane.runtime.errors import AuditlaneError, Unavailable
+from auditlane.sdk.config import ClientConfig
+from auditlane.sdk.logs import log_later
+
+if TYPE_CHECKING:
+    from auditlane.sdk.delivery_tracker import DeliveryTracker
+    from auditlane.sdk.encoding import Encoder
+
+Encoded = tuple[str, str, bytes]  # (tenant, event id, value)
+# (error, event id); the id is None for a connection error.
+OnError = Callable[[AuditlaneError, str | None], None]
+# The outcome of one event: None when it is acknowledged.
+OnSettled = Callable[[AuditlaneError | None], None]
+
+
+@dataclass(frozen=True, slots=True)
+class Undelivered:
+    """Why an event was not delivered. `explain` returns the error for the event with an id.
+
+    `rejected_by` names the service that would reject the event again. It is empty if a retry may succeed.
+    """
+
+    explain: Callable[[str], AuditlaneError]
+    rejected_by: str = ""
+
+
+# The outcome of one event that was offered: None when it is acknowledged.
+OnReport = Callable[[Undelivered | None], None]
+
+
+class NotOffered(Exception):
+    """Raised when a delivery does not accept an event. `why` is its outcome."""
+
+    def __init__(self, why: Undelivered) -> None:
+        super().__init__(why)
+        self.why = why
+
+
+class Delivery(Protocol):
+    """Delivers events in the background. The publisher replaces it in a forked child, and once `fatal` is set."""
+
+    @property
+    def fatal(self) -> AuditlaneError | None: ...
+
+    def produce(
+        self,
+        topic: str,
+        key: bytes,
+        value: bytes,
+        event_id: str,
+        tenant: str,
+        on_settled: OnSettled | None = None,
+        headers: dict[str, Any] | None = None,
+    ) -> None:
+        """Buffer one event, which the tracker counts. Raises BufferFull, in which case it was not accepted."""
+        ...
+
+    def offer(
+        self,
+        topic: str,
+        key: bytes,
+        value: bytes,
+        event_id: str,
+        tenant: str,
+        on_report: OnReport,
+        headers: dict[str, Any] | None = None,
+    ) -> None:
+        """Buffer one event, which the tracker does not count. A background thread calls `on_report` with its outcome.
+
+        Raises BufferError if the buffer is full, or NotOffered.
+        """
+        ...
+
+    def is_this_thread(self) -> bool:
+        """Return whether the caller runs on the delivery's thread, which must never wait for the buffer."""
+        ...
+
+    def abandon(self) -> None:
+        """Drop the events that are not acknowledged. Each is reported as not delivered."""
+        ...
+
+    def stop(self, timeout_s: float = 5.0) -> None:
+        """Stop the thread once every event has its report."""
+        ...
+
+    def leave_to_parent(self) -> None:
+        """Forget about the parent's resources, in a forked child."""
+        ...
+
+
+class Transport(Protocol):
+    """Encodes events, and creates deliveries. Thread-safe."""
+
+    @property
+    def unavailable(self) -> type[Unavailable]:
+        """The error of a service that does not acknowledge an event in time."""
+        ...
+
+    @property
+    def has_headers(self) -> bool:
+        """Whether Kafka headers travel with an event."""
+        ...
+
+    @property
+    def spool_dir(self) -> str:
+        """The folder for the events of this transport, or "" if no spool is configured."""
+        ...
+
+    @property
+    def other_spool_dir(self) -> str:
+        """The folder in which the other transport would leave events."""
+        ...
+
+    def deliver(self, tracker: DeliveryTracker, on_error: OnError | None) -> Delivery:
+        """Start a delivery."""
+        ...
+
+    def encoded(self, values: Mapping[str, Any]) -> Encoded | None:
+        """Encode an event from `emit`'s keyword values, without an AuditEvent and without waiting. Returns None if that
+        is impossible.
+        """
+        ...
+
+    def encode(self, event: AuditEvent, *, may_ask: bool) -> bytes:
+        """Return the value of an event. May wait for a contract. Raises InvalidEvent and the registry's errors."""
+        ...
+
+    def route(self, tenant: str, event_id: str) -> tuple[str, bytes]:
+        """Return the topic and the message key, which are empty if the gateway determines them."""
+        ...
+
+    def check_prepares(self) -> None:
+        """Raise ConfigError unless another process may send an encoded event with its topic and key."""
+        ...
+
+    def knows(self, tenant: str) -> bool:
+        """Return whether `encode` would not wait for the tenant's contract."""
+        ...
+
+    def prefetch(self, tenant: str) -> None:
+        """Fetch the tenant's contract in the background."""
+        ...
+
+    def encoder(self, tenant: str) -> Encoder:
+        """Return the tenant's Avro encoder. May wait for the registry.
+
+        Raises RegistryUnavailable, RegistryRefused or, over HTTP, ConfigError.
+        """
+        ...
+
+    def own_fields(self, tenant: str) -> frozenset[str]:
+        """Return the names of the custom fields in the tenant's contract, as far as they are known."""
+        ...
+
+    def contract_changed(self, tenant: str | None) -> None:
+        """Invalidate the cached contract of `tenant`, or of every tenant if it is None."""
+        ...
+
+    def close(self) -> None: ...
+
+    def before_fork(self, timeout_s: float) -> None:
+        """Wait for a request in progress, since a child would inherit its locks but not the thread."""
+        ...
+
+    def after_fork(self, *, closed: bool) -> None:
+        """Replace the parent's locks and sockets, in a forked child."""
+        ...
+
+
+def transport_of(config: ClientConfig, observe_registry: Observe | None) -> Transport:
+    """Return the transport that the options choose. It is imported here, since each has a client library of its own."""
+    if config.url:
+        from auditlane.sdk.http_transport.transport import HttpTransport
+
+        return HttpTransport(config)
+    from auditlane.sdk.kafka_transport import KafkaTransport
+
+    return KafkaTransport(config, observe_registry)
+
+
+def thread_starter() -> object:
+    """Return the function that starts threads, which gevent and eventlet replace."""
+    return _thread.start_new_thread
+
+
+def threads_are_green() -> bool:
+    """Return whether gevent or eventlet have replaced threads. A thread that blocks outside Python then stops all
+    others.
+
+    Also true under some debuggers, which does no harm.
+    """
+    return not isinstance(thread_starter(), types.BuiltinFunctionType)
+
+
+def report_error(on_error: OnError | None, error: AuditlaneError, event_id: str | None) -> None:
+    """Pass an error to `on_error`, or log it if there is none. Never raises."""
+    if on_error is None:
+        log_later(logging.ERROR, "%s", error)
+    else:
+        call(on_error, error, event_id)
+
+
+def call(callback: Callable[..., None], *arguments: object) -> None:
+    """Call an application's function. An exception that it raises is caught, so that the thread does not end."""
+    try:
+        callback(*arguments)
+    except Exception as error:
+        log_later(logging.ERROR, "a callback raised an exception", error=error)

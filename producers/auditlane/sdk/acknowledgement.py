@@ -1,4 +1,4 @@
-"""Wait until an event is acknowledged. The delivery mode `sync` uses this."""
+"""Waits until an event is acknowledged, for the delivery mode `sync`."""
 
 from __future__ import annotations
 

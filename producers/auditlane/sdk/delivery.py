@@ -34,12 +34,12 @@ from auditlane.sdk.transport import (
     threads_are_green,
 )
 
-_POLL_S: Final = 0.2  # a delivery report ends a poll early; this bounds only how soon `stop` is noticed
-_GREEN_POLL_S: Final = 0.01  # poll interval of a green thread while events are in flight
-_GREEN_IDLE_S: Final = 0.05  # poll interval of a green thread while no events are in flight
-_PROBE_S: Final = 1.0  # time limit for a request that checks whether Kafka is back
-_GREEN_PROBE_S: Final = 0.1  # time limit for that request where it blocks all green threads
-_MESSAGE_OVERHEAD: Final = 65_536  # bytes for key, headers and batch in addition to the largest event
+_POLL_S: Final = 0.2  # delivery reports end a poll early, so this bounds only how soon `stop` is noticed
+_GREEN_POLL_S: Final = 0.01  # a green thread's poll interval while events are in flight
+_GREEN_IDLE_S: Final = 0.05  # a green thread's poll interval while no events are in flight
+_PROBE_S: Final = 1.0  # time limit for checking whether Kafka is back
+_GREEN_PROBE_S: Final = 0.1  # time limit for that check where it blocks all green threads
+_MESSAGE_OVERHEAD: Final = 65_536  # in bytes, for key, headers and batch, besides the largest event
 
 
 def producer_options(config: ClientConfig) -> dict[str, Any]:
@@ -131,7 +131,7 @@ class KafkaDelivery:
             raise NotOffered(self._undelivered(error.args[0])) from error
 
     def _reported(self, on_report: OnReport, error: KafkaError | None, message: Message) -> None:
-        """Handle the delivery report of an event."""
+        """Handle an event's delivery report."""
         if error is not None:
             on_report(self._undelivered(error))
             return
@@ -171,7 +171,7 @@ class KafkaDelivery:
             self._thread.join(timeout_s)
 
     def leave_to_parent(self) -> None:
-        """Leak the producer on purpose, in a forked child. Destroying it would wait for threads that exist only in the
+        """Leak the producer on purpose, in a forked child: destroying it would wait for threads that exist only in the
         parent.
         """
         ctypes.pythonapi.Py_IncRef(ctypes.py_object(self.producer))
@@ -317,7 +317,7 @@ _AWAY: Final = frozenset(
         KafkaError._SSL,
     }
 )
-# Errors of one message, which it would get again and again. All others may pass.
+# Errors that a message would get every time. All others may be temporary.
 _PERMANENT: Final = frozenset({KafkaError.MSG_SIZE_TOO_LARGE, KafkaError.INVALID_MSG, KafkaError.INVALID_RECORD})
 _LATE: Final = frozenset({KafkaError._MSG_TIMED_OUT, KafkaError._PURGE_QUEUE, KafkaError._PURGE_INFLIGHT})
 _NO_TOPIC: Final = "Create the topic with `auditlane init`, or correct AUDITLANE_TOPIC."

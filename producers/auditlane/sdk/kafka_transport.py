@@ -1,4 +1,4 @@
-"""The transport to Kafka: the events are Avro, encoded with their tenants' contracts from the schema registry."""
+"""The transport to Kafka, whose events are Avro, encoded with their tenants' contracts from the schema registry."""
 
 from __future__ import annotations
 

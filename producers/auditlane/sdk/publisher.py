@@ -1,6 +1,6 @@
-"""Publish a client's events. Each is encoded and handed to the delivery of the transport.
+"""Publishes a client's events. Each is encoded and handed to the transport's delivery.
 
-An EventPublisher survives forks and fatal errors of the delivery, and flushes when the process exits.
+An EventPublisher survives forks and fatal delivery errors, and flushes when the process exits.
 """
 
 from __future__ import annotations
@@ -126,8 +126,8 @@ class EventPublisher:
     def prepare(self, make: Callable[[], AuditEvent], *, may_wait: bool) -> Prepared:
         """Encode the event that `make` returns, without sending it. Raises the same errors as `send`.
 
-        Without `may_wait`, a contract that is not cached is fetched in the background, and the value of the result is
-        None. Raises ConfigError if the client sends to the gateway.
+        Without `may_wait`, a contract that is not cached is fetched in the background, and the result has no value.
+        Raises ConfigError if the client sends to the gateway.
         """
         transport = self._transport
         transport.check_prepares()
@@ -281,7 +281,7 @@ class EventPublisher:
         return self._transport.own_fields(tenant)
 
     def contract_changed(self, tenant: str | None) -> None:
-        """Invalidate the cached contract of `tenant`, or of every tenant if it is None."""
+        """Invalidate the cached contract of `tenant`, or all contracts if it is None."""
         self._transport.contract_changed(tenant)
 
     def _replaced_delivery(self, delivery: Delivery | None) -> Delivery:
@@ -312,7 +312,7 @@ class EventPublisher:
         if not config.spool_dir:
             if config.delivery_mode == "durable":
                 raise ConfigError(
-                    "AUDITLANE_DELIVERY_MODE=durable needs a folder for the events that are not acknowledged.",
+                    "AUDITLANE_DELIVERY_MODE=durable requires a spool, but AUDITLANE_SPOOL_DIR is not set.",
                     field="spool_dir",
                     fix="Set AUDITLANE_SPOOL_DIR to a folder on a local disk.",
                 )
@@ -349,7 +349,7 @@ class EventPublisher:
         self.send_encoded((event.tenant_id, event.event_id, value), keep=True)
 
     def _close_spool(self, spool: Spool, delivery: Delivery | None, result: FlushResult) -> FlushResult:
-        """Close the spool. Events that are not acknowledged stay on disk. Only events that could not be written
+        """Close the spool. Events that are not acknowledged stay on disk; only those that could not be written
         fail.
         """
         spool.stop()
@@ -376,7 +376,7 @@ class EventPublisher:
         self.after_fork()
 
     def before_fork(self, deadline: float) -> None:
-        """Wait for a registry request in progress, since a child would inherit its locks but not the thread."""
+        """Wait for a registry request in progress: a child would inherit its locks but not the thread."""
         self._transport.before_fork(max(deadline - time.monotonic(), 0.0))
 
     def after_fork(self) -> None:

@@ -1,4 +1,4 @@
-"""The interface of a transport. It encodes the events of a client, and delivers them to Kafka or, over HTTP, to the
+"""The interface of a transport, which encodes the events of a client, and delivers them to Kafka or, over HTTP, to the
 gateway.
 """
 

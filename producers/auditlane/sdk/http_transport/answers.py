@@ -1,4 +1,4 @@
-"""Decide what the gateway's response means for the events of a request, and when to send the rest again. This module
+"""Decides what the gateway's response means for the events of a request, and when to send the rest again. This module
 performs no I/O.
 
 A response that is not from the gateway, such as the page of a proxy, never settles an event: it is sent again.

@@ -1,4 +1,4 @@
-"""Deliver events to the gateway. A thread sends them in batches, one request at a time, so that each tenant's events
+"""Delivers events to the gateway. A thread sends them in batches, one request at a time, so that each tenant's events
 keep their order.
 """
 

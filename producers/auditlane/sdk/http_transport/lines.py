@@ -1,4 +1,4 @@
-"""Encode events as lines of NDJSON, in the form of `POST /v1/events`. The gateway checks them against the tenant's
+"""Encodes events as lines of NDJSON, in the form of `POST /v1/events`. The gateway checks them against the tenant's
 contract.
 """
 

@@ -1,4 +1,4 @@
-"""The transport over HTTP: the events are lines of JSON, and the gateway knows the contracts."""
+"""The transport over HTTP. Its events are lines of JSON, and the gateway knows the contracts."""
 
 from __future__ import annotations
 

@@ -11,8 +11,8 @@ from typing import Final
 from auditlane.runtime.errors import ConfigError
 
 _SUFFIX: Final = ".set"
-DAMAGED: Final = "damaged"  # folder of the bytes that could not be read
-REJECTED: Final = "rejected"  # folder of the events that Kafka or the gateway has rejected
+DAMAGED: Final = "damaged"  # folder for bytes that could not be read
+REJECTED: Final = "rejected"  # folder for events that Kafka or the gateway has rejected
 _MOUNTS: Final = Path("/proc/self/mountinfo")
 _NETWORK: Final = ("nfs", "cifs", "smb", "9p", "afs", "ceph", "glusterfs", "lustre", "fuse.")
 
@@ -83,7 +83,7 @@ def size(path: Path) -> int:
 
 
 def set_aside(folder: Path, kind: str, name: str, data: bytes) -> None:
-    """Save bytes in a file with this name, in the subfolder DAMAGED or REJECTED, if there is space for them."""
+    """Save bytes in a file with this name, in the subfolder DAMAGED or REJECTED, if there is space."""
     with contextlib.suppress(OSError):
         (folder / kind).mkdir(mode=0o700, exist_ok=True)
         (folder / kind / name).write_bytes(data)

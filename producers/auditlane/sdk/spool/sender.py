@@ -1,11 +1,10 @@
-"""Decide for each event whether to write it to the spool, hand it to the delivery, or both.
+"""Decides for each event whether to write it to the spool, hand it to the delivery, or both.
 
-In the mode `fast`, events are only in memory while they are acknowledged in time. As soon as one is late, all of them
-are written to disk. Later events are written too, until all events on disk are acknowledged. In the other modes, every
-event is written before `send` returns.
+In the mode `fast`, events stay in memory while they are acknowledged in time. As soon as one is late, all of them are
+written to disk, and so are later events, until every event on disk is acknowledged. In the other modes, each event is
+written before `send` returns.
 
-An event that was written is also handed to the delivery. If earlier events are waiting on disk, those are sent
-first.
+A written event is also handed to the delivery, unless earlier events are waiting on disk, which are sent first.
 """
 
 from __future__ import annotations
@@ -29,7 +28,7 @@ from auditlane.sdk.transport import NotOffered, OnSettled, Undelivered
 
 SPILL_S: Final = 0.8  # age at which an event that is only in memory is written to disk
 RETRY_S: Final = 1.0  # time between attempts to send records again
-_WINDOW_BYTES: Final = 4 << 20  # records read from disk that Kafka has not acknowledged
+_WINDOW_BYTES: Final = 4 << 20  # maximum size of records read from disk that are not acknowledged
 _REJECTED_PART: Final = 4  # rejected events are set aside up to this part of `spool_bytes`
 
 
@@ -56,9 +55,9 @@ class SpoolSender(SpoolStore):
 
     def _start(self, tracker: DeliveryTracker) -> None:
         super()._start(tracker)
-        self._window = 0  # bytes read from disk and not acknowledged
+        self._window = 0  # size of records read from disk that are not acknowledged
         self._rejected_bytes = 0  # size of the rejected events that were set aside
-        self._retry_at = 0.0  # monotonic time before which nothing is read from disk again
+        self._retry_at = 0.0  # monotonic time before which nothing more is read from disk
 
     def after_fork(self, tracker: DeliveryTracker) -> None:
         """Start over in a forked child. The parent keeps its files."""
@@ -131,7 +130,7 @@ class SpoolSender(SpoolStore):
                 del self._memory[event]
 
     def fill(self, now: float) -> None:
-        """Read records that are waiting on disk, and hand them to the delivery until the window is full."""
+        """Read records waiting on disk, and hand them to the delivery until the window is full."""
         for adopted in (True, False):
             while not self.closed and now >= self._retry_at and self._window < _WINDOW_BYTES:
                 with self.entered():  # per record, so that others can emit in between
@@ -196,9 +195,7 @@ class SpoolSender(SpoolStore):
         return True
 
     def _hand_over(self, event: Event) -> bool:
-        """Hand an event that is on disk to the delivery. Return whether there was room for it.
-        Otherwise, it waits.
-        """
+        """Hand an event on disk to the delivery. Returns whether there was room; otherwise, the event waits."""
         try:
             self._offer(event, partial(self._reported, event))
         except NotOffered as error:
@@ -226,7 +223,7 @@ class SpoolSender(SpoolStore):
         return self._hand_over(event)
 
     def _reported(self, event: Event, error: Undelivered | None) -> None:
-        """Handle the report of the client on one event."""
+        """Handle the delivery's report on one event."""
         with self.entered():
             if self.closed:
                 return

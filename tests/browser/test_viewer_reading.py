@@ -561,6 +561,38 @@ def test_slow_pages_can_be_cancelled_and_failed_pages_retried(site: Site, unique
     expect(table.locator(".grid")).not_to_have_class(re.compile("coming"))
 
 
+def test_a_search_that_finds_nothing_asks_before_it_goes_further(site: Site, unique: str, page: Page) -> None:
+    site.generate(unique, 30)
+    asked: list[str] = []
+    cut = True  # whether searches end before they have found anything
+
+    def respond(route: Route) -> None:
+        asked.append(route.request.url)
+        if not cut:
+            route.continue_(url=re.sub("&cursor=[^&]*", "", route.request.url))
+            return
+        day = 20 - len(asked)
+        body = {"data": [], "next": f"c{day}", "prev": None, "searched_to": f"2026-01-{day:02}T00:00:00Z"}
+        route.fulfill(json=body, headers={"Access-Control-Allow-Origin": "*"})
+
+    page.route("**/v1/events?*", respond)
+    page.goto(host_page(site, unique, [{"token": site.token(unique), "address": ""}]))
+    progress = page.locator("auditlane-search-progress")
+    expect(progress).to_contain_text("found nothing more")
+    assert_accessible(page)
+    assert page.locator("auditlane-table").evaluate("(table) => table.list.pages.paused")  # it waits for the reader
+    before = len(asked)
+    progress.get_by_role("button", name="Search further").click()
+    expect(progress).to_contain_text("Searching.")
+    wait_until(lambda: page.evaluate("1") and len(asked) > before + 2)
+    progress.get_by_role("button", name="Cancel").click()
+    expect(progress.get_by_role("button", name="Search further")).to_be_visible()
+    cut = False
+    progress.get_by_role("button", name="Search further").click()
+    expect(progress).to_have_count(0)
+    wait_until(lambda: len(cells(page.locator("auditlane-table"))) > 5)
+
+
 def test_access_to_the_log_is_hidden_until_the_reader_wants_it(site: Site, unique: str, page: Page) -> None:
     site.emit(*(event(unique, number) for number in range(3)))
     follow(page, site.link(unique))

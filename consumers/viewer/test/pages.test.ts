@@ -159,4 +159,22 @@ describe("pages", () => {
       expect(ids(pages, first, 30)).toEqual(expected(5_000 - first, 30));
     }
   });
+
+  it("asks before it searches further than the service did without finding anything", () => {
+    const pages = new Pages();
+    const respond = (rows: AuditEvent[], searched_to: string | null, next: string | null): void =>
+      void pages.accept(pages.nextRequest(0, 30) as PageRequest, { data: rows, next, prev: null, searched_to });
+    respond([event(9)], "2026-01-05T00:00:00Z", "a");
+    expect([pages.paused, pages.nextRequest(0, 30)?.cursor]).toEqual([false, "a"]); // it has found something
+    respond([], "2026-01-04T00:00:00Z", "b");
+    expect([pages.paused, pages.searchedTo, pages.nextRequest(0, 30)]).toEqual([true, "2026-01-04T00:00:00Z", null]);
+    pages.searching = true;
+    expect([pages.paused, pages.nextRequest(0, 30)?.cursor]).toEqual([false, "b"]);
+    respond([], "2026-01-03T00:00:00Z", "c");
+    expect([pages.searchedTo, pages.nextRequest(0, 30)?.cursor]).toEqual(["2026-01-03T00:00:00Z", "c"]);
+    respond([event(3)], "2026-01-02T00:00:00Z", "d");
+    expect([pages.searching, pages.searchedTo, pages.nextRequest(0, 30)?.cursor]).toEqual([false, null, "d"]);
+    respond([], null, null);
+    expect([pages.ended, pages.paused, pages.count]).toEqual([true, false, 2]);
+  });
 });

@@ -31,6 +31,8 @@ interface Page {
   count: number;
   next: string | null;
   prev: string | null;
+  /** The time up to which a search went that ended before the page was full. */
+  searchedTo?: string | null | undefined;
 }
 
 /** The next page to request; `cursor` is null at the list's beginning. */
@@ -58,6 +60,8 @@ export class Pages {
   /** The number of rows before index 0 that were known and have been forgotten. */
   forgottenRows = 0;
   started = false;
+  /** Whether to continue a search that has found nothing since the last page, until it finds something. */
+  searching = false;
 
   constructor(private readonly bounds: Bounds = DEFAULT_BOUNDS) {}
 
@@ -70,6 +74,17 @@ export class Pages {
   /** Whether the last known row is the last one in the list. */
   get ended(): boolean {
     return this.started && !this.pages.at(-1)?.next;
+  }
+
+  /** The time up to which a search went that found nothing since the last row and can go further, or else null. */
+  get searchedTo(): string | null {
+    const end = this.pages.at(-1);
+    return (end?.next && !end.count && end.searchedTo) || null;
+  }
+
+  /** Whether the reader decides how far to search. */
+  get paused(): boolean {
+    return !this.searching && this.searchedTo !== null;
   }
 
   /** Whether the first known row is the first one in the list, according to the service. */
@@ -103,8 +118,7 @@ export class Pages {
     const inView = this.missingPage(first, last);
     if (inView) return this.requestAgain(inView, true);
     const end = this.pages.at(-1);
-    if (end?.next && last >= this.count) return this.requestAfter(end, true);
-    if (end?.next && last + PREFETCH_ROWS >= this.count) return this.requestAfter(end, false);
+    if (end?.next && !this.paused && last + PREFETCH_ROWS >= this.count) return this.requestAfter(end, last >= this.count);
     const start = this.pages[0];
     if (start?.prev && first < PREFETCH_ROWS) {
       return { kind: "newer", cursor: start.prev, limit: PAGE_SIZE, inView: first === 0, page: start };
@@ -115,11 +129,12 @@ export class Pages {
 
   /** Inserts a response, unless its position has been forgotten. */
   accept(request: PageRequest, response: EventPage): RowShift {
-    const page: Page = { cursor: request.cursor, rows: response.data, count: response.data.length, next: response.next, prev: response.prev };
+    const page: Page = { cursor: request.cursor, rows: response.data, count: response.data.length, next: response.next, prev: response.prev, searchedTo: response.searched_to };
     if (request.kind === "again") return this.refill(request.page as Page, page);
     if (request.page !== null && request.page !== (request.kind === "next" ? this.pages.at(-1) : this.pages[0])) return NO_SHIFT;
     if (request.kind === "next") {
       this.started = true;
+      if (page.count) this.searching = false;
       this.pages.push(page);
       this.updateStarts();
       return NO_SHIFT;

@@ -197,7 +197,7 @@ export class List {
   }
 
   private get count(): number {
-    return this.pages.count + (this.pages.ended ? 0 : PLACEHOLDER_ROWS);
+    return this.pages.count + (this.pages.ended || this.pages.paused ? 0 : PLACEHOLDER_ROWS);
   }
 
   private measure(): void {

@@ -88,6 +88,13 @@ export class Loader {
     this.onLoaded("state");
   }
 
+  /** Continues a search that has found nothing so far, or stops it. */
+  searchFurther(searching: boolean): void {
+    this.abort();
+    this.pages.searching = searching;
+    this.onLoaded("rows");
+  }
+
   /** Aborts the request and clears the failure. */
   dispose(): void {
     this.abort();

@@ -19,6 +19,10 @@ export function tableOverlay(viewer: ViewerState, list: List, toTop: () => void)
   } else if (problem) {
     const notice = html`<auditlane-problem .problem=${problem} @retry=${() => viewer.retry()}></auditlane-problem>`;
     shown = hasNoRows ? cover(notice) : html`<div class="note"><div>${notice}</div></div>`;
+  } else if (pages.searchedTo && !loader.stale) {
+    void viewer.lazyImports.load(() => import("./search-progress.js"));
+    const progress = html`<auditlane-search-progress .list=${list} .to=${pages.searchedTo} .searching=${pages.searching}></auditlane-search-progress>`;
+    shown = pages.count ? html`<div class="note"><div>${progress}</div></div>` : cover(html`<div class="note"><div>${progress}</div></div>`);
   } else if (slow) shown = overlayNote(reading.slow, reading.cancel, () => loader.cancel());
   else if (!hasNoRows && pages.count === 0) shown = cover(html`<auditlane-empty></auditlane-empty>`);
   return html`<div class="note top">${newRowsText ? html`<button class="primary" @click=${toTop}>${newRowsText}</button>` : nothing}</div>

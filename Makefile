@@ -23,7 +23,7 @@ $(STAMP): pyproject.toml constraints.txt | $(BIN)/python
 	@$(BIN)/python tests/support/tools.py
 	@touch $(STACK) $@
 
-.PHONY: run tools test test-viewer test-lint test-alone test-fault test-browser test-parts test-rest test-long lint format docs actions texts lock bench bench-parts bench-query bench-neighbours bench-viewer bench-embed pictures chaos simulate viewer clean help
+.PHONY: run tools object-storage test test-viewer test-lint test-alone test-fault test-browser test-parts test-rest test-long lint format docs actions texts lock bench bench-parts bench-query bench-neighbours bench-viewer bench-embed pictures chaos simulate viewer clean help
 
 run: $(STACK) ## set up, start the whole stack with sample data, print links to open
 	@$(BIN)/python consumers/viewer/build.py --if-possible
@@ -71,6 +71,10 @@ lint: $(STAMP) ## ruff, mypy --strict, import-linter
 tools: $(STAMP) ## download the programs that the tests of the chart, the image and compose use
 	@$(BIN)/python tests/support/tools.py
 
+# Versity's S3 gateway, which the tests of exports in a bucket use. It needs Go, and takes two minutes of CPU.
+object-storage: $(STAMP) ## build the S3-compatible server that the tests of exports in a bucket use
+	GOBIN=$(abspath $(VENV))/tools/bin go install github.com/versity/versitygw/cmd/versitygw@v1.8.0
+
 docs: $(STAMP) ## write the generated parts of the docs, and the dashboards
 	$(BIN)/python docs/generate.py
 	$(BIN)/python deploy/observe/dashboards.py
@@ -91,7 +95,7 @@ IMAGE_LOCK = uv pip compile pyproject.toml $(1) --extra otel --constraint constr
 lock: $(STAMP) ## update constraints.txt from the installed packages, and the locks of the images
 	$(BIN)/python -m pip freeze --exclude-editable > constraints.txt
 	$(call IMAGE_LOCK,--extra worker,worker)
-	$(call IMAGE_LOCK,--extra worker --extra serve,serve)
+	$(call IMAGE_LOCK,--extra worker --extra serve --extra s3,serve)
 
 format: $(STAMP) ## format the code with ruff
 	$(BIN)/ruff check --fix .

@@ -16,7 +16,7 @@ from querying import Store, store
 from serving import ServeProcess
 
 from auditlane.access.scope import TenantScope
-from auditlane.query.export.jobs.folder import JobStore
+from auditlane.query.export.jobs.folder import FolderStorage
 from auditlane.query.export.jobs.record import JobAttempt
 
 ROWS = 300_000
@@ -51,7 +51,7 @@ def test_a_client_notices_a_truncated_download(filled: Store, tmp_path: Path) ->
 
 @pytest.mark.parametrize("format_", ["jsonl", "parquet"])
 def test_a_job_is_resumed_by_another_process(filled: Store, tmp_path: Path, format_: str) -> None:
-    scope, jobs = TenantScope.for_operator("acme"), JobStore(tmp_path / "exports")
+    scope, jobs = TenantScope.for_operator("acme"), FolderStorage(tmp_path / "exports")
     first = serve(filled, tmp_path)
     token = first.viewer_token("acme")
     headers = {"Authorization": f"Bearer {token}"}

@@ -23,7 +23,7 @@ from workbook import sheets
 from auditlane.access.permissions import Permission
 from auditlane.access.scope import TenantScope
 from auditlane.access.tokens import Viewer, mint_client_token, mint_viewer_token
-from auditlane.query.export.jobs.folder import JobStore
+from auditlane.query.export.jobs.folder import FolderStorage
 from auditlane.query.export.jobs.lease import Lease
 
 ROWS = 3_000
@@ -218,7 +218,7 @@ def test_jobs_are_removed_and_bounded(served: Served, token: str, tmp_path: Path
 def test_a_job_of_a_dead_process_is_resumed_and_can_be_cancelled(filled: Store, tmp_path: Path) -> None:
     """The job's owner died after a checkpoint of one row, whose bytes the test marks so that it can recognize them."""
     settings = {"clickhouse_url": filled.settings.clickhouse_url, "clickhouse_database": filled.database}
-    jobs, acme = JobStore(tmp_path / "exports"), TenantScope.for_operator("acme")
+    jobs, acme = FolderStorage(tmp_path / "exports"), TenantScope.for_operator("acme")
     with Served(tmp_path, **settings, export_concurrency=0) as takes:
         token = takes.viewer_token("acme", Permission.export)
         requested = ask(takes, token, format="jsonl", columns=["event_id", "occurred_at"])

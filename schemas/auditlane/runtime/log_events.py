@@ -184,7 +184,10 @@ LOG_EVENTS: tuple[LogEvent, ...] = (
         "The end of a download could not be saved; the next one since the last repeats its events.",
     ),
     LogEvent(
-        "export.folder", ("warning",), "The folder of export jobs cannot be read.", "Check `AUDITLANE_EXPORT_DIR`."
+        "export.folder",
+        ("warning",),
+        "The folder or bucket of export jobs cannot be used.",
+        "Check `AUDITLANE_EXPORT_DIR` or `AUDITLANE_EXPORT_URL`.",
     ),
     LogEvent("export.broken", ("error",), "A download ended early, and the client received a truncated response."),
     LogEvent("export.unforeseen", ("error",), "A job or the search for jobs failed unexpectedly.", _UNFORESEEN),

@@ -62,6 +62,12 @@ def _with_an_issuer(value: str, info: ValidationInfo) -> str:
     return value
 
 
+def _with_an_access_key(value: SecretStr, info: ValidationInfo) -> SecretStr:
+    if bool(value.get_secret_value()) is not bool(info.data.get("export_s3_access_key")):
+        raise ValueError("must be set together with AUDITLANE_EXPORT_S3_ACCESS_KEY")
+    return value
+
+
 def _none_or_a_mebibyte(value: int) -> int:
     if 0 < value < 1 << 20:
         raise ValueError("must be 0 or at least 1048576")
@@ -598,6 +604,25 @@ class ExportSettings(BaseModel):
         description="Folder for the state and files of export jobs; replicas share it. "
         "Empty: `exports` in the folder of the signing keys.",
     )
+    export_url: Annotated[str, AfterValidator(_unless_empty(validators.bucket_url))] = Field(
+        "",
+        description="Bucket of S3-compatible storage for the state and files of export jobs, as `s3://bucket/prefix`, "
+        "instead of the folder; needs `auditlane[s3]`.",
+    )
+    export_s3_endpoint: HttpUrl = Field(
+        "", description="URL of the storage of `AUDITLANE_EXPORT_URL`. Empty: Amazon S3 in its region."
+    )
+    export_s3_region: str = Field(
+        "",
+        description="Region of the bucket. Empty: as AWS_REGION says; with an endpoint, `us-east-1`.",
+    )
+    export_s3_access_key: str = Field(
+        "",
+        description="Access key id for the bucket. Empty: the AWS_* variables, or the account of the pod or instance.",
+    )
+    export_s3_secret_key: Annotated[SecretStr, AfterValidator(_with_an_access_key)] = Field(
+        SecretStr(""), validate_default=True, description="Secret access key of `AUDITLANE_EXPORT_S3_ACCESS_KEY`."
+    )
     export_expire_s: int = Field(86_400, ge=60, description="Time for which a finished job's file is kept, in seconds.")
     export_jobs_per_tenant: int = Field(
         10,
@@ -615,7 +640,7 @@ class ExportSettings(BaseModel):
     export_bytes_per_tenant: int = Field(
         10 << 30,
         ge=1 << 20,
-        description="Bytes of one tenant's files in `AUDITLANE_EXPORT_DIR`.",
+        description="Bytes of one tenant's files in `AUDITLANE_EXPORT_DIR` or the bucket.",
         json_schema_extra=reached("Further jobs get 409 `TOO_MANY_EXPORTS`; a running job fails with that code."),
     )
     export_disk_free_bytes: int = Field(

@@ -63,6 +63,13 @@ def http_url(value: str) -> str:
     return value.rstrip("/")
 
 
+def bucket_url(value: str) -> str:
+    """Check for the URL of a bucket with an optional prefix, and return it without a trailing slash."""
+    if not re.fullmatch(r"s3://[a-z0-9][a-z0-9.-]{1,61}[a-z0-9](/[A-Za-z0-9._=-]+)*/?", value):
+        raise ValueError("must be s3://BUCKET or s3://BUCKET/PREFIX; credentials have settings of their own")
+    return value.rstrip("/")
+
+
 def service_url(value: str, account: str) -> str:
     """Check a service's URL, whose path is the prefix of every API path. `account` names the settings for the service's
     account.

@@ -237,6 +237,10 @@ def _set(monkeypatch: pytest.MonkeyPatch, variables: dict[str, str]) -> None:
         ({"worker": {"autoscaling": {"mode": "hpa", "minReplicas": 9, "maxReplicas": 3}}}, "minReplicas is above"),
         ({"worker": {"autoscaling": {"mode": "keda", "minReplicas": 0}}}, "minReplicas"),
         ({"query": {"replicas": 2}}, "exports.existingClaim: 2 replicas of query share"),
+        ({"exports": {"existingClaim": "a", "s3": {"url": "s3://a-b"}}}, "set either s3.url or existingClaim"),
+        ({"exports": {"s3": {"url": "s3://a-b", "accessKey": "x"}}}, "accessKey and existingSecret belong together"),
+        ({"exports": {"s3": {"url": "https://a-b"}}}, "exports/s3/url"),
+        ({"settings": {"EXPORT_S3_SECRET_KEY": "x"}}, "settings: EXPORT_S3_SECRET_KEY is a secret"),
         ({"query": {"url": ""}}, "query.url: set the public https:// URL"),
         ({"query": {"url": "http://audit.example.com"}}, "query/url"),
         ({"kafka": {"extra": {"sasl.password": "x"}}}, "kafka.extra: sasl.password is a secret"),
@@ -422,6 +426,30 @@ def test_one_replica_may_keep_exports_in_a_temporary_folder() -> None:
 
     assert volume(render()) == {"name": "exports", "emptyDir": {"sizeLimit": "10Gi"}}
     assert volume(render("production"))["persistentVolumeClaim"] == {"claimName": "auditlane-exports"}
+
+
+def test_exports_in_a_bucket_need_no_volume() -> None:
+    def query(**s3: str) -> Manifest:
+        bucket = {"url": "s3://audit/exports", **s3}
+        manifests = render("production", exports={"existingClaim": "", "s3": bucket})
+        [found] = [pod for component, pod in pods(manifests) if component == "query"]
+        return found
+
+    pod = query(endpoint="https://storage.example:9000", region="eu")
+    assert env(pod)["AUDITLANE_EXPORT_URL"] == "s3://audit/exports"
+    assert "AUDITLANE_EXPORT_DIR" not in env(pod)
+    assert not [one for one in pod["volumes"] if one["name"] == "exports"]
+    pod = query(accessKey="id", existingSecret="bucket")
+    assert env(pod)["AUDITLANE_EXPORT_S3_ACCESS_KEY"] == "id"
+    [volume] = [one for one in pod["volumes"] if one["name"] == "exports"]
+    assert volume["secret"]["items"] == [{"key": "secret-key", "path": "secret-key"}]
+    [mount] = [one for one in container(pod)["volumeMounts"] if one["name"] == "exports"]
+    assert env(pod)["AUDITLANE_EXPORT_S3_SECRET_KEY_FILE"] == mount["mountPath"] + "/secret-key"
+    everything = render(
+        "production", exports={"existingClaim": "", "s3": {"url": "s3://a-b", "endpoint": "http://s:9"}}
+    )
+    [deny] = [one["spec"] for one in everything if one["kind"] == "NetworkPolicy" and not _component(one)]
+    assert 9 in [port["port"] for rule in deny["egress"] for port in rule["ports"]]
 
 
 def test_the_spool_of_ingest_has_a_volume_if_it_has_a_size() -> None:

@@ -91,7 +91,7 @@ def test_a_lock_has_the_versions_that_are_tested_and_a_hash_for_each(target: str
     }
     versions = locked(target)
     assert {name: version for name, version in versions.items() if constraints.get(name, version) != version} == {}
-    needed = extra("worker") | extra("otel") | (extra("serve") if target == "serve" else set())
+    needed = extra("worker") | extra("otel") | (extra("serve") | extra("s3") if target == "serve" else set())
     assert needed <= versions.keys()
     for entry in re.split(r"\n(?=\S)", (FOLDER / f"{target}.txt").read_text().strip()):
         assert "--hash=sha256:" in entry

@@ -15,8 +15,8 @@ from auditlane.query import sql
 from auditlane.query.base_filter import MAX_BYTES, base_filter, filter_of, marked, unmarked
 from auditlane.query.clickhouse.statements import Parameters
 from auditlane.query.cursor import Cursors
-from auditlane.query.export.jobs.folder import is_visible
 from auditlane.query.export.jobs.record import JobRecord
+from auditlane.query.export.jobs.storage import is_visible
 from auditlane.query.filters import Filter
 from auditlane.query.language.tree import text_of
 from auditlane.query.live.resume_token import ResumeTokens, StreamPosition

@@ -11,7 +11,7 @@ from auditlane.access.scope import TenantScope
 from auditlane.query.export.columns import Column
 from auditlane.query.export.formats import Format
 from auditlane.query.export.jobs.disk_quota import DiskQuota
-from auditlane.query.export.jobs.folder import JobFolder, JobStore
+from auditlane.query.export.jobs.folder import FolderStorage, JobFolder
 from auditlane.query.export.jobs.lease import Lease, LeaseLost, LeaseMonitor
 from auditlane.query.export.jobs.record import JobAttempt, JobRecord
 from auditlane.runtime.errors import InvalidInput, NotFound, TooManyExports, Unavailable
@@ -39,12 +39,12 @@ def record(tenant: str = "acme") -> JobRecord:
 
 
 @pytest.fixture
-def jobs(tmp_path: Path) -> JobStore:
-    return JobStore(tmp_path / "exports")
+def jobs(tmp_path: Path) -> FolderStorage:
+    return FolderStorage(tmp_path / "exports")
 
 
 @pytest.fixture
-def folder(jobs: JobStore) -> JobFolder:
+def folder(jobs: FolderStorage) -> JobFolder:
     return jobs.create(record())
 
 
@@ -54,7 +54,7 @@ def take(folder: JobFolder, owner: str) -> Lease:
     return lease
 
 
-def test_a_written_job_is_read_back(jobs: JobStore) -> None:
+def test_a_written_job_is_read_back(jobs: FolderStorage) -> None:
     made = record()
     status = jobs.create(made).status()
     assert (status.record, status.attempt, status.state, status.ended_at) == (made, None, "queued", None)
@@ -109,7 +109,7 @@ def test_a_lease_expires_without_a_sign_of_its_owner() -> None:
     assert monitor.lapsed("y", attempt.model_copy(update={"owner": ""})), "the lease was released"
 
 
-def test_another_tenants_job_is_not_found(jobs: JobStore, tmp_path: Path) -> None:
+def test_another_tenants_job_is_not_found(jobs: FolderStorage, tmp_path: Path) -> None:
     mine = jobs.create(record()).id
     assert jobs.find(ACME, mine)[1].record.id == mine
     for scope, id_ in ((GLOBEX, mine), (ACME, "../globex"), (ACME, ""), (ACME, mine.upper()), (ACME, uuid7())):
@@ -126,7 +126,7 @@ def test_another_tenants_job_is_not_found(jobs: JobStore, tmp_path: Path) -> Non
     assert [one.record.id for one in jobs.of_tenant("acme")] == [mine]
 
 
-def test_expired_jobs_are_deleted(jobs: JobStore) -> None:
+def test_expired_jobs_are_deleted(jobs: FolderStorage) -> None:
     waiting, going, done = (jobs.create(record()) for _ in range(3))
     take(going, "a")
     lease = take(done, "a")
@@ -147,7 +147,7 @@ def test_expired_jobs_are_deleted(jobs: JobStore) -> None:
 # Disk space
 
 
-def test_a_tenants_bytes_and_the_disk_are_bounded(jobs: JobStore) -> None:
+def test_a_tenants_bytes_and_the_disk_are_bounded(jobs: FolderStorage) -> None:
     scope = record().scope
     for size in (60, 30):
         jobs.create(record()).output(1).write_bytes(b"x" * size)

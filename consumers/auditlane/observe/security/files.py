@@ -57,7 +57,7 @@ def paths(settings: Settings) -> Iterator[tuple[str, Path]]:
         ("signing keys file", settings.signing_keys_file),
         ("provenance keys file", path_of(settings)),
         ("data directory", settings.data_dir),
-        ("export folder", settings.export_dir or _beside(settings, "exports")),
+        ("export folder", None if settings.export_url else settings.export_dir or _beside(settings, "exports")),
         ("folder of spooled audit events", settings.trail_spool_dir or _beside(settings, "trail")),
     )
     yield from ((what, path) for what, path in given if path is not None)

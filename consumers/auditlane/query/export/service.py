@@ -17,17 +17,18 @@ from auditlane.query.clickhouse.executor import Observe, TenantConcurrency
 from auditlane.query.export.download import CountRows
 from auditlane.query.export.exporter import Exporter
 from auditlane.query.export.jobs.disk_quota import DiskQuota
-from auditlane.query.export.jobs.folder import JobStore
+from auditlane.query.export.jobs.folder import FolderStorage
 from auditlane.query.export.jobs.record import JobRecord, State
 from auditlane.query.export.jobs.runner import JobFigures, Runner
+from auditlane.query.export.jobs.storage import JobStorage
 from auditlane.query.export.jobs.worker import Worker
 from auditlane.query.export.links import DownloadLinks, RequireStanding, Signer
 from auditlane.query.export.request import ExportSpec, StructureOf, filter_of
 from auditlane.query.export.since import Extent, Extents, narrowed
 from auditlane.query.filters import Filter
-from auditlane.runtime.errors import AuditlaneError
+from auditlane.runtime.errors import AuditlaneError, MissingExtra
 from auditlane.runtime.log import get
-from auditlane.runtime.settings import Settings
+from auditlane.runtime.settings import Settings, variable
 from auditlane.store.client import LazyClient, connect
 
 
@@ -41,7 +42,7 @@ class ExportService:
 
     exporter: Exporter
     links: DownloadLinks
-    jobs: JobStore
+    jobs: JobStorage
     quota: DiskQuota
     structure_of: StructureOf
     count_rows: CountRows
@@ -67,7 +68,7 @@ class ExportService:
             settings, require_standing=self.require_standing, concurrency=concurrency, observe=observe
         )
         self.links = DownloadLinks(signer, require_standing, settings.serve_url)
-        self.jobs = JobStore(_folder(settings))
+        self.jobs = storage_of(settings)
         self.quota = DiskQuota.of(settings, self.jobs)
         self._store = LazyClient(lambda: connect(settings))
         self.extents = Extents(self._store.client, settings.clickhouse_database, self.exporter.executor)
@@ -128,6 +129,19 @@ async def exports_of(request: Request) -> ExportService:
 
 
 Exports = Annotated[ExportService, Depends(exports_of)]
+
+
+def storage_of(settings: Settings) -> JobStorage:
+    """Return the bucket or the folder of the settings. Raises ConfigError."""
+    if not settings.export_url:
+        return FolderStorage(_folder(settings))
+    try:
+        from auditlane.query.export.jobs import bucket
+    except ModuleNotFoundError as error:
+        raise MissingExtra(
+            f"{variable('export_url')} needs {error.name}.", fix="Install it: pip install 'auditlane[s3]'"
+        ) from error
+    return bucket.BucketStorage(bucket.open_bucket(settings))
 
 
 def _folder(settings: Settings) -> Path:

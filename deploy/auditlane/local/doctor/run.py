@@ -14,6 +14,7 @@ from auditlane.local.layout import Layout
 from auditlane.local.stack_variables import missing_accounts
 from auditlane.observe.security import run as security
 from auditlane.observe.security.findings import Report
+from auditlane.query.export.service import storage_of
 from auditlane.runtime.settings import PREFIX, Settings, variable
 
 _FILES = ("keys_file", "signing_keys_file", "provenance_keys_file")
@@ -36,8 +37,16 @@ def examine_component(settings: Settings, component: Component) -> Iterator[Find
         ("registry", lambda: registry.check(settings)),
         ("clickhouse", lambda: clickhouse.check(settings, component)),
     )
+    if component is Component.SERVE and settings.export_url:
+        checks = (*checks, ("exports", lambda: bucket(settings)))
     for part, check in checks:
         yield from guarded(part, check)
+
+
+def bucket(settings: Settings) -> Iterator[Finding]:
+    """Check that export jobs can use their bucket. Raises ConfigError or Unavailable."""
+    storage_of(settings).prepare()
+    yield ok("exports", f"{settings.export_url} can be used, and creates an object only once")
 
 
 def examine_security(settings: Settings) -> Report:

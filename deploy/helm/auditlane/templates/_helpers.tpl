@@ -107,7 +107,19 @@ app.kubernetes.io/component: {{ .component }}
 {{- $_ := set $env "AUDITLANE_INGEST_SPOOL_BYTES" (int64 $v.ingest.spool.bytes | toString) -}}
 {{- $_ := set $env "AUDITLANE_INGEST_SPOOL_DIR" "/var/lib/auditlane/spool" -}}
 {{- end -}}
-{{- if eq .component "query" }}{{ $_ := set $env "AUDITLANE_EXPORT_DIR" "/var/lib/auditlane/exports" }}{{ end -}}
+{{- if eq .component "query" }}
+{{- with $v.exports.s3 }}
+{{- if .url }}
+{{- $_ := set $env "AUDITLANE_EXPORT_URL" .url -}}
+{{- if .endpoint }}{{ $_ := set $env "AUDITLANE_EXPORT_S3_ENDPOINT" .endpoint }}{{ end -}}
+{{- if .region }}{{ $_ := set $env "AUDITLANE_EXPORT_S3_REGION" .region }}{{ end -}}
+{{- if .accessKey }}
+{{- $_ := set $env "AUDITLANE_EXPORT_S3_ACCESS_KEY" .accessKey -}}
+{{- $_ := set $env "AUDITLANE_EXPORT_S3_SECRET_KEY_FILE" "/run/secrets/auditlane/exports/secret-key" -}}
+{{- end -}}
+{{- else }}{{ $_ := set $env "AUDITLANE_EXPORT_DIR" "/var/lib/auditlane/exports" }}{{ end -}}
+{{- end -}}
+{{- end -}}
 {{- range $name, $value := $v.settings -}}
 {{- $_ := set $env (printf "AUDITLANE_%s" $name) (kindIs "string" $value | ternary $value (toJson $value)) -}}
 {{- end -}}
@@ -147,7 +159,11 @@ app.kubernetes.io/component: {{ .component }}
 - {name: spool, mountPath: /var/lib/auditlane/spool}
 {{- end }}
 {{- if eq .component "query" }}
+{{- if not $v.exports.s3.url }}
 - {name: exports, mountPath: /var/lib/auditlane/exports}
+{{- else if $v.exports.s3.existingSecret }}
+- {name: exports, mountPath: /run/secrets/auditlane/exports, readOnly: true}
+{{- end }}
 {{- end }}
 {{- end -}}
 
@@ -200,7 +216,15 @@ app.kubernetes.io/component: {{ .component }}
 - name: spool
   emptyDir: {sizeLimit: {{ $v.ingest.spool.sizeLimit }}}
 {{- end }}
-{{- if eq .component "query" }}
+{{- if and (eq .component "query") $v.exports.s3.url }}
+{{- with $v.exports.s3.existingSecret }}
+- name: exports
+  secret:
+    secretName: {{ . }}
+    defaultMode: 0440
+    items: [{key: {{ $v.exports.s3.secretKey }}, path: secret-key}]
+{{- end }}
+{{- else if eq .component "query" }}
 - name: exports
   {{- if and $v.exports.existingClaim (not .test) }}
   persistentVolumeClaim: {claimName: {{ $v.exports.existingClaim }}}
@@ -301,11 +325,11 @@ readinessProbe:
 {{- $computed := list "AUDITLANE_WORKER_PROCESSES_TOTAL" "AUDITLANE_INSERT_PARTS_PER_SECOND" "AUDITLANE_LATE_PARTS_PER_SECOND" "AUDITLANE_SHUTDOWN_TIMEOUT_S" -}}
 {{- range $own.extraEnv }}
 {{- if has .name $computed }}{{ fail (printf "%s.extraEnv: %s follows from other values of the chart; set those." $name .name) }}{{ end }}
-{{- if and (regexMatch "^AUDITLANE_.*(PASSWORD|TOKEN|KAFKA_EXTRA)$" .name) (hasKey . "value") }}{{ fail (printf "%s.extraEnv: %s is a secret; name an existing secret instead." $name .name) }}{{ end }}
+{{- if and (regexMatch "^AUDITLANE_.*(PASSWORD|TOKEN|KAFKA_EXTRA|SECRET_KEY)$" .name) (hasKey . "value") }}{{ fail (printf "%s.extraEnv: %s is a secret; name an existing secret instead." $name .name) }}{{ end }}
 {{- end }}
 {{- end }}
 {{- range $name, $value := $v.settings }}
-{{- if regexMatch "(PASSWORD|TOKEN|KAFKA_EXTRA)$" $name }}{{ fail (printf "settings: %s is a secret; name an existing secret instead." $name) }}{{ end }}
+{{- if regexMatch "(PASSWORD|TOKEN|KAFKA_EXTRA|SECRET_KEY)$" $name }}{{ fail (printf "settings: %s is a secret; name an existing secret instead." $name) }}{{ end }}
 {{- if has $name (list "WORKER_PROCESSES_TOTAL" "INSERT_PARTS_PER_SECOND" "LATE_PARTS_PER_SECOND" "SHUTDOWN_TIMEOUT_S") }}{{ fail (printf "settings: %s follows from other values of the chart; set those." $name) }}{{ end }}
 {{- end }}
 {{- if and $v.kafka.extra $v.kafka.existingSecret }}
@@ -326,8 +350,14 @@ readinessProbe:
 {{- if and $v.registry.existingSecret (not $v.registry.passwordKey) (not $v.registry.tokenKey) }}
 {{- fail "registry: existingSecret is set, but neither passwordKey nor tokenKey." }}
 {{- end }}
-{{- if and $v.query.enabled (gt (include "auditlane.most" $v.query | int) 1) (not $v.exports.existingClaim) }}
-{{- fail (printf "exports.existingClaim: %s replicas of query share the export jobs; name a ReadWriteMany claim, or set query.replicas to 1." (include "auditlane.most" $v.query)) }}
+{{- if and $v.query.enabled (gt (include "auditlane.most" $v.query | int) 1) (not $v.exports.existingClaim) (not $v.exports.s3.url) }}
+{{- fail (printf "exports.existingClaim: %s replicas of query share the export jobs; set exports.s3.url, name a ReadWriteMany claim, or set query.replicas to 1." (include "auditlane.most" $v.query)) }}
+{{- end }}
+{{- if and $v.exports.s3.url $v.exports.existingClaim }}
+{{- fail "exports: set either s3.url or existingClaim." }}
+{{- end }}
+{{- if ne (empty $v.exports.s3.accessKey) (empty $v.exports.s3.existingSecret) }}
+{{- fail "exports.s3: accessKey and existingSecret belong together; without both, the account of the pod is used." }}
 {{- end }}
 {{- if and $v.query.enabled (not $v.query.url) }}
 {{- fail "query.url: set the public https:// URL of the viewer and the API; links begin with it." }}

@@ -3,23 +3,23 @@
 from __future__ import annotations
 
 from auditlane.access.scope import TenantScope
-from auditlane.query.export.jobs.folder import JobStore
+from auditlane.query.export.jobs.storage import JobStorage
 from auditlane.runtime.errors import ConfigError, TooManyExports, Unavailable
 from auditlane.runtime.settings import Settings, variable
 
 
 class DiskQuota:
-    """Limits for the jobs' folder. Its disk may also contain the keys and ClickHouse's data."""
+    """The limits of the jobs' storage. The disk of a folder may also contain the keys and ClickHouse's data."""
 
-    def __init__(self, jobs: JobStore, *, per_tenant: int, free: int) -> None:
-        """Limit a tenant's files to `per_tenant` bytes, and keep `free` bytes of the disk free."""
+    def __init__(self, jobs: JobStorage, *, per_tenant: int, free: int) -> None:
+        """Limit a tenant's files to `per_tenant` bytes, and keep `free` bytes of a folder's disk free."""
         self._jobs = jobs
         self._per_tenant = per_tenant
         self._free = free
 
     @classmethod
-    def of(cls, settings: Settings, jobs: JobStore) -> DiskQuota:
-        """Make a quota with the settings' limits."""
+    def of(cls, settings: Settings, jobs: JobStorage) -> DiskQuota:
+        """Make a quota with the limits from the settings."""
         return cls(jobs, per_tenant=settings.export_bytes_per_tenant, free=settings.export_disk_free_bytes)
 
     def require_space(self, scope: TenantScope) -> None:
@@ -39,7 +39,7 @@ class DiskQuota:
             raise ConfigError(
                 f"Cannot write export jobs: {error}.", fix="Set AUDITLANE_EXPORT_DIR to a writable folder."
             ) from error
-        if free < self._free:
+        if free is not None and free < self._free:
             raise Unavailable(
                 "The disk for exports is almost full.",
                 fix=f"Try again later, or download without a job; {variable('export_disk_free_bytes')} must stay free.",

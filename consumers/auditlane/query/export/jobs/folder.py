@@ -1,8 +1,6 @@
 """Jobs in a folder that all replicas share. A job is in `<tenant>/<job>/`, and only one process can hold its lease.
 
-A job's attempts are numbered by epoch. A process takes a job by creating `run.<epoch>.json` as a hard link, which only
-one process can do. An owner writes only to the files of its own epoch, so an owner that was presumed dead and resumes
-cannot change anything that its successor reads.
+A process takes a job by creating `run.<epoch>.json` as a hard link, which only one process can do.
 """
 
 from __future__ import annotations
@@ -12,22 +10,38 @@ import os
 import re
 import shutil
 import uuid
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import Final
+from typing import Any, BinaryIO, Final
 
 from pydantic import ValidationError
 
 from auditlane.access.scope import TenantScope
 from auditlane.contract.tenants import check_tenant
+from auditlane.query.export.jobs.ranges import RangedFile
 from auditlane.query.export.jobs.record import JobAttempt, JobRecord, JobStatus
+from auditlane.query.export.jobs.storage import JOB_ID, UNFINISHED, is_visible, not_found
 from auditlane.runtime.errors import NotFound
 from auditlane.runtime.files import write_text
 
-_ID: Final = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 _ATTEMPT: Final = re.compile(r"run\.([0-9]{1,9})\.json")
-_UNFINISHED: Final = timedelta(hours=1)  # a folder without a record is still being created, or its creator died
+_COPY: Final = 1 << 20
+
+
+class _OutputFile:
+    """The output file of one attempt."""
+
+    checkpoint_s = 2.0
+
+    def __init__(self, file: BinaryIO) -> None:
+        self._file = file
+        self.tell, self.write = file.tell, file.write
+
+    def sync(self) -> Mapping[str, Any]:
+        _fsync(self._file)
+        return {}
 
 
 class JobFolder:
@@ -56,7 +70,7 @@ class JobFolder:
             attempt = JobAttempt.model_validate_json(self._attempt(epoch).read_bytes()) if epoch else None
             return JobStatus(record=record, attempt=attempt, cancelled_at=self._cancelled_at())
         except (OSError, ValidationError) as error:
-            raise _not_found(self.id) from error
+            raise not_found(self.id) from error
 
     def make(self, record: JobRecord) -> None:
         """Write the record, which makes the folder a job."""
@@ -88,11 +102,66 @@ class JobFolder:
         self._marker.touch()
         self.drop_outputs()
 
-    def drop_outputs(self, keep: int = 0) -> None:
-        """Remove every output except that of epoch `keep`."""
+    @contextmanager
+    def writing(
+        self, attempt: JobAttempt, save: Callable[..., None], check: Callable[[], None]
+    ) -> Iterator[_OutputFile]:
+        """Continue the attempt's output. The output of an earlier epoch is copied first, but only once."""
+        path = self.output(attempt.epoch)
+        with path.open("r+b" if path.exists() else "w+b") as file:
+            os.fchmod(file.fileno(), 0o600)
+            size = attempt.size
+            if attempt.file != attempt.epoch:
+                size = self._take_over(attempt, file, check)
+                lost: dict[str, object] = {} if size == attempt.size else {"size": 0, "rows": 0, "position": None}
+                save(file=attempt.epoch, **lost)
+            file.truncate(size)
+            file.seek(size)
+            yield _OutputFile(file)
+
+    def _take_over(self, attempt: JobAttempt, file: BinaryIO, check: Callable[[], None]) -> int:
+        """Copy the output of an earlier epoch. Returns its size, or 0 if the recorded bytes never reached the disk."""
+        left = attempt.size
+        file.truncate(0)
+        with contextlib.suppress(FileNotFoundError), self.output(attempt.file).open("rb") as earlier:
+            while piece := earlier.read(min(left, _COPY)):
+                file.write(piece)
+                left -= len(piece)
+                check()
+        if left:
+            return 0
+        _fsync(file)
+        return attempt.size
+
+    def discard(self, attempt: JobAttempt) -> None:
+        """Remove this attempt's output, of which its successor has a copy."""
+        self.output(attempt.epoch).unlink(missing_ok=True)
+
+    def drop_outputs(self, keep: JobAttempt | None = None) -> None:
+        """Remove every output. With `keep`, those of earlier epochs."""
         for path in self.path.glob("output.*"):
-            if path != self.output(keep):
+            if keep is None or int(path.name.partition(".")[2]) < keep.epoch:
                 path.unlink(missing_ok=True)
+
+    def file(
+        self,
+        attempt: JobAttempt,
+        *,
+        method: str,
+        request_headers: Mapping[str, str],
+        media_type: str,
+        headers: Mapping[str, str],
+        check: Callable[[], None],
+    ) -> RangedFile:
+        """Return the response with the finished file. Raises FileNotFoundError."""
+        return RangedFile(
+            self.output(attempt.epoch),
+            method=method,
+            request_headers=request_headers,
+            media_type=media_type,
+            headers=headers,
+            check=check,
+        )
 
     def remove(self) -> None:
         """Remove the job. Its record is removed first, so that a partly removed folder is not taken for a job."""
@@ -118,11 +187,16 @@ class JobFolder:
         )
 
 
-class JobStore:
-    """All jobs of an installation."""
+class FolderStorage:
+    """All jobs of an installation, in a folder."""
+
+    poll_s = 1.0
 
     def __init__(self, root: Path) -> None:
         self._root = root
+
+    def prepare(self) -> None:
+        """Do nothing: a hard link is created only once."""
 
     def create(self, record: JobRecord) -> JobFolder:
         """Create a job in the queue. Raises OSError if the folder is not writable."""
@@ -134,12 +208,12 @@ class JobStore:
         """Return a job that the scope may see. Raises NotFound if there is no such job or it belongs to another
         tenant.
         """
-        if not _ID.fullmatch(id_):
-            raise _not_found(id_)
+        if not JOB_ID.fullmatch(id_):
+            raise not_found(id_)
         folder = JobFolder(self._of(scope.tenant) / id_)
         status = folder.status()
         if not is_visible(scope, status.record):
-            raise _not_found(id_)
+            raise not_found(id_)
         return folder, status
 
     def of_tenant(self, tenant: str) -> list[JobStatus]:
@@ -184,24 +258,18 @@ class JobStore:
             except NotFound:
                 with contextlib.suppress(FileNotFoundError):
                     made = datetime.fromtimestamp(folder.path.stat().st_mtime, UTC)
-                    expired = made + _UNFINISHED < now
+                    expired = made + UNFINISHED < now
             if expired:
                 folder.remove()
 
 
 def _folders(tenant: Path) -> Iterator[JobFolder]:
     try:
-        yield from (JobFolder(path) for path in sorted(tenant.iterdir()) if _ID.fullmatch(path.name))
+        yield from (JobFolder(path) for path in sorted(tenant.iterdir()) if JOB_ID.fullmatch(path.name))
     except (FileNotFoundError, NotADirectoryError):
         return
 
 
-def is_visible(scope: TenantScope, record: JobRecord) -> bool:
-    """Return whether a job belongs to the scope's tenant and was created under the scope's base filter, if it has
-    one.
-    """
-    return record.tenant == scope.tenant and scope.base_filter in ((), record.base_filter)
-
-
-def _not_found(id_: str) -> NotFound:
-    return NotFound(f"There is no export {id_[:60]!r}.", fix="If it has expired, create it again.")
+def _fsync(file: BinaryIO) -> None:
+    file.flush()
+    os.fsync(file.fileno())

@@ -9,8 +9,8 @@ from collections.abc import Callable
 from datetime import UTC, datetime
 from typing import Any
 
-from auditlane.query.export.jobs.folder import JobFolder
 from auditlane.query.export.jobs.record import JobAttempt, JobStatus
+from auditlane.query.export.jobs.storage import StoredJob
 
 
 class LeaseLost(Exception):
@@ -20,31 +20,31 @@ class LeaseLost(Exception):
 class Lease:
     """The lease on one epoch of a job. Thread-safe, since one thread saves progress while another sends heartbeats."""
 
-    def __init__(self, folder: JobFolder, attempt: JobAttempt) -> None:
-        self.folder = folder
+    def __init__(self, job: StoredJob, attempt: JobAttempt) -> None:
+        self.job = job
         self.attempt = attempt
         self._lock = threading.Lock()
 
     @classmethod
-    def take(cls, folder: JobFolder, status: JobStatus, owner: str) -> Lease | None:
+    def take(cls, job: StoredJob, status: JobStatus, owner: str) -> Lease | None:
         """Take the next epoch of the job. Returns None if another process was first."""
         now = datetime.now(UTC)
         attempt = (
             status.attempt.next(owner, now) if status.attempt else JobAttempt(epoch=1, owner=owner, changed_at=now)
         )
-        return cls(folder, attempt) if folder.begin(attempt) else None
+        return cls(job, attempt) if job.begin(attempt) else None
 
     def save(self, **changes: Any) -> None:
         """Save the changes. This also counts as a heartbeat.
 
-        Raises LeaseLost, and OSError if the folder is not writable.
+        Raises LeaseLost, and the storage's errors.
         """
         with self._lock:
-            if not self.folder.holds(self.attempt.epoch):
+            if not self.job.holds(self.attempt.epoch):
                 raise LeaseLost
             heartbeat = {"beat": self.attempt.beat + 1, "changed_at": datetime.now(UTC)}
             self.attempt = self.attempt.model_copy(update=heartbeat | changes)
-            self.folder.save(self.attempt)
+            self.job.save(self.attempt)
 
 
 class LeaseMonitor:

@@ -10,6 +10,7 @@ from typing import Final
 from fastapi.responses import FileResponse
 from starlette.types import Message, Receive, Scope, Send
 
+from auditlane.query.export.jobs.storage import RangedResponse
 from auditlane.runtime.errors import AuditlaneError, RangeNotSatisfiable
 from auditlane.runtime.log import get
 
@@ -17,7 +18,7 @@ CHECK_BYTES: Final = 1 << 20  # number of bytes sent between two checks
 _RANGE: Final = re.compile(r"([0-9]{1,18})-([0-9]{0,18})|-([0-9]{1,18})")
 
 
-class RangedFile(FileResponse):
+class RangedFile(FileResponse, RangedResponse):
     """Sends the file at `path`, or only its headers for HEAD. Header names in `request_headers` are in lower case.
 
     `check` is called for every MiB. If it raises an error, the body is cut off, so every client notices. Raises

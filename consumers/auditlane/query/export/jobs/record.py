@@ -104,7 +104,8 @@ class Failure(BaseModel):
 class JobAttempt(BaseModel):
     """One epoch's progress. The first `size` bytes of epoch `file`'s output contain `rows` events.
 
-    `beat` counts the owner's heartbeats. `owner` is empty once the job is released.
+    In a bucket, `segments` are the parts of the output, each with the epoch that wrote it and its size. `beat` counts
+    the owner's heartbeats. `owner` is empty once the job is released.
     """
 
     model_config = ConfigDict(frozen=True)
@@ -115,6 +116,7 @@ class JobAttempt(BaseModel):
     state: Literal["running", "done", "failed"] = "running"
     file: int = 0
     size: int = 0
+    segments: tuple[tuple[int, int], ...] = ()
     rows: int = 0
     position: tuple[int, str, str] | None = None  # position of the last of these events: microseconds, id, content hash
     failure: Failure | None = None

@@ -17,9 +17,8 @@ from auditlane.query.base_filter import marked
 from auditlane.query.export.columns import withdrawn_of
 from auditlane.query.export.download import file_name, headers_of
 from auditlane.query.export.formats import Format
-from auditlane.query.export.jobs.folder import is_visible
-from auditlane.query.export.jobs.ranges import RangedFile
 from auditlane.query.export.jobs.record import Failure, JobRecord, JobStatus, State
+from auditlane.query.export.jobs.storage import is_visible
 from auditlane.query.export.request import ExportRequest, export_spec
 from auditlane.query.export.service import Exports, ExportService
 from auditlane.query.export.since import places_of
@@ -100,11 +99,11 @@ def get_file(request: Request, export_id: str, scope: Scope, exports: Exports) -
 
 def cancel(request: Request, export_id: str, scope: Scope, exports: Exports) -> None:
     """Cancel a job that has not ended. A job that has ended is removed, together with its file."""
-    folder, status = exports.jobs.find(scope, export_id)
+    stored, status = exports.jobs.find(scope, export_id)
     if status.ended_at is None:
-        folder.cancel()
+        stored.cancel()
     else:
-        folder.remove()
+        stored.remove()
     auditor_of(request).record("export.removed", resource="export", resource_id=export_id, state=status.state)
 
 
@@ -170,7 +169,7 @@ def create_job(exports: ExportService, request: Request, scope: TenantScope, bod
         created_at=datetime.now(UTC),
     )
     try:
-        folder = exports.jobs.create(record)
+        stored = exports.jobs.create(record)
     except OSError as error:
         raise ConfigError(
             f"Cannot write export jobs: {error}.", fix="Set AUDITLANE_EXPORT_DIR to a writable folder."
@@ -184,7 +183,7 @@ def create_job(exports: ExportService, request: Request, scope: TenantScope, bod
         format=record.format,
         include_access=record.include_access,
     )
-    return job_of(exports, request, scope, folder.status())
+    return job_of(exports, request, scope, stored.status())
 
 
 def job_of(exports: ExportService, request: Request, scope: TenantScope, status: JobStatus) -> Job:
@@ -219,7 +218,7 @@ def job_file(exports: ExportService, request: Request, scope: TenantScope, id_: 
     Raises NotFound if there is no such job, or Conflict if it is not done or its file has a column that may no longer
     be downloaded.
     """
-    folder, status = exports.jobs.find(scope, id_)
+    stored, status = exports.jobs.find(scope, id_)
     record, attempt = status.record, status.attempt
     if status.state != "done" or attempt is None:
         raise Conflict(f"The export is {status.state}, not done.", fix=f"Poll {_PATH}/{id_} until it is.")
@@ -230,8 +229,8 @@ def job_file(exports: ExportService, request: Request, scope: TenantScope, id_: 
         )
     name = file_name(record.tenant, record.format, record.created_at)
     try:
-        file = RangedFile(
-            folder.output(attempt.epoch),
+        file = stored.file(
+            attempt,
             method=request.method,
             request_headers=request.headers,
             media_type=record.format.media_type,

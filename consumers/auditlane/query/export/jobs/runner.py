@@ -11,14 +11,13 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Final
 
-from auditlane.query.export.jobs.folder import JobFolder, JobStore
 from auditlane.query.export.jobs.lease import Lease, LeaseLost, LeaseMonitor
 from auditlane.query.export.jobs.record import State
+from auditlane.query.export.jobs.storage import JobStorage, StoredJob
 from auditlane.query.export.jobs.worker import Worker
-from auditlane.runtime.errors import NotFound
+from auditlane.runtime.errors import AuditlaneError, NotFound, Unavailable
 from auditlane.runtime.log import get
 
-_LOOK_S: Final = 1.0
 _SWEEP_S: Final = 60.0
 _STOP_S: Final = 10.0
 
@@ -47,7 +46,14 @@ class Runner:
     """
 
     def __init__(
-        self, jobs: JobStore, worker: Worker, *, concurrency: int, lease_s: float, keep: timedelta, per_tenant: int = 1
+        self,
+        jobs: JobStorage,
+        worker: Worker,
+        *,
+        concurrency: int,
+        lease_s: float,
+        keep: timedelta,
+        per_tenant: int = 1,
     ) -> None:
         self._jobs = jobs
         self._worker = worker
@@ -88,8 +94,9 @@ class Runner:
 
     def _run(self) -> None:
         beat_at = swept_at = time.monotonic()
+        prepared = False
         while not self._stopping:
-            self._wake.wait(min(_LOOK_S, self._lease_s / 4))
+            self._wake.wait(min(self._jobs.poll_s, self._lease_s / 4))
             self._wake.clear()
             now = time.monotonic()
             try:
@@ -97,11 +104,14 @@ class Runner:
                 if now - beat_at >= self._lease_s / 4:
                     beat_at = now
                     self._beat()
+                if not prepared:
+                    self._jobs.prepare()
+                    prepared = True
                 self._scan()
                 if now - swept_at >= _SWEEP_S:
                     swept_at = now
                     self._jobs.sweep(datetime.now(UTC), self._keep)
-            except OSError as error:
+            except (OSError, AuditlaneError) as error:
                 get("export").warning("export.folder", problem=str(error))
             except Exception:
                 get("export").exception("export.unforeseen")
@@ -112,46 +122,48 @@ class Runner:
                 try:
                     lease.save()
                 except LeaseLost:
-                    self._worker.abandon(lease.folder.id)
+                    self._worker.abandon(lease.job.id)
+                except Unavailable as error:  # the other leases still need their heartbeats
+                    get("export").warning("export.folder", problem=str(error))
 
     def _scan(self) -> None:
-        """Take free jobs up to the limits. Tenants that have waited longest are served first."""
-        folders = list(self._jobs.all())
-        for folder in sorted(folders, key=lambda folder: self._served.get(folder.tenant, 0)):
-            if self._stopping or folder.id in self._working or folder.id in self._ended:
+        """Take free jobs up to the limits. The tenants that have waited longest are served first."""
+        jobs = list(self._jobs.all())
+        for job in sorted(jobs, key=lambda job: self._served.get(job.tenant, 0)):
+            if self._stopping or job.id in self._working or job.id in self._ended:
                 continue
             try:
-                self._take_if_free(folder)
+                self._take_if_free(job)
             except NotFound:
                 continue  # being created or removed
-        ids = {folder.id for folder in folders}
+        ids = {job.id for job in jobs}
         self._ended &= ids
         self._known = {id_: known for id_, known in self._known.items() if id_ in ids}
         self.figures = figures(self._known.values())
-        tenants = {folder.tenant for folder in folders}
+        tenants = {job.tenant for job in jobs}
         self._served = {tenant: turn for tenant, turn in self._served.items() if tenant in tenants}
 
-    def _take_if_free(self, folder: JobFolder) -> None:
-        status = folder.status()
-        self._known[folder.id] = (status.state, status.record.created_at)
+    def _take_if_free(self, job: StoredJob) -> None:
+        status = job.status()
+        self._known[job.id] = (status.state, status.record.created_at)
         if status.ended_at is not None:
-            self._ended.add(folder.id)
-            self._monitor.forget(folder.id)
+            self._ended.add(job.id)
+            self._monitor.forget(job.id)
             return
-        free = status.attempt is None or self._monitor.lapsed(folder.id, status.attempt)
+        free = status.attempt is None or self._monitor.lapsed(job.id, status.attempt)
         tenant = status.record.tenant
         of_tenant = sum(owner == tenant for _, _, owner in self._working.values())
         if not free or len(self._working) >= self._concurrency or of_tenant >= self._per_tenant:
             return
-        lease = Lease.take(folder, status, self._owner)
+        lease = Lease.take(job, status, self._owner)
         if lease is None:
             return
         self._turn += 1
         self._served[tenant] = self._turn
-        get("export").info("export.taken", job=folder.id, tenant=tenant, epoch=lease.attempt.epoch)
+        get("export").info("export.taken", job=job.id, tenant=tenant, epoch=lease.attempt.epoch)
         thread = threading.Thread(
-            target=self._worker.work, args=(lease, status.record), name=f"export-{folder.id}", daemon=True
+            target=self._worker.work, args=(lease, status.record), name=f"export-{job.id}", daemon=True
         )
-        self._working[folder.id] = (lease, thread, tenant)
-        self._known[folder.id] = ("running", status.record.created_at)
+        self._working[job.id] = (lease, thread, tenant)
+        self._known[job.id] = ("running", status.record.created_at)
         thread.start()

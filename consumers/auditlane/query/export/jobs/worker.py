@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import contextlib
-import os
 import threading
 import time
 from collections.abc import Callable
-from typing import BinaryIO, Final
+from typing import Final
 
 from auditlane.access.scope import TenantScope
 from auditlane.query.clickhouse.cancellation import CancelScope
@@ -15,15 +14,14 @@ from auditlane.query.export.download import CountRows
 from auditlane.query.export.exporter import Exporter
 from auditlane.query.export.jobs.lease import Lease, LeaseLost
 from auditlane.query.export.jobs.record import Failure, JobRecord
+from auditlane.query.export.jobs.storage import Output
 from auditlane.query.filters import Filter
 from auditlane.runtime.errors import AuditlaneError, ConfigError, Unavailable
 from auditlane.runtime.log import get
 
 _CHECKPOINT_BYTES: Final = 16 << 20
-_CHECKPOINT_S: Final = 2.0
-_ATTEMPTS: Final = 6  # number of consecutive attempts without progress after which a job fails
+_ATTEMPTS: Final = 6  # consecutive attempts without progress after which a job fails
 _MAX_BACKOFF_S: Final = 15.0
-_COPY: Final = 1 << 20
 
 FilterOf = Callable[[JobRecord], Filter]
 
@@ -82,14 +80,16 @@ class Worker:
             log.info("export.done", rows=lease.attempt.rows, bytes=lease.attempt.size)
             self._count_rows(record.format, lease.attempt.rows)
         except LeaseLost:
-            lease.folder.output(lease.attempt.epoch).unlink(missing_ok=True)
+            with contextlib.suppress(OSError, AuditlaneError):
+                lease.job.discard(lease.attempt)
             log.info("export.lost")
         except WorkerStopping:
             self._end(lease, owner="")
             log.info("export.given_back", rows=lease.attempt.rows)
         except AuditlaneError as error:
             if self._end(lease, state="failed", failure=Failure.of(error)):
-                lease.folder.drop_outputs()
+                with contextlib.suppress(OSError, AuditlaneError):  # removed when the job expires
+                    lease.job.drop_outputs()
             log.error("export.failed", code=error.code, problem=str(error))
         except Exception:
             self._end(lease, state="failed", failure=Failure(code="INTERNAL", message="An internal error occurred."))
@@ -99,8 +99,8 @@ class Worker:
         """Save the attempt's end. Returns False if the job no longer belongs to this worker."""
         try:
             lease.save(**changes)
-        except (LeaseLost, OSError):
-            get("export").warning("export.end_not_written", job=lease.folder.id)
+        except (LeaseLost, OSError, AuditlaneError):
+            get("export").warning("export.end_not_written", job=lease.job.id)
             return False
         return True
 
@@ -115,7 +115,7 @@ class Worker:
                 self._check()  # the failure may be due to a stop
                 if not isinstance(error, Unavailable):
                     raise
-                if not lease.folder.holds(lease.attempt.epoch):  # the job was cancelled or taken over
+                if not lease.job.holds(lease.attempt.epoch):  # the job was cancelled or taken over
                     raise LeaseLost from error
                 failures = 1 if lease.attempt.rows > before else failures + 1
                 get("export").warning("export.retry", job=record.id, problem=str(error), rows=lease.attempt.rows)
@@ -130,36 +130,14 @@ class Worker:
                 ) from error
 
     def _attempt(self, lease: Lease, record: JobRecord) -> None:
-        if not (record.format.lines and lease.attempt.position):  # other formats start over with the same bound
-            lease.save(file=lease.attempt.epoch, size=0, rows=0, position=None)
-        path = lease.folder.output(lease.attempt.epoch)
-        with path.open("r+b" if path.exists() else "w+b") as file:
-            os.fchmod(file.fileno(), 0o600)
-            self._take_over(lease, file)
-            file.truncate(lease.attempt.size)
-            file.seek(lease.attempt.size)
-            self._write(lease, record, file)
-        with contextlib.suppress(OSError):  # the job is done; its files are removed when it expires
-            lease.folder.drop_outputs(keep=lease.attempt.epoch)
+        if not (record.format.lines and lease.attempt.position):  # other formats start over, with the same bound
+            lease.save(file=lease.attempt.epoch, size=0, segments=(), rows=0, position=None)
+        with lease.job.writing(lease.attempt, lease.save, self._check) as output:
+            self._write(lease, record, output)
+        with contextlib.suppress(OSError, AuditlaneError):  # the job is done; its files are removed when it expires
+            lease.job.drop_outputs(keep=lease.attempt)
 
-    def _take_over(self, lease: Lease, file: BinaryIO) -> None:
-        """Copy the output of an earlier epoch, unless that was done already."""
-        if lease.attempt.file == lease.attempt.epoch:
-            return
-        left = lease.attempt.size
-        file.truncate(0)
-        with contextlib.suppress(FileNotFoundError), lease.folder.output(lease.attempt.file).open("rb") as earlier:
-            while piece := earlier.read(min(left, _COPY)):
-                file.write(piece)
-                left -= len(piece)
-                self._check()
-        if left:  # the recorded bytes never reached the disk
-            lease.save(file=lease.attempt.epoch, size=0, rows=0, position=None)
-            return
-        _fsync(file)
-        lease.save(file=lease.attempt.epoch)
-
-    def _write(self, lease: Lease, record: JobRecord, file: BinaryIO) -> None:
+    def _write(self, lease: Lease, record: JobRecord, output: Output) -> None:
         attempt = lease.attempt
         export = self._exporter.export(
             record.scope,
@@ -173,26 +151,22 @@ class Worker:
         saved_at, saved_bytes = time.monotonic(), attempt.size
         try:
             for piece in export:
-                file.write(piece)
+                output.write(piece)
                 self._check()
-                due = time.monotonic() - saved_at >= _CHECKPOINT_S or file.tell() - saved_bytes >= _CHECKPOINT_BYTES
+                waited = time.monotonic() - saved_at
+                due = waited >= output.checkpoint_s or output.tell() - saved_bytes >= _CHECKPOINT_BYTES
                 if due and export.position:
-                    _fsync(file)
-                    saved_at, saved_bytes = time.monotonic(), file.tell()
+                    durable = output.sync()
+                    saved_at, saved_bytes = time.monotonic(), output.tell()
                     at = export.position
                     place = (at.occurred_us, at.event_id, at.content_hash) if record.format.lines else None
-                    lease.save(rows=export.written, size=saved_bytes, position=place)
+                    lease.save(rows=export.written, size=saved_bytes, position=place, **durable)
                     self._require_space(record.scope)
-            _fsync(file)
-            lease.save(state="done", rows=export.written, size=file.tell(), position=None)
+            durable = output.sync()
+            lease.save(state="done", rows=export.written, size=output.tell(), position=None, **durable)
         finally:
             export.close()
 
     def _check(self) -> None:
         if self._stopping.is_set():
             raise WorkerStopping
-
-
-def _fsync(file: BinaryIO) -> None:
-    file.flush()
-    os.fsync(file.fileno())

@@ -1,0 +1,87 @@
+"""Sends the segments of a finished job's file from a bucket, whole or in one range."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Callable, Iterable, Mapping, Sequence
+from typing import Final
+
+from obstore.exceptions import BaseError
+from obstore.store import S3Store
+from starlette.types import Receive, Scope, Send
+
+from auditlane.query.export.jobs.ranges import CHECK_BYTES, satisfiable
+from auditlane.query.export.jobs.storage import RangedResponse
+from auditlane.runtime.errors import AuditlaneError
+from auditlane.runtime.log import get
+
+_PIECE: Final = 1 << 20
+
+
+class RangedSegments(RangedResponse):
+    """Sends segments, given as (key, size), one after the other. The names in `request_headers` are in lower case.
+
+    A request for several ranges gets the whole file, which RFC 9110 allows. `check` is called for every MiB. If it
+    raises an error, the body is cut off, which every client notices. Raises RangeNotSatisfiable.
+    """
+
+    def __init__(
+        self,
+        store: S3Store,
+        segments: Sequence[tuple[str, int]],
+        *,
+        method: str,
+        request_headers: Mapping[str, str],
+        media_type: str,
+        headers: Mapping[str, str],
+        check: Callable[[], None],
+    ) -> None:
+        size = sum(size for _, size in segments)
+        same = request_headers.get("if-range") in (
+            None,
+            {name.lower(): value for name, value in headers.items()}["etag"],
+        )
+        header = request_headers.get("range") if same and method == "GET" else None
+        found = None if header is None else satisfiable(header, size)
+        self.range = None if found is None or "," in found else found
+        first, last = (0, size - 1) if self.range is None else map(int, self.range.removeprefix("bytes=").split("-"))
+        about = {"accept-ranges": "bytes", "content-length": str(last - first + 1)}
+        if self.range:
+            about["content-range"] = f"bytes {first}-{last}/{size}"
+        super().__init__(status_code=206 if self.range else 200, headers={**headers, **about}, media_type=media_type)
+        self._store = store
+        self._parts = [] if method == "HEAD" else list(parts(segments, first, last))
+        self._check = check
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        await send({"type": "http.response.start", "status": self.status_code, "headers": self.raw_headers})
+        sent = 0
+        try:
+            async for piece in self._pieces():
+                before, sent = sent, sent + len(piece)
+                if before // CHECK_BYTES != sent // CHECK_BYTES:
+                    self._check()
+                await send({"type": "http.response.body", "body": piece, "more_body": True})
+        except (AuditlaneError, BaseError, FileNotFoundError) as error:
+            # Returning here leaves the body incomplete, so the server closes the connection.
+            code = error.code if isinstance(error, AuditlaneError) else "UNAVAILABLE"
+            get("query").error("export.broken", code=code, problem=str(error), sent=sent)
+            return
+        await send({"type": "http.response.body", "body": b""})
+
+    async def _pieces(self) -> AsyncIterator[bytes]:
+        for key, start, end in self._parts:
+            answer = await self._store.get_async(key, options={"range": (start, end)})
+            async for piece in answer.stream(min_chunk_size=_PIECE):
+                yield bytes(piece)
+
+
+def parts(segments: Iterable[tuple[str, int]], first: int, last: int) -> Iterable[tuple[str, int, int]]:
+    """Yield the parts of segments that cover the bytes from `first` to `last` inclusive: (key, start, end), where `end`
+    is not included. This function has no side effects.
+    """
+    begin = 0
+    for key, size in segments:
+        start, end = max(first - begin, 0), min(last + 1 - begin, size)
+        if start < end:
+            yield key, start, end
+        begin += size

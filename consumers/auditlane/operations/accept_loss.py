@@ -59,7 +59,7 @@ def plan(found: AssignmentFacts, to: int, *, highest: int | None, at_ms: int) ->
     if highest is not None and highest >= reused:
         raise Conflict(
             f"{at}: the store holds rows with offsets {reused}-{highest}, which Kafka will assign again: "
-            "new messages would count as stored.",
+            "new messages at these offsets would be taken for stored ones.",
             fix=f"Move those rows to another table first: {ASIDE}.",
         )
     recheck_below = max(found.high, first, (highest or 0) + 1, (pending.last or 0) + 1 if pending else 0)

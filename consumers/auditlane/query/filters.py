@@ -215,7 +215,7 @@ def _filter(
     since, until = bounds.get("from"), bounds.get("to")
     if since and until and since >= until:
         raise InvalidFilter(
-            "'from' must be before 'to'.", field="from", fix="Swap them: 'from' is included, 'to' is not."
+            "'from' must be before 'to'.", field="from", fix="Swap them; 'from' is inclusive and 'to' is exclusive."
         )
     if len(words) > MAX_WORDS:
         raise InvalidFilter(f"'q' has more than {MAX_WORDS} words.", field="q", fix="Search for fewer words.")

@@ -97,7 +97,8 @@ def command(
             out.print(f"[yellow]differs[/]  {sentence}")
     if drift and strict:
         raise Drift(
-            f"{number_of(len(drift), 'difference')} from the settings.", fix="Resolve the differences listed above."
+            f"Found {number_of(len(drift), 'difference')} from the settings.",
+            fix="Resolve the differences listed above.",
         )
 
 

@@ -87,7 +87,7 @@ class Sender:
 def _check_not_ours(tenant: str | None, header: str) -> None:
     if tenant == OURS:
         raise InvalidInput(
-            f"The tenant {OURS} is reserved for auditlane's own events.", field=header, fix="Send another tenant."
+            f"The tenant {OURS} is reserved for auditlane's own events.", field=header, fix="Use another tenant."
         )
 
 

@@ -52,7 +52,7 @@ class Source:
         if self._gunzip:
             start, data = _started(_buffered(self._gunzip))
         if start in _UTF_16:
-            raise InvalidInput("The file is UTF-16.", fix="Convert it to UTF-8.")
+            raise InvalidInput("The file is encoded in UTF-16.", fix="Convert it to UTF-8.")
         self._data = data
 
     @property

@@ -108,7 +108,7 @@ def check_viewer(viewer: Viewer, ttl: timedelta) -> None:
         )
     if viewer.base_filter and not viewer.permissions <= _FILTERED:
         raise InvalidInput(
-            "A viewer with a filter cannot change the log.",
+            "A viewer token with a filter cannot include permissions to make changes.",
             field="permissions",
             fix="Use only " + " and ".join(sorted(_FILTERED)) + ", or omit the filter.",
         )

@@ -63,7 +63,7 @@ class DownloadPool:
                 await self._pdfs.acquire_on_behalf_of(borrower)
         except TimeoutError as error:
             raise Busy(
-                "The limit of concurrent PDF and Excel exports is reached.",
-                fix="Try again in a moment, or export a CSV.",
+                "This process has reached its limit of concurrent PDF and Excel exports.",
+                fix="Try again in a moment, or export a CSV; AUDITLANE_EXPORT_PDFS is the limit.",
             ) from error
         held.callback(self._pdfs.release_on_behalf_of, borrower)

@@ -200,7 +200,9 @@ def _values(value: Any, name: str) -> list[str]:
 def _number(name: str, text: str) -> int:
     if not (text.isascii() and text.isdecimal() and len(text) < len(str(MAX_OFFSET))):
         raise InvalidFilter(
-            f"{name!r} is not a whole number below {MAX_OFFSET}: {text[:60]!r}.", field=name, fix="Use 0, 1, 2, …"
+            f"{name!r} is not a whole number below {MAX_OFFSET}: {text[:60]!r}.",
+            field=name,
+            fix="Send a whole number, such as 0 or 20.",
         )
     return int(text)
 

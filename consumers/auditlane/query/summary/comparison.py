@@ -24,6 +24,6 @@ def start_before(since: datetime | None, until: datetime | None, now: datetime) 
     length = (now if until is None else until) - since
     if length.total_seconds() <= 0:
         raise InvalidFilter(
-            "'from' is in the future, so the period has no length yet.", field=COMPARE, fix="Set 'to' too."
+            "'from' is in the future and 'to' is missing, so the period has no end.", field=COMPARE, fix="Set 'to' too."
         )
     return max(since - length, EARLIEST) if since - EARLIEST > length else EARLIEST

@@ -43,7 +43,7 @@ def header_of(token: str) -> Header:
     """Parse a token's header without verifying the token. Raises Unauthenticated without a header."""
     segment, dot, _ = token.partition(".")
     if not dot or len(segment) > _LONGEST:
-        raise Unauthenticated("The credential is not a valid token.", fix="Get a token: POST /v1/token.")
+        raise Unauthenticated("The credential is not a token.", fix="Get a token: POST /v1/token.")
     return _parsed(segment)
 
 
@@ -58,7 +58,7 @@ def _parsed(segment: str) -> Header:
         if not all(isinstance(name, str | None) for name in (found.typ, found.alg, found.kid)):
             raise TypeError("not a text")
     except (ValueError, TypeError, AttributeError, RecursionError) as error:
-        raise Unauthenticated("The credential is not a valid token.", fix="Get a token: POST /v1/token.") from error
+        raise Unauthenticated("The credential is not a token.", fix="Get a token: POST /v1/token.") from error
     return found
 
 

@@ -395,7 +395,7 @@ class TestResolvers:
     def test_a_coroutine_function_is_refused(self, name):
         async def resolver(request): ...
 
-        with pytest.raises(ConfigError, match=f"{name} is a coroutine function"):
+        with pytest.raises(ConfigError, match=f"{name} must not be a coroutine function"):
             AuditMiddleware(FastAPI(), **{name: resolver})
 
 

@@ -480,7 +480,7 @@ def test_arriving_events_appear_and_leave_scrolled_rows_in_place(site: Site, uni
     emit_now("fourth", "fifth")
     button = table.get_by_role("button", name="2 new events")
     expect(button).to_be_visible()
-    assert grid.evaluate(IN_VIEW, row) == [row, pytest.approx(top, abs=1)]
+    wait_until(lambda: grid.evaluate(IN_VIEW, row) == [row, pytest.approx(top, abs=1)])
     assert_accessible(page)
     button.click()
     wait_until(lambda: cells(table)[:5] == ["fifth", "fourth", "third", "second", "first"])

@@ -10,7 +10,7 @@ from confluent_kafka import Consumer, KafkaError, KafkaException, TopicPartition
 from confluent_kafka.admin import AdminClient
 
 from auditlane.contract.kafka_client import client_config
-from auditlane.contract.librdkafka import client
+from auditlane.contract.librdkafka import client, reason
 from auditlane.contract.partition import Partition
 from auditlane.operations.kafka_offsets import MOVING
 from auditlane.runtime.errors import Conflict, KafkaUnavailable
@@ -39,7 +39,7 @@ def members(admin: AdminClient, group: str, ask_s: float) -> list[Any]:
         described = admin.describe_consumer_groups([group], request_timeout=ask_s)
         return list(described[group].result(ask_s).members)
     except (KafkaException, TimeoutError) as error:
-        raise KafkaUnavailable(f"The brokers did not describe the group: {error}.") from error
+        raise KafkaUnavailable(f"The brokers did not describe the group: {reason(error)}.") from error
 
 
 def name(member: Any) -> str:

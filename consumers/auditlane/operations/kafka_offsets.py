@@ -16,7 +16,7 @@ from confluent_kafka.admin import AdminClient, OffsetSpec  # type: ignore[attr-d
 from auditlane.contract.brokers import ASK_S, Brokers, pattern
 from auditlane.contract.intent import UnknownIntent, decode
 from auditlane.contract.kafka_client import client_config
-from auditlane.contract.librdkafka import client
+from auditlane.contract.librdkafka import client, reason
 from auditlane.contract.partition import Partition
 from auditlane.contract.topics import admin
 from auditlane.operations.selection import Bounds, Selection
@@ -117,9 +117,8 @@ class KafkaOffsets:
                 time.sleep(0.1)
         for answer in answers:
             if answer.error is not None:
-                raise KafkaUnavailable(
-                    f"Cannot read the committed offset of {answer.topic}[{answer.partition}]: {answer.error}."
-                )
+                where = f"{answer.topic}[{answer.partition}]"
+                raise KafkaUnavailable(f"Cannot read the committed offset of {where}: {reason(answer.error)}.")
         return {
             Partition(answer.topic, answer.partition): None
             if answer.offset == OFFSET_INVALID
@@ -185,5 +184,6 @@ def _answer(request: Callable[[], T]) -> T:
 
 def _unanswered(error: BaseException) -> KafkaUnavailable:
     return KafkaUnavailable(
-        f"The brokers did not respond: {error}.", fix="Check AUDITLANE_KAFKA_BOOTSTRAP and AUDITLANE_KAFKA_EXTRA."
+        f"The brokers did not respond: {reason(error)}.",
+        fix="Check AUDITLANE_KAFKA_BOOTSTRAP and AUDITLANE_KAFKA_EXTRA.",
     )

@@ -70,6 +70,7 @@ def command(
 
     from auditlane.access.links import mint_console_link, mint_link
     from auditlane.access.permissions import parse_permissions
+    from auditlane.access.short_links import ShortLinks
     from auditlane.access.signing import SigningKeys
     from auditlane.access.tokens import Operator, Viewer, mint_viewer_token
     from auditlane.query.base_filter import base_filter
@@ -83,12 +84,13 @@ def command(
     signing, now = SigningKeys(settings.signing_keys_file), datetime.now(UTC)
     life = parse_span(ttl) if ttl else timedelta(seconds=settings.viewer_token_ttl_s)
     url = settings.serve_url or f"http://{settings.serve_host}:{settings.serve_port}"
+    shortened = ShortLinks(settings.links_dir).shorten if settings.links_dir else str
     if console and filters:
         raise ConfigError(
             "A token for the console cannot have a filter.", field="--filter", fix="Omit --filter, or --console."
         )
     if console:
-        text = mint_console_link(signing, Operator(user), url=url, now=now, session=life)
+        text = shortened(mint_console_link(signing, Operator(user), url=url, now=now, session=life))
         print(json.dumps({"link": text, "session_s": int(life.total_seconds())}) if as_json else text)
         record(Action.link_issued, resource="console", user=user, ttl_s=str(int(life.total_seconds())))
         return
@@ -104,7 +106,7 @@ def command(
     facts = {"user": user, "permissions": " ".join(sorted(viewer.permissions)), "ttl_s": str(int(life.total_seconds()))}
     facts |= {"filter": json.dumps(given, ensure_ascii=False)} if given else {}
     if link:
-        text = mint_link(signing, viewer, url=url, now=now, session=life)
+        text = shortened(mint_link(signing, viewer, url=url, now=now, session=life))
         print(json.dumps({"link": text, "session_s": int(life.total_seconds())}) if as_json else text)
         record(Action.link_issued, tenant=tenant, resource="viewer_token", **facts)
         return

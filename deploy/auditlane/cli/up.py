@@ -6,7 +6,9 @@ import json
 import shlex
 import shutil
 import sys
-from collections.abc import Mapping
+import threading
+import webbrowser
+from collections.abc import Callable, Mapping
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Annotated, Any
@@ -16,6 +18,7 @@ from rich.console import Console
 
 from auditlane.access.links import mint_console_link, mint_link
 from auditlane.access.permissions import VIEWER
+from auditlane.access.short_links import ShortLinks
 from auditlane.access.signing import SigningKeys
 from auditlane.access.tokens import Operator, Viewer
 from auditlane.cli.help_text import DataDirectory, examples
@@ -29,7 +32,7 @@ _SESSION = timedelta(hours=8)
 _DEMO_VIEW = {"range": "30d"}
 
 
-@app.command(epilog=examples("up --demo", "up --data /srv/auditlane --port 8480"))
+@app.command(epilog=examples("up --demo", "up --demo --open", "up --data /srv/auditlane --port 8480"))
 def command(
     data: DataDirectory = None,
     port: Annotated[
@@ -48,6 +51,9 @@ def command(
             "--no-auth", help="Disable passwords, so that every user of this machine can read and write everything."
         ),
     ] = False,
+    open_: Annotated[
+        bool, typer.Option("--open", help="Open the console in this machine's browser when everything is ready.")
+    ] = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print one line of JSON when everything is ready.")] = False,
 ) -> None:
     """Run the whole stack on this machine: Kafka, registry, ClickHouse, worker, serve. Press Ctrl-C to stop it.
@@ -59,11 +65,13 @@ def command(
 
     def on_ready(state: Mapping[str, Any]) -> None:
         links = _tenant_links(state["env"]) if demo else {}
-        console = _console_link(state["env"]) if demo else ""
+        console = _console_link(state["env"]) if demo or open_ else ""
         if as_json:
             print(json.dumps({**state, "links": links, "console": console}), flush=True)
         else:
             _print_block(state, links, console)
+        if open_:
+            open_in_browser(console, terminal.note)
 
     terminal = Terminal(Console(stderr=True), on_ready)
     with (
@@ -86,10 +94,10 @@ def _tenant_links(env: Mapping[str, str]) -> dict[str, str]:
     from auditlane.local.demo.tenants import TENANTS
 
     signing = SigningKeys.load_or_create(Path(env[variable("signing_keys_file")]))
-    url, now = env[variable("serve_url")], datetime.now(UTC)
+    url, now, short = env[variable("serve_url")], datetime.now(UTC), _short_links(env)
     return {
-        tenant.name: mint_link(
-            signing, Viewer(tenant.name, "demo", VIEWER), url=url, now=now, session=_SESSION, view=_DEMO_VIEW
+        tenant.name: short.shorten(
+            mint_link(signing, Viewer(tenant.name, "demo", VIEWER), url=url, now=now, session=_SESSION, view=_DEMO_VIEW)
         )
         for tenant in TENANTS
     }
@@ -99,7 +107,29 @@ def _console_link(env: Mapping[str, str]) -> str:
     """Mint a link to the operators' console. It works once, within five minutes."""
     signing = SigningKeys.load_or_create(Path(env[variable("signing_keys_file")]))
     url = env[variable("serve_url")]
-    return mint_console_link(signing, Operator("demo"), url=url, now=datetime.now(UTC), session=_SESSION)
+    link = mint_console_link(signing, Operator("demo"), url=url, now=datetime.now(UTC), session=_SESSION)
+    return _short_links(env).shorten(link)
+
+
+def _short_links(env: Mapping[str, str]) -> ShortLinks:
+    return ShortLinks(Path(env[variable("links_dir")]))
+
+
+def open_in_browser(url: str, note: Callable[[str], None]) -> None:
+    """Open an address in the user's browser, or tell the user with `note` that there is none.
+
+    Does not wait, since a text browser runs until the user leaves it.
+    """
+
+    def run() -> None:
+        try:
+            opened = webbrowser.open(url)
+        except webbrowser.Error:
+            opened = False
+        if not opened:
+            note(f"No browser was found on this machine. Open this address yourself: {url}")
+
+    threading.Thread(target=run, name="browser", daemon=True).start()
 
 
 def _print_block(state: Mapping[str, Any], links: Mapping[str, str], console: str) -> None:

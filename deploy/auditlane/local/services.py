@@ -87,6 +87,7 @@ def environment(settings: Settings, layout: Layout, port: Mapping[str, int]) -> 
         variable("keys_file"): str(settings.keys_file or layout.keys),
         variable("signing_keys_file"): str(settings.signing_keys_file or layout.signing_keys),
         variable("provenance_keys_file"): str(path_of(settings) or layout.provenance_keys),
+        variable("links_dir"): str(settings.links_dir or layout.folder("links")),
         variable("serve_url"): settings.serve_url or serve,
     }
 

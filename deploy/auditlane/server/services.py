@@ -19,6 +19,7 @@ from fastapi import Request
 from auditlane.access.keys import KeysFile
 from auditlane.access.links import Claims, LinkExchange
 from auditlane.access.provenance_keys import NAME, ProvenanceKeys, path_of
+from auditlane.access.short_links import ShortLinks
 from auditlane.access.signing import SigningKeys
 from auditlane.gateway.ingest_service import IngestService
 from auditlane.gateway.metrics import GatewayMetrics
@@ -202,7 +203,9 @@ class Services:
             authenticator=authenticator,
             enablement=enablement,
             sign_in_limits=SignInLimits(settings),
-            links=LinkOpener(LinkExchange(signing, keys, claims)),
+            links=LinkOpener(
+                LinkExchange(signing, keys, claims), ShortLinks(settings.links_dir) if settings.links_dir else None
+            ),
             audit_sink=audit_sink,
             lifecycle=lifecycle_of(settings, "serve", audit_sink),
             ingest_service=ingest_service,

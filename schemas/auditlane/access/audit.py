@@ -42,6 +42,7 @@ class Action(StrEnum):
     provenance_keys_rotated = "provenance_keys.rotated"
     loss_accepted = "loss.accepted"
     events_replayed = "events.replayed"  # events were replayed from a topic or the dead letters
+    letters_closed = "dead_letters.closed"
     operated = "installation.viewed"  # an operator viewed lag, dead letters, health or tenants
     security_checked = "security.checked"
     events_dropped = "events.dropped"  # audit events lost because memory and the spool were both full

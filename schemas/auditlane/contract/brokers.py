@@ -18,6 +18,7 @@ from confluent_kafka import (
 )
 from confluent_kafka.admin import AdminClient, OffsetSpec  # type: ignore[attr-defined]
 
+from auditlane.contract.librdkafka import reason
 from auditlane.contract.partition import Partition
 from auditlane.contract.recovery import AssignmentFacts, StoredOffsetsSummary, wants_store
 from auditlane.contract.topic_ids import uuid_text
@@ -60,7 +61,7 @@ class Brokers:
             answers = self._admin.describe_topics(TopicCollection(names), request_timeout=TRY_S)
             return {name: uuid_text(answers[name].result(TRY_S).topic_id) for name in names}
         except (KafkaException, TimeoutError) as error:
-            raise KafkaUnavailable(f"Cannot read the ids of the topics {', '.join(names)}: {error}.") from error
+            raise KafkaUnavailable(f"Cannot read the ids of the topics {', '.join(names)}: {reason(error)}.") from error
 
     def facts(self, consumer: Consumer, partitions: Sequence[TopicPartition]) -> list[AssignmentFacts]:
         """Return the facts about newly assigned partitions. Raises KafkaUnavailable.
@@ -86,10 +87,11 @@ class Brokers:
                 [TopicPartition(assigned.topic, assigned.partition) for assigned in partitions], timeout=TRY_S
             )
         except KafkaException as error:
-            raise KafkaUnavailable(f"Cannot read committed offsets: {error.args[0]}.") from error
+            raise KafkaUnavailable(f"Cannot read committed offsets: {reason(error)}.") from error
         for at in committed:
             if at.error is not None:
-                raise KafkaUnavailable(f"Cannot read the committed offset of {at.topic}[{at.partition}]: {at.error}.")
+                where = f"{at.topic}[{at.partition}]"
+                raise KafkaUnavailable(f"Cannot read the committed offset of {where}: {reason(at.error)}.")
         low = self._bounds(partitions, OffsetSpec.earliest())  # type: ignore[no-untyped-call]
         high = self._bounds(partitions, OffsetSpec.latest())  # type: ignore[no-untyped-call]
         return [self._facts_of(at, ids[at.topic], low, high) for at in committed]
@@ -113,7 +115,7 @@ class Brokers:
             )
             return {Partition(at.topic, at.partition): answer.result(TRY_S).offset for at, answer in answers.items()}
         except (KafkaException, TimeoutError) as error:
-            raise KafkaUnavailable(f"Cannot read the partitions' first and last offsets: {error}.") from error
+            raise KafkaUnavailable(f"Cannot read the partitions' first and last offsets: {reason(error)}.") from error
 
 
 _UNREADABLE: Final = frozenset(

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any, Final, TypeVar
 
-from confluent_kafka import KafkaException
+from confluent_kafka import KafkaError, KafkaException
 
 from auditlane.runtime.errors import ConfigError
 
@@ -73,6 +73,15 @@ def client(kind: Callable[..., T], options: Mapping[str, Any], **also: Any) -> T
     except (TypeError, ValueError) as error:  # the Python client's own checks
         refused = str(error)
     raise ConfigError(f"librdkafka rejected an option: {refused}.", field=EXTRA, fix=f"Correct {EXTRA}.")
+
+
+def reason(error: BaseException | KafkaError) -> str:
+    """Return the brokers' or the client's own words for an error, without the form in which librdkafka prints it."""
+    if isinstance(error, KafkaException):
+        error = error.args[0]
+    if isinstance(error, KafkaError):
+        return str(error.str()).rstrip(".")
+    return "no response in time" if isinstance(error, TimeoutError) else str(error)
 
 
 def _flat(extra: Mapping[str, Any]) -> Iterator[tuple[str, str, Any]]:

@@ -8,6 +8,7 @@ from typing import Any
 
 from confluent_kafka import KafkaException, TopicCollection
 
+from auditlane.contract.librdkafka import reason
 from auditlane.contract.topics import TIMEOUT_S, admin, existing
 from auditlane.runtime.errors import KafkaUnavailable
 from auditlane.runtime.settings import Settings
@@ -23,7 +24,7 @@ def topic_ids(settings: Settings, names: Iterable[str]) -> dict[str, str]:
         answers = client.describe_topics(TopicCollection(found), request_timeout=TIMEOUT_S)
         return {name: uuid_text(answers[name].result(TIMEOUT_S).topic_id) for name in found}
     except (KafkaException, TimeoutError) as error:
-        raise KafkaUnavailable(f"Cannot read the ids of the topics {', '.join(found)}: {error}.") from error
+        raise KafkaUnavailable(f"Cannot read the ids of the topics {', '.join(found)}: {reason(error)}.") from error
 
 
 def uuid_text(topic_id: Any) -> str:

@@ -373,6 +373,11 @@ class ServeSettings(BaseModel):
         None, description="File of clients and their hashed secrets, managed by `auditlane keys`."
     )
     signing_keys_file: Path | None = Field(None, description="File of keys that sign tokens, cursors and links.")
+    links_dir: Path | None = Field(
+        None,
+        description="Folder that `serve` shares with `auditlane token`, whose links are then short. `auditlane up` "
+        "sets it. Empty: links contain their whole code.",
+    )
     provenance_keys_file: Path | None = Field(
         None,
         description="File of keys with which `serve` signs events and workers verify them. "

@@ -3,21 +3,25 @@
 from __future__ import annotations
 
 import socket
+from contextlib import closing
 from typing import Any
 
 import pytest
-from confluent_kafka import Consumer, Producer
+from confluent_kafka import Consumer, KafkaError, KafkaException, Producer
 from confluent_kafka.admin import AdminClient
 
 from auditlane.contract import librdkafka, topics
 from auditlane.contract.kafka_client import client_config, producer_config
+from auditlane.contract.librdkafka import reason
+from auditlane.local import ports
 from auditlane.local.doctor import kafka as doctor
 from auditlane.local.doctor.finding import Level, guarded
 from auditlane.local.health import KafkaProbe
 from auditlane.operations.dlq.topic import LetterTopic
+from auditlane.operations.kafka_offsets import KafkaOffsets
 from auditlane.operations.replay.topic_target import TopicTarget
 from auditlane.operations.span_reader import SpanReader
-from auditlane.runtime.errors import ConfigError
+from auditlane.runtime.errors import ConfigError, KafkaUnavailable
 from auditlane.runtime.settings import Settings, load
 from auditlane.sdk import ClientConfig
 from auditlane.worker.consumer import consumer_config
@@ -116,3 +120,18 @@ def test_every_client_names_its_rack_and_librdkafka_knows_the_option():
     assert options["client.rack"] == producer_config(client_config(settings))["client.rack"] == "zone-a"
     assert "client.rack" not in client_config(load(kafka_bootstrap="localhost:1"))
     librdkafka.client(AdminClient, client_config(settings, log_level=0))
+
+
+def test_an_error_is_reported_in_words_and_not_as_librdkafka_prints_it():
+    raised = KafkaError(KafkaError._TRANSPORT, "Broker transport failure.")
+    assert reason(raised) == reason(KafkaException(raised)) == "Broker transport failure"
+    assert reason(TimeoutError()) == "no response in time"
+    assert reason(ValueError("other")) == "other"
+
+
+def test_unavailable_brokers_are_reported_in_words():
+    settings = load(kafka_bootstrap=f"127.0.0.1:{ports.free(1)[0]}")
+    with closing(KafkaOffsets(settings, ask_s=0.5)) as offsets, pytest.raises(KafkaUnavailable) as raised:
+        offsets.topics()
+    assert "KafkaError" not in str(raised.value)
+    assert "did not respond" in str(raised.value)

@@ -241,6 +241,17 @@ def test_a_component_whose_parts_are_all_unreachable_may_be_retried(tmp_path, co
     assert exit_code(found) == 6
 
 
+def test_a_part_that_responds_slowly_is_not_reported_as_both_unreachable_and_ready(tmp_path, monkeypatch):
+    rows = [
+        {"name": name, "state": state, "starts": 1, "log": "x.log"}
+        for name, state in (("serve", "unreachable"), ("kafka", "unreachable"), ("worker", "restarting"))
+    ]
+    demo = {"name": "demo", "state": "unreachable", "starts": 1, "log": ""}  # no other check covers it
+    monkeypatch.setattr(run.status, "report", lambda _: {"pid": 7, "parts": rows, "extras": [demo]})
+    found = list(run._stack(load(), Layout(tmp_path)))
+    assert [one.part for one in found if one.level is Level.FAIL] == ["worker", "demo"]
+
+
 def test_a_stack_that_does_not_run_is_one_finding(tmp_path):
     Layout(tmp_path).write_state({"env": {"AUDITLANE_KAFKA_BOOTSTRAP": "127.0.0.1:1"}, "parts": []})
     failed = [finding for finding in run.examine(load(data_dir=tmp_path)) if finding.level is Level.FAIL]

@@ -22,6 +22,7 @@ from fastapi.responses import StreamingResponse
 from serving import HOUR, Served
 
 from auditlane.access.permissions import Permission
+from auditlane.access.short_links import ShortLinks
 from auditlane.runtime.errors import ConfigError, IssuerUnavailable, PortInUse, StoreRefused, StoreUnavailable
 from auditlane.runtime.settings import load
 from auditlane.server.app import create_app
@@ -266,6 +267,17 @@ def test_a_link_becomes_a_session_once(served):
     assert "set-cookie" not in again.headers
     left = served.request("/leave", cookie=session, method="POST")
     assert SimpleCookie(left.headers["set-cookie"])["auditlane_viewer"]["max-age"] == "0"
+
+
+def test_a_short_link_works_once_like_the_link_for_which_it_stands(tmp_path):
+    links = ShortLinks(tmp_path / "links")
+    with Served(tmp_path, links_dir=tmp_path / "links") as served:
+        short = links.shorten(served.url + link(served)).removeprefix(served.url)
+        assert len(short) < 40
+        assert served.request(short, **HTML).status == 200
+        assert served.request(short, method="POST", **HTML).status == 303
+        assert served.request(short, method="POST", **HTML).status == 401
+        assert served.request(f"/enter?code={'A' * 22}", **HTML).status == 401
 
 
 def test_requesting_a_link_does_not_use_it_up(served):

@@ -10,6 +10,7 @@ import anyio
 import anyio.to_thread
 
 from auditlane.access.links import LinkExchange, Opened, Page, used_before
+from auditlane.access.short_links import ShortLinks
 from auditlane.runtime.errors import Busy, Unauthenticated
 from auditlane.runtime.fair_share import FairQueue
 from auditlane.runtime.lru_cache import LruCache
@@ -23,8 +24,10 @@ KNOWN: Final = 20_000  # maximum number of used links remembered, so that ClickH
 class LinkOpener:
     """Exchanges links' codes without blocking the event loop. Each process has one, which belongs to its event loop."""
 
-    def __init__(self, exchange: LinkExchange) -> None:
+    def __init__(self, exchange: LinkExchange, short: ShortLinks | None = None) -> None:
+        """Set the exchange, and the short links that this process knows."""
         self._exchange = exchange
+        self._short = short
         self._links = FairQueue(1)
         self._tenants = FairQueue(OF_TENANT)
         self._threads = anyio.CapacityLimiter(OPENERS)
@@ -32,10 +35,11 @@ class LinkOpener:
 
     def page_of(self, code: str, *, now: datetime) -> Page:
         """Return the page that a link opens, without using the link. Raises the errors of `LinkExchange.page_of`."""
-        return self._exchange.page_of(code, now=now)
+        return self._exchange.page_of(self._code_of(code), now=now)
 
     async def open(self, code: str, *, now: datetime) -> Opened:
         """Use a link. Raises the errors of `LinkExchange.redeem`, or Busy if too many requests wait for a thread."""
+        code = self._code_of(code)
         link = self._exchange.read(code, now=now)
         async with self._links.of(link.jti), self._tenants.of(link.tenant or ""):
             if self._used.get(link.jti):
@@ -50,3 +54,6 @@ class LinkOpener:
                 raise
             self._used.put(link.jti, True)
             return opened
+
+    def _code_of(self, given: str) -> str:
+        return self._short.code_of(given) if self._short else given

@@ -127,6 +127,7 @@ _OF_OWN_TRAIL: Final = {
     "signing_keys.rotated": Label("Signing keys rotated", "Signaturschlüssel rotiert"),
     "provenance_keys.rotated": Label("Provenance keys rotated", "Herkunftsschlüssel rotiert"),
     "loss.accepted": Label("Loss of events accepted", "Verlust von Ereignissen akzeptiert"),
+    "dead_letters.closed": Label("Rejected messages closed", "Abgelehnte Nachrichten geschlossen"),
     "installation.viewed": Label("Installation status viewed", "Zustand der Installation angesehen"),
 }
 LABELS: Final[Mapping[str, Label]] = MappingProxyType(_OF_VOCABULARY | _OF_OWN_TRAIL)

@@ -138,5 +138,6 @@ CLASSES: Final[Mapping[str, tuple[OcsfClass, ...]]] = {
     "signing_keys.rotated": (_ENTITY_UPDATE,),
     "provenance_keys.rotated": (_ENTITY_UPDATE,),
     "loss.accepted": (_LOG_OTHER,),
+    "dead_letters.closed": (_LOG_OTHER,),
     "installation.viewed": (_API_READ,),
 }

@@ -68,6 +68,16 @@ DEFINITIONS: Final = (
         optional={"overlap": _OVERLAP},
     ),
     _action("loss.accepted", "An operator accepted the loss of messages that Kafka deleted.", resource="partition"),
+    _action(
+        "dead_letters.closed",
+        "An operator closed dead letters without sending them again.",
+        resource="dead_letter",
+        optional={
+            "rows": MetadataKey("Number of dead letters.", kind="number"),
+            "reason": MetadataKey("Why they were not sent again."),
+            "topic": MetadataKey("The dead-letter topic."),
+        },
+    ),
     _action("installation.viewed", "An operator viewed lag, dead letters, health or tenants.", resource="installation"),
 )
 

@@ -250,6 +250,12 @@ SENTENCES: Final[Mapping[str, Sentence]] = MappingProxyType(
             "den Verlust von Ereignissen akzeptiert",
             "den Verlust von Ereignissen zu akzeptieren",
         ),
+        "dead_letters.closed": _act(
+            "closed rejected messages",
+            "close rejected messages",
+            "abgelehnte Nachrichten geschlossen",
+            "abgelehnte Nachrichten zu schließen",
+        ),
         "installation.viewed": _act(
             "viewed the installation status",
             "view the installation status",

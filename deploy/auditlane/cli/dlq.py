@@ -5,10 +5,11 @@ from __future__ import annotations
 import json
 import sys
 import time
+from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, closing, contextmanager
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import Annotated, Any
 
 import typer
 from rich.console import Console
@@ -21,27 +22,18 @@ from auditlane.cli.operator_audit import record_all
 from auditlane.cli.pipes import ignore_broken_pipe
 from auditlane.cli.plural import number_of
 from auditlane.cli.provenance import secrets
-from auditlane.contract.dead_letter import Letter, State
-from auditlane.contract.kafka_client import client_config, producer_config
+from auditlane.contract.dead_letter import Letter
 from auditlane.contract.registry_client import registry_client
 from auditlane.contract.reject_codes import RejectCode
-from auditlane.contract.topics import existing
-from auditlane.operations.dlq.dry_run import DryRunner
+from auditlane.operations.dlq.handling import close_letters, dry_runner, replay_letters, sender
 from auditlane.operations.dlq.index import Index, Selection
-from auditlane.operations.dlq.producer import ReplayProducer
-from auditlane.operations.dlq.replay import Report, chunks, found, replay
+from auditlane.operations.dlq.replay import Report, found
 from auditlane.operations.dlq.to_json import counted, to_json
 from auditlane.operations.dlq.topic import LetterTopic
-from auditlane.operations.dlq.upgrade import SchemaUpgrader
 from auditlane.operations.dlq.view import view
-from auditlane.operations.validation import schema_cache, validator
 from auditlane.query.fields import parse_time
 from auditlane.runtime.errors import AuditlaneError, ConfigError, InvalidFilter, NotFound, ReplayIncomplete
-from auditlane.runtime.failpoints import Failpoints
 from auditlane.runtime.settings import Settings, load
-
-if TYPE_CHECKING:
-    from auditlane.contract.registry import RegistryClient
 
 app = typer.Typer(
     add_completion=False,
@@ -110,7 +102,7 @@ def show(
         if record is None:
             raise NotFound(f"Kafka no longer holds dead letter {name}.")
         try:
-            assessor, upgrader = _assessor(settings, registry)
+            assessor, upgrader = dry_runner(settings, registry, secrets(settings))
             result = assessor.dry_run([record], now_ms=time.time_ns() // 1_000_000)[0]
             shown = view(record, upgrader.writer, result)
         except AuditlaneError as error:  # show the bytes if the registry is unavailable
@@ -167,18 +159,17 @@ def replay_(
     """
     settings = load()
     selection = _selection(tenant, code, since, until, names)
-    with _index(settings) as (index, topic), closing(registry_client(settings)) as registry:
+    with _index(settings) as (index, _topic):
         _named(index, selection)
         total = min(index.count(selection), limit or sys.maxsize)
         if total and not dry_run:
             _confirm(f"Replay {number_of(total, 'dead letter')}?", yes=yes)
-        assessor, _ = _assessor(settings, registry)
-        sender = None if dry_run else _sender(settings)
-        letters = found(topic, index.in_topic_order(selection, limit))
         report, complete = Report(), False
+        letters, keys = index.in_topic_order(selection, limit), secrets(settings)
         try:
             with _bar("replaying", total) as advance:
-                replay(letters, assessor, sender, report=report, on_progress=advance)
+                producer = None if dry_run else sender(settings)
+                replay_letters(settings, keys, letters, report=report, producer=producer, on_progress=advance)
             complete = True
         except KeyboardInterrupt:
             print("Interrupted. Run the same command again to resume.", file=sys.stderr)
@@ -211,18 +202,25 @@ def resolve(
         raise InvalidFilter(
             "No dead letters are selected.", fix="Name dead letters, or pass --tenant, --code or --since."
         )
-    with _index(settings) as (index, topic):
+    closed: Counter[str | None] = Counter()
+    with _index(settings) as (index, _topic):
         _named(index, selection)
         total = index.count(selection)
         if total:
             _confirm(f"Resolve {number_of(total, 'dead letter')} without sending?", yes=yes)
-        sender = _sender(settings)
-        with _bar("resolving", total) as advance:
-            closed = 0
-            for chunk in chunks(found(topic, index.in_topic_order(selection))):
-                closed += sender.resolve(chunk, State.discarded, reason)
-                advance(len(chunk))
-    print(json.dumps({"closed": closed}) if as_json else f"{number_of(closed, 'dead letter')} resolved.")
+        try:
+            with _bar("resolving", total) as advance:
+
+                def on_closed(letters: list[Letter]) -> None:
+                    closed.update(letter.tenant for letter in letters)
+                    advance(len(letters))
+
+                letters = index.in_topic_order(selection)
+                close_letters(settings, letters, reason, producer=sender(settings), on_closed=on_closed)
+        finally:
+            _record_closed(settings, closed, reason)
+    done = closed.total()
+    print(json.dumps({"closed": done}) if as_json else f"{number_of(done, 'dead letter')} resolved.")
 
 
 def _record_replay(settings: Settings, report: Report, until: str, *, complete: bool) -> None:
@@ -236,6 +234,14 @@ def _record_replay(settings: Settings, report: Report, until: str, *, complete: 
     record_all(
         (Action.events_replayed, {**shared, "tenant": tenant, "rows": str(rows)})
         for tenant, rows in report.tenants.items()
+    )
+
+
+def _record_closed(settings: Settings, closed: Counter[str | None], reason: str) -> None:
+    """Record, in each tenant's log, the number of its dead letters that were closed."""
+    shared = {"resource": "dead_letter", "topic": settings.dead_letter_topic, "reason": reason}
+    record_all(
+        (Action.letters_closed, {**shared, "tenant": tenant, "rows": str(rows)}) for tenant, rows in closed.items()
     )
 
 
@@ -303,19 +309,6 @@ def _index(settings: Settings) -> Iterator[tuple[Index, LetterTopic]]:
             index = topic.index(on_progress)
         stack.callback(index.close)
         yield index, topic
-
-
-def _assessor(settings: Settings, registry: RegistryClient) -> tuple[DryRunner, SchemaUpgrader]:
-    schemas = schema_cache(settings, registry)
-    upgrader = SchemaUpgrader(registry, schemas.known, topic=settings.topic)
-    keys = secrets(settings)
-    batch_validator = validator(settings, schemas, keys)
-    return DryRunner(upgrader, batch_validator, existing(settings), keys.keys), upgrader
-
-
-def _sender(settings: Settings) -> ReplayProducer:
-    options = producer_config(client_config(settings))
-    return ReplayProducer(options, settings.dead_letter_topic, Failpoints.from_environment())
 
 
 def _confirm(question: str, *, yes: bool) -> None:

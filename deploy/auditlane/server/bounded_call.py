@@ -35,10 +35,13 @@ class BoundedCall:
         self._slots = anyio.CapacityLimiter(threads)
         self._threads = anyio.CapacityLimiter(math.inf)  # separate from the shared threads, which may all be busy
 
-    async def run(self, job: Callable[[], T]) -> T:
-        """Return the job's result. Propagates the job's errors, and raises the configured error on timeout."""
+    async def run(self, job: Callable[[], T], *, timeout_s: float | None = None) -> T:
+        """Return the job's result. Propagates the job's errors, and raises the configured error on timeout.
+
+        `timeout_s` replaces the usual timeout.
+        """
         try:
-            with anyio.fail_after(self._timeout_s):
+            with anyio.fail_after(self._timeout_s if timeout_s is None else timeout_s):
                 return await self._run(job)
         except TimeoutError as error:
             raise self._error(f"{self._what} did not respond in time.", fix="Try again in a moment.") from error

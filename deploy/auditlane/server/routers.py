@@ -29,6 +29,7 @@ from auditlane.server.middleware.change_rates import limit
 from auditlane.server.middleware.parameters import reject_unknown_parameters
 from auditlane.server.pages import plain_page
 from auditlane.server.pages.console import access as console_access
+from auditlane.server.pages.console import dead_letters, directory
 from auditlane.server.pages.console import page as console
 from auditlane.server.pages.viewer import assets, shell
 from auditlane.server.services import Services
@@ -102,6 +103,8 @@ def _console(services: Services) -> Iterator[APIRouter]:
     """Yield the console's routers, and those of the API that it calls with an operator's cookie."""
     operators = console_access.Operators(services.authenticator)
     yield console.build(services)
+    yield directory.build()
+    yield dead_letters.build(services)
     yield structure.build(
         operators.authorize,
         operators.environment,

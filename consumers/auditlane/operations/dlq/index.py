@@ -121,9 +121,9 @@ class Index:
         [row] = self._database.execute(f"SELECT count(*) FROM folded WHERE {where}", parameters)  # noqa: S608 - ours
         return int(row[0])
 
-    def newest(self, selection: Selection, limit: int | None = None) -> Iterator[Letter]:
-        """Yield the selected letters, most recently received first."""
-        return self._letters(selection, _NEWEST, limit)
+    def newest(self, selection: Selection, limit: int | None = None, *, skip: int = 0) -> Iterator[Letter]:
+        """Yield the selected letters, most recently received first, without the first `skip`."""
+        return self._letters(selection, _NEWEST, limit, skip)
 
     def in_topic_order(self, selection: Selection, limit: int | None = None) -> Iterator[Letter]:
         """Yield the selected letters in the order of the dead-letter topic, so that bodies are read in one pass."""
@@ -139,12 +139,12 @@ class Index:
         )
         return [Count(code, tenant, State(state), *numbers) for code, tenant, state, *numbers in rows]
 
-    def _letters(self, selection: Selection, order: str, limit: int | None) -> Iterator[Letter]:
+    def _letters(self, selection: Selection, order: str, limit: int | None, skip: int = 0) -> Iterator[Letter]:
         where, parameters = selection.where()
         most = -1 if limit is None else limit
         for row in self._database.execute(
-            f"SELECT * FROM folded WHERE {where} ORDER BY {order} LIMIT ?",  # noqa: S608 - ours
-            [*parameters, most],
+            f"SELECT * FROM folded WHERE {where} ORDER BY {order} LIMIT ? OFFSET ?",  # noqa: S608 - ours
+            [*parameters, most, skip],
         ):
             yield _letter(row)
 

@@ -6,11 +6,12 @@ import time
 from typing import Final
 
 from auditlane.operations.dlq.followed import FollowedLetters, OpenLetters
-from auditlane.operations.dlq.index import Selection
+from auditlane.operations.dlq.index import Index, Selection
 from auditlane.operations.dlq.to_json import counted, to_json
+from auditlane.operations.dlq.topic import Progress
 from auditlane.operations.kafka_offsets import KafkaOffsets
 from auditlane.operations.lag import GroupLag, PartitionLag
-from auditlane.runtime.errors import KafkaUnavailable
+from auditlane.runtime.errors import Busy, KafkaUnavailable
 from auditlane.runtime.settings import Settings
 from auditlane.server.admin.models import DeadLetters, Rate
 
@@ -78,9 +79,7 @@ class Letters:
         """Continue reading for READ_S seconds, and return the dead letters read so far. Raises KafkaUnavailable or
         NotFound.
         """
-        require_kafka(self._settings)
-        progress = self._followed.follow(READ_S)
-        index = self._followed.index
+        index, progress = self.followed()
         found = counted(index.counts(selection), index.foreign)
         return DeadLetters.model_validate(
             found
@@ -90,6 +89,25 @@ class Letters:
                 "newest": [to_json(letter) for letter in index.newest(selection, newest)],
             }
         )
+
+    def caught_up(self) -> Index:
+        """Continue reading for READ_S seconds, and return the index once it covers the whole topic.
+
+        Raises Busy before that, and KafkaUnavailable or NotFound.
+        """
+        index, progress = self.followed()
+        if progress.read < progress.records:
+            raise Busy(
+                f"The dead letters are still being read: {progress.read} of {progress.records} records so far.",
+                fix="Try again in a moment.",
+            )
+        return index
+
+    def followed(self) -> tuple[Index, Progress]:
+        """Continue reading for READ_S seconds, and return the index, and how much of the topic it covers."""
+        require_kafka(self._settings)
+        progress = self._followed.follow(READ_S)
+        return self._followed.index, progress
 
     def open(self) -> OpenLetters | None:
         """Continue reading for READ_S seconds, and count the open letters. Returns None until all have been read once.

@@ -53,9 +53,9 @@ def localized(text: str, **values: str | float) -> LocalizedText:
     return LocalizedText(Phrase(text, values=values))
 
 
-def counted(one: str, other: str, count: int) -> Phrase:
+def counted(one: str, other: str, count: int, **values: str | float) -> Phrase:
     """Return a phrase with a count. Both the singular and the plural contain `%(count)s`."""
-    return Phrase(one, other, count)
+    return Phrase(one, other, count, values)
 
 
 def _joined(phrases: tuple[Phrase, ...], words: Catalogue) -> str:

@@ -23,8 +23,9 @@ from auditlane.operations.dlq.index import Selection
 from auditlane.operations.lag import PartitionLag, document
 from auditlane.runtime.errors import AuditlaneError, Unavailable
 from auditlane.runtime.settings import Settings
-from auditlane.server.admin import conflicts, models, parts, tenants
+from auditlane.server.admin import conflicts, models, parts, sources, tenants
 from auditlane.server.admin.brokers import READ_S, Arrivals, Letters, Workers
+from auditlane.server.admin.letter_desk import LetterDesk
 from auditlane.server.admin.models import (
     DeadLetters,
     Health,
@@ -36,6 +37,8 @@ from auditlane.server.admin.models import (
     Tenants,
     Timeline,
 )
+from auditlane.server.admin.sources import Source
+from auditlane.server.admin.tenants import TenantOrder, TenantPage
 from auditlane.server.auth.authentication import Authenticator
 from auditlane.server.bounded_call import BoundedCall, CachedCall
 from auditlane.server.probes import Probe
@@ -109,8 +112,15 @@ class Operations:
             timeout_s=PART_TIMEOUT_S,
             fresh_s=conflicts.FRESH_S,
         )
+        self._sources = CachedCall(
+            "ClickHouse",
+            partial(sources.read, store, settings.clickhouse_database),
+            timeout_s=PART_TIMEOUT_S,
+            fresh_s=sources.FRESH_S,
+        )
         letters_s = 2 * READ_S + PART_TIMEOUT_S
         self._dead = BoundedCall("Kafka", timeout_s=letters_s)
+        self.desk: Final = LetterDesk(settings, self._letters, self._dead)
         self._open = CachedCall(
             "Kafka", self._letters.open, timeout_s=letters_s, fresh_s=group_metrics.FRESH_S, beside=self._dead
         )
@@ -126,6 +136,16 @@ class Operations:
             "registry": self._part("The registry", partial(parts.registry, settings)),
             "workers": self._workers_health,
         }
+
+    async def find_tenants(self, search: str, order: TenantOrder, page: int) -> TenantPage:
+        """Return a page of the tenants whose name contains a text."""
+        seconds, database = self._settings.query_timeout_s, self._settings.clickhouse_database
+        find = partial(tenants.find, search=search, order=order, page=page, seconds=seconds)
+        return await self._tenants.run(lambda: find(self._store, database))
+
+    async def sources(self) -> list[Source]:
+        """Return the clients and services that sent the events of the past day, at most sources.FRESH_S seconds old."""
+        return await self._sources.get()
 
     async def tenants(self, *, after: str = "", prefix: str = "", limit: int = tenants.DEFAULT_LIMIT) -> Tenants:
         """Return tenants, ordered by name."""

@@ -140,6 +140,16 @@ def _rows() -> Iterator[Right]:
     yield from each(Whose.credential, None, "GET /v1/session")
     yield from each(Whose.page, None, "GET /")
     yield from each(Whose.console, admin, "GET /console", "GET /console/settings", "POST /console/view")
+    yield from each(
+        Whose.console,
+        admin,
+        "GET /console/tenants",
+        "GET /console/keys",
+        "GET /console/dead-letters",
+        "GET /console/dead-letters/letter",
+        "POST /console/dead-letters/replay",
+        "POST /console/dead-letters/close",
+    )
     yield from each(Whose.console, admin, "GET /console/v1/session")
     yield from _structure("/console/v1/tenants/{tenant}/structure", Whose.console, read)
     yield from _structure("/console/v1/structure", Whose.console, configure)

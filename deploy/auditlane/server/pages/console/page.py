@@ -2,11 +2,8 @@
 
 from __future__ import annotations
 
-import hashlib
 from datetime import UTC, datetime, timedelta
-from importlib.resources import files
-from typing import Annotated, Any, Final
-from urllib.parse import parse_qs
+from typing import Annotated
 
 from fastapi import APIRouter, Depends, Request, Response
 from fastapi.responses import RedirectResponse
@@ -19,23 +16,14 @@ from auditlane.access.permissions import Permission
 from auditlane.access.scope import Principal
 from auditlane.access.tokens import Operator, Viewer, mint_session_token
 from auditlane.contract.tenants import is_tenant
-from auditlane.runtime.errors import InvalidInput, Unauthenticated
+from auditlane.runtime.errors import InvalidInput
 from auditlane.server.auth.authentication import TenantName
 from auditlane.server.auth.session import Session, session_of
 from auditlane.server.middleware.parameters import reject_unknown_parameters
-from auditlane.server.pages import message_page
-from auditlane.server.pages.console import page_model
-from auditlane.server.pages.console.access import API, HOW, Operators
-from auditlane.server.pages.i18n import catalogue_for
-from auditlane.server.pages.plain_page import STYLE_PATH as LOG_STYLE_PATH
-from auditlane.server.pages.templates import Pages, address
-from auditlane.server.pages.viewer.bundle import Entry
+from auditlane.server.pages.console import frame, page_model
+from auditlane.server.pages.console.access import API, Operators
+from auditlane.server.pages.templates import address
 from auditlane.server.services import Services, services_of
-
-_STYLE: Final = files("auditlane.server.pages").joinpath("static", "console.css").read_bytes()
-STYLE_PATH: Final = f"/static/console-{hashlib.sha256(_STYLE).hexdigest()[:12]}.css"
-
-PAGES: Final = Pages(page_model.helpers)
 
 
 class ConsoleLinkRequest(BaseModel):
@@ -74,34 +62,34 @@ async def link(request: Request, body: ConsoleLinkRequest, services: AppServices
     return ConsoleLink(link=made)
 
 
-async def board(request: Request, services: AppServices) -> Response:
+async def board(request: Request, services: Services, operator: Principal) -> Response:
     """Serve the dashboard. A component's errors are shown in its section."""
-    try:
-        operator = Operators(services.authenticator).entered(request)
-    except Unauthenticated as error:
-        return _signed_out(request, error)
-    prefix, after, span = (request.query_params.get(name, "")[:100] for name in ("prefix", "after", "range"))
-    found = await page_model.load(services.operations, prefix=prefix, after=after, span=span)
-    entry, minutes = _entry(services, "console"), round(services.viewer_ttl.total_seconds() / 60)
-    return _page(request, "console.html", operator, entry, board=found, prefix=prefix, minutes=minutes)
+    found = await page_model.load(services.operations, span=request.query_params.get("range", ""))
+    settings = services.settings
+    return frame.rendered(
+        request,
+        "console.html",
+        operator,
+        entry=frame.entry_of(services, "console"),
+        board=found,
+        late_s=settings.observe_lag_s,
+        disk_free_ratio=settings.observe_disk_free_ratio,
+    )
 
 
-async def settings(request: Request, services: AppServices) -> Response:
+async def settings(request: Request, services: Services, operator: Principal) -> Response:
     """Serve the settings of the environment, or of `tenant`: the switch and the data structure."""
-    try:
-        operator = Operators(services.authenticator).entered(request)
-    except Unauthenticated as error:
-        return _signed_out(request, error)
     tenant = request.query_params.get("tenant", "")
     if tenant and not is_tenant(tenant):
         raise InvalidInput("The parameter 'tenant' is not a valid tenant id.", field="tenant")
-    return _page(request, "console_settings.html", operator, _entry(services, "auditlane-settings"), tenant=tenant)
+    entry = frame.entry_of(services, "auditlane-settings")
+    return frame.rendered(request, "console_settings.html", operator, entry=entry, tenant=tenant)
 
 
 async def view_as(request: Request, services: AppServices) -> Response:
     """Open a tenant's log read-only, as its users see it, and record this as an event in that log."""
     operator = Operators(services.authenticator).entered(request)
-    tenant = parse_qs((await request.body()).decode(errors="replace")).get("tenant", [""])[0]
+    tenant = (await frame.form_of(request)).get("tenant", [""])[0]
     if not is_tenant(tenant):
         raise InvalidInput("The parameter 'tenant' is missing or is not a valid tenant id.", field="tenant")
     viewer = Viewer(tenant, operator.subject, frozenset({Permission.read}), operator.client_id, console=True)
@@ -117,7 +105,9 @@ async def view_as(request: Request, services: AppServices) -> Response:
 
 async def style() -> Response:
     """Serve the style sheet. Its name contains a hash of its content."""
-    return Response(_STYLE, media_type="text/css", headers={"Cache-Control": "public, max-age=31536000, immutable"})
+    return Response(
+        frame.STYLE, media_type="text/css", headers={"Cache-Control": "public, max-age=31536000, immutable"}
+    )
 
 
 def build(services: Services) -> APIRouter:
@@ -134,27 +124,10 @@ def build(services: Services) -> APIRouter:
         tags=["administration"],
         dependencies=[Depends(reject_unknown_parameters()), admin],
     )(link)
-    router.get("/console", include_in_schema=False)(board)
-    router.get("/console/settings", include_in_schema=False)(settings)
+    router.get("/console", include_in_schema=False)(frame.page(board))
+    router.get("/console/settings", include_in_schema=False)(frame.page(settings))
     plain = Depends(reject_unknown_parameters())
     router.get(f"{API}/session", include_in_schema=False, dependencies=[plain, operator])(session)
     router.post("/console/view", include_in_schema=False, dependencies=[operator])(view_as)
-    router.get(STYLE_PATH, include_in_schema=False)(style)
+    router.get(frame.STYLE_PATH, include_in_schema=False)(style)
     return router
-
-
-def _entry(services: Services, name: str) -> Entry | None:
-    return services.bundle.entry(name) if services.bundle else None
-
-
-def _page(request: Request, template: str, operator: Principal, entry: Entry | None, **values: Any) -> Response:
-    return PAGES.render(
-        request, template, user=operator.subject, entry=entry, log_style=LOG_STYLE_PATH, style=STYLE_PATH, **values
-    )
-
-
-def _signed_out(request: Request, error: Unauthenticated) -> Response:
-    request.state.code = error.code
-    words = catalogue_for(request)
-    title = words.gettext("You need a link to open the console")
-    return message_page.page(request, title, words.gettext(HOW), error.code, status=401)

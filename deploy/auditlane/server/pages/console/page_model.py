@@ -14,16 +14,19 @@ from markupsafe import Markup
 from auditlane.observe.history import Columns
 from auditlane.observe.timeline import OperationalEvent
 from auditlane.operations.dlq.index import Selection
+from auditlane.operations.dlq.to_json import time_of
 from auditlane.runtime.errors import AuditlaneError
 from auditlane.server.admin.localized import LocalizedText
-from auditlane.server.admin.models import DeadLetters, Health, Lag, PartHealth, Rate, Tenants
+from auditlane.server.admin.models import DeadLetters, Health, Lag, Letter, PartHealth, Rate
 from auditlane.server.admin.operations import Operations
 from auditlane.server.pages.console import charts, operation
-from auditlane.server.pages.i18n import Catalogue
+from auditlane.server.pages.console import problems as problems_
+from auditlane.server.pages.i18n import N_, Catalogue
 
 T = TypeVar("T")
 NEWEST: Final = 20
-TENANTS: Final = 50
+_LETTER_STATES: Final = {"open": N_("open"), "replayed": N_("replayed"), "discarded": N_("closed")}
+_KEY_STATES: Final = {"active": N_("active"), "expired": N_("expired"), "revoked": N_("revoked")}
 _STATES: Final = {"up": "success", "stale": "denied", "away": "failure", "off": "unknown"}
 
 
@@ -46,30 +49,25 @@ class Board:
     rate: Section[Rate]
     lag: Section[Lag]
     dead_letters: Section[DeadLetters]
-    tenants: Section[Tenants]
     history: Section[Columns]
     timeline: Section[list[OperationalEvent]]
     span: str
     now: datetime
 
 
-async def load(operations: Operations, *, prefix: str, after: str, span: str = operation.DEFAULT) -> Board:
+async def load(operations: Operations, *, span: str = operation.DEFAULT) -> Board:
     """Load all sections concurrently."""
     span = span if span in operation.RANGES else operation.DEFAULT
     sections: dict[str, Section[object]] = {}
 
     async def load_section(name: str, query: Callable[[], Awaitable[object]]) -> None:
-        try:
-            sections[name] = Section(await query())
-        except AuditlaneError as error:
-            sections[name] = Section(None, str(error))
+        sections[name] = await section(query)
 
     queries: dict[str, Callable[[], Awaitable[object]]] = {
         "health": operations.health,
         "rate": operations.rate,
         "lag": operations.lag,
         "dead_letters": lambda: operations.dead_letters(Selection(), NEWEST),
-        "tenants": lambda: operations.tenants(after=after, prefix=prefix, limit=TENANTS),
         "history": lambda: operations.charted(operation.RANGES[span]),
         "timeline": operations.newest_events,
     }
@@ -77,6 +75,14 @@ async def load(operations: Operations, *, prefix: str, after: str, span: str = o
         for name, query in queries.items():
             group.start_soon(load_section, name, query)
     return Board(**sections, span=span, now=datetime.now(UTC))  # type: ignore[arg-type]  # the keys are the field names
+
+
+async def section(query: Callable[[], Awaitable[T]]) -> Section[T]:
+    """Return the result of a query as a section, or the reason why it failed."""
+    try:
+        return Section(await query())
+    except AuditlaneError as error:
+        return Section(None, str(error))
 
 
 def state_mark(part: PartHealth) -> str:
@@ -93,11 +99,23 @@ def helpers(words: Catalogue) -> dict[str, Any]:
             words, board.history.value, operation.RANGES[board.span], now=board.now
         ),
         "entries": partial(operation.entries, words),
+        "partition_problem": problems_.partition_problem,
+        "problems": problems_.problems,
+        "lag_column": lambda lag, late_s: any(problems_.partition_problem(one, late_s) for one in lag.partitions),
+        "identity_of": identity_of,
+        "time_of": time_of,
+        "letter_state": lambda state: words.gettext(_LETTER_STATES[state]),
+        "key_state": lambda state: words.gettext(_KEY_STATES[state]),
         "default_span": operation.DEFAULT,
         "drawing": charts,
         "event_rate": partial(event_rate, words),
         "message": partial(message, words),
     }
+
+
+def identity_of(letter: Letter) -> str:
+    """Return the identity of a letter: topic id, partition and offset."""
+    return f"{letter.topic_id}:{letter.id.split(':', 1)[1]}"
 
 
 def event_rate(words: Catalogue, rate: Rate) -> str:

@@ -1,0 +1,121 @@
+"""What operators do with chosen dead letters: view one, replay some, close some. The command line and the console share
+it.
+
+It validates as a worker does, so it needs the packages of the extra `worker`.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterable
+from contextlib import closing
+from dataclasses import dataclass
+from typing import Any
+
+from auditlane.access.provenance_secrets import Secrets
+from auditlane.contract.dead_letter import Letter, RawHeaders, State
+from auditlane.contract.kafka_client import client_config, producer_config
+from auditlane.contract.provenance import signature_of
+from auditlane.contract.registry import RegistryClient
+from auditlane.contract.registry_client import registry_client
+from auditlane.contract.schema_guids import prepend_guid
+from auditlane.contract.topics import existing
+from auditlane.operations.dlq.dry_run import DryRunner, Found
+from auditlane.operations.dlq.producer import ReplayProducer
+from auditlane.operations.dlq.replay import Report, chunks, found, replay
+from auditlane.operations.dlq.topic import LetterTopic
+from auditlane.operations.dlq.upgrade import SchemaUpgrader
+from auditlane.operations.dlq.view import view
+from auditlane.operations.validation import schema_cache, validator
+from auditlane.runtime.errors import AuditlaneError
+from auditlane.runtime.failpoints import Failpoints
+from auditlane.runtime.settings import Settings
+
+
+@dataclass(frozen=True, slots=True)
+class OpenedLetter:
+    """A dead letter with its record. `document` is that of `auditlane dlq show --json`, and `headers` are the record's.
+
+    `problem` is the reason why the event was not decoded, such as an unavailable registry, or empty.
+    """
+
+    document: dict[str, Any]
+    headers: list[tuple[str, str]]
+    value: bytes | None
+    problem: str
+
+
+def dry_runner(settings: Settings, registry: RegistryClient, secrets: Secrets) -> tuple[DryRunner, SchemaUpgrader]:
+    """Return what validates letters against the current contracts. Raises KafkaUnavailable."""
+    schemas = schema_cache(settings, registry)
+    upgrader = SchemaUpgrader(registry, schemas.known, topic=settings.topic)
+    return DryRunner(upgrader, validator(settings, schemas, secrets), existing(settings), secrets.keys), upgrader
+
+
+def sender(settings: Settings) -> ReplayProducer:
+    """Return the producer of replayed events and of resolutions."""
+    options = producer_config(client_config(settings))
+    return ReplayProducer(options, settings.dead_letter_topic, Failpoints.from_environment())
+
+
+def opened(settings: Settings, secrets: Secrets, letter: Letter) -> OpenedLetter | None:
+    """Read a letter's record, or return None if Kafka no longer holds it. Raises KafkaUnavailable."""
+    read = next(LetterTopic(settings).bodies([letter]), None)
+    if read is None:
+        return None
+    message = read[1]
+    raw: Any = message.headers() or []
+    record = Found(letter, message.key(), prepend_guid(message.value(), raw), signature_of(raw))
+    problem = ""
+    with closing(registry_client(settings)) as registry:
+        try:
+            runner, upgrader = dry_runner(settings, registry, secrets)
+            result = runner.dry_run([record], now_ms=time.time_ns() // 1_000_000)[0]
+            document = view(record, upgrader.writer, result)
+        except AuditlaneError as error:
+            problem, document = str(error), view(record, lambda _value: None, None)
+    return OpenedLetter(document, _shown(raw), record.value, problem)
+
+
+def replay_letters(
+    settings: Settings,
+    secrets: Secrets,
+    letters: Iterable[Letter],
+    *,
+    report: Report,
+    producer: ReplayProducer | None,
+    on_progress: Callable[[int], None] = lambda _count: None,
+) -> None:
+    """Replay letters, which must be in the topic's order, and add the results to `report`. Without a producer, only
+    report what would happen.
+
+    Raises KafkaUnavailable, RegistryUnavailable and RegistryRefused. `report` then covers the finished chunks.
+    """
+    with closing(registry_client(settings)) as registry:
+        runner, _ = dry_runner(settings, registry, secrets)
+        replay(found(LetterTopic(settings), letters), runner, producer, report=report, on_progress=on_progress)
+
+
+def close_letters(
+    settings: Settings,
+    letters: Iterable[Letter],
+    reason: str,
+    *,
+    producer: ReplayProducer,
+    on_closed: Callable[[list[Letter]], None] = lambda _letters: None,
+) -> None:
+    """Close letters, which must be in the topic's order, without sending them. `on_closed` receives each finished
+    chunk. Letters that Kafka no longer holds are omitted.
+
+    Raises KafkaUnavailable.
+    """
+    for chunk in chunks(found(LetterTopic(settings), letters)):
+        producer.resolve(chunk, State.discarded, reason)
+        on_closed([one.letter for one in chunk])
+
+
+def _shown(headers: RawHeaders) -> list[tuple[str, str]]:
+    return [
+        (name, value.decode(errors="backslashreplace") if isinstance(value, bytes) else value or "")
+        for name, value in (headers.items() if isinstance(headers, dict) else headers)
+    ]

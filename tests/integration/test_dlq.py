@@ -116,12 +116,16 @@ def test_refused_events_are_replayed_once_their_contract_is_fixed(world: World, 
     assert again["replayed"] == 0
     assert len(listed(commands)) == 3
     assert sorted(one["state"] for one in listed(commands, "--all")) == ["open"] * 3 + ["replayed"] * 2
-    assert commands.run("dlq", "resolve", "--yes", "--code", "NOT_FRAMED", "--reason", "not ours") == {"closed": 2}
+    close = ("dlq", "resolve", "--yes", "--code", "NOT_FRAMED", "--reason", "not ours")
+    assert commands.run(*close, provenance_keys_file=keys) == {"closed": 2}
     assert [one["code"] for one in listed(commands)] == ["FIELD_RULE"]
     assert {one["note"] for one in listed(commands, "--all") if one["state"] == "discarded"} == {"not ours"}
     commands.text("dlq", "resolve", "--reason", "everything", code=3)
+    world.stored(38)
+    query = f"SELECT tenant_id, metadata['rows'] FROM {world.events} WHERE action = 'dead_letters.closed' ORDER BY 1"
+    assert world.client.query(query).result_rows == [("_auditlane", "1"), ("_auditlane", "1"), ("tenant1", "1")]
     world.completed()
-    assert world.counts() == (35, 34)  # the replay's audit event is in two logs, with the same id
+    assert world.counts() == (38, 36)  # audit events about a tenant are in two logs, with the same id
 
 
 @pytest.mark.long

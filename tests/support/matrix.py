@@ -34,6 +34,8 @@ _BODIES: dict[str, Any] = {  # where the document's examples are not sufficient
     "POST /vendors/auth/token": {"clientId": "nobody", "secret": "x"},
     "POST /v1/token": {"client_id": "nobody", "secret": "x"},
     "POST /console/view": f"tenant={OURS}",
+    "POST /console/dead-letters/replay": "id=x:0:0",
+    "POST /console/dead-letters/close": "id=x:0:0&reason=test",
     "POST /enter": "code=x",
     "POST /v1/admin/console-links": {"user": "olga"},
 }

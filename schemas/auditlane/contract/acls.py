@@ -21,7 +21,8 @@ _ACLS: Final[Mapping[str, tuple[tuple[Place, str], ...]]] = {
         ("cluster", "Describe DescribeConfigs"),
     ),
     "worker": (("events", "Describe Read Write"), ("dead letters", "Describe Write"), ("group", "Describe Read")),
-    "serve": (("events", "Describe Read Write"), ("dead letters", "Describe Read"), ("group", "Describe")),
+    # The console closes dead letters.
+    "serve": (("events", "Describe Read Write"), ("dead letters", "Describe Read Write"), ("group", "Describe")),
     "producer": (("events", "Describe Write"),),
 }
 COMPONENTS: Final = tuple(_ACLS)

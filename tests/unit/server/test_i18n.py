@@ -27,7 +27,7 @@ NAMES = {"auditlane", "IP", "lt", "gt", "tenant"}
 ALIKE = {
     "de": {
         *("%(number)s h", "%(number)s min", "%(number)s ms", "%(number)s s"),
-        *("Code", "Details", "Info", "Partition", "Status", "Viewer"),
+        *("Client", "Code", "Details", "Info", "Name", "Partition", "Schema", "Status", "Viewer"),
     }
 }
 

@@ -12,14 +12,18 @@ from contextlib import closing
 from dataclasses import dataclass
 from typing import Any
 
+from confluent_kafka import KafkaException, TopicCollection
+from confluent_kafka.admin import AclOperation  # type: ignore[attr-defined]
+
 from auditlane.access.provenance_secrets import Secrets
 from auditlane.contract.dead_letter import Letter, RawHeaders, State
 from auditlane.contract.kafka_client import client_config, producer_config
+from auditlane.contract.librdkafka import reason
 from auditlane.contract.provenance import signature_of
 from auditlane.contract.registry import RegistryClient
 from auditlane.contract.registry_client import registry_client
 from auditlane.contract.schema_guids import prepend_guid
-from auditlane.contract.topics import existing
+from auditlane.contract.topics import TIMEOUT_S, admin, existing
 from auditlane.operations.dlq.dry_run import DryRunner, Found
 from auditlane.operations.dlq.producer import ReplayProducer
 from auditlane.operations.dlq.replay import Report, chunks, found, replay
@@ -27,7 +31,7 @@ from auditlane.operations.dlq.topic import LetterTopic
 from auditlane.operations.dlq.upgrade import SchemaUpgrader
 from auditlane.operations.dlq.view import view
 from auditlane.operations.validation import schema_cache, validator
-from auditlane.runtime.errors import AuditlaneError
+from auditlane.runtime.errors import AuditlaneError, ConfigError, KafkaUnavailable
 from auditlane.runtime.failpoints import Failpoints
 from auditlane.runtime.settings import Settings
 
@@ -53,9 +57,31 @@ def dry_runner(settings: Settings, registry: RegistryClient, secrets: Secrets) -
 
 
 def sender(settings: Settings) -> ReplayProducer:
-    """Return the producer of replayed events and of resolutions."""
+    """Return the producer of replayed events and of resolutions.
+
+    Raises ConfigError if it may not write resolutions, since an event would then be sent again and again, and
+    KafkaUnavailable.
+    """
+    _require_write(settings)
     options = producer_config(client_config(settings))
     return ReplayProducer(options, settings.dead_letter_topic, Failpoints.from_environment())
+
+
+def _require_write(settings: Settings) -> None:
+    name = settings.dead_letter_topic
+    client = admin(settings)  # keeps a reference: the future fails when the client is collected
+    try:
+        asked = client.describe_topics(
+            TopicCollection([name]), include_authorized_operations=True, request_timeout=TIMEOUT_S
+        )
+        operations = asked[name].result(TIMEOUT_S).authorized_operations
+    except (KafkaException, TimeoutError) as error:
+        raise KafkaUnavailable(f"Cannot read the rights to {name}: {reason(error)}.") from error
+    if operations and AclOperation.WRITE not in operations:
+        raise ConfigError(
+            f"This process may not write to the topic {name}.",
+            fix="Grant it Write on this topic: see docs/operate/hardening.md. Or use `auditlane dlq`.",
+        )
 
 
 def opened(settings: Settings, secrets: Secrets, letter: Letter) -> OpenedLetter | None:

@@ -25,7 +25,7 @@ from auditlane.server.pages.console.access import Operators
 from auditlane.server.pages.console.page_model import section
 from auditlane.server.pages.console.problems import LETTERS
 from auditlane.server.pages.i18n import N_
-from auditlane.server.services import Services, services_of
+from auditlane.server.services import Services
 
 _ID: Final = 200  # characters of a letter's identity, at most
 _LONGEST_REASON: Final = 1_000
@@ -91,20 +91,16 @@ async def letter(request: Request, services: Services, operator: Principal) -> R
     )
 
 
-async def replay(request: Request) -> Response:
+async def replay(request: Request, services: Services, operator: Principal) -> Response:
     """Replay the submitted dead letters."""
-    services = await services_of(request)
-    operator = Operators(services.authenticator).entered(request)
     selection, _, back = await _chosen(request)
     auditor, topic = auditor_of(request), services.settings.dead_letter_topic
     handled = await services.operations.desk.replay(selection, partial(record_replay, auditor, topic))
     return frame.rendered(request, "console_handled.html", operator, handled=handled, closing=False, back=back)
 
 
-async def close(request: Request) -> Response:
+async def close(request: Request, services: Services, operator: Principal) -> Response:
     """Close the submitted dead letters without sending them."""
-    services = await services_of(request)
-    operator = Operators(services.authenticator).entered(request)
     selection, reason, back = await _chosen(request)
     auditor, topic = auditor_of(request), services.settings.dead_letter_topic
     record = partial(record_closing, auditor, topic, reason)
@@ -151,8 +147,8 @@ def build(services: Services) -> APIRouter:
     operator = [Depends(Operators(services.authenticator).any_principal())]
     router.get(LETTERS)(frame.page(letters))
     router.get(f"{LETTERS}/letter")(frame.page(letter))
-    router.post(f"{LETTERS}/replay", dependencies=operator)(replay)
-    router.post(f"{LETTERS}/close", dependencies=operator)(close)
+    router.post(f"{LETTERS}/replay", dependencies=operator)(frame.page(replay))
+    router.post(f"{LETTERS}/close", dependencies=operator)(frame.page(close))
     return router
 
 

@@ -11,7 +11,8 @@ from urllib.parse import parse_qs
 from fastapi import Request, Response
 
 from auditlane.access.scope import Principal
-from auditlane.runtime.errors import Unauthenticated
+from auditlane.runtime.errors import ConfigError, Unauthenticated, Unavailable, http_status
+from auditlane.runtime.log import get
 from auditlane.server.pages import message_page
 from auditlane.server.pages.console import page_model
 from auditlane.server.pages.console.access import HOW, Operators
@@ -29,7 +30,9 @@ Route = Callable[[Request], Awaitable[Response]]
 
 
 def page(view: View) -> Route:
-    """Return the route of a page. It authenticates the operator, and explains how to sign in without a session."""
+    """Return the route of a page or of a form. It authenticates the operator, and explains how to sign in without a
+    session. A failure of a component, or of this process's own settings, is shown within the console.
+    """
 
     async def route(request: Request) -> Response:
         services = await services_of(request)
@@ -37,7 +40,12 @@ def page(view: View) -> Route:
             operator = Operators(services.authenticator).entered(request)
         except Unauthenticated as error:
             return _signed_out(request, error)
-        return await view(request, services, operator)
+        try:
+            return await view(request, services, operator)
+        except (ConfigError, Unavailable) as error:
+            get("serve").error("http.failed", code=error.code, problem=str(error))
+            request.state.code = error.code
+            return rendered(request, "console_failed.html", operator, status=http_status(error), failure=str(error))
 
     return route
 

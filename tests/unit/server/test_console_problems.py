@@ -78,7 +78,7 @@ def test_a_reason_is_given_once_and_not_if_a_part_that_is_down_explains_it() -> 
     ("values", "shown", "command", "serious"),
     [
         ({"lost": 7}, "7 messages were deleted", "auditlane accept-loss audit.events 3 --to 107 --dry-run", True),
-        ({"failing_s": 9.0, "circuit": {"code": "TOO_LARGE", "rejected": 9}}, "TOO_LARGE", "auditlane lag --json", True),
+        ({"failing_s": 9.0, "circuit": {"code": "TOO_LARGE", "rejected": 9}}, "TOO_LARGE", "auditlane lag", True),
         ({"failing_s": 90.0, "error": "boom"}, "No progress for 90.0 s: boom", "auditlane doctor", True),
         ({"lag": 5, "member": "", "abandoned": True}, "No worker is assigned", "auditlane worker", True),
         ({"lag": 5, "age_s": 61.0}, "waited for 61.0 s", "auditlane lag --watch", False),

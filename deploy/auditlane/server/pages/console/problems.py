@@ -87,7 +87,7 @@ def partition_problem(partition: PartitionLag, late_s: float) -> Problem | None:
             "or the producer, and restart the workers.",
             code=partition.circuit.code,
         )
-        return Problem(text, True, at, "auditlane lag --json")
+        return Problem(text, True, at, "auditlane lag")
     if partition.failing_s is not None:
         text = localized(
             "No progress for %(seconds)s s: %(reason)s", seconds=partition.failing_s, reason=partition.error

@@ -230,6 +230,22 @@ def test_a_failed_delivery_is_reported_by_callback_flush_and_counters(kafka: str
     assert client.close()
 
 
+def test_each_event_that_was_not_delivered_is_reported_with_its_id_and_tenant(registry: str, topic: str) -> None:
+    """Tests events that share a delivery report, which finds the id and the tenant in the message."""
+    reported: list[str | None] = []
+    client = AuditClient(
+        kafka_bootstrap=AWAY, registry_url=registry, topic=topic, on_error=lambda _, event_id: reported.append(event_id)
+    )
+    sent = [(tenant, client.emit(tenant_id=tenant, action="a")) for tenant in ("acme", "acme", "globe", "globe")]
+    again = client.flush(0)  # starts a new epoch
+    sent += [(tenant, client.emit(tenant_id=tenant, action="ä")) for tenant in ("acme", "globe")]
+    result = client.close(timeout=0)
+    assert again.pending == 4
+    assert sorted((one.tenant_id, one.event_id) for one in result.failed) == sorted(sent)
+    assert sorted(filter(None, reported)) == sorted(event_id for _, event_id in sent)
+    assert (client.stats.pending, client.stats.pending_bytes) == (0, 0)
+
+
 def test_kafka_down_at_start_buffers_and_logs_a_fix(registry: str, topic: str) -> None:
     reported: list[Exception] = []
     client = AuditClient(

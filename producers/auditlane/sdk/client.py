@@ -448,10 +448,12 @@ class AuditClient(RecordingMethods):
             result.raise_for_failure()
 
     def _emit_filled(self, values: dict[str, Any]) -> str:
-        if (encoded := self.encoded(values)) is None:
-            return self._publisher.send(partial(self._builder.build, None, values))
-        self._publisher.send_encoded(encoded)
-        return encoded[1]
+        builder, publisher = self._builder, self._publisher
+        if not builder.redacts:
+            builder.complete(values)
+            if (event_id := publisher.emit(values)) is not None:
+                return event_id
+        return publisher.send(partial(builder.build, None, values))
 
     def _typed_event(self, event: AuditEvent, values: dict[str, Any]) -> AuditEvent:
         return self._builder.build(filled(event, self.config.source, self._recorder.report_resolver), values)

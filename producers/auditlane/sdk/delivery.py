@@ -17,11 +17,13 @@ from typing import Any, Final
 from confluent_kafka import KafkaError, KafkaException, Message, Producer
 
 from auditlane.contract import librdkafka
+from auditlane.contract.tenants import tenant_of_key
 from auditlane.runtime.errors import AuditlaneError, BufferFull, ClientClosed, DeliveryFailed, KafkaUnavailable
 from auditlane.sdk.config import ClientConfig
 from auditlane.sdk.delivery_tracker import DeliveryTracker, Epoch
 from auditlane.sdk.logs import log_later
 from auditlane.sdk.outage import REPEAT_S, Away, Back, Outage
+from auditlane.sdk.plain_encoding import event_id_of
 from auditlane.sdk.results import Failure
 from auditlane.sdk.transport import (
     NotOffered,
@@ -76,6 +78,8 @@ class KafkaDelivery:
         options = producer_options(config) | {"error_cb": self._on_kafka_error}
         logger = _LibrdkafkaLog(everything="debug" in config.kafka_extra)
         self.producer: Producer = librdkafka.client(Producer, options, logger=logger)
+        self._acknowledged: list[_SharedReport] = []  # only used by the thread that polls
+        self._shared = _SharedReport(Epoch(), self._acknowledged, self._fail)
         self._thread = threading.Thread(target=self._serve, name="auditlane-delivery", daemon=True)
         self._thread.start()
 
@@ -88,14 +92,24 @@ class KafkaDelivery:
         tenant: str,
         on_settled: OnSettled | None = None,
         headers: dict[str, Any] | None = None,
+        *,
+        plain: bool = False,
     ) -> None:
-        """Hand one event to librdkafka.
+        """Hand one event to librdkafka. `plain` means that `plain_encoding` encoded the value, and nobody waits for
+        this event.
 
         Raises BufferFull if the buffer stays full for `max_block_ms`. The event was then not accepted.
         """
         tracker, size = self._tracker, len(value)
         epoch = tracker.open(size)
-        report = partial(self._report, epoch, event_id, tenant, size, on_settled)
+        report: Callable[[KafkaError | None, Message], None]
+        if plain:  # an object for each event in flight would cost more than the rest, mainly in the garbage collector
+            shared = self._shared
+            if shared.epoch is not epoch:
+                self._shared = shared = _SharedReport(epoch, self._acknowledged, self._fail)
+            report = shared.receive
+        else:
+            report = partial(self._report, epoch, event_id, tenant, size, on_settled)
         deadline = 0.0
         try:
             while True:
@@ -180,6 +194,8 @@ class KafkaDelivery:
         poll = self._poll_green if threads_are_green() else self._poll
         while not self._stopping or len(self.producer):
             poll()
+            if self._acknowledged:
+                self._settle_acknowledged()
             self._check_outage(time.monotonic())
 
     def _poll(self) -> None:
@@ -188,6 +204,20 @@ class KafkaDelivery:
     def _poll_green(self) -> None:
         self.producer.poll(0)
         time.sleep(_GREEN_POLL_S if len(self.producer) else _GREEN_IDLE_S)
+
+    def _settle_acknowledged(self) -> None:
+        """Settle the events whose shared reports the last poll has received."""
+        for shared in self._acknowledged:
+            self._tracker.settle_all(shared.epoch, shared.count, shared.size)
+            shared.count = shared.size = 0
+        self._acknowledged.clear()
+        if self._outage.possible:
+            self._report_outage(self._outage.recovered(time.monotonic()))
+
+    def _fail(self, epoch: Epoch, message: Message, error: KafkaError) -> None:
+        """Handle the failure of an event whose value `plain_encoding` encoded."""
+        value, key = message.value() or b"", message.key() or b""
+        self._report(epoch, event_id_of(value), tenant_of_key(key), len(value), None, error, message)
 
     def _report(
         self,
@@ -288,6 +318,36 @@ class KafkaDelivery:
         return DeliveryFailed(
             f"Event {event_id} was not delivered: {error.str()}.", fix=_FIXES.get(error.code(), "Emit it again.")
         )
+
+
+class _SharedReport:
+    """Receives the delivery reports of an epoch's events, and counts those that Kafka has acknowledged since the last
+    poll.
+    """
+
+    __slots__ = ("_acknowledged", "_fail", "count", "epoch", "receive", "size")
+
+    def __init__(
+        self,
+        epoch: Epoch,
+        acknowledged: list[_SharedReport],
+        fail: Callable[[Epoch, Message, KafkaError], None],
+    ) -> None:
+        self.epoch = epoch
+        self._acknowledged = acknowledged
+        self._fail = fail
+        self.count = 0
+        self.size = 0  # bytes
+        self.receive = self._receive  # one bound method for all events
+
+    def _receive(self, error: KafkaError | None, message: Message) -> None:
+        if error is not None:
+            self._fail(self.epoch, message, error)
+            return
+        if not self.count:
+            self._acknowledged.append(self)
+        self.count += 1
+        self.size += len(message)
 
 
 def _lost_text(lost: int) -> str:

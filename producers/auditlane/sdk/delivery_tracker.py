@@ -118,6 +118,17 @@ class DeliveryTracker:
             if self._waiting:
                 self._changed.notify_all()
 
+    def settle_all(self, epoch: Epoch, count: int, size: int) -> None:
+        """Record that Kafka acknowledged `count` events of an epoch, of `size` bytes altogether."""
+        with self._lock:
+            self._delivered += count
+            self.delivered += count
+            self.problem = None
+            epoch.open -= count
+            self.pending_bytes -= size
+            if self._waiting:
+                self._changed.notify_all()
+
     def wait_for_room(self, timeout_s: float) -> None:
         """Wait until some event is settled, for at most `timeout_s`."""
         with self._changed:

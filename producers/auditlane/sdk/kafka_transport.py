@@ -33,6 +33,7 @@ class KafkaTransport:
         self._config = config
         self._observe_registry = observe_registry
         self.unavailable: type[Unavailable] = KafkaUnavailable
+        self.plain_topic = "" if config.shards or config.dedicated_tenants else config.topic
         self.spool_dir = config.spool_dir
         self.other_spool_dir = str(Path(config.spool_dir) / HTTP_SPOOL) if config.spool_dir else ""
         self._schemas = SchemaResolver(

@@ -17,6 +17,8 @@ from typing import TYPE_CHECKING, Any, Final
 from auditlane.contract.event import AuditEvent
 from auditlane.contract.provenance import Sign
 from auditlane.contract.registry_reader import Observe
+from auditlane.contract.tenants import key_of
+from auditlane.runtime import trace_context
 from auditlane.runtime.errors import (
     AuditlaneError,
     BufferFull,
@@ -26,7 +28,6 @@ from auditlane.runtime.errors import (
     InvalidEvent,
     InvalidInput,
 )
-from auditlane.runtime.trace_context import HEADER, sampled_traceparent
 from auditlane.sdk import process_exit
 from auditlane.sdk.acknowledgement import Acknowledgement
 from auditlane.sdk.config import ClientConfig
@@ -89,6 +90,10 @@ class EventPublisher:
         self._restarts = 0
         self._transport = transport_of(config, observe_registry)
         self._spool = self._opened_spool()
+        # The topic of events that need neither a spool nor headers, with the tenant as their key, or "".
+        self._plain_topic = (
+            "" if self._spool is not None or sign or config.delivery_mode == "sync" else self._transport.plain_topic
+        )
         self._delivery: Delivery | None = self._transport.deliver(self._tracker, on_error)
         if self._spool is not None:
             self._spool.start()
@@ -154,6 +159,26 @@ class EventPublisher:
             return None
         return self._transport.encoded(values)
 
+    def emit(self, values: Mapping[str, Any]) -> str | None:
+        """Encode and buffer an event from `emit`'s keyword values in one step, and return its id.
+
+        Returns None if the event needs full validation, like `encoded`. Raises the same errors as `send_encoded`.
+        """
+        encoded = self.encoded(values)
+        if encoded is None:
+            return None
+        tenant, event_id, value = encoded
+        topic = self._plain_topic
+        if not topic or trace_context.current() is not None:
+            self.send_encoded(encoded)
+            return event_id
+        try:
+            self._current_delivery().produce(topic, key_of(tenant), value, event_id, tenant, plain=True)
+        except AuditlaneError as error:
+            self._refused[error.code] += 1
+            raise
+        return event_id
+
     def send_encoded(
         self,
         encoded: Encoded,
@@ -174,8 +199,8 @@ class EventPublisher:
         sent: dict[str, Any] = {}
         if transport.has_headers:
             sent |= headers or {}
-            if traceparent := sampled_traceparent():
-                sent.setdefault(HEADER, traceparent)
+            if traceparent := trace_context.sampled_traceparent():
+                sent.setdefault(trace_context.HEADER, traceparent)
             if (sign := sign or self._sign) is not None:
                 name, signature = sign(key, value)
                 sent[name] = signature

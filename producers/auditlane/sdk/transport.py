@@ -66,8 +66,13 @@ class Delivery(Protocol):
         tenant: str,
         on_settled: OnSettled | None = None,
         headers: dict[str, Any] | None = None,
+        *,
+        plain: bool = False,
     ) -> None:
-        """Buffer one event, which the tracker counts. Raises BufferFull, in which case it was not accepted."""
+        """Buffer one event, which the tracker counts. Raises BufferFull, in which case it was not accepted.
+
+        `plain` means that the transport's `encoded` made the value, and that nobody waits for this event.
+        """
         ...
 
     def offer(
@@ -114,6 +119,11 @@ class Transport(Protocol):
     @property
     def has_headers(self) -> bool:
         """Whether Kafka headers travel with an event."""
+        ...
+
+    @property
+    def plain_topic(self) -> str:
+        """The topic of all events if their key is always the tenant, or ""."""
         ...
 
     @property

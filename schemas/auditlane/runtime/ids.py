@@ -13,6 +13,7 @@ NAMESPACE = uuid.UUID("6ba6d8a5-5b1a-5f0e-9c6b-1f3f0d7e3a11")
 
 _lock = threading.RLock()  # reentrant: a signal handler that interrupts `uuid7` may call it too
 _last = 0
+_prefix = 0, ""  # milliseconds of the last id, and how an id with them begins
 # Private, so that no program seeds it by accident. os.urandom for each id would cost more than the rest of this module.
 _random = random.Random()  # noqa: S311 - ids must be unique, not secret
 
@@ -33,14 +34,18 @@ def uuid7() -> str:
     The 12 bits after the milliseconds count fractions of a millisecond and grow by at least one, as the RFC's method 3
     allows.
     """
-    global _last
+    global _last, _prefix
     stamp = time.time_ns() * 4096 // 1_000_000  # milliseconds << 12 | fraction
     with _lock:
         stamp = stamp if stamp > _last else _last + 1
         _last = stamp
-    left, right = (stamp & ~0xFFF) << 4 | 0x7000 | stamp & 0xFFF, 0b10 << 62 | _random.getrandbits(62)
-    text = hex(1 << 128 | left << 64 | right)  # 0x1 and 32 digits
-    return f"{text[3:11]}-{text[11:15]}-{text[15:19]}-{text[19:23]}-{text[23:]}"
+    milliseconds = stamp >> 12
+    known, text = _prefix
+    if known != milliseconds:  # busy processes create many ids within a millisecond
+        text = f"{milliseconds >> 16:08x}-{milliseconds & 0xFFFF:04x}"
+        _prefix = milliseconds, text
+    end = f"{0b10 << 62 | _random.getrandbits(62):016x}"
+    return f"{text}-7{stamp & 0xFFF:03x}-{end[:4]}-{end[4:]}"
 
 
 def uuid5(*parts: str) -> str:

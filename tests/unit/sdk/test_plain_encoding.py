@@ -14,7 +14,7 @@ from uuid import UUID
 from zoneinfo import ZoneInfo
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from auditlane.contract.avro import base_schema
@@ -22,14 +22,24 @@ from auditlane.contract.event import AuditEvent, Outcome, Severity
 from auditlane.contract.values import StoredFields
 from auditlane.contract.wire import HEADER_BYTES
 from auditlane.runtime.errors import InvalidEvent
+from auditlane.sdk import plain_encoding
+from auditlane.sdk.compiled_encoding import CompiledEncoders
 from auditlane.sdk.encoding import Encoder
 from auditlane.sdk.event_builder import EventBuilder
-from auditlane.sdk.plain_encoding import PlainEncoder, varint
+from auditlane.sdk.plain_encoding import PlainEncoder
+from auditlane.sdk.plain_values import varint
 
 LIMIT = 20_000
+SHARED = [HealthCheck.function_scoped_fixture]  # `compiled` is the same for all examples
 NOW = datetime.now(UTC)
 NOW_US = (NOW - datetime(1970, 1, 1, tzinfo=UTC)) // timedelta(microseconds=1)
 BUILDER = EventBuilder("", None, own_events=False)
+
+
+@pytest.fixture(params=[0, 1_000_000], ids=["compiled", "interpreted"], autouse=True)
+def compiled(request, monkeypatch):
+    """Run each test with the compiled function for a set of keywords, and with the general one."""
+    monkeypatch.setattr(plain_encoding, "_COMPILED", CompiledEncoders(request.param))
 
 
 class Text(str):
@@ -194,7 +204,7 @@ def generally(found, values):
 
 
 @pytest.mark.parametrize("contract", ENCODERS)
-@settings(max_examples=150)
+@settings(max_examples=80, suppress_health_check=SHARED)
 @given(data=st.data())
 def test_what_it_encodes_is_valid_and_has_the_same_bytes(contract, data):
     found, values = ENCODERS[contract], data.draw(keywords(contract))
@@ -204,7 +214,7 @@ def test_what_it_encodes_is_valid_and_has_the_same_bytes(contract, data):
         assert value == generally(found, {"event_id": event_id, "occurred_at": NOW} | values)
 
 
-@settings(max_examples=100)
+@settings(max_examples=50, suppress_health_check=SHARED)
 @given(data=st.data())
 def test_it_takes_usual_events(data):
     optional = {name: USUAL.get(name, plain_texts) for name in AuditEvent.model_fields}
@@ -277,3 +287,32 @@ def test_addresses_are_kept_as_they_are_written():
     values = {"tenant_id": "acme", "action": "login", "ip": str(ip_address("2001:DB8::1")).upper()}
     _, value = BASE.plain.encode(values, NOW_US, LIMIT)
     assert b"2001:DB8::1" in value
+
+
+def test_long_texts_and_many_metadata_are_encoded():
+    values = {
+        "tenant_id": "acme",
+        "action": "login",
+        "occurred_at": NOW,
+        "actor_name": "é" * 1_500,
+        "before": "x" * 5_000,
+    }
+    values |= {"metadata": {"long": "y" * 3_000, "äöü": "ß"} | {f"key {at}": "" for at in range(2_100)}}
+    event_id, value = BASE.plain.encode(values, NOW_US, 100_000)
+    event = BUILDER.build(None, {"event_id": event_id} | values)
+    assert value == replace(BASE, plain=None).encode(event, 100_000)
+
+
+def test_keywords_are_compiled_once_they_recur():
+    found, names = CompiledEncoders(compile_after=2), ("tenant_id", "action", 'a "quoted" name')
+    assert [found.get(names) is None for _ in range(4)] == [True, True, False, False]
+    for at in range(3_000):  # a caller of the gateway may choose names
+        for _ in range(3):
+            found.get((*names, str(at)))
+    assert len(found._compiled) <= 256
+    assert len(found._seen) <= 1_024
+
+
+def test_the_event_id_is_found_in_an_encoded_value():
+    event_id, value = OWN.plain.encode({"tenant_id": "acme", "action": "login"}, NOW_US, LIMIT)
+    assert plain_encoding.event_id_of(value) == event_id

@@ -74,3 +74,15 @@ def test_the_error_has_the_first_reason_and_the_counts():
     with pytest.raises(DeliveryFailed, match="in time"):
         FlushResult(0, 0, (), 1).raise_for_failure()
     FlushResult(5, 0, (), 0).raise_for_failure()
+
+
+def test_acknowledged_events_can_be_settled_together():
+    tracker = DeliveryTracker()
+    epochs = [tracker.open(size) for size in (10, 20, 30)]
+    tracker.settle_all(epochs[0], 2, 30)
+    assert (tracker.pending, tracker.pending_bytes, tracker.delivered) == (1, 30, 2)
+    result = tracker.flush(0)
+    assert (result.delivered, result.pending) == (2, 1)
+    tracker.settle_all(epochs[0], 1, 30)
+    assert tracker.flush(0) == FlushResult(1, 0, (), 0)
+    assert (tracker.pending, tracker.pending_bytes) == (0, 0)

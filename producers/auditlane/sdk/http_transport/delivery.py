@@ -67,6 +67,8 @@ class HttpDelivery:
         tenant: str,
         on_settled: OnSettled | None = None,
         headers: dict[str, Any] | None = None,
+        *,
+        plain: bool = False,
     ) -> None:
         """Buffer one event. Raises BufferFull if the buffer stays full for `max_block_ms`."""
         tracker, size = self._tracker, len(value)

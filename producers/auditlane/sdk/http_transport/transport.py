@@ -25,6 +25,7 @@ class HttpTransport:
     def __init__(self, config: ClientConfig) -> None:
         self._config = config
         self.unavailable: type[Unavailable] = GatewayUnavailable
+        self.plain_topic = ""
         self.spool_dir = str(Path(config.spool_dir) / HTTP_SPOOL) if config.spool_dir else ""
         self.other_spool_dir = config.spool_dir
 

@@ -1,8 +1,8 @@
 """Compiles a function that checks and encodes the keywords of `emit`, for each set of keywords that recurs.
 
 A service emits events with few different sets of keywords. A function for one of them has no arguments to look up, no
-defaults to test and no calls for most of the fields, and takes about three quarters of the time of `plain_encoding`. The
-two agree, as `tests/unit/sdk/test_plain_encoding.py` shows.
+defaults to test and no calls for most of the fields. It takes about three quarters of the time of `plain_encoding`.
+The two agree, as `tests/unit/sdk/test_plain_encoding.py` verifies.
 """
 
 from __future__ import annotations

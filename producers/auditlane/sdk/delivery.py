@@ -11,6 +11,7 @@ import ctypes
 import logging
 import threading
 import time
+from collections.abc import Callable
 from functools import partial
 from typing import Any, Final
 

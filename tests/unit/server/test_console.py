@@ -340,7 +340,7 @@ def test_an_unavailable_part_does_not_hide_the_others(served, operations):
     html = served.request("/console", cookie=entered(served)).data.decode()
     assert "The brokers did not answer." in html
     assert "</strong> messages behind" not in html
-    assert "Lag: <strong>unknown</strong>" in html  # the summary says so
+    assert "Lag: <strong>unknown</strong>" in html  # also in the summary
     assert "1,234" in html
 
 

@@ -81,7 +81,7 @@ export function isCountable(kind: QueryFieldKind): boolean {
   return kind !== "time" && kind !== "id";
 }
 
-/** Returns whether a field of this kind may have so many values that they are searched. */
+/** Returns whether a field of this kind may have too many values to list, so that they are searched. */
 export function hasValueSearch(kind: QueryFieldKind): boolean {
   return kind === "text" || kind === "number" || kind === "ip";
 }

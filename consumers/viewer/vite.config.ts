@@ -49,7 +49,7 @@ export default defineConfig({
             { name: "lit", test: /node_modules[\\/](@lit|lit|lit-element|lit-html)[\\/]/, minShareCount: 2 },
             { name: "shared", test: isShared, minShareCount: 2 },
             // What the viewer's three entries load first, and at least one lazy chunk also uses.
-            { name: "viewing", test: /src[\\/]viewer[\\/](search|groups|download)[\\/]/, minShareCount: 4 },
+            { name: "viewing", test: /src[\\/]viewer[\\/]((search|groups|download)[\\/]|[^\\/]+$)/, minShareCount: 4 },
             { name: "cells", test: /src[\\/]viewer[\\/]table[\\/]/, minShareCount: 4 }, // apart, for the settings' preview
           ],
         },

@@ -23,7 +23,7 @@ $(STAMP): pyproject.toml constraints.txt | $(BIN)/python
 	@$(BIN)/python tests/support/tools.py
 	@touch $(STACK) $@
 
-.PHONY: run tools object-storage test test-viewer test-lint test-alone test-fault test-browser test-parts test-rest test-long lint format docs actions texts lock bench bench-parts bench-query bench-neighbours bench-viewer bench-embed pictures chaos simulate viewer clean help
+.PHONY: run tools object-storage kube-score test test-viewer test-lint test-alone test-fault test-browser test-parts test-rest test-long lint format docs actions texts lock bench bench-parts bench-query bench-neighbours bench-viewer bench-embed pictures chaos simulate viewer clean help
 
 run: $(STACK) ## set up, start the whole stack with sample data, print links to open
 	@$(BIN)/python consumers/viewer/build.py --if-possible
@@ -74,6 +74,9 @@ tools: $(STAMP) ## download the programs that the tests of the chart, the image 
 # Versity's S3 gateway, which the tests of exports in a bucket use. It needs Go, and takes two minutes of CPU.
 object-storage: $(STAMP) ## build the S3-compatible server that the tests of exports in a bucket use
 	GOBIN=$(abspath $(VENV))/tools/bin go install github.com/versity/versitygw/cmd/versitygw@v1.8.0
+
+kube-score: $(STAMP) ## build the program that rates the chart's manifests; it needs Go
+	GOBIN=$(abspath $(VENV))/tools/bin go install github.com/zegl/kube-score/cmd/kube-score@v1.20.0
 
 docs: $(STAMP) ## write the generated parts of the docs, and the dashboards
 	$(BIN)/python docs/generate.py

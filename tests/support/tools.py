@@ -105,6 +105,15 @@ def hadolint() -> str:
         return _runs(str(_unpacked("hadolint", outer.read(name))), "--version")
 
 
+@lru_cache
+def kube_score() -> str:
+    """Return the path of kube-score, which `make kube-score` builds, or skip the test."""
+    path = shutil.which("kube-score") or str(FOLDER / "bin" / "kube-score")
+    if not Path(path).exists():
+        pytest.skip("kube-score is missing: run `make kube-score`")
+    return path
+
+
 class KubernetesSchemas:
     """The JSON schemas of one Kubernetes version, which reject unknown fields. They are read directly from the
     wheel.

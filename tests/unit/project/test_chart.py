@@ -15,7 +15,7 @@ from typing import Any
 
 import pytest
 import yaml
-from tools import KubernetesSchemas, helm
+from tools import KubernetesSchemas, helm, kube_score
 
 from auditlane.runtime import settings
 from auditlane.store.preflight import WINDOW_SECONDS
@@ -97,6 +97,25 @@ def test_kubernetes_knows_every_field(case: str, version: str) -> None:
         assert not problems, (manifest["kind"], manifest["metadata"]["name"], problems)
         unknown |= {manifest["kind"]} if problems is None else set()
     assert unknown <= CUSTOM
+
+
+# Decisions of docs/operate/kubernetes.md that differ from kube-score's rules.
+NOT_RATED = (
+    "--ignore-container-cpu-limit",  # a throttled worker misses its polls
+    "--ignore-test=container-image-pull-policy",  # images have a version or a digest, never `latest`
+    "--ignore-test=container-ephemeral-storage-request-and-limit",  # each emptyDir has a limit of its own
+)
+
+
+@every_case
+def test_kube_score_finds_nothing_critical(case: str, tmp_path: Path) -> None:
+    # `everything` removes the user id, as OpenShift requires, which assigns one.
+    also = ["--ignore-test=container-security-context-user-group-id"] if case == "everything" else []
+    (tmp_path / "manifests.yaml").write_text(yaml.safe_dump_all(render(case)))
+    command = [kube_score(), "score", *NOT_RATED, *also, "--output-format", "ci", str(tmp_path / "manifests.yaml")]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert "[OK]" in done.stdout, done.stderr
+    assert [line for line in done.stdout.splitlines() if line.startswith("[CRITICAL]")] == []
 
 
 def test_the_schemas_find_a_mistake() -> None:

@@ -1,4 +1,4 @@
-"""The baseline of the gateway benchmark. It is a FastAPI handler that only passes JSON to Kafka and waits for acks=all.
+"""The gateway benchmark's baseline: a FastAPI handler that only passes JSON to Kafka and waits for acks=all.
 
 python tests/bench/bare_http.py BOOTSTRAP TOPIC
 """

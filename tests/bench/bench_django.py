@@ -1,9 +1,8 @@
-"""Measure the cost of the integration for a Django view, with and without an event. Ratios within one run are reported,
-not asserted.
+"""Measures the cost of the integration for a Django view, with and without an event. Ratios within one run are
+reported, not asserted.
 
 The application runs in this process and is called as a server calls it, in rounds that alternate between the variants,
-so that a busy machine slows all of them alike. Kafka is real, and the CPU time of the process includes the threads of
-its client.
+so that a busy machine slows all of them alike. Kafka is real, and the process's CPU time includes its client's threads.
 """
 
 from __future__ import annotations
@@ -84,7 +83,7 @@ def known_user(get_response: Callable[[Any], Any]) -> Callable[[Any], Any]:
 
 
 class Measured:
-    """The times of one variant, in µs per request."""
+    """One variant's times, in µs per request."""
 
     def __init__(self, path: str, middleware: list[str], settle: Callable[[], object]) -> None:
         from django.core.handlers.wsgi import WSGIHandler
@@ -93,8 +92,8 @@ class Measured:
         with override_settings(MIDDLEWARE=[*middleware, f"{__name__}.known_user"]):
             self.handler = WSGIHandler()
         self.path, self._settle = path, settle
-        self.cpu: list[float] = []  # of the calling thread; one median per round
-        self.process: list[float] = []  # of all threads until Kafka has the events; one mean per round
+        self.cpu: list[float] = []  # the calling thread's time; one median per round
+        self.process: list[float] = []  # all threads' time until Kafka has the events; one mean per round
         self.wall: list[float] = []
 
     def request(self) -> None:
@@ -116,7 +115,7 @@ class Measured:
 
 
 def emit_alone(client: AuditClient) -> float:
-    """Return the median CPU time of the thread for `emit` with the same event, in µs."""
+    """Return the thread's median CPU time for `emit` with the same event, in µs."""
     values: dict[str, Any] = {
         "tenant_id": "acme",
         "actor_id": "17",

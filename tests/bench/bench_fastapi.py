@@ -1,9 +1,9 @@
-"""Measure the cost of the middleware for a FastAPI route, with and without an event. Ratios within one run are
+"""Measures the cost of the middleware for a FastAPI route, with and without an event. Ratios within one run are
 reported, not asserted.
 
 The application runs in this process and is called as a server calls it, in rounds that alternate between the variants.
 CPU times are those of the fastest round, since other processes on the machine only add to them. Kafka is real, and the
-CPU time of the process includes the threads of its client.
+process's CPU time includes its client's threads.
 """
 
 from __future__ import annotations
@@ -80,12 +80,12 @@ async def request(app: Any) -> None:
 
 
 class Measured:
-    """The times of one variant, in µs per request."""
+    """One variant's times, in µs per request."""
 
     def __init__(self, app: FastAPI, settle: Callable[[], object]) -> None:
         self.app, self._settle = app, settle
-        self.cpu: list[float] = []  # of the calling thread; one median per round
-        self.process: list[float] = []  # of all threads until Kafka has the events; one mean per round
+        self.cpu: list[float] = []  # the calling thread's time; one median per round
+        self.process: list[float] = []  # all threads' time until Kafka has the events; one mean per round
         self.wall: list[float] = []
 
     async def round(self) -> None:

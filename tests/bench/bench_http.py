@@ -37,7 +37,7 @@ ROUNDS = 3
 POSTS = [("one event", 1, 16, 3_000), ("one event, one connection", 1, 1, 200), ("1,000 events", 1_000, 4, 40)]
 
 
-_running: dict[str, psutil.Process] = {}  # the servers, by URL
+_running: dict[str, psutil.Process] = {}  # the servers by URL
 
 
 @contextmanager
@@ -57,7 +57,7 @@ def process(*command: str, **variables: str) -> Iterator[str]:
 
 @pytest.fixture
 def gateway(kafka: str, registry: str, unique: str, tmp_path: Path) -> Iterator[tuple[str, dict[str, str]]]:
-    """Yield the URL of `auditlane serve`, and headers for a request."""
+    """Yield the URL of `auditlane serve`, and request headers."""
     admin = AdminClient({"bootstrap.servers": kafka})
     for created in admin.create_topics([NewTopic(unique, 6, 1), NewTopic(f"{unique}.bare", 6, 1)]).values():
         created.result(30)
@@ -95,7 +95,7 @@ def test_posts(gateway: tuple[str, dict[str, str]], kafka: str, unique: str) -> 
 
 
 def measured(request: bytes, url: str, requests: int, how: dict[str, int]) -> tuple[Load, float]:
-    """Return the load result, and the CPU time of the server process in µs per request."""
+    """Return the load result, and the server process's CPU time in µs per request."""
     before = sum(_running[url].cpu_times()[:2])
     found = load(request, url, requests=requests, **how)
     return found, (sum(_running[url].cpu_times()[:2]) - before) / requests * 1e6
@@ -125,7 +125,7 @@ ROWS = 1_000_000
 
 @pytest.fixture
 def reading(clickhouse: str, tmp_path: Path) -> Iterator[tuple[str, dict[str, str]]]:
-    """Start `auditlane serve` with a tenant that has many events. Yields its URL and request headers that authenticate
+    """Start `auditlane serve` with a tenant that has many events. Yields its URL, and request headers that authenticate
     a viewer.
     """
     with store(clickhouse) as filled:

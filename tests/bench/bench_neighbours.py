@@ -1,4 +1,4 @@
-"""Measure the effect of one tenant's abuse on twenty others.
+"""Measures the effect of one tenant's abuse on twenty others.
 
 The figures are the p95 of a login, of an event until it is visible, and of a list, relative to a quiet period in the
 same run, and the peak memory of `serve` and of the worker. They are reported, not asserted. KINDS=contract,flood

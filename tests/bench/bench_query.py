@@ -63,7 +63,7 @@ FAR = "a page far down"
 
 
 def requests() -> dict[str, str]:
-    """Return the measured paths, keyed by name."""
+    """Return the measured paths by name."""
     events = "/v1/events?limit=50"
     return {
         "first page": events,
@@ -178,7 +178,7 @@ def measure(serve: ServeProcess, log: Client) -> None:
 
 
 def cost(log: Client, since: datetime, requests: int) -> list[float]:
-    """Return what one of the requests since then cost: statements over events, rows and megabytes read, CPU ms."""
+    """Return the cost of one of the requests since then: statements over events, rows and megabytes read, CPU ms."""
     log.command("SYSTEM FLUSH LOGS query_log")
     events = ", ".join(f"'{DATABASE}.{name}'" for name in ("log", "events"))
     row = log.query(

@@ -1,4 +1,4 @@
-"""Measure the SDK's cost to a service. The import time, the packages, and the rate and CPU time of `emit` are reported,
+"""Measures the SDK's cost to a service: the import time, the packages, and the rate and CPU time of `emit`, reported,
 not asserted.
 """
 

@@ -1,4 +1,4 @@
-"""Measure `emit` in each delivery mode, and how fast a spool is delivered after an outage. The results are reported but
+"""Measures `emit` in each delivery mode, and how fast a spool is delivered after an outage. The results are reported,
 not asserted.
 """
 

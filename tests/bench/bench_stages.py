@@ -32,7 +32,7 @@ from auditlane.worker.validation.validator import BatchValidator
 
 
 def stages(load: Load, rows: int) -> dict[str, float]:
-    """Return the CPU time per event in µs, keyed by step, for ranges of `rows` messages."""
+    """Return the CPU time per event in µs by step, for ranges of `rows` messages."""
     spent: dict[str, float] = {}
     seen: dict[str, int] = {}
 

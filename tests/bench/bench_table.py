@@ -91,7 +91,7 @@ _ID = "6f9619ff-8b86-4011-b42d-00c04fc964ff"
 
 
 def ranges(count: int, rows: int) -> list[tuple[Range, dict[int, Any]]]:
-    """Return validated ranges in the form in which the worker inserts them."""
+    """Return validated ranges as the worker inserts them."""
     registry: Any = DictRegistry()
     registry.register(f"{TOPIC}-value", base_schema())
     validator = BatchValidator(SchemaCache(registry, topic=TOPIC, refresh_s=600), topic=TOPIC, max_event_bytes=524_288)
@@ -108,7 +108,7 @@ def ranges(count: int, rows: int) -> list[tuple[Range, dict[int, Any]]]:
 
 
 def build(client: Client, database: str, changes: list[tuple[str, str]]) -> Table:
-    """Create the changed table, but return the guarantees of the shipped table, which a changed table may lack."""
+    """Create the changed table, but return the shipped table's guarantees, which a changed table may lack."""
     migrate(client, database)
     made = preflight.check(client, database, EVENTS.names, parts_per_second=4)
     client.command(f"DROP TABLE `{database}`.events SYNC")
@@ -122,7 +122,7 @@ def build(client: Client, database: str, changes: list[tuple[str, str]]) -> Tabl
 
 
 def cost_ms(client: Client, database: str, text: str, parameters: dict[str, str]) -> float:
-    """Return the lowest CPU time over five runs of a query, in milliseconds."""
+    """Return a query's lowest CPU time over five runs, in milliseconds."""
     costs = []
     for _ in range(5):
         mark = uuid.uuid4().hex

@@ -66,7 +66,7 @@ class Encodes(SpanExporter):
 
 
 def least(rounds: int, what: Callable[[], None]) -> float:
-    """Return the lowest CPU time of this thread in several runs, in µs."""
+    """Return this thread's lowest CPU time over several runs, in µs."""
     taken = []
     for _ in range(rounds):
         before = time.thread_time()

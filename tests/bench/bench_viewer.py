@@ -41,7 +41,7 @@ WORK = {
     "EventDispatch", "FireAnimationFrame", "FunctionCall",
     "Layout", "MajorGC", "MinorGC", "RunMicrotasks", "TimerFire", "UpdateLayoutTree", "V8.Execute", "v8.callFunction",
 }  # fmt: skip
-# Records the time at which the first row with an event appears, and exposes the table.
+# Records when the first row with an event appears, and exposes the table.
 INIT = """
 const find = () => {
   const table = document.querySelector("auditlane-viewer")?.shadowRoot?.querySelector("auditlane-table");
@@ -130,7 +130,7 @@ def first_rows(context: BrowserContext, url: str) -> float:
 def scrolled(session: CDPSession, page: Page, speed: int) -> dict[str, Any]:
     """Measure script, style and layout per frame, in wall and CPU time, and the longest task.
 
-    On a busy machine, wall time includes other processes' work.
+    On a busy machine, the wall time includes other processes' work.
     """
     with traced(session) as events:
         grid = page.locator("auditlane-table .grid").bounding_box()
@@ -163,7 +163,7 @@ def scrolled(session: CDPSession, page: Page, speed: int) -> dict[str, Any]:
 
 
 class traced:
-    """Trace Chromium while the context is active. The yielded list is complete once the context has ended."""
+    """Traces Chromium while the context is active. The yielded list is complete once the context has ended."""
 
     def __init__(self, session: CDPSession) -> None:
         self._session, self._events, self._done = session, list[dict[str, Any]](), False
@@ -187,7 +187,7 @@ def busiest(events: list[dict[str, Any]]) -> tuple[int, int]:
 
 
 def outermost(events: list[dict[str, Any]]) -> Iterator[dict[str, Any]]:
-    """Yield the events that are not inside another event."""
+    """Yield the events that are not inside another one."""
     end = 0.0
     for one in sorted(events, key=lambda event: (event["ts"], -event["dur"])):
         if one["ts"] >= end:

@@ -57,8 +57,8 @@ POLL_S = 0.1
 PATIENCE_S = 600.0
 PARTS = 16  # per second, for a worker with a dedicated ClickHouse
 QUEUE = 128 << 20  # bytes: larger ranges, at the cost of memory
-MOST_BUILT = 1_000_000  # limit on events whose inserts are prebuilt in memory
-MOST_OF_PEERS = 200_000  # limit on events, since the peers are an order of magnitude slower
+MOST_BUILT = 1_000_000  # maximum number of events whose inserts are prebuilt in memory
+MOST_OF_PEERS = 200_000  # maximum number of events, since the peers are an order of magnitude slower
 
 
 @dataclass
@@ -88,9 +88,9 @@ def parts(folder: Path) -> Iterator[Parts]:
 
 
 class Load:
-    """A filled topic. `ranges` are its messages as the worker would seal them, one partition after another.
+    """A filled topic. `ranges` contains its messages as the worker would seal them, one partition after another.
 
-    If it is `signed`, each message has the gateway's headers, and the worker has the key.
+    If `signed`, each message has the gateway's headers, and the worker has the key.
     """
 
     def __init__(self, parts: Parts, scenario: str, count: int, *, signed: bool = False) -> None:
@@ -206,7 +206,7 @@ def _columns(client: Client, settings: Settings) -> list[str]:
 
 
 def raw_consume(load: Load) -> dict[str, float]:
-    """Measure the worker's consumer alone: it receives messages and drops them."""
+    """Measure the worker's consumer alone, which receives messages and drops them."""
     task = {"bootstrap": load.parts.kafka, "topic": load.settings.topic, "group": "raw", "messages": load.count}
     used = _child([sys.executable, str(HERE / "consume.py"), json.dumps(task)])
     return _figures(used["messages"], used["wall_s"], used["cpu_s"])
@@ -303,7 +303,7 @@ def _wait(what: Callable[[], bool], mine: WorkerProcess) -> None:
 
 
 def _completed(settings: Settings) -> Callable[[], bool]:
-    """Return a check that the group has committed up to the end of every partition and that no write is pending."""
+    """Return a check that the group has committed up to the end of every partition and no write is pending."""
     consumer = Consumer({"bootstrap.servers": settings.kafka_bootstrap, "group.id": settings.consumer_group})
     at = [TopicPartition(settings.topic, number) for number in range(settings.topic_partitions)]
     ends = {one.partition: consumer.get_watermark_offsets(one, timeout=10)[1] for one in at}

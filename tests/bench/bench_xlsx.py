@@ -72,7 +72,7 @@ def _measure(engine: EngineProcess, folder: Path, count: int) -> None:
                 rest = b""
                 while piece := sheet.read(1 << 20):
                     rows += (rest + piece).count(b"<row ")
-                    rest = piece[-4:]  # a tag may be divided between two pieces
+                    rest = piece[-4:]  # a tag may be divided between two chunks
             rows -= 1  # the header
     result = {"rows": rows, "sheets": len(sheets), "mb": round(path.stat().st_size / 1e6), "seconds": round(seconds)}
     print(json.dumps({**result, "serve_peak_mb": round(peak), "child_peak_mb": round(child)}), flush=True)

@@ -1,4 +1,4 @@
-"""Measure the raw consume rate by receiving and dropping messages with the worker's consumer options.
+"""Measures the raw consume rate by receiving and dropping messages with the worker's consumer options.
 
 Prints the resource usage.
 """

@@ -13,7 +13,7 @@ from urllib.parse import urlsplit
 
 @dataclass(frozen=True, slots=True)
 class Load:
-    """The result of a load. `rate` is in requests per second, and `p50` and `p99` are in milliseconds."""
+    """A load's result. `rate` is in requests per second, and `p50` and `p99` are in milliseconds."""
 
     rate: float
     p50: float

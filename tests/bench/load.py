@@ -1,4 +1,4 @@
-"""Generate seeded audit events as Kafka messages of about 565 bytes, for the benchmark's topics."""
+"""Generates seeded audit events as Kafka messages of about 565 bytes, for the benchmark's topics."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ _SEVERITIES = ("Info", "Info", "Info", "Low", "Medium", "High")
 def messages(
     registry: RegistryClient, topic: str, scenario: str, count: int, now_ms: int
 ) -> Iterator[tuple[str, bytes]]:
-    """Yield `count` messages as (key, value), after registering the schemas used to encode them."""
+    """Yield `count` messages as (key, value), after registering the schemas with which they are encoded."""
     chance = random.Random(7)
     encode = _encoders(registry, topic, fifty=scenario == "fifty schemas")
     words = _WORDS.split()
@@ -118,9 +118,7 @@ def _encoder(schema_id: int, schema: Any, names: tuple[str, ...]) -> Encode:
 
 
 def _spoiled(chance: random.Random, value: bytes, event: dict[str, Any], encode: Encode) -> bytes:
-    """Return a message that will be rejected, because it is damaged, from another tenant, or has a value that breaks a
-    rule.
-    """
+    """Return a message that will be rejected: damaged, from another tenant, or with a value that breaks a rule."""
     match chance.randrange(5):
         case 0:
             return value[: -chance.randrange(1, 100)]

@@ -1,4 +1,4 @@
-"""Read the resource usage of a process from the operating system."""
+"""Reads a process's resource usage from the operating system."""
 
 from __future__ import annotations
 
@@ -17,8 +17,8 @@ import psutil
 
 @dataclass(frozen=True, slots=True)
 class Usage:
-    """The resources that a process has used. `cpu_s` covers all threads, and `peak_mb` is resident memory. Children
-    that have ended are not counted.
+    """The resources used by a process. `cpu_s` covers all threads, and `peak_mb` is resident memory. Children that have
+    ended are not counted.
     """
 
     cpu_s: float
@@ -34,14 +34,14 @@ def usage(pid: int) -> Usage:
 
 
 def stopwatch(pid: int) -> Callable[[], float]:
-    """Return a function that returns the CPU seconds of a process since this call."""
+    """Return a function that returns a process's CPU seconds since this call."""
     before = usage(pid).cpu_s
     return lambda: usage(pid).cpu_s - before
 
 
 @dataclass(frozen=True, slots=True)
 class Middle:
-    """The middle of a run, from 10% to 90% of its rows, excluding start and end. Times are Unix seconds."""
+    """The middle of a run, from 10% to 90% of its rows, without start and end. Times are Unix seconds."""
 
     begin: float
     end: float
@@ -49,7 +49,7 @@ class Middle:
 
     @classmethod
     def of(cls, stored: Sequence[tuple[float, int]]) -> Middle:
-        """Return the middle of a run. `stored` lists when each range was stored, in order, and its number of rows."""
+        """Return a run's middle. `stored` lists, in order, when each range was stored, and its number of rows."""
         totals = list(accumulate(rows for _, rows in stored))
         first, last = (bisect.bisect_left(totals, totals[-1] * share) for share in (0.1, 0.9))
         return cls(stored[first][0], stored[last][0], totals[last] - totals[first])
@@ -74,7 +74,7 @@ class Busy:
         self._thread.join()
 
     def between(self, begin: float, end: float) -> float:
-        """Return the share of all cores that was in use, from 0 to 1."""
+        """Return the share of all cores in use, from 0 to 1."""
         seen = [one for one in self._seen if begin <= one[0] <= end]
         if len(seen) < 2:
             seen = self._seen
@@ -101,5 +101,5 @@ def machine() -> dict[str, object]:
         "memory_gb": round(psutil.virtual_memory().total / 2**30),
         "system": f"{platform.system()} {platform.release()}",
         "python": platform.python_version(),
-        "load_before": round(os.getloadavg()[0], 1),  # above 0: other programs are using the machine too
+        "load_before": round(os.getloadavg()[0], 1),  # above 0, other programs are using the machine too
     }

@@ -1,6 +1,4 @@
-"""Retake the screenshots in `docs/pictures`. They show the demo that `make run` starts, in a browser, in light and dark
-mode.
-"""
+"""Retakes the screenshots in `docs/pictures`: the demo that `make run` starts, in a browser, in light and dark mode."""
 
 from __future__ import annotations
 

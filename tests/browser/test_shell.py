@@ -58,7 +58,7 @@ def test_a_link_opens_the_viewer_and_signing_out_ends_the_session(site: Site, un
     expect(page.get_by_role("heading", level=1)).to_contain_text("You are signed out")
     page.goto(site.url)
     expect(page.locator("main")).to_contain_text("Open the log from your application")
-    expect(page.locator("code")).to_have_count(0)  # no command: the reader need not be an operator
+    expect(page.locator("code")).to_have_count(0)  # no command, since the reader need not be an operator
 
 
 def test_a_shared_link_is_shown_after_signing_in(site: Site, unique: str, page: Page) -> None:

@@ -1,4 +1,4 @@
-"""Tests the installation that browser tests share. Users sign in by a link, and sample events are stored through the
+"""Tests the installation shared by browser tests. Users sign in by a link, and sample events are stored through the
 real pipeline.
 """
 

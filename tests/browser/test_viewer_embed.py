@@ -86,7 +86,7 @@ def test_the_react_example_reports_a_backend_without_tokens(
 
 
 def test_a_content_policy_with_a_nonce_alone_is_enough(site: Site, unique: str, page: Page) -> None:
-    """No host is listed for scripts, and neither `strict-dynamic`: the nonce covers the modules loaded on demand."""
+    """Neither hosts nor `strict-dynamic` are listed for scripts: the nonce covers the modules loaded on demand."""
     site.fill(unique, 20)
     messages = complaints(page)
     policy = f"default-src 'none'; script-src 'nonce-n0nce'; connect-src {site.url}; img-src data:"

@@ -1,4 +1,4 @@
-"""Tests grouping a log by a field over time, and the comparison with the period before, with real services."""
+"""Tests grouping a log by a field over time, and the comparison with the preceding period, with real services."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ SIZES = ({"width": 390, "height": 844}, {"width": 1280, "height": 800}, {"width"
 
 
 def events(tenant: str) -> list[dict[str, object]]:
-    """Return 27 events over five days, and 9 over the five days before. One action appears, and another vanishes."""
+    """Return 27 events over five days, and 9 over the preceding five days. One action appears, and another vanishes."""
 
     def several(count: int, action: str, first: datetime, **values: object) -> list[dict[str, object]]:
         common = {
@@ -48,7 +48,7 @@ def events(tenant: str) -> list[dict[str, object]]:
 
 @pytest.fixture(scope="module")
 def tenant(site: Site) -> str:
-    """Return a tenant that all tests of this module share, since they only read."""
+    """Return a tenant shared by all tests of this module, since they only read."""
     name = f"t{uuid.uuid4().hex[:12]}"
     site.emit(*events(name))
     return name
@@ -87,14 +87,14 @@ def rows(page: Page) -> Locator:
 
 
 def expect_rows(page: Page, *texts: str) -> None:
-    """Wait until the table of groups contains these rows. Each row consists of the texts of its cells."""
+    """Wait until the table of groups contains these rows, each given as the texts of its cells."""
     expect(rows(page)).to_have_text(
         [re.compile(r"^\s*" + r"\s*".join(map(re.escape, text.split("|"))) + r"\s*$") for text in texts]
     )
 
 
 def expect_listed(page: Page, number: int) -> None:
-    """Wait until the list contains exactly this number of events."""
+    """Wait until the list contains exactly this many events."""
     expect(page.get_by_role("grid")).to_have_attribute("aria-rowcount", str(number + 1))
     expect(page.locator("auditlane-groups tfoot td").first).to_have_text(str(number))
 
@@ -121,7 +121,7 @@ def test_events_are_grouped_by_keyboard_and_a_row_lists_exactly_its_events(open_
     expect(page.locator("auditlane-groups canvas")).to_be_visible()
     assert any("/chunks/groups-" in url for url in requests), "it is loaded when it is used first"
 
-    # The bars are read and selected by keyboard, as those of the histogram.
+    # The bars are read and selected by keyboard, as in the histogram.
     bars = page.get_by_role("listbox", name=re.compile("Events over time by Action. peak of 4"))
     bars.focus()
     bars.press("Home")
@@ -189,7 +189,7 @@ def test_the_period_before_is_compared(open_viewer: OpenViewer) -> None:
     expect(tiles.get_by_role("button", name="Severe 6 new Before: 0")).to_be_visible()
     assert violations(page) == []
 
-    # The number before leads to the events of that period; what has vanished is found there.
+    # The number before leads to that period's events, where what has vanished can be found.
     rows(page).filter(has_text="plan.old").get_by_role("button", name="2").click()
     expect_listed(page, 2)
     assert address_params(page)["from"] == "2026-03-05T00:00:00Z"

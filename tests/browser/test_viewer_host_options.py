@@ -1,4 +1,4 @@
-"""What a host page chooses: search, columns, row height, texts, what is left out; its events; a limited token."""
+"""Tests the host page's options (search, columns, row height, texts, hidden parts), its events, and a limited token."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ NOW = datetime.now(UTC).replace(microsecond=0)
 
 
 def fill(site: Site, tenant: str) -> None:
-    """Store 4 events of doc-7 and 6 of doc-8, of which the newest three of each are of today."""
+    """Store 4 events of doc-7 and 6 of doc-8. The newest three of each are from today."""
     site.emit(
         *(
             {
@@ -152,7 +152,7 @@ def test_mistakes_are_named_in_the_console_and_ignored(site: Site, unique: str, 
 
 
 def test_a_limited_token_embeds_the_activity_of_one_document(site: Site, unique: str, page: Page) -> None:
-    """Whatever the reader searches for, and in what is suggested and counted too."""
+    """This holds for whatever the reader searches for, and for suggestions and counts too."""
     fill(site, unique)
     permissions = frozenset({Permission.read, Permission.export})
     limited = Viewer(unique, "jane", permissions, base_filter=(("resource_id", "doc-7"),))

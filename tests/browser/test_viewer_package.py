@@ -1,4 +1,4 @@
-"""Tests the viewer as an npm package, with its contents and its use in a TypeScript project."""
+"""Tests the viewer as an npm package: its contents, and its use in a TypeScript project."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ viewer.viewer = null;
 
 @pytest.fixture(scope="module")
 def packed(viewer_build: Path, node: list[str]) -> dict[str, Any]:
-    """Return the package's `package.json`, with the names of the packed files added as `files`."""
+    """Return the package's `package.json`, with the packed files' names added as `files`."""
     env = os.environ | {"PATH": os.pathsep.join([str(Path(node[0]).parent), os.environ["PATH"]])}
 
     def npm(*command: str) -> str:

@@ -1,4 +1,4 @@
-"""Tests the viewer on a phone, in a narrow host, on a small desktop and with a large zoom. The log takes most of the
+"""Tests the viewer on a phone, in a narrow host, on a small desktop and at high zoom. The log takes up most of the
 screen.
 """
 
@@ -34,7 +34,7 @@ def box(target: Locator) -> dict[str, float]:
 
 
 def cards_in_view(grid: Locator) -> list[list[str | float]]:
-    """Return the sentence and the top of each card in view. Return an empty list while some are not drawn or loaded."""
+    """Return each visible card's sentence and top, or an empty list while some are not drawn or loaded."""
     found: list[list[str | float]] = grid.evaluate(
         """(grid) => {
           const view = grid.getBoundingClientRect();
@@ -131,7 +131,7 @@ def test_cards_scroll_and_arriving_events_leave_them_in_place(site: Site, unique
     page.set_viewport_size({"width": 1280, "height": 800})
     page.goto(host_page(site, unique, [{"token": site.token(unique)}]))
     viewer = page.locator("auditlane-viewer")
-    viewer.evaluate("(element) => (element.style.width = '380px')")  # the width is the component's, not the window's
+    viewer.evaluate("(element) => (element.style.width = '380px')")  # the component's width counts, not the window's
     grid = viewer.get_by_role("grid")
     expect(grid).to_have_class(re.compile("cards"))
     viewer.get_by_role("button", name="More", exact=True).click()
@@ -162,7 +162,7 @@ def test_cards_scroll_and_arriving_events_leave_them_in_place(site: Site, unique
     ids=["desktop", "zoom 200 %"],
 )
 def test_rows_are_on_the_first_screen(site: Site, unique: str, page: Page, size: dict[str, int], rows: int) -> None:
-    """A window of 1280 x 800 has 640 x 400 CSS pixels at a zoom of 200 %."""
+    """At 200 % zoom, a window of 1280 x 800 has 640 x 400 CSS pixels."""
     site.fill(unique, 60)
     viewer = sign_in(site, page, unique, size)
     expect(viewer.get_by_role("button", name=re.compile("chart"))).to_be_visible()

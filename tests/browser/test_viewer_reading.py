@@ -43,7 +43,7 @@ def context(browser: Browser) -> Iterator[BrowserContext]:
 
 
 def event(tenant: str, number: int, **values: Any) -> dict[str, Any]:
-    """Return an event. A higher number makes it newer."""
+    """Return an event. Higher numbers are newer."""
     return {
         "tenant_id": tenant,
         "occurred_at": NOW - timedelta(minutes=90) + timedelta(seconds=number),
@@ -73,7 +73,7 @@ def assert_accessible(page: Page) -> None:
 
 
 def cells(table: Locator, column: int = 3) -> list[str]:
-    """Return the texts of the cells of a column (1-based) in the rendered rows, from the top."""
+    """Return a column's (1-based) cell texts in the rendered rows, from the top."""
     found: list[str] = table.locator(f".row .cell:nth-child({column})").all_inner_texts()
     return found
 
@@ -300,7 +300,7 @@ def test_details_filter_the_list_and_copy_the_event(site: Site, unique: str, pag
     shown = json.loads(copy_with("Copy JSON", "JSON copied"))
     assert shown["metadata"] == {"a:b": "x y"}
     expect(details.get_by_role("button", name="Copied", exact=True)).to_be_visible()
-    # A frame may not be allowed to use the clipboard; the viewer then falls back to `execCommand`.
+    # A frame may lack permission for the clipboard; the viewer then falls back to `execCommand`.
     page.evaluate("() => { navigator.clipboard.writeText = () => Promise.reject(new Error()); }")
     curl = copy_with("Copy as curl", "curl command copied")
     assert curl == f"curl -H \"Authorization: Bearer $TOKEN\" \\\n  '{site.url}/v1/events/{shown['event_id']}'"
@@ -401,7 +401,7 @@ def test_pinned_columns_stay_in_place_and_are_remembered(site: Site, unique: str
     grid = table.locator(".grid")
     actor = table.locator(".row").last.locator(".cell").filter(has=page.get_by_text("Jane Doe"))
     expect(actor.locator(".initials")).to_have_attribute("data-initials", "JD")
-    expect(actor).to_have_text("Jane Doe")  # the initials are neither read nor copied
+    expect(actor).to_have_text("Jane Doe")  # the initials are neither read aloud nor copied
     expect(table.locator(".row").first.locator(".initials")).to_have_attribute("data-initials", "U1")
 
     def pin(name: str, button: str) -> None:
@@ -554,7 +554,7 @@ def test_slow_pages_can_be_cancelled_and_failed_pages_retried(site: Site, unique
     box = page.get_by_role("combobox", name="Search the log")
     box.fill("action:other")
     box.press("Enter")
-    expect(table.locator(".row").first).to_have_attribute("aria-disabled", "true")  # the rows of the previous search
+    expect(table.locator(".row").first).to_have_attribute("aria-disabled", "true")  # the previous search's rows
     expect(table.locator(".grid")).to_have_class(re.compile("coming"))
     table.get_by_role("button", name="Cancel").click()
     expect(table.locator(".whole")).to_contain_text("Search cancelled.")
@@ -610,7 +610,7 @@ def test_access_to_the_log_is_hidden_until_the_reader_wants_it(site: Site, uniqu
     expect(table.locator(".row").first).to_contain_text("Link opened")
     expect(total).not_to_have_text("3")
     page.reload()
-    expect(table.locator(".row").first).to_contain_text("Link opened")  # a preference of this reader
+    expect(table.locator(".row").first).to_contain_text("Link opened")  # this reader's preference
     page.get_by_role("button", name="Download").click()
     expect(page.get_by_role("dialog")).to_contain_text("Access to this log\nIncluded", use_inner_text=True)
     page.keyboard.press("Escape")

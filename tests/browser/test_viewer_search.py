@@ -120,7 +120,7 @@ def test_a_query_is_completed_by_keyboard(open_viewer: OpenViewer) -> None:
     expect(query_box(page)).to_be_focused()
     expect(query_box(page)).to_have_attribute("aria-expanded", "false")
 
-    # Values are counted under the other terms of the query. Metadata keys are suggested as fields.
+    # Values are counted under the query's other terms. Metadata keys are suggested as fields.
     query_box(page).press("End")
     query_box(page).press_sequentially("regi")
     expect_options(page, "region metadata.region")
@@ -159,7 +159,8 @@ def test_days_are_suggested_in_the_readers_zone(open_viewer: OpenViewer) -> None
     query_box(page).fill("-occurred_at:")
     option = page.get_by_role("option", name="today")
     day = datetime.now(ZoneInfo("Pacific/Kiritimati")).date()
-    days = {f"{one:%Y-%m-%d}": one for one in (day - timedelta(days=1), day)}  # the page may be older than midnight
+    # The page may have been opened before midnight.
+    days = {f"{one:%Y-%m-%d}": one for one in (day - timedelta(days=1), day)}
     expect(option).to_contain_text(re.compile("|".join(days)))
     begins = days[option.inner_text().split()[0]] - timedelta(days=1)
     option.click()
@@ -184,7 +185,7 @@ def test_a_click_accepts_the_suggestion_at_which_the_pointer_aimed(open_viewer: 
     answered.value.finished()
     page.unroute_all()
     page.evaluate("() => new Promise((done) => requestAnimationFrame(() => requestAnimationFrame(done)))")
-    assert aimed.bounding_box() == box  # the values that arrived do not move it
+    assert aimed.bounding_box() == box  # the values that have arrived do not move it
     page.mouse.down()
     page.mouse.up()
     expect(query_box(page)).to_have_value("severity:* ")
@@ -323,7 +324,7 @@ def test_a_query_error_is_marked_at_its_position(open_viewer: OpenViewer) -> Non
 
     assert bad_requests == []  # checking an invalid query logs no error in the browser's console
 
-    # The suggested field is a button. Until then, the list keeps its query, which another filter changes.
+    # The suggested field is a button. Until it is clicked, the list keeps its query, which another filter changes.
     query_box(page).fill("actr:Jane")
     query_box(page).press("Enter")
     box = page.locator("auditlane-query")
@@ -380,7 +381,7 @@ def test_typed_text_is_searched_for_with_every_other_choice(open_viewer: OpenVie
     page.locator("h2").click()  # the user continues elsewhere
     expect_count(page, 2)
 
-    # Also while the text is still being checked.
+    # This also holds while the text is still being checked.
     held: list[Route] = []
     page.route("**/v1/check?*", lambda route: held.append(route))
     query_box(page).fill("outcome:success")
@@ -487,7 +488,7 @@ def test_a_time_range_is_chosen_in_the_displayed_zone(open_viewer: OpenViewer) -
     form.get_by_role("group", name="To").get_by_label("Time").fill("23:00:00")
     form.get_by_role("button", name="Apply").click()
     expect(form.get_by_role("alert")).to_have_text("Start and end are the same.")
-    # One click shows a day, a second one extends it.
+    # The first click shows a day, and the second one extends it.
     form.locator("calendar-month").get_by_role("button", name=re.compile("28")).click()
     expect(choice).to_have_accessible_name("Time range: 28 Mar 2026 UTC")
     expect_count(page, 2)
@@ -644,7 +645,7 @@ def test_tiles_lead_to_exactly_the_events_that_they_count(open_viewer: OpenViewe
     tiles = page.locator("auditlane-tiles")
 
     def follow(button: Locator) -> dict[str, str]:
-        """Click a tile or a line of a tile, expect its number of events, and return the address's parameters."""
+        """Click a tile or one of its lines, expect its number of events, and return the address's parameters."""
         number = button.locator(".number, .count")
         expect(number).to_have_text(re.compile(r"^\d+$"))
         shown = int(number.inner_text())
@@ -652,7 +653,7 @@ def test_tiles_lead_to_exactly_the_events_that_they_count(open_viewer: OpenViewe
         expect_count(page, shown)
         return address_params(page)
 
-    # For all time, the figures are those of seven days, and each choice shows that time.
+    # For all time, the figures cover seven days, and each choice shows that period.
     midnight = datetime.now(ZoneInfo(BERLIN)).replace(hour=0, minute=0, second=0, microsecond=0)
     today = page.get_by_role("button", name=re.compile(r"^Today"))
     week = page.get_by_role("button", name=re.compile(r"^Last 7 days\s+10"))
@@ -676,7 +677,7 @@ def test_tiles_lead_to_exactly_the_events_that_they_count(open_viewer: OpenViewe
     assert address_params(page)["query"] == "severity:>=High action:document.deleted"
     expect(page.get_by_role("list", name="Top actors").get_by_role("button")).to_have_text([re.compile("Bob")])
 
-    # With a chosen time, they are those of that time. An id finds the events that have a name, too.
+    # With a chosen time, they cover that time. An id also finds the events that have a name.
     page.goto(urlsplit(page.url)._replace(query="from=2026-03-28T23:00:00Z&to=2026-03-29T22:00:00Z").geturl())
     expect_count(page, 2)
     expect(page.get_by_role("button", name=re.compile(r"^Events in this period\s+2"))).to_be_visible()

@@ -148,7 +148,7 @@ def test_changes_made_by_keyboard_are_saved(site: Site, unique: str, page: Page)
     assert stored_field(site, unique, "resource")["displayName"] == "Thing"
     assert stored_field(site, unique, "outcome")["showInTable"] is False
     untouched = [one for one in request_structure(site, unique)["fields"] if one["origin"] == "default"]
-    assert len(untouched) == 16  # only fields that moved or were moved aside have settings of their own
+    assert len(untouched) == 16  # only fields that moved or made room have their own settings
     assert page.evaluate("notified") == ["auditlane-saved"]
 
     settings.get_by_role("button", name="Reset Thing to the default").click()
@@ -178,7 +178,7 @@ def test_links_to_the_application_are_edited(site: Site, unique: str, page: Page
     address = "https://app.example/documents/{resource_id}"
     form.get_by_label("Address", exact=True).fill(address)
 
-    # A concurrent change of another field does not block this one.
+    # A concurrent change to another field does not block this one.
     other = {"fields": [{"name": "resource", "displayName": "Thing"}]}
     path = f"/v1/tenants/{unique}/structure"
     answer = site.request(path, site.token(unique, *ADMIN), method="PUT", body=other, if_match="*")
@@ -197,7 +197,7 @@ def test_links_to_the_application_are_edited(site: Site, unique: str, page: Page
     settings.get_by_role("dialog").get_by_role("button", name="Remove link").click()
     expect(card).to_contain_text("There are no links yet.")
     assert stored_field(site, unique, "resource")["links"] == {}
-    assert all("412" in message for message in messages)  # of the concurrent change
+    assert all("412" in message for message in messages)  # from the concurrent change
 
 
 def test_an_environments_actions_are_named(site: Site, unique: str, page: Page) -> None:
@@ -226,7 +226,7 @@ def test_an_environments_actions_are_named(site: Site, unique: str, page: Page) 
     [own] = [one for one in actions_of(site, unique, reader) if one["name"] == name]
     assert (own["label"], own["own"]) == ({"en": "Invoice paid", "de": "Rechnung bezahlt"}, True)
 
-    # A concurrent change of the environment's settings does not block this one.
+    # A concurrent change to the environment's settings does not block this one.
     body = {"actions": [{"name": f"{unique}.sent", "label": {"en": "Invoice sent", "de": "Rechnung gesendet"}}]}
     vendor = site.served.client_token("vendor")
     assert site.request("/v1/structure/actions", vendor, method="POST", body=body).status == 200
@@ -294,12 +294,12 @@ def test_the_preview_is_translated_and_the_saved_notice_disappears(site: Site, u
     page.clock.install()
     name.fill("")
     name.press_sequentially("Time")
-    expect(name).to_have_value("Time")  # a default label is not translated while it is typed
+    expect(name).to_have_value("Time")  # a default label is not translated while it is being typed
     name.press_sequentially("stamp")
     settings.locator("auditlane-settings-bar summary").click()
     expect(settings.locator("auditlane-settings-bar li")).to_have_text("Zeit: von „Zeit“ in „Timestamp“ umbenannt")
     name.fill("Zeit")
-    expect(settings.locator(".bar")).to_have_count(0)  # the default label again: nothing to save
+    expect(settings.locator(".bar")).to_have_count(0)  # the default label again, so nothing to save
     name.fill("Timestamp")
     save = settings.get_by_role("button", name="Speichern")
     sent: list[Route] = []

@@ -42,7 +42,7 @@ def assert_data_stays(viewer: Locator, control: str = "Try again") -> None:
     expect(viewer.get_by_role("button", name=control)).to_have_count(1)
     expect(viewer).not_to_contain_text(re.compile("could not be loaded|fetch|Bearer|The detail of"))
     expect(viewer.locator("auditlane-histogram canvas").first).to_be_visible()
-    expect(viewer.locator(".grid")).to_have_class(re.compile(r"^grid\s*$"))  # the list's own request has ended, too
+    expect(viewer.locator(".grid")).to_have_class(re.compile(r"^grid\s*$"))  # the list's own request has also ended
     assert viewer.locator("auditlane-problem").count() == 0
 
 
@@ -92,7 +92,7 @@ def test_first_use_explains_how_to_send_events(site: Site, unique: str, page: Pa
     expect(first.get_by_role("status")).to_have_text("The test event has arrived.", timeout=30_000)
     expect(first.get_by_role("button", name="Send test event")).to_be_focused()
     expect(viewer.get_by_role("row").filter(has_text="auditlane.test")).to_have_count(1)
-    site.emit(event(unique))  # the first event of the tenant's own removes the instructions
+    site.emit(event(unique))  # the tenant's first own event removes the instructions
     expect(first).to_be_hidden(timeout=15_000)
     expect(viewer.locator("auditlane-search")).to_be_visible()
     assert messages == []
@@ -275,7 +275,7 @@ def test_an_expired_token_is_renewed_once_and_the_data_stays(site: Site, unique:
     wait_until(lambda: site.request("/v1/session", ending).status == 401)
     site.emit(event(unique, action="logout"))
     give_tokens(page, site.token(unique))
-    viewer.get_by_role("button", name="Refresh").click()  # list, histogram and tiles send requests at once
+    viewer.get_by_role("button", name="Refresh").click()  # list, histogram and tiles send requests concurrently
     expect(viewer.get_by_role("row").filter(has_text="logout")).to_have_count(1)
     assert page.evaluate("[window.expired, window.otherEvents]") == [1, ["auditlane-ready"]]
     assert table.evaluate("(table) => table.isConnected")

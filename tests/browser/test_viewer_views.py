@@ -1,4 +1,4 @@
-"""Saved views in the viewer: as tabs, in links, for one person and for everyone of the tenant."""
+"""Tests saved views in the viewer: as tabs, in links, for one person and for everyone in the tenant."""
 
 from __future__ import annotations
 
@@ -62,7 +62,7 @@ def test_a_view_is_saved_chosen_changed_and_deleted_by_keyboard(site: Site, uniq
     messages = complaints(page)
     viewer = open_log(site, page, unique)
     rows = viewer.locator(".row")
-    expect(viewer.locator("auditlane-views")).to_have_count(0)  # takes no space before there is a view
+    expect(viewer.locator("auditlane-views")).to_have_count(0)  # takes up no space before there is a view
     search(viewer, "resource:door")
     expect(rows).to_have_count(2)
     viewer.get_by_role("button", name="Save view").focus()
@@ -263,7 +263,7 @@ def test_the_columns_of_a_view_belong_to_the_view(site: Site, unique: str, page:
     page.keyboard.press("Escape")
     expect(tab(viewer, "Narrow (changed, not saved)")).to_be_visible()
     tab(viewer, "All events").click()
-    expect(heads).to_have_count(7)  # the reader's own columns are as they were
+    expect(heads).to_have_count(7)  # the reader's own columns are unchanged
     tab(viewer, "Narrow").click()
     expect(heads).to_have_count(2)
     viewer.get_by_role("button", name="Options for Narrow").click()

@@ -38,7 +38,7 @@ def test_a_link_to_the_view_shows_it_to_a_colleague(site: Site, unique: str, pag
         expect(theirs.get_by_role("columnheader").first).to_be_visible()
         assert [name.strip() for name in theirs.get_by_role("columnheader").all_inner_texts()] == names
         theirs.get_by_role("button", name="Columns").click()
-        theirs.get_by_role("checkbox", name="Severity").check()  # replaces the columns of the link
+        theirs.get_by_role("checkbox", name="Severity").check()  # replaces the link's columns
         expect(theirs.get_by_role("columnheader", name="Severity")).to_have_count(1)
         assert "columns=" not in colleague.url
         assert violations(colleague) == []
@@ -65,7 +65,7 @@ def test_events_that_are_new_since_the_last_visit_are_marked(site: Site, unique:
         [f"auditlane:{unique}:jane:visit", visited.timestamp() * 1_000],
     )
     page.add_init_script(
-        "Object.defineProperty(document, 'hidden', { get: () => false })"  # leaving the page notes a visit
+        "Object.defineProperty(document, 'hidden', { get: () => false })"  # leaving the page records a visit
     )
     page.evaluate("Object.defineProperty(document, 'hidden', { get: () => false, configurable: true })")
     page.reload()
@@ -87,7 +87,7 @@ def test_printing_shows_the_loaded_events_as_a_table(site: Site, unique: str, pa
     expect(viewer.locator(".row time").nth(5)).to_be_visible()
     expect(viewer.get_by_role("table")).to_have_count(0)
     page.emulate_media(media="print")
-    page.evaluate("dispatchEvent(new Event('beforeprint'))")  # a browser without windows does not send it
+    page.evaluate("dispatchEvent(new Event('beforeprint'))")  # headless browsers do not send this event
     table = viewer.get_by_role("table")
     expect(table.locator("tbody tr")).to_have_count(50)
     expect(table.locator("caption")).to_contain_text("50 events")
@@ -95,7 +95,7 @@ def test_printing_shows_the_loaded_events_as_a_table(site: Site, unique: str, pa
     for hidden in ("auditlane-search", "auditlane-tiles", "auditlane-histogram", ".tools", ".grid"):
         expect(viewer.locator(hidden)).to_be_hidden()
     pdf = page.pdf(format="A4")
-    assert len(re.findall(rb"/Type\s*/Page\b", pdf)) >= 2  # the whole table, and not a window with a scroll bar
+    assert len(re.findall(rb"/Type\s*/Page\b", pdf)) >= 2  # the whole table, not a window with a scroll bar
     page.emulate_media(media="screen")
     page.evaluate("dispatchEvent(new Event('afterprint'))")
     expect(viewer.locator(".print tr")).to_have_count(0)  # only while the browser prints

@@ -1,4 +1,4 @@
-"""Runs the same tests on the simulator's in-memory log and group and on the real ones, which must behave the same."""
+"""Runs the same tests on the simulator's in-memory log and group and on the real ones, which must behave alike."""
 
 from __future__ import annotations
 
@@ -26,17 +26,19 @@ PARTITIONS = 2
 
 
 class Log(Protocol):
-    """A topic of two partitions, and a group."""
+    """A topic with two partitions, and a group."""
 
     def transaction(self, count: int) -> None:
-        """Write `count` messages to partition 0 in one transaction, after which Kafka writes its commit marker."""
+        """Write `count` messages to partition 0 in one transaction. Kafka then writes the transaction's commit
+        marker.
+        """
 
     def fetch(self, position: int) -> list[int]:
         """Return the offsets in partition 0 from a position on. Raises OutOfRange."""
 
     def join(self, name: str) -> None: ...
     def poll(self, name: str) -> set[int]:
-        """Poll as this member of the group, and return the partitions assigned to it."""
+        """Poll as this group member, and return its assigned partitions."""
 
     def expel(self, name: str) -> None:
         """Expire the member's session without notifying the member."""

@@ -16,7 +16,7 @@ V1 = "application/vnd.schemaregistry.v1+json"
 
 
 def record(*fields: str, name: str = "R") -> str:
-    """Return a record schema with string fields. A name that ends in "?" makes the field optional."""
+    """Return a record schema with string fields. A name ending in "?" makes the field optional."""
     made = [
         {"name": spec.rstrip("?"), "type": "string", **({"default": ""} if spec.endswith("?") else {})}
         for spec in fields

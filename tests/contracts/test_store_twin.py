@@ -1,4 +1,4 @@
-"""Runs the same tests on the simulator's in-memory table and on the real table, which must behave the same."""
+"""Runs the same tests on the simulator's in-memory table and on the real one, which must behave alike."""
 
 from __future__ import annotations
 
@@ -33,10 +33,10 @@ class Store(Protocol):
         """Insert rows with the worker's statement, which contains the guard."""
 
     def rows(self, partition: int = 0) -> list[int]:
-        """Return the offset of every row, ascending."""
+        """Return every row's offset, ascending."""
 
     def held(self, first: int, last: int) -> dict[int, set[int]]:
-        """Return the stored offsets from `first` to `last`, keyed by month."""
+        """Return the stored offsets from `first` to `last`, by month."""
 
     def remove(self) -> None:
         """Delete all rows by hand."""
@@ -71,12 +71,12 @@ class Real:
         table = preflight.check(self._client, database, EVENTS.names, parts_per_second=1)
         names = self._table([0], 0).column_names
         self._made = replace(table, columns=tuple(one for one in table.columns if one[0] in names))
-        # Prevents merges but not deletions; SYSTEM STOP MERGES would also stop deletions.
+        # Prevents merges but not deletions, unlike SYSTEM STOP MERGES.
         changes = f"non_replicated_deduplication_window = {WINDOW}, max_bytes_to_merge_at_max_space_in_pool = 1"
         self._client.command(f"ALTER TABLE {self._events} MODIFY SETTING {changes}")
 
     def _table(self, offsets: Sequence[int], partition: int) -> pa.Table:
-        """Build a table whose rows differ each time, as after another validation."""
+        """Build a table with different rows each time, as after another validation."""
         count = len(offsets)
         return pa.table(
             {

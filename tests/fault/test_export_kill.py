@@ -1,4 +1,4 @@
-"""Kills `auditlane serve` during exports. A download is visibly broken, and another process resumes a job."""
+"""Kills `auditlane serve` during exports. A download visibly breaks off, and another process resumes a job."""
 
 from __future__ import annotations
 

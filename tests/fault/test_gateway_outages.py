@@ -1,6 +1,4 @@
-"""Freezes and kills Kafka during POST requests. Acknowledged events are stored, and all others get 503 with
-Retry-After.
-"""
+"""Freezes and kills Kafka during POST requests. Acknowledged events are stored; all others get 503 with Retry-After."""
 
 from __future__ import annotations
 
@@ -22,10 +20,10 @@ EACH = 5  # events per request
 
 
 class Posters:
-    """Threads that send POST requests until they are stopped. `acknowledged` contains event ids, and `refused` the
-    other responses.
+    """Threads that send POST requests until stopped. `acknowledged` contains event ids, and `refused` the other
+    responses.
 
-    `doubtful` are the ids of events whose rejection stated that they may still be stored.
+    `doubtful` contains the ids of events whose rejection stated that they may still be stored.
     """
 
     def __init__(self, served: Served) -> None:

@@ -29,9 +29,7 @@ def serve(world: World, **settings: Any) -> ServeProcess:
 
 
 class Sender:
-    """Posts events in a thread. `accepted` contains the ids of the events that were answered with 202, in the order of
-    the requests.
-    """
+    """Posts events in a thread. `accepted` contains the ids of events answered with 202, in request order."""
 
     def __init__(self, served: ServeProcess) -> None:
         now = datetime.now(UTC)

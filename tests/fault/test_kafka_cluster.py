@@ -23,7 +23,8 @@ def can_create_topic(bootstrap: str, name: str) -> bool:
         admin = AdminClient({"bootstrap.servers": bootstrap})
         admin.create_topics([NewTopic(name, 1, 2)], request_timeout=15)[name].result(20)
     except KafkaException as error:
-        return bool(error.args[0].code() == KafkaError.TOPIC_ALREADY_EXISTS)  # created by a request without a response
+        # Created by a request that got no response.
+        return bool(error.args[0].code() == KafkaError.TOPIC_ALREADY_EXISTS)
     return True
 
 

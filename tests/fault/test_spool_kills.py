@@ -22,7 +22,7 @@ from auditlane.sdk import AuditClient
 from auditlane.sdk.spool.frames import HEADER_BYTES, Found, scan, seed_of
 
 AWAY = "127.0.0.1:9"  # the discard port, on which no process listens
-# Emits in two threads of each of two processes, and notes each event before and after.
+# Emits in two threads of each of two processes, noting each event before and after.
 PROGRAM = """
 import os, sys, threading, time
 from auditlane.sdk import AuditClient
@@ -122,7 +122,7 @@ class Run:
         assert not [*self.folder.glob("*.set")]
 
     def stored(self) -> tuple[set[str], int]:
-        """Return the stored events of the programs, and the reported losses. Each event must be visible exactly
+        """Return the programs' stored events, and the reported losses. Asserts that each event is visible exactly
         once.
         """
         self.world.worker().ready()
@@ -142,13 +142,13 @@ class Run:
         return lambda: len(self.notes.read_bytes().splitlines()) >= aim
 
     def spilled(self) -> bool:
-        """Return whether a living program has written to the spool. In this case, its newest set contains a segment."""
+        """Return whether a living program has written to the spool, so that its newest set contains a segment."""
         newest = sorted(self.folder.glob("*.set"))[-2:]
         return any(path.stat().st_size > 1_000 for one in newest for path in one.glob("*.segment"))
 
 
 def flip_and_tear(folder: Path) -> str:
-    """Flip a bit of one record, and append an incomplete frame to its segment. Return the event id of the record."""
+    """Flip a bit of one record, and append an incomplete frame to its segment. Returns the record's event id."""
     segment = max(folder.glob("*.set/*.segment"), key=lambda path: path.stat().st_size)
     data = bytearray(segment.read_bytes())
     found = [one for one in scan(bytes(data), seed_of(segment.parent.name)) if isinstance(one, Found)]
@@ -184,7 +184,7 @@ def check_fast(run: Run, kills: int, seed: int) -> None:
     assert stored <= begun
     missing = len(begun - stored)
     in_doubt = len(begun - returned)
-    # An event whose emit was interrupted may have been counted or not.
+    # An event whose emit was interrupted may or may not have been counted.
     assert missing - in_doubt <= lost <= missing
     counts = f"{missing} missing, {lost} reported, {in_doubt} in doubt"
     print(f"{run.transport}, fast: {run.kills} kills, {len(returned)} events, {counts}")

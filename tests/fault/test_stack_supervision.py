@@ -232,7 +232,7 @@ def test_status_of_a_killed_supervisor_is_not_ready(small):
 
 
 def test_the_watcher_for_other_platforms_also_kills(tmp_path):
-    """This test selects the pipe, which Linux does not need because the kernel sends a signal."""
+    """Selects the pipe, which Linux does not need because its kernel sends a signal."""
     tether = Path(process.__file__).with_name("tether.py")
     parent = f"""
 import os, subprocess, sys, time

@@ -1,5 +1,5 @@
-"""Tests `auditlane up` and commands in unusual environments, with proxies, time zones, odd homes, ignored signals and
-full disks.
+"""Tests `auditlane up` and commands in unusual environments: proxies, time zones, odd homes, ignored signals and full
+disks.
 """
 
 from __future__ import annotations
@@ -125,7 +125,7 @@ def stored(odd: dict[str, str]) -> dict[str, str]:
     ],
 )
 def test_output_to_a_full_disk(stored: dict[str, str], arguments: str) -> None:
-    """This also covers commands that keep running, and commands that have already done their work."""
+    """Also covers commands that keep running, and commands that have already done their work."""
     line = ["sh", "-c", '"$@" >/dev/full', "sh", sys.executable, "-m", "auditlane.cli", *arguments.split()]
     env = stored | ({"AUDITLANE_WORKER_PORT": "0", "AUDITLANE_CONSUMER_GROUP": "full"} if arguments == "worker" else {})
     found = subprocess.run(line, capture_output=True, text=True, env=env, timeout=120)

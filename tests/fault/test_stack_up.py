@@ -46,7 +46,7 @@ def environment():
 
 
 class Stack:
-    """An `auditlane up` that runs in a separate folder."""
+    """An `auditlane up` running in a separate folder."""
 
     def __init__(self, data: Path, *arguments, env=None) -> None:
         self.data = data
@@ -65,7 +65,7 @@ class Stack:
         return json.loads((self.data / "up.out").read_text())
 
     def status(self) -> dict:
-        """Return the report that `auditlane status` prints, without starting a process for each poll."""
+        """Return the report printed by `auditlane status`, without starting a process for each poll."""
         return status.report(settings.load(data_dir=self.data))
 
     def part(self, name: str) -> dict:
@@ -167,7 +167,7 @@ def test_the_security_check_finds_what_the_embedded_stack_lacks(stack):
     report = json.loads(done.stdout)
     ports = [row["url"].rpartition(":")[2] for row in stack.status()["parts"]]
 
-    def of_machine(finding):  # about its disks, or about a process that another test runs
+    def of_machine(finding):  # about the machine's disks, or about another test's process
         elsewhere = not any(port in finding["what"] for port in ports)
         return finding["code"].startswith("disk-") or (finding["code"].endswith("-on-network") and elsewhere)
 
@@ -182,7 +182,7 @@ def test_the_security_check_finds_what_the_embedded_stack_lacks(stack):
 
 
 def test_nothing_in_its_folder_is_readable_by_others(stack):
-    """Kafka's log, ClickHouse's parts, the registry, keys and logs contain the events of every tenant."""
+    """Kafka's log, ClickHouse's parts, the registry, keys and logs contain every tenant's events."""
     env = json.loads(cli("env", "--data", stack.data, "--json").stdout)
     done = cli("emit", "--tenant", "acme", "--action", "login", env=env)
     assert done.returncode == 0, done.stderr

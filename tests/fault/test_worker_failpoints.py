@@ -42,7 +42,7 @@ def test_a_zombie_that_wakes_up_adds_nothing(world: World) -> None:
     wait_until(lambda: zombie.stopped() or zombie.process.poll() is not None, why=zombie.tail)
     heir = world.worker()
     heir.ready()
-    # ClickHouse forgets the frozen worker's tokens: only the guard inside the statement is left.
+    # ClickHouse forgets the frozen worker's tokens, so only the guard inside the statement is left.
     world.client.command(f"ALTER TABLE {world.events} MODIFY SETTING non_replicated_deduplication_window = 2")
     world.stored(200)
     for _ in range(5):

@@ -45,7 +45,7 @@ def survived(world: World, worker: WorkerProcess, rows: int) -> None:
 
 
 def buried(worker: WorkerProcess) -> float:
-    """Return the value of the worker's dead-letter counter."""
+    """Return the worker's dead-letter counter."""
     return sum(map(float, re.findall(r"dead_letters_total\{.*\} (\S+)", worker.get("/metrics"))))
 
 
@@ -87,7 +87,7 @@ def test_memory_and_time_limits_are_waited_out(world: World, proxy: Proxy) -> No
 
 
 def test_missing_and_late_responses(world: World, proxy: Proxy) -> None:
-    """The inserts are stored without a response, get their response or arrive only after the worker gave up, or are cut
+    """Inserts are stored without a response, get their response or arrive only after the worker gave up, or are cut
     off.
     """
     worker = world.worker(clickhouse_url=proxy.url, insert_timeout_s=1)
@@ -150,7 +150,7 @@ def test_offsets_set_back_by_another_member(world: World) -> None:
 
 
 def test_the_registry_killed_mid_run(world: World, own_registry: RegistryProcess) -> None:
-    """Messages that need the registry wait. The outage does not cause dead letters."""
+    """Messages that need the registry wait. The outage causes no dead letters."""
     world.use_registry(own_registry.url)
     worker = world.worker(registry_url=own_registry.url, registry_refresh_s=0.2)
     world.produce(50)

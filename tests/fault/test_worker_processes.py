@@ -1,4 +1,4 @@
-"""Tests `auditlane worker --processes` on real services. A child is killed, and the parent is killed."""
+"""Tests `auditlane worker --processes` on real services. A child is killed, and then the parent."""
 
 from __future__ import annotations
 

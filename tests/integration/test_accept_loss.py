@@ -1,5 +1,5 @@
-"""Tests that a halted partition resumes after the command named in its message. Nothing else is lost or stored
-twice.
+"""Tests that a halted partition resumes after the command named in its message. Nothing else is lost, and nothing is
+stored twice.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from auditlane.local.doctor import host
 
 
 def halted(worker: WorkerProcess) -> str:
-    """Return the reason why the worker halted. Fails unless it halted exactly once."""
+    """Return why the worker halted. Fails unless it halted exactly once."""
     [line] = wait_until(lambda: worker.events("partition.halted"), why=worker.tail)
     return str(line["reason"])
 
@@ -74,7 +74,7 @@ def test_the_command_in_the_message_skips_the_lost_offsets(world: World, command
 
 
 def test_a_worker_that_cannot_be_stopped_can_be_frozen(world: World, commands: Commands) -> None:
-    """An example is a worker of `auditlane up`, which would be restarted. Kafka expels a frozen worker."""
+    """For example, `auditlane up` would restart its worker. Kafka expels a frozen worker from the group."""
     world.produce(10, partition=0)
     world.commit(0, 0)
     world.admin.delete_records([TopicPartition(world.settings.topic, 0, 4)])
@@ -94,7 +94,7 @@ def test_a_worker_that_cannot_be_stopped_can_be_frozen(world: World, commands: C
 
 @pytest.mark.long
 def test_a_truncated_log_resumes_once_its_rows_are_moved_aside(world: World, commands: Commands) -> None:
-    """The test follows docs/operate/workers.md. Rows above the end of the log simulate messages that a broker lost."""
+    """Follows docs/operate/workers.md. Rows above the log's end simulate messages that a broker has lost."""
     world.produce(40, partition=0)
     first = world.worker()
     world.completed()

@@ -1,5 +1,5 @@
-"""A token with a base filter never reads, counts or exports events of another object. Tests every route and
-parameter.
+"""Tests on every route and parameter that a token with a base filter never reads, counts or exports events about
+another object.
 """
 
 from __future__ import annotations
@@ -23,15 +23,15 @@ from auditlane.access.permissions import Permission
 from auditlane.query.filters import COLUMNS
 from auditlane.server.auth.cookies import COOKIE
 
-TENANT, OBJECT, MARK = "acme", "doc-7", "doc-8-confidential"  # MARK is in every text field of the other events
+TENANT, OBJECT, MARK = "acme", "doc-7", "doc-8-confidential"  # MARK is in every text field of the other object's events
 MINE, OTHERS = 7, 20
 FILTER = {"resource": "document", "resource_id": OBJECT}
-FORMATS = ("csv", "jsonl", "parquet", "ocsf")  # a PDF and a workbook come from the same statement
+FORMATS = ("csv", "jsonl", "parquet", "ocsf")  # PDFs and workbooks use the same statement
 NOW = datetime.now(UTC).replace(microsecond=0)
 
 
 class Stage:
-    """A service with events of two objects. One token can read the whole log, and another is limited to one object."""
+    """A service with events about two objects. One token can read the whole log, and another only one object."""
 
     def __init__(self, served: Served, table: Store) -> None:
         self.served, self.table = served, table
@@ -40,7 +40,7 @@ class Stage:
         self.limited = self.minted(filter=FILTER)["access_token"]
 
     def minted(self, **more: Any) -> dict[str, Any]:
-        """Mint a viewer token through the API."""
+        """Create a viewer token through the API."""
         body = {"tenant": TENANT, "user": "jane", "permissions": ["audits:read", "audits:export"], **more}
         answer = self.served.request("/v1/viewer-tokens", self.vendor, method="POST", body=body)
         assert answer.status == 200, answer.data
@@ -53,7 +53,7 @@ class Stage:
         return answer.json()
 
     def job(self, token: str, **body: Any) -> dict[str, Any]:
-        """Create an export job and wait for its end."""
+        """Create an export job, and wait until it has ended."""
         created = self.served.request("/v1/exports", token, method="POST", body={"format": "jsonl", **body}).json()
 
         def ended() -> Any:
@@ -88,7 +88,7 @@ def stage(clickhouse: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator
 
 
 def victims(stage: Stage) -> dict[str, str]:
-    """Return values that a reader of the whole log can see, by the name of a parameter."""
+    """Return values that a reader of the whole log can see, by parameter name."""
     page = stage.read(f"/v1/events?limit=2&resource_id={MARK}", stage.whole)
     assert MARK in json.dumps(page)
     configurer = stage.minted(permissions=["audits:read", "audits:configure"])["access_token"]
@@ -109,13 +109,13 @@ def victims(stage: Stage) -> dict[str, str]:
 
 
 def attempts(stage: Stage, operation: Operation, stolen: dict[str, str]) -> Iterator[tuple[str, Any]]:
-    """Yield requests that try to reach the other object, as pairs of a path with a query and a body."""
+    """Yield requests that try to reach the other object, as pairs of a path with a query, and a body."""
     path = operation.at({name: quote(stolen.get(name, MARK), safe="") for name in operation.placeholders})
     documented = [name for place, name in operation.parameters if place == "query"]
     needed = [("format", "jsonl")] if "format" in documented else []
     needed += [("field", "resource_id")] if "field" in documented else []
     frontegg = path.startswith("/audits")
-    # Every route parses columns in the same way, so most are tried on one route only.
+    # Every route parses columns in the same way, so most columns are tried on one route only.
     columns = COLUMNS if operation.path == "/v1/events" else ("event_id", "actor")
     queries = [
         needed,
@@ -131,9 +131,9 @@ def attempts(stage: Stage, operation: Operation, stolen: dict[str, str]) -> Iter
         [*needed, ("resource_id", MARK), ("resource_id", OBJECT), ("include_access", "true")],
     ]  # fmt: skip
     if operation.path not in ("/v1/events", "/v1/export", "/v1/facets", "/audits"):
-        queries = queries[::3]  # parsed by the same functions
+        queries = queries[::3]  # the same functions parse them
     if not frontegg and not documented:
-        queries = queries[:3]  # reads no filter
+        queries = queries[:3]  # does not read a filter
     if frontegg:
         queries = queries if operation.method == "GET" else queries[:1]
         queries += [[("resourceId", MARK)], [("filter", MARK)], [("resourceId[$ne]", OBJECT)], [("count", "200")]]
@@ -154,7 +154,7 @@ def test_no_route_yields_another_objects_event_whatever_the_parameters(stage):
     for operation in operations(stage.served.app):
         for target, body in attempts(stage, operation, stolen):
             if operation.path.endswith("/stream"):
-                streams += 1  # a test of its own: a valid stream does not end
+                streams += 1  # has a separate test, since a valid stream does not end
                 continue
             headers = {"frontegg_tenant_id": TENANT} if target.startswith(("/audits", "/metadata")) else {}
             if operation.method == "DELETE" and "export" in operation.path:
@@ -249,7 +249,7 @@ def test_jobs_of_the_whole_log_and_of_other_objects_are_not_found(stage):
         assert id_ not in {one["id"] for one in stage.read("/v1/exports", token)["data"]}
     listed = {one["id"] for one in stage.read("/v1/exports", stage.whole)["data"]}
     assert {whole["id"], mine["id"]} <= listed
-    again = stage.minted(filter=FILTER)["access_token"]  # the next token of the same page
+    again = stage.minted(filter=FILTER)["access_token"]  # the same page's next token
     assert stage.read(f"/v1/exports/{mine['id']}", again)["state"] == "done"
 
 
@@ -269,7 +269,7 @@ def test_another_objects_event_is_as_unknown_as_a_missing_one(stage):
 
 
 def test_a_conflict_with_another_objects_event_is_not_told(stage):
-    """Stores two events with the same id and time. One of them does not match the filter."""
+    """Two events have the same id and time, and one of them does not match the filter."""
     at = NOW - timedelta(minutes=5)
     one = row(300, occurred_at=at, resource_id="doc-9")
     stage.table.add([one, other(301, occurred_at=at, event_id=one["event_id"])])
@@ -295,7 +295,7 @@ def opened(stage: Stage, token: str, query: str = "", **headers: str) -> urllib3
 
 
 def test_streams_carry_only_the_object_and_share_nothing_with_others(stage):
-    """Both streams use the same filter. The stream of the whole log began first."""
+    """Both streams use the same filter. The whole log's stream begins first."""
     whole, limited = opened(stage, stage.whole), opened(stage, stage.limited)
     texts = {whole: b"", limited: b""}
     chunks = {one: one.stream(1) for one in texts}
@@ -342,7 +342,7 @@ def test_a_streams_own_filter_does_not_widen_it(stage, parameter):
     topic, now = uuid.uuid4(), datetime.now(UTC)
     at = {"ingested_at": now, "kafka_topic_id": topic, "occurred_at": now}
     stage.table.add([other(2000, **at), row(2001, resource_id=OBJECT, action="the.last", **at)])
-    if parameter.startswith("resource_id"):  # matches nothing: the next id states that all was read
+    if parameter.startswith("resource_id"):  # matches nothing: the next id indicates that everything has been read
         until(lambda: stage.read("/v1/events?action=the.last")["data"], 30, "the event")
     else:
         while b"the.last" not in text:

@@ -1,4 +1,4 @@
-"""Tests the canary on real services, through the store and the query API, with a frozen worker, and within `serve`."""
+"""Tests the canary on real services, with the store and the query API, with a frozen worker, and in `serve`."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ def get(url: str) -> tuple[int, str]:
 
 
 def sent(world: World) -> int:
-    """Return the number of stored events of the canary."""
+    """Return the number of stored canary events."""
     query = f"SELECT count() FROM {world.events} WHERE tenant_id = '_auditlane' AND action = 'canary.sent'"
     return int(world.client.query(query).result_rows[0][0])
 
@@ -81,7 +81,7 @@ def test_once_reports_a_visible_a_lost_and_a_refused_event(world: World, command
         assert (visible["result"], visible["problem"]) == ("visible", "")
         assert visible["visible_s"] >= visible["acknowledged_s"] > 0
         assert "visible after" in commands.text("canary", "--once", **keys)
-        # `serve` sends canary events too, while it observes the installation.
+        # `serve` also sends canary events while it observes the installation.
         wait_until(lambda: "auditlane_canary_up 1.0" in get(f"{served.url}/metrics")[1])
         admin = served.client_token("admin")
         parts = {one["name"]: one for one in served.request("/v1/admin/health", admin).json()["parts"]}

@@ -1,4 +1,4 @@
-"""Tests one-time links on the real engine. Exactly one of several concurrent requests for a link is admitted."""
+"""Tests one-time links on the real engine. Of several concurrent requests for a link, exactly one is admitted."""
 
 from __future__ import annotations
 
@@ -60,7 +60,7 @@ def links(count: int) -> list[str]:
 
 def test_one_of_many_threads_claims_the_link(filled: Store) -> None:
     client = connect(filled.settings)
-    # One instance per thread, as each process has one of its own.
+    # One instance per thread, as if each were a separate process.
     ledgers = [StoredClaims(lambda: client, filled.database) for _ in range(THREADS)]
     now = datetime.now(UTC)
     with ThreadPoolExecutor(THREADS) as pool:
@@ -132,7 +132,7 @@ def test_a_claim_whose_response_was_lost_is_claimed_again_by_one(filled: Store) 
     client = connect(filled.settings)
 
     class Cut:
-        """A client whose connection is cut once it has sent an insert."""
+        """A client whose connection is cut after it has sent an insert."""
 
         def __init__(self) -> None:
             self.cuts = 1

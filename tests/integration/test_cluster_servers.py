@@ -1,8 +1,8 @@
-"""Tests the cluster form on a real cluster. AUDITLANE_TEST_CLICKHOUSE_URLS=a,b,c names replicas of one shard, in any
+"""Tests the cluster form on a real cluster. AUDITLANE_TEST_CLICKHOUSE_URLS=a,b,c names one shard's replicas, in any
 order.
 
-AUDITLANE_TEST_CLICKHOUSE_USER and …_PASSWORD are the account, and …_CLUSTER is the cluster's name. Without a name, the
-largest cluster in system.clusters is used.
+AUDITLANE_TEST_CLICKHOUSE_USER and …_PASSWORD are the account, and …_CLUSTER is the cluster's name. The default is the
+largest cluster in system.clusters.
 """
 
 from __future__ import annotations
@@ -93,7 +93,7 @@ def test_init_through_any_replica_any_number_of_times_and_on_one_that_joins_late
     assert servers.init(first) == names
     second.command(f"CREATE DATABASE IF NOT EXISTS `{servers.database}`")
     for _ in range(2):
-        assert set(servers.init(second)) <= set(names)  # the replica's copy of the record may be behind
+        assert set(servers.init(second)) <= set(names)  # the replica's copy of the record may lag behind
         assert servers.init(first) == []
     assert servers.form(first) == servers.form(second)
 
@@ -116,7 +116,7 @@ def test_init_through_any_replica_any_number_of_times_and_on_one_that_joins_late
 
 
 def stored(writer: event_insert.Writer, range_: Range, rows: pa.Table) -> bool:
-    """Return whether an insert was acknowledged. A quorum insert may have to wait until another insert ends."""
+    """Return whether an insert was acknowledged. A quorum insert may have to wait for another one to end."""
     try:
         writer.insert(range_, 202611, event_insert.EncodedBatch(event_insert.columns_to_send(rows, range_)))
     except ClickHouseError as error:

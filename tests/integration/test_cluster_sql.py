@@ -1,5 +1,5 @@
-"""Tests the cluster's SQL on a real engine. It parses, and the folded statements create the same tables as running the
-migrations in turn.
+"""Tests the cluster's SQL on a real engine. It parses, and the folded statements create the same tables as the
+migrations run in order.
 """
 
 from __future__ import annotations
@@ -47,7 +47,7 @@ def client(clickhouse: str, unique: str) -> Iterator[Client]:
 
 
 def form(client: Client, database: str) -> dict[str, object]:
-    """Return the server's definitions of a database's tables. Each is its SHOW CREATE, with settings sorted by name."""
+    """Return the server's definitions of a database's tables, as SHOW CREATE with sorted settings, by table name."""
     tables = [row[0] for row in client.query(f"SHOW TABLES FROM {database}").result_rows]
     form_: dict[str, object] = {}
     for table in tables:

@@ -1,6 +1,4 @@
-"""Tests which events the store treats as identical. The producer's values decide, regardless of the path that they
-take.
-"""
+"""Tests which events the store treats as identical. Only the producer's values count, not the events' path."""
 
 from __future__ import annotations
 
@@ -33,17 +31,17 @@ OWN = [
     own("rate", "double"), own("tier", TIER), own("due", TIME),
 ]  # fmt: skip
 RICH = contract(*OWN, exclusive=False)
-# A later version, with an added field whose default applies to every event that does not set it.
+# A later version with an added field. The field's default applies to every event that does not set it.
 LATER = contract(*OWN, {"name": "plan", "type": ["string", "null"], "default": "free"}, exclusive=False)
 REGISTRY = base_registry()
 RICH_ID = REGISTRY.register(f"{TOPIC}.acme-value", RICH)
 LATER_ID = REGISTRY.register(f"{TOPIC}.acme-value", LATER)
-Sent = tuple[bytes, bytes | None]  # the message's value and its signature
+Sent = tuple[bytes, bytes | None]  # a message's value and signature
 SET: dict[str, Any] = dict.fromkeys(one["name"] for one in OWN)
 
 
 class Store:
-    """A table, and a worker that stores each message in that table with a separate insert."""
+    """A table, and a worker that inserts each message separately."""
 
     def __init__(self, url: str, database: str) -> None:
         self.client = connect(settings_.load(clickhouse_url=url, clickhouse_database=database))
@@ -104,7 +102,7 @@ def test_an_exact_copy_is_the_same_event_wherever_it_comes_from(store: Store) ->
 
 
 def test_a_retry_by_another_route_is_the_same_event(store: Store) -> None:
-    """The event is sent with two keys through the gateway, which adds the key's name and the request's id, and with the
+    """The event is sent through the gateway with two keys, which adds the key's name and the request's id, and with the
     SDK.
     """
     store.take(*through_gateway(message(source="key-1", request_id="r-1"), "key-1", "source", "request_id"))
@@ -200,7 +198,7 @@ def test_the_content_hash_omits_exactly_what_the_gateway_may_fill_in(store: Stor
     ).result_rows
     for name in BASE_FIELDS:
         assert (f"has(defaulted, '{name}')" in expression) == (name in FILLABLE)
-        if name not in ("event_id", "tenant_id", "occurred_at"):  # these are the other columns of the identity
+        if name not in ("event_id", "tenant_id", "occurred_at"):  # these are the identity's other columns
             assert name in expression
 
 
@@ -225,7 +223,7 @@ def test_whether_an_event_is_stored_is_decided_by_its_content(
 
 
 def test_two_values_of_a_field_whose_default_changed_are_two_events(store: Store) -> None:
-    """Each value is the default in its own schema (registered directly), and neither event hides the other."""
+    """Each value is the default in its own schema, registered directly, and neither event hides the other."""
     fields = [{"name": "decision", "type": ["string", "null"], "default": one} for one in ("approved", "denied")]
     schemas = [contract(*OWN, one, exclusive=False) for one in fields]
     ids = [REGISTRY.register(f"{TOPIC}.acme-value", one) for one in schemas]

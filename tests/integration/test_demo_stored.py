@@ -1,4 +1,6 @@
-"""Tests the demo on real services. Its history is stored once, even after a kill, and every view has the same count."""
+"""Tests the demo on real services. Its history is stored only once, even after a kill, and all views have the same
+count.
+"""
 
 from __future__ import annotations
 
@@ -73,7 +75,7 @@ def demo(world: World, tmp_path: Path) -> Iterator[Demo]:
 def imported(
     kafka: str, registry: str, clickhouse: str, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[tuple[World, Demo]]:
-    """Provide a world that contains the demo's history, and the stopped demo."""
+    """Provide a world with the demo's imported history, and the stopped demo."""
     folder = tmp_path_factory.mktemp("demo")
     world = world_on(kafka, registry, clickhouse, f"t{uuid.uuid4().hex[:12]}", folder)
     demo = Demo(world, folder)
@@ -166,7 +168,7 @@ def test_console_page_export_and_sql_agree_on_the_count(imported: tuple[World, D
             [[rows]] = world.client.query(query, {"tenant": tenant}).result_rows
             return {console[tenant], page, exported, rows}
 
-        for tenant in NAMES:  # each time a log is read, an event is soon added to it
+        for tenant in NAMES:  # reading a log soon adds an event to it
             wait_until(lambda tenant=tenant: len(counts(tenant)) == 1, why=lambda tenant=tenant: str(counts(tenant)))
 
 

@@ -23,12 +23,12 @@ AUDITLANE = {{
     "TRUSTED_PROXIES": ["127.0.0.1", "10.0.0.0/8"],
 }}
 """
-# The header that the second of two proxies receives from a client that has forged an entry.
+# The header that the second of two proxies receives when the client has forged an entry.
 PROXIED = {"X-Forwarded-For": "6.6.6.6, 198.51.100.4, 10.0.0.9", "User-Agent": "Browser/1"}
 
 
 def use_a_new_project(python: str, stack: Stack, tenant: str, folder: Path) -> None:
-    """Make a project, use it over HTTP, and check what the query API returns."""
+    """Create a project, use it over HTTP, and check what the query API returns."""
     env = environment(stack.env, DJANGO_SUPERUSER_PASSWORD="root-Secret-1")
     start_project(python, folder, env, SETTINGS.format(tenant=tenant))
     manage(python, folder, env, "createsuperuser", "--noinput", "--username", "root", "--email", "root@acme.example")
@@ -90,7 +90,7 @@ def test_a_new_project_under_the_newest_release(stack: Stack, unique: str, tree:
 
 
 def _interpreter() -> str | None:
-    """Return a Python that the newest release supports: one on PATH, or one that pyenv has installed."""
+    """Return a Python supported by the newest release, found on PATH or installed by pyenv."""
     root = os.environ.get("PYENV_ROOT") or (
         subprocess.run(["pyenv", "root"], capture_output=True, text=True, check=False).stdout.strip()
         if shutil.which("pyenv")

@@ -24,7 +24,7 @@ AT = "2026-02-03T04:05:06.789012Z"
 
 @pytest.fixture
 def commands(commands: Commands) -> Commands:
-    """Provide commands without the keys, so that a command's audit events do not become messages on the topic."""
+    """Provide commands without keys, so that their audit events do not become messages on the topic."""
     del commands.env["AUDITLANE_PROVENANCE_KEYS_FILE"]
     return commands
 
@@ -34,13 +34,13 @@ def listed(commands: Commands, *arguments: str) -> list[dict[str, Any]]:
 
 
 def contract(world: World, tenant: str, **rules: Any) -> tuple[int, dict[str, Any]]:
-    """Register the tenant's contract, with one custom field."""
+    """Register the tenant's contract with one custom field."""
     schema = validating.contract(validating.own("amount", "double", **rules))
     return world.registry.register(tenant_subject(world.settings.topic, tenant), json.dumps(schema)), schema
 
 
 def paid(schema_id: int, schema: dict[str, Any], tenant: str, amount: float) -> tuple[str, bytes]:
-    """Return the event id and the framed event of a payment."""
+    """Return a payment's event id and framed event."""
     event_id = str(uuid.uuid4())
     out = io.BytesIO()
     values = validating.event(event_id=event_id, tenant_id=tenant, occurred_at=1_770_091_506_789_012, amount=amount)
@@ -158,7 +158,7 @@ def test_the_circuit_breaker_halts_one_partition_until_an_operator_restarts_it(
     first = world.worker(dlq_ratio_window=50)
     world.stored(220)
     for number in range(200):
-        key = f"tenant{number % 4}"  # several tenants, since one alone never halts a partition that others use
+        key = f"tenant{number % 4}"  # several tenants, since a single tenant never halts a partition that others use
         world.producer.produce(world.settings.topic, key=key, value=b"junk%d" % number, partition=0)
     assert world.producer.flush(30) == 0
     [halted] = wait_until(lambda: first.events("partition.halted"), why=first.tail)

@@ -1,4 +1,4 @@
-"""Tests that the Python code in docs/emit.md and the linked example run unchanged."""
+"""Tests that the Python code in docs/emit.md and in the linked example runs unchanged."""
 
 from __future__ import annotations
 

@@ -81,7 +81,7 @@ def test_the_table_of_columns_matches_the_view(filled):
 
 @pytest.fixture(scope="module")
 def history() -> list[AuditEvent]:
-    start = datetime.now(UTC) + timedelta(minutes=10)  # the first event stays within the queries' 30 days
+    start = datetime.now(UTC) + timedelta(minutes=10)  # keeps the first event within the queries' 30 days
     made = [one for one in events(SEED, start) if one.tenant_id == "acme"]
     for action, resource in (("api_key.created", "api_key"), ("audit_log.exported", "audit_log")):
         values = {"action": action, "resource": resource, "resource_id": "latest", "event_id": str(uuid.uuid4())}

@@ -1,6 +1,4 @@
-"""Tests that `auditlane emit` and `import` print only one sentence if they fail. It names the option or the
-variable.
-"""
+"""Tests that `auditlane emit` and `import` print only one sentence when they fail. It names the option or variable."""
 
 from __future__ import annotations
 

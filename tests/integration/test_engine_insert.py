@@ -60,7 +60,7 @@ def _send(url: str, sql: str, framing: bytes, body: bytes) -> int:
             answer = http.client.HTTPResponse(sock)
             answer.begin()
             answer.read()
-        except OSError:  # rejected, and the connection closed, while the body was still being sent
+        except OSError:  # the request was rejected and the connection closed while the body was still being sent
             return 0
         return answer.status
 

@@ -1,4 +1,4 @@
-"""Tests the engine as a process: its lock, its port, its signals, and the contents of its data directory."""
+"""Tests the engine's process: its lock, port, signals, and data directory."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from auditlane.runtime.errors import AlreadyRunning, ConfigError, PortInUse, exi
 
 
 class Running:
-    """Runs engines over one directory. The last one is stopped at the end."""
+    """Runs engines in one directory. The last one is stopped at the end."""
 
     def __init__(self, data: Path) -> None:
         self.data = data
@@ -70,7 +70,7 @@ def test_acknowledged_rows_and_their_tokens_outlive_a_clean_stop(running: Runnin
     assert running.engine is not None
     settings = "ENGINE = MergeTree ORDER BY a SETTINGS non_replicated_deduplication_window = 100"
     assert running.ask("CREATE DATABASE audit ENGINE = Atomic").status == 200
-    for table in ("audit.t", "plain"):  # also a table of `default`, which the engine would overlay with files
+    for table in ("audit.t", "plain"):  # also a table in `default`, which the engine would overlay with files
         assert running.ask(f"CREATE TABLE {table} (a UInt32) {settings}").status == 200
         assert running.ask(f"INSERT INTO {table} FORMAT CSV\n1\n2\n", insert_deduplication_token="x").status == 200
     assert running.engine.stop() == 0
@@ -237,9 +237,7 @@ def test_nothing_of_the_engine_is_left_running(running: Running) -> None:
 
 
 def test_a_full_disk_rejects_inserts_and_still_permits_reads(running: Running) -> None:
-    """The engine keeps some space free. If it must keep more space free than the disk has, it behaves as if the disk
-    were full.
-    """
+    """The engine keeps some disk space free. If this exceeds the disk's size, it behaves as if the disk were full."""
     assert running.engine is not None
     running.ask("CREATE TABLE t (a UInt64) ENGINE = MergeTree ORDER BY a")
     assert running.ask("INSERT INTO t VALUES (1)").status == 200

@@ -1,6 +1,4 @@
-"""Tests that the embedded ClickHouse survives connections that break or send nonsense. Only those connections are
-closed.
-"""
+"""Tests that the embedded ClickHouse survives connections that break or send nonsense, and closes only those."""
 
 from __future__ import annotations
 

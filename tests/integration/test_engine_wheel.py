@@ -1,4 +1,4 @@
-"""Tests undocumented behaviour of chdb-core on which auditlane relies. They fail if a new wheel changes any of it."""
+"""Tests undocumented behaviour of chdb-core that auditlane relies on. A new wheel that changes it makes a test fail."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Tests docs/examples/celery with a real worker, whose pool forks, loses one process and replaces others."""
+"""Tests docs/examples/celery with a real worker, whose pool forks, loses one process, and replaces others."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ def test_the_example(stack: Stack, unique: str, tmp_path: Path) -> None:
         events = example.events(unique, 6, agent=None, actor_id="jane")
     finally:
         children = psutil.Process(process.pid).children(recursive=True)
-        process.kill()  # on SIGTERM, Celery may wait forever for the process that was lost
+        process.kill()  # after SIGTERM, Celery may wait forever for the lost process
         process.wait()
         for child in children:
             with contextlib.suppress(psutil.NoSuchProcess):

@@ -1,6 +1,4 @@
-"""Runs the commands in the READMEs of docs/examples. The first block starts the server, and the second block uses
-it.
-"""
+"""Runs the commands in the READMEs in docs/examples. The first block starts the server, and the second one uses it."""
 
 from __future__ import annotations
 
@@ -33,7 +31,7 @@ ACTIONS = {
 
 
 def _blocks(name: str, port: int) -> tuple[str, str]:
-    """Return the code blocks of a README with another port and without installation commands, since the packages are
+    """Return a README's code blocks with another port, and without installation commands since the packages are
     present.
     """
     text = (EXAMPLES / name / "README.md").read_text("utf-8").replace(PORT, str(port))

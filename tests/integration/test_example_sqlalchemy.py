@@ -1,6 +1,4 @@
-"""Tests docs/examples/sqlalchemy with its real server. It is used over HTTP, and its log is read through the query
-API.
-"""
+"""Tests docs/examples/sqlalchemy with its real server over HTTP, and its log through the query API."""
 
 from __future__ import annotations
 

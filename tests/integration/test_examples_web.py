@@ -1,5 +1,5 @@
-"""Tests docs/examples/fastapi and docs/examples/flask with their real servers. They are used over HTTP, and their logs
-are read through the query API.
+"""Tests docs/examples/fastapi and docs/examples/flask with their real servers over HTTP, and their logs through the
+query API.
 """
 
 from __future__ import annotations
@@ -47,7 +47,7 @@ def check(example: Example, name: str) -> None:
     """Stop the server immediately, so that it has to flush. Then check that the log contains every event exactly
     once.
     """
-    assert example.stop() in (0, -15), example.log.read_text()  # uvicorn dies from the signal
+    assert example.stop() in (0, -15), example.log.read_text()  # the signal ends uvicorn
     events = example.events("acme", 8)
     assert shown(events) == expected(name), example.log.read_text()
     assert {one["ip"] for one in events} == {"127.0.0.1"}

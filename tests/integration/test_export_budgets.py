@@ -1,5 +1,5 @@
-"""Tests on the real engine that one tenant's exports do not exhaust threads, processes, ClickHouse or the disk for
-other tenants.
+"""Tests on the real engine that one tenant's exports do not use up threads, processes, ClickHouse or the disk for other
+tenants.
 """
 
 from __future__ import annotations
@@ -82,7 +82,7 @@ def test_downloads_beyond_a_tenants_limit_are_refused(served: Served) -> None:
         assert urllib3.request("GET", link, retries=False).status == 429
         theirs = served.request("/audits/export/csv", token, method="POST", body={})
         assert theirs.status == 429
-        # Other tenants' requests, and this tenant's other reads, are served.
+        # Other tenants' requests and this tenant's other reads are served.
         assert served.request("/v1/events?limit=1", other).status == 200
         assert served.request("/v1/export?format=csv", other).status == 200
         assert served.request("/v1/events?limit=1", token).status == 200
@@ -92,7 +92,7 @@ def test_downloads_beyond_a_tenants_limit_are_refused(served: Served) -> None:
 def test_slow_exports_of_many_tenants_occupy_no_threads_of_lists(filled: Store, tmp_path: Path) -> None:
     with Served(tmp_path, **settings_of(filled), export_downloads_per_tenant=20) as served, ExitStack() as held:
         token = served.viewer_token("acme")
-        for _ in range(20):  # one at a time, since counting is limited too
+        for _ in range(20):  # one by one, since counting is also limited
             assert status_of(held.enter_context(begun(served.url, token, "/v1/export?format=jsonl"))) == 200
         for tenant in ("globex", "acme"):
             assert served.request("/v1/events?limit=1", served.viewer_token(tenant)).status == 200
@@ -100,7 +100,9 @@ def test_slow_exports_of_many_tenants_occupy_no_threads_of_lists(filled: Store, 
 
 @pytest.mark.long
 def test_counts_use_the_tenants_query_slots(filled: Store, tmp_path: Path) -> None:
-    """Sixty costly exports and counts run at once. Some are refused, and another tenant's lists are still served."""
+    """Sixty costly exports and counts run at the same time. Some are refused, and another tenant's lists are still
+    served.
+    """
     costly = urlencode({"format": "csv", "query": " OR ".join(f"zz{number:04d}q" for number in range(60))})
     with Served(tmp_path, **settings_of(filled), query_concurrency=2) as served:
         token, other = served.viewer_token("acme"), served.viewer_token("globex")
@@ -136,7 +138,7 @@ def test_counts_use_the_tenants_query_slots(filled: Store, tmp_path: Path) -> No
 
 
 def children(pid: int) -> list[psutil.Process]:
-    """Return the child processes that draw PDFs."""
+    """Return the child processes that render PDFs."""
     found = []
     for child in psutil.Process(pid).children():
         with suppress(psutil.Error):
@@ -158,7 +160,7 @@ def test_a_pdf_is_drawn_in_a_process_that_ends_with_its_client(filled: Store, tm
             [drawing] = until(lambda: children(process.process.pid), 60, "a process that draws")
             refused = urllib3.request("GET", process.url + pdf(), headers={"authorization": f"Bearer {token}"})
             assert (refused.status, refused.json()["code"]) == (429, "RATE_LIMITED")
-            # Meanwhile, another tenant can draw a PDF and read.
+            # Meanwhile, another tenant can render a PDF and read.
             assert urllib3.request("GET", f"{process.url}/v1/events", headers=headers, timeout=60).status == 200
             small = urllib3.request("GET", f"{process.url}/v1/export?format=pdf", headers=headers, timeout=120)
             assert (small.status, small.data[:4]) == (200, b"%PDF")
@@ -209,7 +211,7 @@ def under_way(served: Served, token: str, path: str, held: ExitStack) -> bool:
 
 
 def test_the_query_of_a_disconnected_client_is_cancelled(filled: Store, tmp_path: Path) -> None:
-    """The tenant's only slot is released long before the query would have finished."""
+    """The tenant's only slot becomes free long before the query would have finished."""
     slow = urlencode({"query": " OR ".join(f"zz{number:04d}q" for number in range(60))})
     with Served(tmp_path, **settings_of(filled), query_concurrency=1, query_timeout_s=120.0) as served:
         token = served.viewer_token("acme")

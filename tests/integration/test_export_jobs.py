@@ -110,7 +110,7 @@ def test_downloads_since_the_last_have_every_event_once(filled: Store, served: S
     assert numbers(jane, "last") == [0, 1, 2, 3, 4, 6, 7, 8, 9], "there is no earlier download"
     until(lambda: last()["at"], 10, "the note of the download")
     assert last()["events"] == 0
-    # A late insert below the highest offset, an event that occurred long ago, and another tenant's events.
+    # A late insert below the highest offset, an old event, and another tenant's events.
     add(5)
     add(10, 12, occurred_at=START - timedelta(days=400))
     filled.add([event(11, "other", kafka_partition=9)])
@@ -216,7 +216,9 @@ def test_jobs_are_removed_and_bounded(served: Served, token: str, tmp_path: Path
 
 
 def test_a_job_of_a_dead_process_is_resumed_and_can_be_cancelled(filled: Store, tmp_path: Path) -> None:
-    """The job's owner died after a checkpoint of one row, whose bytes the test marks so that it can recognize them."""
+    """The job's owner died after a checkpoint of one row. The test marks that row's bytes in order to recognize
+    them.
+    """
     settings = {"clickhouse_url": filled.settings.clickhouse_url, "clickhouse_database": filled.database}
     jobs, acme = FolderStorage(tmp_path / "exports"), TenantScope.for_operator("acme")
     with Served(tmp_path, **settings, export_concurrency=0) as takes:

@@ -1,6 +1,6 @@
-"""Tests that each extra on its own installs all that its subcommands need to print their options and to do their work.
+"""Tests that each extra alone installs everything that its subcommands need for their help and their work.
 
-The quick test blocks the modules of all other packages, and the long test uses a separate environment.
+The quick test blocks the modules of all other packages. The long test uses a separate environment.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from auditlane.cli.subcommands import SUBCOMMANDS, find
 from auditlane.runtime.errors import ConfigError, MissingExtra, NotFound, Unavailable, exit_code
 from auditlane.runtime.settings import variable
 
-# Arguments that make a subcommand do the least work, and the exit codes that it may return.
+# Arguments with which a subcommand does the least work, and its permitted exit codes.
 ENDS: dict[str, tuple[str, set[int]]] = {
     "status": ("--json", {exit_code(Unavailable(""))}),  # there is no stack
     "env": ("--json", {exit_code(NotFound(""))}),
@@ -60,10 +60,10 @@ LASTS = {
 }
 NAMES = [subcommand.name for subcommand in SUBCOMMANDS]
 EXTRAS = {subcommand.extra for subcommand in SUBCOMMANDS}
-# The subcommands that every run executes, with the modules of all other packages blocked. Together, they import
+# The subcommands executed in every run, with the modules of all other packages blocked. Together, they import
 # everything that the extras install. The long run executes all subcommands.
 QUICK = {"doctor", "dlq", "replay", "verify", "emit", "outbox", "export", "token"}
-# All help texts are printed in one process, since a process for each would take half a minute.
+# All help texts are printed in one process. A process for each would take half a minute in total.
 HELPS = """
 import sys
 from auditlane.cli.app import app
@@ -75,7 +75,7 @@ for name in sys.argv[1:]:
 
 @pytest.fixture
 def env(commands: Commands, tmp_path: Path) -> dict[str, str]:
-    """Return variables that point a command at the world, and that keep the keys it creates in the test's folder."""
+    """Return variables that select the world for a command, and the test's folder for the keys it creates."""
     files = {name: tmp_path / f"{name}.json" for name in ("keys_file", "signing_keys_file")}
     KeysFile.load_or_create(files["keys_file"])
     SigningKeys.load_or_create(files["signing_keys_file"])
@@ -164,7 +164,7 @@ def run(python: Python, folder: Path, code: str, *arguments: str) -> tuple[int, 
 
 
 def started(python: Python, name: str, folder: Path, env: dict[str, str]) -> None:
-    """Start a long-running command, wait until it is ready, and end it."""
+    """Start a long-running command, wait until it is ready, and stop it."""
     process = python.start(name, *LASTS[name].format(folder=folder).split(), folder=folder, env=env)
     assert process.stdout
     line = process.stdout.readline()

@@ -1,4 +1,6 @@
-"""Tests the mixin for fastapi-users with the real library, which is installed separately because of its pins."""
+"""Tests the mixin for fastapi-users with the real library, which is installed separately because it pins other
+packages.
+"""
 
 from __future__ import annotations
 

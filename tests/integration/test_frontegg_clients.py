@@ -1,4 +1,4 @@
-"""Tests the service with Frontegg's own clients, which are unmodified. Only the URL and the key are changed."""
+"""Tests the service with Frontegg's own, unmodified clients. Only the URL and the key are changed."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ JS, PY = (re.findall(rf"```{language}\n(.*?)```", TEXT, re.DOTALL) for language 
 
 @pytest.fixture(scope="module")
 def served(kafka, registry, clickhouse, tmp_path_factory):
-    """Serve over Kafka, the registry and ClickHouse, with a running worker."""
+    """Serve with Kafka, the registry and ClickHouse, and a running worker."""
     folder = tmp_path_factory.mktemp("frontegg")
     world = world_on(kafka, registry, clickhouse, f"t{uuid4().hex[:12]}", folder)
     world.worker().ready()
@@ -37,7 +37,7 @@ def served(kafka, registry, clickhouse, tmp_path_factory):
 
 @pytest.fixture
 def call(frontegg_client, served):
-    """Provide a function that calls `init` of the client with a new key, and then runs the given calls."""
+    """Provide a function that calls the client's `init` with a new key, and then runs the given calls."""
 
     def call(*calls):
         issued = served.client("vendor")
@@ -64,12 +64,12 @@ def test_sent_audits_are_stored_and_read(frontegg_client, call, served, unique):
     sent = [{"tenantId": unique, **audit} for audit in SENT]
     created = values(call(*(["send", audit] for audit in sent)))
     database = served.world.settings.clickhouse_database
-    theirs = f"tenant_id = '{unique}' AND source != 'auditlane'"  # excludes auditlane's own events, which record reads
+    theirs = f"tenant_id = '{unique}' AND source != 'auditlane'"  # excludes auditlane's own events about reads
     query = f"SELECT event_id, action, metadata FROM `{database}`.log WHERE {theirs}"
     wait_until(lambda: len(served.world.client.query(query).result_rows) == 3, why="for the sent audits")
     stored = {row[1]: row for row in served.world.client.query(query).result_rows}
     assert json.loads(stored["Logout"][2]["nested"]) == SENT[1]["nested"]
-    if frontegg_client.name.startswith("pypi"):  # the other clients return no value
+    if frontegg_client.name.startswith("pypi"):  # the other clients do not return a value
         assert {one["frontegg_id"] for one in created} == {str(row[0]) for row in stored.values()}
         assert all(one | audit == one for one, audit in zip(created, sent, strict=True))
 
@@ -96,7 +96,7 @@ def test_sent_audits_are_stored_and_read(frontegg_client, call, served, unique):
     for row, audit in zip(everything["data"], sent, strict=True):
         assert row | audit == row
         assert row["vendorId"].startswith("al_")
-        assert not row.get("time", "GMT").endswith("Z")  # the text of JavaScript's Date() is returned unchanged
+        assert not row.get("time", "GMT").endswith("Z")  # JavaScript's Date() text is returned unchanged
     assert [row["user"] for row in high["data"]] == ["bob@x.io"]
     assert late == {"data": [], "total": 0}
     assert [row["severity"] for row in some["data"]] == ["High", "Critical"]
@@ -118,7 +118,7 @@ def test_sent_audits_are_stored_and_read(frontegg_client, call, served, unique):
 
 
 def sources(served, tenant: str) -> str:
-    """Return the client that sent this tenant's events."""
+    """Return the name of the client that sent this tenant's events."""
     database = served.world.settings.clickhouse_database
     query = f"SELECT any(source) FROM `{database}`.log WHERE tenant_id = '{tenant}' AND source != 'auditlane'"
     return str(served.world.client.query(query).result_rows[0][0])

@@ -1,6 +1,4 @@
-"""Tests reading as Frontegg's clients do, on the real store: rows as they were sent, filters, sorting, pages and
-numbers.
-"""
+"""Tests reading as Frontegg's clients do, on the real store: unchanged rows, filters, sorting, pages and numbers."""
 
 from __future__ import annotations
 
@@ -127,7 +125,7 @@ def test_rows_equal_the_sent_audits_newest_first(ask):
         ("team[$ne]=blue", "ann bob cy ann"),
         ("tags=a", "cy"),
         ("tags[]=b&tags[]=z", "cy"),
-        ("tags=" + quote('["a","z"]'), "cy"),  # a list means any of its values
+        ("tags=" + quote('["a","z"]'), "cy"),  # a list matches any of its values
         ("tags=z", ""),
         ("tags=" + quote("["), ""),
         ("tags[$ne]=a", "ann bob ann dee"),

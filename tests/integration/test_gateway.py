@@ -1,4 +1,4 @@
-"""Tests events over HTTP on real services, from a POST request to the stored row, with retries, refusals and
+"""Tests events over HTTP on real services, from the POST request to the stored row, with retries, refusals and
 tenants.
 """
 
@@ -27,7 +27,7 @@ NDJSON = "application/x-ndjson"
 
 
 class Gateway(Served):
-    """The service over a world's Kafka, registry and ClickHouse, with a worker that stores the events."""
+    """The service with a world's Kafka, registry and ClickHouse, and a worker that stores the events."""
 
     def __init__(self, world: World, folder: Path) -> None:
         super().__init__(folder, **world.settings.model_dump(exclude_unset=True), ingest_document_bytes=200_000)
@@ -35,7 +35,7 @@ class Gateway(Served):
         self.any = self.client_token("writer")
 
     def post(self, body: Any, tenant: str = "", token: str = "", **headers: str) -> urllib3.BaseHTTPResponse:
-        """Post JSON, or a body of another `content_type`. An iterator is sent chunked."""
+        """Post JSON, or another body with its `content_type`. An iterator is sent chunked."""
         sent = {"content-type": "application/json", "authorization": f"Bearer {token or self.any}"}
         sent |= {"auditlane-tenant": tenant} if tenant else {}
         sent |= {name.replace("_", "-"): value for name, value in headers.items()}
@@ -221,7 +221,7 @@ def test_a_request_sent_again_adds_nothing(gateway: Gateway, unique: str) -> Non
     assert first.json()["results"] == again.json()["results"]
     own = {"action": "own", "occurred_at": TIME, "event_id": str(uuid4())}
     assert [gateway.post(own, unique).status for _ in range(3)] == [202, 202, 202]
-    wait_until(lambda: gateway.rows(unique, "events") >= 9)  # the duplicates have arrived as well
+    wait_until(lambda: gateway.rows(unique, "events") >= 9)  # the duplicates have also arrived
     gateway.stored(unique, 4)
     for timeless in ({"action": "a", "event_id": str(uuid4())}, {"action": "a"}):
         problem = refused(gateway.post(timeless, unique, idempotency_key="k2"), 400, "EVENT_INVALID")
@@ -283,8 +283,8 @@ def test_a_test_event_is_stored(gateway: Gateway, unique: str) -> None:
 
 
 def test_a_test_event_cannot_carry_chosen_content(gateway: Gateway, unique: str) -> None:
-    """A principal that may configure the log but not write to it cannot use a test event to forge actor, action, time,
-    id or source.
+    """A caller that may configure the log, but not write to it, cannot use a test event to forge the actor, action,
+    time, id or source.
     """
     insider = gateway.viewer_token(unique, Permission.configure, Permission.read)
     refused(gateway.post({"action": "x"}, token=insider), 403, "FORBIDDEN")
@@ -311,7 +311,7 @@ def test_a_test_event_cannot_carry_chosen_content(gateway: Gateway, unique: str)
         "/v1/test-event", insider, method="POST", idempotency_key="k", x_request_id=unique, auditlane_tenant=unique
     )
     assert sent.status == 202, sent.data
-    gateway.stored(unique, 2)  # the test event, and the record that it was sent
+    gateway.stored(unique, 2)  # the test event, and the event that records its sending
     read = gateway.request("/v1/events", insider).json()["data"]
     assert {one["actor_id"] for one in read} == {"jane"}
     assert {one["occurred_at"][:10] for one in read} <= {TIME[:10], datetime.now(UTC).isoformat()[:10]}
@@ -333,7 +333,8 @@ def test_a_test_event_satisfies_the_tenants_own_contract(gateway: Gateway, uniqu
         answer = gateway.request("/v1/events?action=auditlane.test", gateway.viewer_token(unique))
         return {one["fields"]["order_number"] for one in answer.json()["data"]}
 
-    wait_until(lambda: len(stored()) >= 2)  # counted separately, since auditlane's own record of each arrives as well
+    # Counted separately, since auditlane's own record of each event also arrives.
+    wait_until(lambda: len(stored()) >= 2)
     assert stored() == {"DE-17", "DE-18"}
 
 

@@ -1,7 +1,7 @@
 """Tests a built image. Its processes run as user 10001 on a read-only root, and restarts under load lose nothing.
 
-The tests need root. AUDITLANE_TEST_IMAGE must be the folder of an image's root file system (`buildah mount`). Without
-it, they are skipped.
+The tests need root. AUDITLANE_TEST_IMAGE must be a folder with the image's root file system (`buildah mount`).
+Otherwise, they are skipped.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ pytestmark = [pytest.mark.long, pytest.mark.timeout(3_600)]
 VARIABLE = "AUDITLANE_TEST_IMAGE"
 _IMAGE = os.environ.get(VARIABLE, "")  # read before tests clear the environment
 RESTARTS = int(os.environ.get("AUDITLANE_TEST_RESTARTS", "50"))
-# Enters the image in a mount namespace of its own, as a container platform does with a read-only root.
+# Enters the image in its own mount namespace, like a container platform with a read-only root.
 ENTER = (
     'mount --bind "$0" "$0" && mount --bind /dev "$0/dev" && mount -t proc proc "$0/proc" '
     '&& mount -t tmpfs -o mode=1777 tmpfs "$0/tmp" && mount -o remount,ro,bind "$0" '
@@ -60,7 +60,8 @@ def test_restarts_under_load_lose_nothing_and_end_in_time(world: World, command:
         assert "ro" in options.split(",")
         if number % 3:
             worker.process.terminate()
-            assert worker.ended() == 0, worker.tail()  # within its patience, 30 s, of which the drain may take 10
+            # The worker has a grace period of 30 s, of which the drain may take 10 s.
+            assert worker.ended() == 0, worker.tail()
         else:
             worker.kill()
     world.worker(command=command, environment=ENVIRONMENT, provenance_keys_file="")

@@ -34,7 +34,7 @@ SCHEMA = fastavro.parse_schema(base_schema())
 
 
 class Stack:
-    """A topic for this test only, and the command pointed at it."""
+    """A topic for one test, and the command configured for it."""
 
     def __init__(self, kafka: str, registry: str, topic: str, cache: Path) -> None:
         self.kafka, self.topic = kafka, topic
@@ -73,7 +73,7 @@ class Stack:
         return subprocess.CompletedProcess(arguments, process.returncode, out, err)
 
     def records(self) -> list[dict[str, Any]]:
-        """Return every record of the topic up to its current end."""
+        """Return all of the topic's records up to its current end."""
         consumer = Consumer(
             {"bootstrap.servers": self.kafka, "group.id": uuid.uuid4().hex, "enable.auto.commit": False}
         )
@@ -133,9 +133,7 @@ def test_a_broken_line_is_reported_and_the_rest_imported(stack, tmp_path):
 
 
 def test_an_interrupted_import_resumes(stack, tmp_path):
-    """After Ctrl-C, the same command continues. Every event arrives, and events that were sent before arrive only
-    once.
-    """
+    """After Ctrl-C, running the same command again continues the import. All events arrive, and none arrives twice."""
     file = interrupted(stack, tmp_path)
     # The same broker under a different address, as when a local stack restarts on other ports.
     again = {"AUDITLANE_KAFKA_BOOTSTRAP": f"{stack.kafka},{stack.kafka}"}
@@ -148,7 +146,7 @@ def test_an_interrupted_import_resumes(stack, tmp_path):
 
 
 def test_a_recreated_topic_gets_everything(stack, tmp_path):
-    """The events that an interrupted import had sent were deleted with the old topic of the same name."""
+    """The events sent by an interrupted import were deleted with the old topic of the same name."""
     file = interrupted(stack, tmp_path)
     stack.make_topic(anew=True)
     done = stack.run("import", str(file), "--tenant", "acme")
@@ -157,7 +155,7 @@ def test_a_recreated_topic_gets_everything(stack, tmp_path):
 
 
 def interrupted(stack: Stack, folder: Path) -> Path:
-    """Write a file of MANY events, and interrupt its import with Ctrl-C after some batches."""
+    """Write a file with MANY events, and interrupt its import with Ctrl-C after some batches."""
     file = folder / "many.jsonl"
     with file.open("w") as out:
         for number in range(MANY):
@@ -186,7 +184,7 @@ def test_the_report_when_nothing_was_imported(stack):
 
 def test_an_interrupted_pipe_does_not_promise_to_resume(stack):
     process = stack.start("import", "-", "--tenant", "acme")
-    process.stdin.write("{broken\n" + " " * 200_000 + "\n")  # more than one read, so that the line is processed
+    process.stdin.write("{broken\n" + " " * 200_000 + "\n")  # longer than one read, so the line is processed
     process.stdin.flush()
     assert "not JSON" in process.stderr.readline()
     process.send_signal(signal.SIGINT)
@@ -260,7 +258,7 @@ def test_emit_reports_errors(stack, arguments, variables, code, says):
 
 
 def test_the_demo_sends_only_events_that_are_missing(stack, monkeypatch):
-    """The state is that after killing a demo half-way through. Kafka has some of the events, and the store has none
+    """This is the state after a demo was killed half-way through: Kafka has some of the events, and the store has none
     yet.
     """
     for name, value in stack.variables.items():

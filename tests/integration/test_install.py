@@ -1,4 +1,4 @@
-"""Tests `pip install .` in a fresh clone, on a machine without Node. The service runs, and its page states what is
+"""Tests `pip install .` in a fresh clone on a machine without Node. The service runs, and its page names what is
 missing.
 """
 
@@ -22,7 +22,7 @@ def test_it_works_without_node_and_the_page_names_what_is_missing(
     tree: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     (tmp_path / "bin").mkdir()
-    monkeypatch.setenv("PATH", str(tmp_path / "bin"))  # empty, so that neither node nor npm can be found
+    monkeypatch.setenv("PATH", str(tmp_path / "bin"))  # empty, so that neither node nor npm is found
     python = environment(tmp_path / "venv")
     pip(python, f"{tree}[worker,serve]")
     KeysFile.load_or_create(tmp_path / "keys.json")

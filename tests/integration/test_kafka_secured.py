@@ -1,7 +1,7 @@
-"""Tests Kafka behind TLS, SASL and ACLs.
+"""Tests Kafka with TLS, SASL and ACLs.
 
-AUDITLANE_KAFKA_EXTRA applies, the doctor distinguishes the causes of a rejected connection, and the security check
-reads certificates and ACLs.
+AUDITLANE_KAFKA_EXTRA applies, the doctor distinguishes why a connection was rejected, and the security check reads
+certificates and ACLs.
 """
 
 from __future__ import annotations
@@ -42,7 +42,7 @@ from auditlane.runtime.settings import load
 
 
 def make_certificate(folder: Path) -> tuple[str, str, Path]:
-    """Make a self-signed certificate for 127.0.0.1. Returns the key and the certificate as PEM, and the path of the
+    """Create a self-signed certificate for 127.0.0.1. Returns the key and the certificate as PEM, and the path of the
     file to trust.
     """
     key = ec.generate_private_key(ec.SECP256R1())

@@ -47,7 +47,7 @@ def test_lag_before_during_and_after_a_worker(world: World, commands: Commands) 
 
 
 def test_a_new_group_over_a_stored_partition_is_not_behind(world: World, commands: Commands) -> None:
-    """The worker starts reading after the stored rows, and does not commit an offset until a message arrives."""
+    """The worker starts reading after the stored rows, and only commits an offset when a message arrives."""
     world.produce(40, partition=0)
     first = world.worker()
     world.stored(40)

@@ -1,4 +1,4 @@
-"""Tests leases on the real engine. One process holds a lease, and the lease's state passes to the next process."""
+"""Tests leases on the real engine. One process holds a lease, and its state passes to the next process."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ def filled(clickhouse: str) -> Iterator[Store]:
 
 @pytest.fixture
 def lease(filled: Store, unique: str) -> Callable[..., Lease]:
-    """Provide a function that makes leases of the same name, as different processes would."""
+    """Provide a function that creates leases with the same name, as different processes would."""
 
     def made(duration: timedelta = LONG, client: Any = filled.client) -> Lease:
         return Lease(lambda: client, filled.database, unique, duration=duration)

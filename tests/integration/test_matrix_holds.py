@@ -1,6 +1,4 @@
-"""Tests each cell of the permissions table with real services. Every principal is admitted wherever the table admits
-it.
-"""
+"""Tests each cell in the permissions table on real services. Every caller is admitted wherever the table admits it."""
 
 from __future__ import annotations
 

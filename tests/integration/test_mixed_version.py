@@ -1,5 +1,5 @@
-"""Runs workers of an earlier version and of this version in one group, under faults, while a column is added to the
-table.
+"""Tests workers of an earlier version and of this version in one group, under faults, while the table gets a new
+column.
 """
 
 from __future__ import annotations
@@ -25,8 +25,8 @@ FOLDERS = ("schemas", "producers", "consumers", "deploy")
 SECONDS = 120.0
 BATCH = 60  # number of events sent between two checks of the clock
 PAUSE_S = (0.1, 0.4)
-CALM_S = (3.0, 6.0)  # seconds between two faults
-FROZEN_S = (0.5, 4.0)  # some last longer than the session timeout of one second
+CALM_S = (3.0, 6.0)  # time between two faults
+FROZEN_S = (0.5, 4.0)  # some are longer than the session timeout of one second
 OLD, NEW = "old", "new"
 
 
@@ -65,7 +65,7 @@ class Crew:
         return worker
 
     def turn(self) -> None:
-        """Resume workers that have been frozen for long enough. Occasionally, inject a fault into a worker."""
+        """Resume workers that have been frozen for long enough. Sometimes inject a fault into a worker."""
         now = time.monotonic()
         for worker in [one for one, until in self._frozen.items() if now >= until]:
             self._thaw(worker)
@@ -85,7 +85,7 @@ class Crew:
         self._frozen[worker] = time.monotonic() + self._random.uniform(*FROZEN_S)
 
     def _replace(self, worker: WorkerProcess) -> None:
-        """Upgrade or roll back one worker. It is drained, and a worker of the other version is started in its place."""
+        """Upgrade or roll back one worker: drain it, and start a worker of the other version in its place."""
         self._thaw(worker)
         worker.ready()
         worker.process.terminate()
@@ -103,7 +103,7 @@ class Crew:
         return self.versions.pop(worker)
 
     def alone(self, version: str) -> None:
-        """Replace all workers with workers of this version."""
+        """Replace all workers by workers of this version."""
         for worker in list(self.versions):
             self._gone(worker)
         self.start(version).ready()
@@ -124,7 +124,7 @@ def test_two_versions_in_one_group_store_every_event_once_while_the_table_is_mig
         if not migrated and time.monotonic() - began > SECONDS / 2:
             world.client.command(f"ALTER TABLE {world.events} ADD COLUMN note String DEFAULT 'x' AFTER action")
             migrated = True
-        time.sleep(pace.uniform(*PAUSE_S))  # the pace of the faults; results are awaited by condition
+        time.sleep(pace.uniform(*PAUSE_S))  # determines the pace of faults only; results are awaited
     for version in (OLD, NEW):  # each version alone, on the current table
         crew.alone(version)
         world.produce(BATCH)

@@ -1,4 +1,6 @@
-"""Tests that a fault in a real stack fires its alerts in a real Prometheus, and that the runbook's steps clear them."""
+"""Tests that a fault in a real stack fires its alerts in a real Prometheus, and that the runbook's steps resolve
+them.
+"""
 
 from __future__ import annotations
 
@@ -128,7 +130,7 @@ def test_a_lag_that_is_not_read(prometheus: Prometheus, world: World, commands: 
 
 
 class _Textfile(http.server.SimpleHTTPRequestHandler):
-    """Returns a folder's file `metrics`, as the node exporter returns its textfiles."""
+    """Returns a folder's file `metrics`, as the node exporter returns its text files."""
 
     def log_message(self, *_: object) -> None:
         pass
@@ -148,7 +150,7 @@ def test_verify(prometheus: Prometheus, world: World, commands: Commands, tmp_pa
         prometheus.fires("AuditlaneVerifyStale")
         commands.run(*verify)
         prometheus.is_quiet_about("AuditlaneVerifyStale", "AuditlaneVerifyFailed")
-        world.client.command(f"SYSTEM START MERGES {world.events}")  # a mutation needs them
+        world.client.command(f"SYSTEM START MERGES {world.events}")  # a mutation needs merges
         world.client.command(f"DELETE FROM {world.events} WHERE kafka_offset = 0")
         commands.run(*verify, code=1)
         prometheus.fires("AuditlaneVerifyFailed")

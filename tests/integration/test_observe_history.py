@@ -1,4 +1,4 @@
-"""Tests the history and the timeline of an installation on the real engine, and their routes."""
+"""Tests an installation's history and timeline on the real engine, and their routes."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ def test_a_minute_is_stored_once_and_read_in_columns(filled: Store) -> None:
 
 
 def test_longer_steps_combine_their_minutes(clickhouse: str) -> None:
-    # the start of a step of seven minutes, and of any other length
+    # The start of a step of seven minutes, and of every other length.
     at = NOW.replace(hour=0, minute=0) - timedelta(days=2)
     since = at - timedelta(hours=160)
     with store(clickhouse) as made:
@@ -57,7 +57,7 @@ def test_longer_steps_combine_their_minutes(clickhouse: str) -> None:
 @pytest.mark.parametrize(("seconds", "step"), [(1, 60), (86_400, 60), (86_401, 120), (7 * 86_400, 420)])
 def test_a_period_has_a_bounded_number_of_steps(seconds: int, step: int) -> None:
     assert step_of(seconds) == step
-    for second in (0, 1, step - 1):  # a period rarely begins with a step
+    for second in (0, 1, step - 1):  # a period rarely begins exactly with a step
         now = 1_800_000_000 // step * step + second
         last_minute = (now // 60 - 1) * 60
         assert (last_minute - first_step(now - seconds, step)) // step + 1 <= MOST_POINTS

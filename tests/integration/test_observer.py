@@ -59,7 +59,7 @@ def state(world: World) -> ObserverState:
 
 
 def ours(world: World, tenant: str = OURS) -> Counter[str]:
-    """Return the number of the observer's stored events by action, as readers see them."""
+    """Return the number of the observer's stored events per action, as readers see them."""
     rows = world.client.query(
         f"SELECT action, count() FROM `{world.settings.clickhouse_database}`.log"
         f" WHERE tenant_id = '{tenant}' AND actor_id = 'observer' GROUP BY action"
@@ -70,7 +70,8 @@ def ours(world: World, tenant: str = OURS) -> Counter[str]:
 def logged(world: World, action: str) -> Any:
     """Return the metadata, severity and resource of the only event with this action, as readers see it.
 
-    The table may contain the event twice. If the lease passes on in the meantime, the next observer records it again.
+    The table may contain the event twice. If another observer takes over the lease in the meantime, it records the
+    event again.
     """
     [row] = world.client.query(
         f"SELECT metadata, toString(severity), resource_id FROM `{world.settings.clickhouse_database}`.log"
@@ -80,7 +81,7 @@ def logged(world: World, action: str) -> Any:
 
 
 def checked_again(world: World, checks: int = 5) -> None:
-    """Wait for further checks, by which a surplus event would have been recorded."""
+    """Wait for more checks, by which an extra event would have been recorded."""
     epoch = claim(world).epoch
     wait_until(lambda: claim(world).epoch >= epoch + checks)
 
@@ -179,7 +180,7 @@ def processes(world: World) -> Iterator[tuple[Process, Process]]:
 
 
 def behind(world: World) -> None:
-    """Make the group lag, with messages that are older than the limit."""
+    """Make the group lag behind, with messages older than the limit."""
     world.produce(10, partition=0)
     world.commit(0, 2)
     time.sleep(QUICK["observe_lag_s"])
@@ -194,7 +195,7 @@ def test_the_state_passes_to_the_next_observer_which_repeats_the_recent_events(
     second.turn()
     assert (first.actions, second.actions) == (["lag.detected"], [])
     assert (first.observer.leading, second.observer.leading) == (True, False)
-    first.observer.close()  # a process that stops in an orderly way: its sink delivers the event
+    first.observer.close()  # an orderly stop: the sink delivers the event
     second.turn(3)
     assert second.observer.leading
     assert second.actions == []
@@ -228,7 +229,7 @@ def test_the_leader_continues_without_the_store_and_records_its_events_later(
     assert first.kept.records[0].occurred_at < noticed
     assert state(world).conditions[f"lag:{world.settings.topic}"].active
     second.store.cut = False
-    wait_until(lambda: second.turn() or second.observer.leading)  # its lease expired, as no turn renewed it
+    wait_until(lambda: second.turn() or second.observer.leading)  # its lease has expired, since no turn renewed it
     first.turn(2)
     assert not first.observer.leading, "it asks before it acts"
     assert second.actions == ["lag.detected"]
@@ -243,7 +244,7 @@ def test_a_leader_that_alone_is_cut_off_records_nothing_that_its_successor_recor
     first.store.cut = True
     behind(world)
     first.turn(2)
-    wait_until(lambda: second.turn() or second.observer.leading)  # the lease of the first has expired
+    wait_until(lambda: second.turn() or second.observer.leading)  # the first observer's lease has expired
     second.turn(2)
     first.turn(2)
     assert first.observer.leading, "it does not know yet"
@@ -271,7 +272,7 @@ def test_a_minute_is_kept_until_the_store_is_there(world: World, processes: tupl
 
 
 def test_every_part_is_measured(world: World) -> None:
-    """This includes a contract that another tool registers, a dead letter, a disk, a key and a certificate."""
+    """This includes a contract registered by another tool, a dead letter, a disk, a key and a certificate."""
     with structlog.testing.capture_logs() as lines:
         _measure_every_part(world)
     assert "observe.unmeasured" not in {line["event"] for line in lines}

@@ -1,4 +1,4 @@
-"""Provokes each rare status on every route that declares it. The response is a problem with the right code."""
+"""Tests each rare status on every route that declares it. The response is a problem with the correct code."""
 
 from __future__ import annotations
 
@@ -109,7 +109,7 @@ def test_502_if_the_store_refuses(clickhouse: str, tmp_path: Path) -> None:
         assert {"/v1/events", "/v1/exports", "/v1/structure", "/v1/stats"} <= {path for _, path in refused}
         for method, path in refused:
             if path.endswith(("/download", "/enter", "/structure/fields")):
-                continue  # two of them need a link; the others query the registry first
+                continue  # two of them require a link; the others query the registry first
             sent: dict[str, Any] | None = {"POST": {"format": "csv"}, "PUT": {}}.get(method)
             if (method, path) == ("POST", "/v1/structure/actions"):
                 sent = {"actions": [{"name": "x", "label": {"en": "X", "de": "X"}}]}

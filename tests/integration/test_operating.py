@@ -1,4 +1,4 @@
-"""Tests auditlane's own audit trail, the switch and the admin routes, on real parts."""
+"""Tests auditlane's own audit trail, the switch, and the admin routes on real components."""
 
 from __future__ import annotations
 
@@ -22,13 +22,13 @@ OURS = "_auditlane"
 @contextmanager
 def serving(world: World, **options: Any) -> Iterator[Served]:
     settings = world.settings.model_dump(exclude_unset=True) | {"audit_aggregation_s": 0.2} | options
-    # Its log would go to stdout, where a command in the same test prints.
+    # Its log would go to stdout, where a command in the same test prints its output.
     with structlog.testing.capture_logs(), Served(world.folder, **settings) as served:
         yield served
 
 
 def ours(world: World) -> dict[str, list[tuple[str, str, str]]]:
-    """Return the action, actor and outcome of auditlane's own stored events, keyed by tenant."""
+    """Return the action, actor and outcome of auditlane's own stored events, by tenant."""
     found: dict[str, list[tuple[str, str, str]]] = {}
     rows = world.client.query(
         f"SELECT tenant_id, action, actor_id, toString(outcome) FROM {world.events} WHERE source = 'auditlane'"
@@ -47,7 +47,8 @@ def test_viewers_actions_are_events_in_their_tenants_log(world: World) -> None:
         jane = served.viewer_token("tenant0", Permission.read, Permission.export)
         for _ in range(3):
             assert served.request("/v1/events", jane).status == 200
-        checked = served.request("/v1/check?query=actr:x", jane)  # returns no events, so it is not a fourth view
+        # This returns no events, so it does not count as a fourth view.
+        checked = served.request("/v1/check?query=actr:x", jane)
         assert (checked.status, checked.json()["error"]["reason"]) == (200, "unknown_field")
         assert served.request("/v1/export?format=csv", jane).headers["auditlane-rows"] == "2"
         assert served.request("/v1/export?format=csv", served.viewer_token("tenant1", Permission.read)).status == 403
@@ -69,7 +70,7 @@ def test_viewers_actions_are_events_in_their_tenants_log(world: World) -> None:
     assert sorted(recorded[OURS]) == sorted(recorded["tenant0"] + recorded["tenant1"] + own), (
         "a copy of each, and the events without a tenant"
     )
-    # The tenant's own users see the event, with its subject.
+    # The tenant's own users see the event with its subject.
     with serving(world, audit_aggregation_s=3_600) as served:
         page = served.request("/v1/events?action=audit_log.viewed", jane).json()["data"]
         assert [(one["metadata"]["count"], one["resource"], one["ip"]) for one in page] == [
@@ -132,7 +133,7 @@ def test_the_admin_api_agrees_with_the_commands(world: World, commands: Commands
         only = ask("dead-letters?limit=0", auditlane_tenant="tenant1")
         assert (only["count"], only["newest"]) == (1, [])
 
-        # Dead letters and resolutions added later are read, too.
+        # Dead letters and resolutions that are added later are also read.
         world.send(None, key="tenant5", partition=0)
         wait_until(lambda: ask("dead-letters")["count"] == 4, why=world.workers[-1].tail)
         commands.run("dlq", "resolve", "--tenant", "tenant1", "--reason", "a test", "--yes")
@@ -158,7 +159,7 @@ def test_the_admin_api_agrees_with_the_commands(world: World, commands: Commands
         shown, printed = ask("lag"), commands.run("lag")
         for report in (shown, printed):
             for part in (report, *report["partitions"]):
-                part.pop("age_s")  # the only number that changes with time
+                part.pop("age_s")  # the only number that changes over time
         assert shown == printed
         assert shown["lag"] >= 5
         assert {"workers"} == {one["name"] for one in ask("health")["parts"] if one["state"] == "away"}

@@ -51,7 +51,7 @@ class Stage:
         )
 
     def export(self, tenant: str) -> None:
-        """Export the log. This is the action that the insider wants to hide."""
+        """Export the log, which is the action that the insider wants to hide."""
         answer = self.served.request("/v1/export?format=csv", self.served.viewer_token(tenant, *INSIDER))
         assert answer.status == 200, answer.data
 
@@ -69,7 +69,7 @@ class Stage:
         return found
 
     def recorded(self, tenant: str, **expected: int) -> None:
-        """Wait until both logs have these counts, given by action, such as `audit_log__exported=1`."""
+        """Wait until both logs have these counts by action, such as `audit_log__exported=1`."""
         wanted = {action.replace("__", "."): count for action, count in expected.items()}
 
         def both() -> bool:
@@ -109,7 +109,7 @@ def require_a_field_in_an_exclusive_contract(stage: Stage, tenant: str) -> int:
 
 
 def set_oversized_rules(stage: Stage, tenant: str) -> int:
-    """Add a field with the largest permitted number of choices."""
+    """Add a field with the maximum number of choices."""
     size = len(CHOICES)
     while True:
         body = {"name": "big", "type": "Enum", "rules": {"oneOf": CHOICES[:size]}, "exclusive": True}
@@ -120,7 +120,7 @@ def set_oversized_rules(stage: Stage, tenant: str) -> int:
 
 
 def register_a_default_that_breaks_its_own_rule(stage: Stage, tenant: str) -> int:
-    """Register the contract through the registry's own API, which does not check permissions."""
+    """Register the contract with the registry's own API, which does not check permissions."""
     schema = base_schema()
     rules = {"pattern": "x+y", "maxLength": 100, "required": True}
     schema["fields"].append({"name": "zz", "type": ["string", "null"], "default": "q", "rules": rules})
@@ -225,7 +225,7 @@ def test_three_replicas_record_one_security_check(stage: Stage, tmp_path: Path) 
                 assert all(wait > 0 for wait in pool.map(lambda schedule: schedule.make_if_due(), schedules))
     tenant = f"t{uuid.uuid4().hex[:10]}"
     stage.export(tenant)
-    stage.recorded(tenant, audit_log__exported=1)  # therefore, everything sent earlier is stored too
+    stage.recorded(tenant, audit_log__exported=1)  # implies that everything sent earlier has also been stored
     [(log, outcome, resource, metadata)] = stage.world.client.query(
         f"SELECT tenant_id, outcome, resource, metadata FROM {stage.world.events} WHERE action = 'security.checked'"
     ).result_rows

@@ -1,4 +1,4 @@
-"""Tests the provenance and the identity of events on real services, from the producer to the store."""
+"""Tests the provenance and identity of events on real services, from the producer to the store."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ HTTP = urllib3.PoolManager(retries=False, timeout=30.0)
 
 
 class Path:
-    """A world with a worker, the service on top of it, and commands."""
+    """A world with a worker, a service, and commands."""
 
     def __init__(self, world: World, served: Served, folder: File) -> None:
         self.world, self.served = world, served
@@ -46,7 +46,7 @@ class Path:
         )
 
     def imported(self, file: File, *options: str, code: int = 0) -> str:
-        """Run `auditlane import` and return its stderr."""
+        """Run `auditlane import`, and return its stderr."""
         process = self.commands.start("import", str(file), *options)
         _, errors = process.communicate(timeout=60)
         assert process.returncode == code, errors
@@ -58,7 +58,7 @@ class Path:
         assert self.world.producer.flush(30) == 0
 
     def log(self, tenant: str, columns: str = "provenance, provenance_id", *, rows: int | None = None) -> list[Any]:
-        """Return a tenant's rows as readers see them, once the table contains `rows` rows of the tenant, one for each
+        """Return a tenant's rows as readers see them, once the table has `rows` rows for the tenant, one per
         message.
         """
         database, client = self.world.settings.clickhouse_database, self.world.client
@@ -81,7 +81,7 @@ def path(kafka: str, registry: str, clickhouse: str, tmp_path_factory: pytest.Te
 
 
 def event(tenant: str, **values: Any) -> dict[str, Any]:
-    """Return an event with a fixed id and time. It is identical whenever and however it is sent."""
+    """Return an event with a fixed id and time, which is the same no matter when and how it is sent."""
     at = datetime.now(UTC).isoformat()
     return {"tenant_id": tenant, "action": "Paid", "event_id": str(uuid4()), "occurred_at": at} | values
 
@@ -191,8 +191,8 @@ def test_senders_cannot_use_reserved_header_names(path: Path, unique: str, name:
 
 
 def test_a_forged_event_that_is_first_does_not_hide_the_real_one(path: Path, unique: str, tmp_path: File) -> None:
-    """An attacker who stops CloudTrail knows the id and time of that event before it is imported, and first sends a
-    harmless event with the same id and time.
+    """An attacker who stops CloudTrail knows that event's id and time before it is imported, and first sends a harmless
+    event with the same id and time.
     """
     now = datetime.now(UTC).replace(microsecond=0) - timedelta(hours=1)
     real = {

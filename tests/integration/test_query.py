@@ -1,4 +1,4 @@
-"""Tests paging, filters and tenancy of a tenant's log on the real engine. Each event is read once."""
+"""Tests a tenant's log on the real engine: paging, filters and tenancy. Each event is read once."""
 
 from __future__ import annotations
 
@@ -51,7 +51,7 @@ def rows() -> list[dict[str, Any]]:
 
 
 def clickhouse_order(row: dict[str, Any]) -> tuple[Any, ...]:
-    """Return a sort key with which UUIDs compare as in ClickHouse, which compares the low half first."""
+    """Return a sort key that compares UUIDs as ClickHouse does, with the low half first."""
     value = row["event_id"].int
     return row["occurred_at"], value & (1 << 64) - 1, value >> 64
 
@@ -210,7 +210,7 @@ def test_ipv6_is_shown_as_ipv6(reader, data):
 def test_each_event_once_and_the_first_in_kafka_wins(filled, reader):
     scope = TenantScope.for_operator("twice")
     at = [START + timedelta(milliseconds=after) for after in (30, 10, 20)]
-    for attempt, kafka in enumerate(at):  # the second insert holds the events that reached Kafka first
+    for attempt, kafka in enumerate(at):  # the second insert contains the events that reached Kafka first
         filled.add(
             [
                 event(

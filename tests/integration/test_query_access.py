@@ -1,5 +1,5 @@
-"""Tests on the real engine that every read route leaves out events about access to the log by default, and includes
-them on request. The results are compared with SQL.
+"""Tests on the real engine that every read route omits events about access to the log by default, and includes them on
+request. The results are compared with SQL.
 """
 
 from __future__ import annotations
@@ -62,7 +62,7 @@ def token(served: Served) -> str:
 
 
 def stored(filled: Store, parameter: str, column: str = "toString(event_id)") -> list[Any]:
-    """Return the results of SQL, newest first."""
+    """Return SQL's results, newest first."""
     found = filled.client.query(
         f"SELECT {column} FROM {filled.database}.log WHERE tenant_id = 'acme' AND {OF[parameter]}"
         " ORDER BY occurred_at DESC, event_id DESC"
@@ -205,7 +205,7 @@ def test_an_event_in_conflict_with_a_hidden_one_is_marked(filled, served):
     token = served.viewer_token("forged", Permission.read)
     filled.add([row(2_000, "forged", "link.opened", "auditlane"), row(2_001, "forged", "order.paid", "shop")])
     [plain] = read(served, token, "/v1/events")["data"]
-    filled.add([row(2_000, "forged", "order.paid", "shop", kafka_offset=2_002)])  # the time and the id of the first
+    filled.add([row(2_000, "forged", "order.paid", "shop", kafka_offset=2_002)])  # with the first event's time and id
     shown = {one["event_id"]: one["conflict"] for one in read(served, token, "/v1/events")["data"]}
     assert len(shown) == 2
     assert not shown.pop(plain["event_id"])

@@ -1,4 +1,4 @@
-"""Tests two events with the same id and time on the real engine. Pages, files and streams show both, and mark them."""
+"""Tests two events with the same id and time on the real engine. Pages, files and streams show and mark both."""
 
 from __future__ import annotations
 
@@ -33,13 +33,13 @@ from auditlane.store.presentation import DEFAULT_FIELDS, FieldView
 from auditlane.store.structure_cache import DEFAULT, Structure
 
 ACME = TenantScope.for_operator("acme")
-TWINS = 3  # events with the same id and time
+TWINS = 3  # number of events with the same id and time
 SORTED_BY = ("occurred_at", "action", "severity", "provenance", "provenance_id", "fields.note")
 FORM = Form(Format.jsonl, choose(DEFAULT, None, everything=True))
 
 
 def rows() -> list[dict[str, Any]]:
-    """Return rows with few distinct times and values. Every third id is shared by several events that differ in one
+    """Return rows with few distinct times and values. Every third id belongs to several events that differ in one
     field.
     """
     chance = random.Random(3)
@@ -134,7 +134,7 @@ def test_pages_of_every_sort_order_list_each_content_once_in_both_directions(
 
 
 def pages(reader: Reader, sort: Sort, limit: int, *, back: bool = False) -> list[list[Any]]:
-    """Return all pages in order. With `back`, the pages are read backwards from the last page, which is omitted."""
+    """Return all pages in order. With `back`, read them backwards from the last page, which is omitted."""
     found, position, before = [], None, None
     while True:
         page = reader.page(ACME, Filter(), limit=limit, position=position, sort=sort)

@@ -1,7 +1,8 @@
-"""Every route returns what the plain definition returns: each identity once, as the copy that first reached Kafka.
+"""Tests that every route returns what the plain definition returns: each identity once, as the copy that first reached
+Kafka.
 
-A data set has copies that differ in what the gateway may fill in, conflicts, and late events, on both sides of the end
-of a month, in inserts that ClickHouse merges in the meantime. Each is a tenant of its own.
+A data set has late events, conflicts, and copies that differ in the values that the gateway may fill in. They lie on
+both sides of a month's end, in inserts that ClickHouse merges in the meantime. Each data set is a separate tenant.
 """
 
 from __future__ import annotations
@@ -32,7 +33,7 @@ from auditlane.query.sort import NEWEST, Sort
 MONTH_END = datetime(2026, 3, 31, 23, 59, 59, 999_998, tzinfo=UTC)
 EVENTS = 25
 Row = dict[str, Any]
-# Filters on what copies share, and on what they may differ in: request_id, source, fields, provenance.
+# Filters on values that copies share, and on values that may differ: request_id, source, fields, provenance.
 FILTERS: list[tuple[list[tuple[str, str]], Callable[[Row], bool]]] = [
     ([], lambda row: True),
     ([("action", "login")], lambda row: row["action"] == "login"),
@@ -67,7 +68,7 @@ DEFINITION = (
 
 
 def data_set(tenant: str, chance: random.Random) -> list[list[Row]]:
-    """Return the rows of some inserts: (time, id) may have several contents, and each content several copies."""
+    """Return the rows of some inserts. A time and id may have several contents, and each content several copies."""
     offsets = itertools.count(1)
     rows: list[Row] = []
     for number in range(EVENTS):
@@ -114,7 +115,7 @@ def filled(clickhouse: str) -> Iterator[Store]:
 
 @pytest.fixture
 def small(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Let a search of a few events take several windows, and each page need more rows."""
+    """Make a search for a few events take several windows, and make each page need more rows."""
     monkeypatch.setattr(page_rows, "PROBE_ROWS", 6)
     monkeypatch.setattr(windows, "PROBE_ROWS", 6)
     monkeypatch.setattr(windows, "_GROWTH", 2.0)
@@ -137,7 +138,8 @@ def test_every_route_returns_the_plain_definition(
     reader = Reader(filled.settings)
     try:
         for number in [seed] if isinstance(seed, int) else seed:
-            monkeypatch.setattr(page_rows, "SEARCH_S", 0.0 if number % 3 == 0 else 600.0)  # a window a page, or all
+            # One window per page, or all windows.
+            monkeypatch.setattr(page_rows, "SEARCH_S", 0.0 if number % 3 == 0 else 600.0)
             _check(filled, reader, number)
     finally:
         reader.close()

@@ -1,5 +1,5 @@
 """Tests exports on the real engine. They contain the same events as the list, are complete or visibly truncated, and
-use bounded memory.
+use limited memory.
 """
 
 from __future__ import annotations
@@ -112,8 +112,8 @@ def field(name: str, title: str, kind: DisplayType = DisplayType.AlphaNumeric, *
     return FieldView(name=name, display_name=title, display_type=kind, **attributes)
 
 
-# The tenant's own structure: a renamed field, a field that may not be hidden, and three custom fields, two with one
-# title.
+# The tenant's own structure: a renamed field, a field that may not be hidden, and three custom fields, two of them with
+# the same title.
 STRUCTURE = Structure.of(
     Revision(scope=ENVIRONMENT),
     Revision(
@@ -422,7 +422,7 @@ def test_a_link_needs_no_header_and_downloads_only_what_it_names(reader, exporte
 
 
 class Records:
-    """A sink that keeps every record that it receives."""
+    """A sink that keeps every record."""
 
     def __init__(self) -> None:
         self.all: list[AuditRecord] = []

@@ -1,4 +1,4 @@
-"""Tests groups by a field over time, and the comparison with the period before, on a real ClickHouse. The expected
+"""Tests groups by a field over time, and the comparison with the preceding period, on a real ClickHouse. The expected
 numbers come from plain SQL over 100,000 generated events.
 """
 
@@ -32,7 +32,7 @@ ACCESS = (
 )
 SHOWN = f"NOT (source = 'auditlane' AND action IN ({ACCESS}))"
 ACTOR = "if(ifNull(actor_name, '') = '', actor_id, assumeNotNull(actor_name))"
-# A field, and its value in SQL; empty if there is none.
+# Each field's value in SQL, which is empty for an event without a value.
 FIELDS = {
     "action": "action",
     "actor": ACTOR,
@@ -48,7 +48,7 @@ FIELDS = {
 def generate(made: Store) -> None:
     """Insert 100,000 events over 40 days.
 
-    They include names that are also ids, values that appear and vanish on March 10, access to the log, custom fields,
+    They include names that are also ids, values that appear or disappear on March 10, access to the log, custom fields,
     and events without values. One event in ten is stored a second time, as a copy that Kafka received later.
     """
     action = (
@@ -115,7 +115,7 @@ def get(url: str, path: str, tenant: str = "acme", status: int = 200, **fields: 
 
 
 def once(filled: Store) -> str:
-    """Return plain SQL for a table that contains each event once. It does not use the view of the service."""
+    """Return plain SQL for a table that contains each event once, without the service's view."""
     return (
         f"(SELECT * FROM {filled.database}.events WHERE tenant_id = 'acme'"
         " ORDER BY kafka_timestamp LIMIT 1 BY occurred_at, event_id, content_hash)"
@@ -127,7 +127,7 @@ def at(moment: datetime) -> str:
 
 
 def rows(filled: Store, value: str, condition: str = SHOWN) -> dict[str, tuple[int, int]]:
-    """Return the number of events of each value in the period and in the one before, from plain SQL."""
+    """Return the number of events per value in the period and in the preceding one, from plain SQL."""
     sql = (
         f"SELECT {value} AS value, countIf(occurred_at >= {at(FROM)}), countIf(occurred_at < {at(FROM)})"
         f" FROM {once(filled)} WHERE occurred_at >= {at(BEFORE)} AND occurred_at < {at(TO)} AND {condition}"
@@ -162,7 +162,7 @@ def test_groups_and_their_comparison_agree_with_sql(filled, url, field, include_
     for group in (*found["data"], found["others"], found["none"]):
         assert sum(group["counts"]) == group["events"]
         assert len(group["counts"]) == len(found["buckets"])
-    # Each group's query finds exactly its events: in the period, and in the one before.
+    # Each group's query finds exactly its events, both in the period and in the preceding one.
     before = {"from": found["before"]["start"], "to": found["before"]["end"]}
     for group in (*found["data"], found["others"], found["none"]):
         for period, events in ((PERIOD, group["events"]), (before, group["before"])):

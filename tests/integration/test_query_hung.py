@@ -1,4 +1,4 @@
-"""Tests the HTTP service over a ClickHouse that hangs. It accepts connections but never responds."""
+"""Tests the HTTP service with a hanging ClickHouse, which accepts connections but never responds."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ def engine(tmp_path_factory: pytest.TempPathFactory) -> Iterator[EngineProcess]:
 
 @pytest.fixture
 def hung(engine: EngineProcess, unique: str) -> Iterator[tuple[EngineProcess, str]]:
-    """Provide an engine with a migrated database that a test may suspend, and resume the engine afterwards."""
+    """Provide an engine with a migrated database. A test may suspend the engine, which is resumed afterwards."""
     store = Store(engine.url, unique)
     store.add([event(number) for number in range(3)])
     yield engine, unique
@@ -60,7 +60,7 @@ def test_a_page_times_out(hung: tuple[EngineProcess, str], tmp_path: Path) -> No
 def test_hanging_pages_do_not_delay_the_probe(hung: tuple[EngineProcess, str], tmp_path: Path) -> None:
     engine, database = hung
     settings = {"clickhouse_url": engine.url, "clickhouse_database": database, "query_timeout_s": 30.0}
-    settings["query_concurrency"] = PAGES  # otherwise the tenant's requests would be throttled
+    settings["query_concurrency"] = PAGES  # otherwise, the tenant's requests would be throttled
     with Served(tmp_path, **settings) as served, ThreadPoolExecutor(PAGES + 1) as threads:
         token = served.viewer_token("acme", Permission.read)
         assert served.request("/v1/events", token).status == 200

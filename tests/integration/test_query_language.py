@@ -1,6 +1,4 @@
-"""Tests every form of the query language on the real engine, and compares the results with Python's evaluation of the
-same events.
-"""
+"""Tests every form of the query language on the real engine, compared with Python's evaluation on the same events."""
 
 from __future__ import annotations
 
@@ -246,7 +244,7 @@ def test_query_filters_and_cursors_work_together_over_http(reader):
 
 
 def test_a_query_is_checked_without_reading_events():
-    """The reader does not have any methods, so every attempt to read would fail."""
+    """The reader has no methods, so every attempt to read would fail."""
     with served(cast("Reader", object())) as url:
 
         def check(**fields: str) -> Any:

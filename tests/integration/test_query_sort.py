@@ -41,7 +41,7 @@ OWN = {
 
 
 def structure(tenant: str = "") -> Structure:
-    """Return a structure in which every field but the description is sortable."""
+    """Return a structure in which every field except the description is sortable."""
     own = [FieldView(name=name, display_name=name, display_type=kind, sortable=True) for name, (kind, _) in OWN.items()]
     base = [one.model_copy(update={"sortable": one.name != "description"}) for one in DEFAULT_FIELDS]
     return Structure(enabled=True, fields=(*base, *own))
@@ -90,7 +90,7 @@ def text(name: str) -> Callable[[dict[str, Any]], Any]:
     return lambda row: row[name].encode() if row[name] else None
 
 
-# The value by which a field is sorted, or None: computed here independently of the code under test.
+# The sort value of each field, or None, computed independently of the tested code.
 KEYS: dict[str, Callable[[dict[str, Any]], Any]] = {
     "action": text("action"),
     "actor_name": text("actor_name"),
@@ -108,7 +108,7 @@ KEYS: dict[str, Callable[[dict[str, Any]], Any]] = {
 
 
 def by_time(row: dict[str, Any]) -> tuple[Any, ...]:
-    """Return a sort key with which UUIDs compare as in ClickHouse, which compares the low half first."""
+    """Return a sort key that compares UUIDs as ClickHouse does, with the low half first."""
     value = row["event_id"].int
     return row["occurred_at"], value & (1 << 64) - 1, value >> 64
 
@@ -116,7 +116,7 @@ def by_time(row: dict[str, Any]) -> tuple[Any, ...]:
 def ordered(data: list[dict[str, Any]], key: Callable[[dict[str, Any]], Any], *, descending: bool) -> list[str]:
     newest = sorted(data, key=by_time, reverse=True)
     have = [row for row in newest if key(row) is not None]
-    # With `reverse`, too, equal rows keep their order.
+    # Equal rows keep their order even with `reverse`.
     have.sort(key=key, reverse=descending)
     return [str(row["event_id"]) for row in [*have, *(row for row in newest if key(row) is None)]]
 
@@ -188,7 +188,7 @@ def test_a_list_may_begin_with_the_oldest_event(reader, data):
 @pytest.mark.parametrize("near", [1, 20, ROWS + 40])
 @pytest.mark.parametrize("severity", [["Error"], ["Info", "Low", "Medium"]])
 def test_the_nearest_events_are_tried_first(reader, data, monkeypatch, near, severity):
-    """The pages equal those of the whole list, regardless of the number of events that are tried first."""
+    """The pages equal the whole list's, regardless of how many events are tried first."""
     for module in ("page_rows", "windows"):
         monkeypatch.setattr(f"auditlane.query.{module}.PROBE_ROWS", near)
     monkeypatch.setattr("auditlane.query.page_rows.SEARCH_S", 600.0)  # no page ends early on a busy machine

@@ -56,7 +56,7 @@ def url(filled: Store, reader: Reader) -> Iterator[str]:
 
 
 def new(number: int, tenant: str, **values: Any) -> dict[str, Any]:
-    """Return an event ingested just now, in a topic that only its tenant uses."""
+    """Return an event that was ingested just now, in a topic that only its tenant uses."""
     topic = uuid.uuid5(uuid.NAMESPACE_OID, tenant)
     return event(number, tenant, **{"ingested_at": datetime.now(UTC), "kafka_topic_id": topic} | values)
 
@@ -150,7 +150,7 @@ def test_a_stream_is_resumed_after_every_event(filled, url):
 
 
 def test_inserts_out_of_order(filled, url):
-    """The months of a range become visible one after another, and a replica may show a later range first."""
+    """A range's months become visible one after another, and a replica may show a later range first."""
     stream = begun(Stream(url, "order"))
     filled.add([new(number, "order") for number in (1_005, 1_007, 1_009)])
     assert stream.actors(3) == people(1_005, 1_007, 1_009)

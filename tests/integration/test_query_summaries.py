@@ -1,4 +1,4 @@
-"""Tests facets, histograms and stats on the real engine, and compares them with counts in Python."""
+"""Tests facets, histograms and stats on the real engine, compared with counts in Python."""
 
 from __future__ import annotations
 
@@ -145,7 +145,7 @@ def test_stats_count_today_and_the_week_in_the_time_zone(reader, data, tz):
     assert [one.model_dump() for one in stats.actions] == counted(row["action"] for row in week)
     top = [one["value"] for one in counted(row["actor_name"] or row["actor_id"] for row in week)[:10]]
     assert sorted(one.value for one in stats.actors) == sorted(top)
-    for one in stats.actors:  # as many as the filter finds, by name or id
+    for one in stats.actors:  # equals the number that the filter finds, by name or id
         assert one.events == sum(one.value in (row["actor_name"], row["actor_id"]) for row in week)
     some = summaries_of(reader).stats(ACME, parse([("action", "login")]), zone=zone, now=NOW)
     assert [one.value for one in some.actions] == ["login"]

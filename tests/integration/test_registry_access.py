@@ -105,7 +105,7 @@ def test_our_client_names_the_settings(guarded: RegistryProcess) -> None:
 def test_requests_from_foreign_pages_and_names_are_rejected(
     guarded: RegistryProcess, own_registry: RegistryProcess, headers: dict[str, str], method: str
 ) -> None:
-    """Such requests are rejected even with the right password, and on routes that do not require a password."""
+    """They are rejected even with the right password, and on routes that do not require a password."""
     for url, known in ((guarded.url, {"Authorization": basic(USER, PASSWORD)}), (own_registry.url, {})):
         path = (
             "/subjects/evil/versions" if method == "POST" else "/subjects/evil" if method == "DELETE" else "/subjects"

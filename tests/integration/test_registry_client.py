@@ -96,7 +96,7 @@ def test_a_schema_is_requested_once(own_registry: RegistryProcess) -> None:
     with pytest.raises(RegistryUnavailable, match="does not respond") as away:
         client.schema(schema_id + 1)
     assert "AUDITLANE_REGISTRY_URL" in away.value.fix
-    own_registry.start()  # the connection kept alive from before causes no error
+    own_registry.start()  # the earlier kept-alive connection causes no error
     assert client.latest("s").schema_id == schema_id
     client.close()
 
@@ -137,7 +137,7 @@ def test_the_base_subject_is_registered_once_and_never_changed(own_registry: Reg
     newer = base_schema()
     newer["fields"].append({"name": "later", "type": ["null", "string"], "default": None})
     client.register("audit.events-value", json.dumps(newer))
-    extended = ensure_base_subject(client, "audit.events")  # the field that the environment added
+    extended = ensure_base_subject(client, "audit.events")  # the field that the environment has added
     assert (extended.version, extended.created, extended.drift) == (1, False, ())
     newer["fields"] = [one for one in newer["fields"] if one["name"] != "source"]
     client.register("audit.events-value", json.dumps(newer))
@@ -242,7 +242,7 @@ def test_an_invalid_ca_file_is_a_wrong_setting(tmp_path: Path, content: str | No
 
 @pytest.fixture
 def answering() -> Iterator[Callable[[int, bytes], str]]:
-    """Provide `answering(status, body)`, which returns the URL of a server that always responds in this way."""
+    """Provide `answering(status, body)`, which returns the URL of a server that always sends this response."""
     stops: list[Callable[[], object]] = []
 
     def start(status: int, body: bytes) -> str:

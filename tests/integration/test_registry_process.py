@@ -1,4 +1,4 @@
-"""Tests the registry as a process: its ready line, its lock, its port, its shutdown, and its storage."""
+"""Tests the registry's process: its ready line, lock, port, shutdown and storage."""
 
 from __future__ import annotations
 

@@ -26,7 +26,7 @@ from auditlane.contract.registry import RegistryClient
 
 @pytest.fixture
 def stock(registry: str) -> Iterator[SchemaRegistryClient]:
-    # No retries, since retries would hide the original error.
+    # Retries would hide the original error.
     with SchemaRegistryClient({"url": registry, "max.retries": 0}) as client:
         yield client
 
@@ -139,7 +139,7 @@ def test_a_stock_serializer_and_deserializer(stock: SchemaRegistryClient, regist
 
 
 def test_a_serializer_with_a_newer_contract_by_pinned_id(stock: SchemaRegistryClient, unique: str) -> None:
-    """Tenant events on the shared topic pin their schema id, regardless of the content of the topic's own subject."""
+    """Tenant events on the shared topic pin their schema id, regardless of the topic's own subject."""
     schema_id = stock.register_schema(f"{unique}.tenant-value", record(unique, A, B_OPTIONAL))
     conf = {"auto.register.schemas": False, "use.schema.id": schema_id,
             "subject.name.strategy": lambda *_: f"{unique}.tenant-value"}  # fmt: skip

@@ -1,4 +1,6 @@
-"""Tests replay and verify on real services. Only deleted rows are restored, and every offset gets the right status."""
+"""Tests replay and verify on real services. Only deleted rows are restored, and every offset gets the correct
+status.
+"""
 
 from __future__ import annotations
 
@@ -26,25 +28,25 @@ Where = tuple[int, int]
 
 @pytest.fixture
 def commands(commands: Commands) -> Commands:
-    """Provide commands without the keys, so that a command's audit events do not become messages on the topic."""
+    """Provide commands without keys, so that their audit events do not become messages on the topic."""
     del commands.env["AUDITLANE_PROVENANCE_KEYS_FILE"]
     return commands
 
 
 def stored(world: World, count: int, **given: Any) -> None:
-    """Produce `count` events and run a worker until they are stored."""
+    """Produce `count` events, and run a worker until they are stored."""
     world.produce(count, **given)
     work(world, sum(high(world).values()))
 
 
 def high(world: World, topic: str = "") -> dict[Partition, int]:
-    """Return the offset after the last committed message, keyed by partition."""
+    """Return the offset after the last committed message, by partition."""
     with closing(KafkaOffsets(world.settings)) as positions:
         return positions.high(positions.partitions(topic or world.settings.topic))
 
 
 def work(world: World, rows: int) -> None:
-    """Run a worker until the table contains `rows` rows and no work is left."""
+    """Run a worker until the table has `rows` rows and no work is left."""
     worker = world.worker()
     world.stored(rows)
     world.completed()
@@ -52,7 +54,7 @@ def work(world: World, rows: int) -> None:
 
 
 def delete(world: World, where: str) -> None:
-    """Delete rows by hand. Merges must run in the meantime, or the mutation would wait."""
+    """Delete rows by hand. Merges must run meanwhile, or the mutation would wait."""
     world.client.command(f"SYSTEM START MERGES {world.events}")
     world.client.command(f"DELETE FROM {world.events} WHERE {where}", settings={"lightweight_deletes_sync": 2})
     world.client.command(f"SYSTEM STOP MERGES {world.events}")
@@ -70,16 +72,14 @@ def committed(world: World) -> dict[Partition, int | None]:
 
 
 def offsets(world: World, table: str = "events") -> list[Where]:
-    """Return the partition and offset of each row of a table, in order. Duplicates appear twice."""
+    """Return each row's partition and offset in order. Duplicates appear twice."""
     source = f"`{world.settings.clickhouse_database}`.{table}"
     rows = world.client.query(f"SELECT kafka_partition, kafka_offset FROM {source} ORDER BY 1, 2").result_rows
     return [(int(partition), int(offset)) for partition, offset in rows]
 
 
 def wrong(found: dict[str, Any]) -> list[tuple[int, int, int, str]]:
-    """Return the partition, the first and last offset, and the status of each run of offsets that `verify` lists as
-    wrong.
-    """
+    """Return the partition, the first and last offset, and the status of each range that `verify` reports as wrong."""
     return [
         (one["partition"], run["first"], run["last"], run["status"]) for one in found["ranges"] for run in one["wrong"]
     ]
@@ -122,7 +122,7 @@ def test_verify_finds_rows_deleted_and_inserted_by_hand_and_replay_restores_the_
 
 
 def test_a_row_deleted_again_is_restored_again(world: World, commands: Commands) -> None:
-    """ClickHouse still remembers the tokens of the inserts that stored the row before."""
+    """ClickHouse still remembers the tokens of the inserts that previously stored the row."""
     stored(world, 60)
     before = offsets(world)
     for _ in range(2):
@@ -169,7 +169,7 @@ def test_every_offset_has_a_status(world: World, commands: Commands) -> None:
         (21, 21, 1, "stored"),
         (22, 22, 1, "duplicate"),
         (23, 27, 5, "stored"),
-        (28, 28, 1, "extra"),  # a transaction marker, not a message
+        (28, 28, 1, "extra"),  # a transaction marker instead of a message
         (33, 37, 5, "stored"),
     ]
     assert range_["doubled"] == [5]
@@ -180,7 +180,7 @@ def test_every_offset_has_a_status(world: World, commands: Commands) -> None:
     assert "0 missing, 1 extra, 0 stored twice" in told
     assert commands.run("replay", topic)["dead_lettered"] == 1
 
-    delete(world, "kafka_partition = 0 AND kafka_offset IN (5, 28)")  # as documented for rows like these
+    delete(world, "kafka_partition = 0 AND kafka_offset IN (5, 28)")  # as the docs recommend for such rows
     assert commands.run("replay", topic)["stored"] == 1
     assert commands.run("verify")["ok"]
 
@@ -306,7 +306,7 @@ def test_a_replay_while_workers_run_duplicates_nothing(world: World, commands: C
 
 
 def interrupted(process: subprocess.Popen[str], commands: Commands, number: int) -> str:
-    """Send a signal once the replay has completed some chunks. Returns the replay's stderr."""
+    """Send a signal after the replay has completed some chunks. Returns the replay's stderr."""
     folder = commands.cache / "replays"
 
     def some() -> bool:
@@ -350,7 +350,7 @@ def test_an_interrupted_replay_resumes(world: World, commands: Commands) -> None
 
 
 def test_a_table_is_rebuilt_and_swapped_in(world: World, commands: Commands) -> None:
-    """The test follows docs/operate/replay-and-verify.md, while workers are running."""
+    """Follows docs/operate/replay-and-verify.md, while workers are running."""
     topic, database = world.settings.topic, world.settings.clickhouse_database
     world.produce(200)
     worker = world.worker()
@@ -430,7 +430,7 @@ def test_invalid_replays_and_verifications_are_refused(world: World, commands: C
 
 
 def test_contents_are_compared_on_request(world: World, commands: Commands) -> None:
-    """Rows are changed by hand in each column that a producer sets. All addresses have 16 characters."""
+    """Rows are changed by hand in each column set by a producer. All addresses have 16 characters."""
     topic = world.settings.topic
     for ip in ("2001:db8:1:2::10", "::ffff:127.0.0.1", "192.0.2.1"):
         world.produce(4, ip=ip, partition=0)

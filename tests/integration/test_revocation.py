@@ -39,10 +39,12 @@ def served(filled: Store, tmp_path: Path) -> Iterator[Served]:
 
 
 class Key:
-    """A vendor's key, its token, and a viewer token minted with it. The key's entry in the keys file can be changed."""
+    """A vendor's key, its token, and a viewer token created with it. The key's entry in the keys file can be
+    changed.
+    """
 
     def __init__(self, served: Served, *, tenant: str | None = None, of: str = "acme") -> None:
-        """Create the key. `tenant` is the tenant to which the key is bound, and `of` is the viewer's tenant."""
+        """Create the key. It is bound to the tenant `tenant`, and its viewer token is for the tenant `of`."""
         self.served, self.of = served, of
         issued = served.client("vendor", tenant=tenant)
         self.id = issued.client.client_id
@@ -58,7 +60,7 @@ class Key:
         return made
 
     def change(self, **lines: Any) -> None:
-        """Change the keys file, as an operator would with an editor."""
+        """Change the keys file, as an operator would in an editor."""
         path = self.served.settings.keys_file
         assert path
         content = json.loads(path.read_text())
@@ -91,7 +93,7 @@ Change = Callable[[Key], None]
 
 
 def finished(served: Served, token: str, **body: Any) -> dict[str, Any]:
-    """Start an export job and wait until it has ended."""
+    """Start an export job, and wait until it has ended."""
     job = served.request("/v1/exports", token, method="POST", body=body)
     assert job.status == 202, job.data
     return ended(served, token, job.json()["id"])
@@ -109,7 +111,7 @@ def ended(served: Served, token: str, id_: str) -> dict[str, Any]:
 @CHANGES
 def test_access_granted_by_a_key_ends_with_it(served: Served, change: Change) -> None:
     key = Key(served)
-    other = served.viewer_token("acme")  # an operator vouches for this viewer
+    other = served.viewer_token("acme")  # this viewer's token depends on an operator
     job = finished(served, key.viewer, format="csv", filter=SMALL)
     own_job = served.request(
         "/v1/exports", key.token, method="POST", body={"format": "csv", "filter": SMALL}, auditlane_tenant="acme"
@@ -133,7 +135,7 @@ def test_access_granted_by_a_key_ends_with_it(served: Served, change: Change) ->
     assert refused.status in (401, 403)
     for url in links:
         assert urllib3.request("GET", url, retries=False).status in (401, 403)
-    # A finished file belongs to the tenant: any valid credential of the tenant may download it.
+    # A finished file belongs to the tenant, so any valid credential of the tenant may download it.
     for id_ in (job["id"], own_job):
         assert served.request(f"/v1/exports/{id_}/file", key.viewer).status in (401, 403)
         assert served.request(f"/v1/exports/{id_}/file", other).status == 200
@@ -151,7 +153,7 @@ def test_a_viewer_keeps_the_permissions_that_its_key_keeps(served: Served) -> No
 
 
 def test_a_link_to_auditlanes_own_log_requires_an_admin(served: Served) -> None:
-    """The client still has the permission to create links, but may no longer read that log."""
+    """The client may still create links, but may no longer read that log."""
     key = Key(served)
     key.change(roles=["admin"])
     body = {"format": "csv"}
@@ -165,7 +167,7 @@ def test_a_link_to_auditlanes_own_log_requires_an_admin(served: Served) -> None:
 
 @contextmanager
 def opened(url: str, **headers: str) -> Iterator[urllib3.BaseHTTPResponse]:
-    """Open a URL and yield the response, whose body has not been read yet."""
+    """Open a URL, and yield the response with an unread body."""
     with urllib3.PoolManager(retries=False, timeout=60.0) as pool:
         answer = pool.request("GET", url, headers=headers, preload_content=False, redirect=False)
         try:
@@ -176,8 +178,8 @@ def opened(url: str, **headers: str) -> Iterator[urllib3.BaseHTTPResponse]:
 
 
 def broken_off(answer: urllib3.BaseHTTPResponse, meanwhile: Callable[[], None]) -> int:
-    """Read a little, call `meanwhile`, and then continue reading. Returns the number of bytes received before the body
-    was cut off.
+    """Read a little, call `meanwhile`, and continue reading. Returns the number of bytes received before the body was
+    cut off.
     """
     got = len(answer.read(1 << 20))
     meanwhile()
@@ -243,5 +245,5 @@ def test_a_stream_ends_with_its_key(served: Served, change: Change, who: str) ->
     with opened(f"{served.url}/v1/events/stream", **headers) as answer:
         assert answer.read(1)
         change(key)
-        last = answer.read().decode().split("event: end")[1]  # read up to the end that the service sends
+        last = answer.read().decode().split("event: end")[1]  # read up to the service's end event
     assert any(code in last for code in ("UNAUTHENTICATED", "FORBIDDEN", "TENANT_FORBIDDEN"))

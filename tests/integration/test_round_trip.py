@@ -1,4 +1,4 @@
-"""Tests that `auditlane import` restores exactly the events that `auditlane export` wrote, with bounded memory.
+"""Tests that `auditlane import` restores exactly the events that `auditlane export` wrote, with limited memory.
 
 `make test-long` uses 100,000 events (ROUND_TRIP_EVENTS).
 """
@@ -30,7 +30,7 @@ from auditlane.sdk import AuditClient
 
 EVENTS: Final = int(os.environ.get("ROUND_TRIP_EVENTS", "2000"))
 SEED: Final = 20
-MOST_BYTES: Final = 200 << 20  # limit on the import process's peak memory, for any number of events
+MOST_BYTES: Final = 200 << 20  # maximum peak memory of the import process, for any number of events
 TENANTS: Final = ("acme", "globex")  # the first tenant has its own contract
 TIME: Final = {"type": "long", "logicalType": "timestamp-micros"}
 CONTRACT: Final = contract(
@@ -40,7 +40,7 @@ CONTRACT: Final = contract(
     {"name": "count", "type": ["long", "null"], "default": 7},
     exclusive=False,
 )  # fmt: skip
-# Planes of Unicode, without the surrogates and from the first character to the last.
+# Unicode planes as their first and last character, without surrogates.
 PLANES: Final = (
     *((0, 0x7F), (0x80, 0x7FF), (0x800, 0xD7FF), (0xE000, 0xFFFF)),
     *((plane << 16, (plane << 16) + 0xFFFF) for plane in range(1, 17)),
@@ -136,14 +136,14 @@ class EventGenerator:
             **plain,
             **{name: maybe(text()) for name in nullable},
         )
-        # Python's datetime cannot represent the year 0; only readers get such a time, as text.
+        # Python's datetime cannot represent the year 0. Only readers get such a time, as text.
         fields = StoredFields(self.own() if tenant == TENANTS[0] else {}, whole=False)
         return event.model_copy(update={"fields": fields})
 
 
 @pytest.fixture
 def other(kafka: str, registry: str, clickhouse: str, unique: str, tmp_path: Path) -> Iterator[World]:
-    """Make another world, which does not have the events of the first."""
+    """Create a second world, without the first world's events."""
     folder = tmp_path / "other"
     folder.mkdir()
     made = world_on(kafka, registry, clickhouse, f"{unique}b", folder)
@@ -159,7 +159,7 @@ def work(world: World, rows: int) -> None:
 
 
 def differing(world: World, other: World) -> list[Any]:
-    """Return the rows of the first world that the other world lacks, with all columns."""
+    """Return the first world's rows that are missing in the other world, with all columns."""
     columns = (
         "tenant_id, toString(event_id), toString(occurred_at), action, actor_id, actor_type, actor_name, on_behalf_of, "
         "resource, resource_id, outcome, severity, description, toString(ip), user_agent, request_id, before, after, "
@@ -204,13 +204,13 @@ def test_export_and_import_are_exact(world: World, other: World, tmp_path: Path)
 
 
 def event_fields(line: str) -> dict[str, Any]:
-    """Return the fields of an exported line that describe the event itself, and not its receipt."""
+    """Return an exported line's fields that describe the event itself rather than its receipt."""
     received = ("ingested_at", "provenance", "provenance_id")
     return {name: value for name, value in json.loads(line).items() if name not in received}
 
 
 def imported(commands: Commands, *files: str) -> tuple[dict[str, Any], int]:
-    """Import files. Returns the summary, and the sampled peak memory of the import process in bytes."""
+    """Import files. Returns the summary, and the import process's sampled peak memory in bytes."""
     process = commands.start("import", *files, "--json")
     most = 0
     while True:

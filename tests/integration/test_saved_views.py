@@ -1,5 +1,5 @@
-"""Tests saved views over HTTP on a real ClickHouse: the isolation of persons and tenants, concurrent changes, and
-limits. The lists that views show are compared with SQL.
+"""Tests saved views over HTTP on a real ClickHouse: isolation between persons and tenants, concurrent changes, and
+limits. The lists shown by views are compared with SQL.
 """
 
 from __future__ import annotations
@@ -38,7 +38,7 @@ def served(table: Store, tmp_path_factory: pytest.TempPathFactory) -> Iterator[S
 
 
 class Person:
-    """A user of a tenant, with a token."""
+    """A tenant's user, with a token."""
 
     def __init__(self, served: Served, viewer: Viewer) -> None:
         self._served = served
@@ -141,7 +141,7 @@ def test_persons_and_tenants_have_their_own_views(served: Served, person: Any, u
     assert served.request("/v1/views", client).json() == {"data": []}
 
     shared = admin.save("Shared", shared=True, query="outcome:denied")
-    own_first = joe.save("Shared")  # a person's own view may have the name of a shared one
+    own_first = joe.save("Shared")  # a person's own view may have the same name as a shared one
     assert [(one["id"], one["shared"]) for one in joe.ok("GET")["data"]] == [
         (shared["id"], True),
         (own_first["id"], False),
@@ -180,7 +180,8 @@ def test_a_view_keeps_its_id_when_it_is_shared_and_not_shared(person: Any) -> No
     assert (shared["id"], shared["shared"], shared["revision"]) == (own["id"], True, 2)
     assert (admin.names, joe.names) == (["Denied"], ["Denied"])
     other = person("other")
-    kept = other.ok("PUT", path, content | {"name": "Changed"}, if_match='"2"')  # omitted: it stays shared
+    # `shared` is omitted, so the view stays shared
+    kept = other.ok("PUT", path, content | {"name": "Changed"}, if_match='"2"')
     assert (kept["shared"], kept["created_by"], kept["changed_by"]) == (True, "admin", "other")
     admin.refused(412, "PRECONDITION_FAILED", "PUT", path, content | {"shared": False}, if_match='"2"')
     assert (admin.names, joe.names) == (["Changed"], ["Changed"])
@@ -237,7 +238,7 @@ def test_too_many_changes_are_limited_by_tenant(table: Store, tmp_path: Any) -> 
 
 
 ROWS = 100_000
-# A view, and the condition by which SQL finds its events at a time.
+# Each view, and the condition with which SQL finds its events at a given time.
 VIEWS: list[tuple[dict[str, Any], str]] = [
     ({}, "true"),
     ({"query": "action:document.deleted outcome:denied"}, "action = 'document.deleted' AND outcome = 'denied'"),
@@ -253,7 +254,7 @@ VIEWS: list[tuple[dict[str, Any], str]] = [
 
 
 def test_a_views_list_has_the_events_that_sql_finds(served: Served, table: Store, person: Any, unique: str) -> None:
-    """Sends the same requests as the viewer, and follows the list to its end unless it is long."""
+    """The requests are the viewer's, and the list is read to its end unless it is long."""
     now = datetime.now(UTC).replace(microsecond=0)
     generate(table, unique, now)
     jane = person()
@@ -287,7 +288,7 @@ def test_a_views_list_has_the_events_that_sql_finds(served: Served, table: Store
 
 
 def generate(table: Store, tenant: str, now: datetime) -> None:
-    """Insert events over 40 days up to `now`. ClickHouse generates them."""
+    """Let ClickHouse generate and insert events over the 40 days before `now`."""
     table.client.command(
         f"INSERT INTO {table.database}.events (tenant_id, occurred_at, event_id, action, actor_id, actor_name, outcome,"
         " severity, ip, metadata, fields, ingested_at, kafka_partition, kafka_offset, kafka_timestamp)"
@@ -310,7 +311,7 @@ def replaced(value: Any, places: dict[str, str]) -> Any:
 
 
 def listed(served: Served, token: str, parameters: list[tuple[str, str]]) -> list[str]:
-    """Return the ids of the whole list in order."""
+    """Return the ids in the whole list, in order."""
     found: list[str] = []
     cursor: list[tuple[str, str]] = []
     while True:

@@ -1,5 +1,5 @@
-"""Tests `auditlane schema` on a real registry and store. It reports differences, registers missing fields, and leaves
-conflicts to a person.
+"""Tests `auditlane schema` on a real registry and store. It reports differences, registers missing fields, and does not
+resolve conflicts itself.
 """
 
 from __future__ import annotations
@@ -40,7 +40,7 @@ Run = Callable[..., str]
 
 @pytest.fixture
 def run(clickhouse: str, registry: str, unique: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[Run]:
-    """Return a function that runs `auditlane` in the folder of `myapp_events.py`, and checks the exit code."""
+    """Return a function that runs `auditlane` in the folder with `myapp_events.py`, and checks the exit code."""
     with contextlib.closing(connect(load(clickhouse_url=clickhouse))) as client:
         migrate(client, unique)
     with contextlib.closing(RegistryClient(registry)) as names:

@@ -26,8 +26,8 @@ def run(text: str, registry: str, topic: str, kafka: str) -> subprocess.Complete
     return done
 
 
-# The handler re-arms a one-shot timer, at most three deep: with an interval timer, slow handlers would nest without
-# bound.
+# The handler sets a one-shot timer again, at most three levels deep. With an interval timer, slow handlers would nest
+# without limit.
 SIGNALS = """
 import signal
 from auditlane.sdk import AuditClient

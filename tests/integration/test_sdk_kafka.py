@@ -32,7 +32,7 @@ AWAY = "127.0.0.1:9"  # the discard port, on which no process listens
 
 @pytest.fixture
 def topic(kafka: str, registry: str, unique: str) -> str:
-    """Create a topic for this test and register its base subject."""
+    """Create a topic for this test, and register its base subject."""
     return topic_with_schema(kafka, registry, unique)
 
 
@@ -43,9 +43,7 @@ def client(kafka: str, registry: str, topic: str) -> Iterator[AuditClient]:
 
 
 def murmur2(key: bytes) -> int:
-    """Return Kafka's own hash, as the Java clients' default partitioner computes it
-    (org.apache.kafka.common.utils.Utils).
-    """
+    """Return Kafka's own hash, as the default partitioner in Java computes it (org.apache.kafka.common.utils.Utils)."""
     mask, m = 0xFFFFFFFF, 0x5BD1E995
     h = 0x9747B28C ^ len(key)
     whole = len(key) & ~3
@@ -349,7 +347,7 @@ def test_a_fatal_producer_error_is_reported_and_the_producer_replaced(client: Au
 
 
 def test_base_events_equal_a_stock_avro_serializers(kafka: str, registry: str, topic: str, client: AuditClient) -> None:
-    """The SDK's messages are byte for byte the same as those of Confluent's own serializer for the same record."""
+    """For the same record, the SDK's message equals the message from Confluent's own serializer byte for byte."""
     serializers = pytest.importorskip("confluent_kafka.schema_registry.avro")
     from confluent_kafka.schema_registry import SchemaRegistryClient
     from confluent_kafka.serialization import MessageField, SerializationContext

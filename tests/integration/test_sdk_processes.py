@@ -1,4 +1,4 @@
-"""Tests the SDK in the kinds of processes in which services run. `ROWS` contains the rows of the table in
+"""Tests the SDK in the kinds of processes in which services run. `ROWS` are the rows of the table in
 docs/processes.md.
 """
 
@@ -81,7 +81,7 @@ class Script:
 
 @dataclass(frozen=True)
 class Server:
-    """A server that emits one step per request and ends on request."""
+    """A server that emits one step per request, and ends on request."""
 
     command: tuple[str, ...]
     needs: str
@@ -226,7 +226,7 @@ ROWS = {
     "eventlet": green("eventlet", "import eventlet; eventlet.monkey_patch()"),
     "uvicorn": Server(("-m", "uvicorn", "asgi:application", "--port", "PORT"), "uvicorn"),
     "uvicorn --workers": Server(("-m", "uvicorn", "asgi:application", "--port", "PORT", "--workers", "2"), "uvicorn"),
-    # Only one worker: uWSGI hangs if it has to end a worker that is still importing the app.
+    # Only one worker, since uWSGI hangs if it has to stop a worker that is still importing the app.
     "uWSGI --lazy-apps": Server((*UWSGI, "--processes", "1", "--lazy-apps"), "pyuwsgi"),
     "Celery prefork": Celery(),
 }

@@ -163,8 +163,7 @@ def test_an_interrupted_export_resumes(serve: ServeProcess, tmp_path: Path) -> N
         assert downloading[-1].done == downloading[-1].total == len(direct)
         assert path.read_bytes() == direct
         assert [one.name for one in tmp_path.iterdir()] == ["log.jsonl"]
-        # A finished job is removed from the service; a different request does not resume another request's partial
-        # file.
+        # The service removes a finished job. A different request does not resume another request's partial file.
         part.write_bytes(b"of something else")
         options = {"format": "csv", "columns": ["event_id", "sentence"], "language": "de"}
         assert reader.export(path, action="login", **options) == 10_000
@@ -179,7 +178,7 @@ def test_an_interrupted_export_resumes(serve: ServeProcess, tmp_path: Path) -> N
 
 
 def test_a_withheld_file_is_exported_again(serve: ServeProcess, tmp_path: Path) -> None:
-    """A column was withdrawn after the file was made. The download is rejected once, and then a new job is
+    """A column was withdrawn after the file had been created. The download is rejected once, and then a new job is
     requested.
     """
     path, admin = tmp_path / "log.csv", serve.keys.create(roles=("admin",), tenant=None, now=datetime.now(UTC)).client

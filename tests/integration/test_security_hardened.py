@@ -1,7 +1,7 @@
-"""Tests `auditlane doctor --security` on a hardened installation, as it is and with one weakness at a time.
+"""Tests `auditlane doctor --security` on a hardened installation, unchanged and with one weakness at a time.
 
-Findings about the machine that runs the tests do not count. They concern its disks, and the addresses of other tests'
-processes. `tests/fault/test_stack_up.py` covers the findings of an embedded stack.
+Findings about the test machine do not count. They concern its disks, and the addresses of other tests' processes.
+`tests/fault/test_stack_up.py` covers the findings for an embedded stack.
 """
 
 from __future__ import annotations
@@ -33,7 +33,8 @@ from auditlane.runtime.settings import load
 pytestmark = pytest.mark.long
 
 OF_THE_MACHINE = re.compile("disk-.*|.*-on-network")
-# One broker and one ClickHouse server keep one copy; every ClickHouse has an administrator; ACLs always list writers.
+# A single broker or ClickHouse server keeps only one copy, every ClickHouse has an administrator, and ACLs always list
+# writers.
 EXPECTED = {
     "topic-without-replicas": Severity.medium,
     "clickhouse-other-readers": Severity.low,
@@ -43,7 +44,7 @@ EXPECTED = {
 
 
 def examined(hardened: Hardened, **changes: Any) -> dict[str, Severity]:
-    """Run the security check as an operator. Returns the severity of each finding by code, without those about this
+    """Run the security check as an operator. Returns each finding's severity by code, except findings about this
     machine.
 
     Asserts that no check was skipped, that each finding has a fix, and that the exit code matches the findings.
@@ -58,7 +59,7 @@ def examined(hardened: Hardened, **changes: Any) -> dict[str, Severity]:
 
 
 def added(hardened: Hardened, **changes: Any) -> set[str]:
-    """Return the codes that a weakness adds to the expected ones, none of which may be missing."""
+    """Return the codes that a weakness adds to the expected ones. Fails if an expected code is missing."""
     codes = set(examined(hardened, **changes))
     assert set(EXPECTED) - codes <= {"kafka-event-writers"}  # "everyone" replaces the list of writers
     return codes - set(EXPECTED)
@@ -69,7 +70,7 @@ def test_a_hardened_installation_has_only_findings_about_its_size_and_its_people
 
 
 class Dropped:
-    """A sink for what the observer records."""
+    """A sink that discards what the observer records."""
 
     def record(self, record: AuditRecord) -> None: ...
 
@@ -77,12 +78,12 @@ class Dropped:
 def test_the_documented_accounts_suffice_for_every_component(
     hardened: Hardened, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Emit, reject, store, read, observe and examine, with the ACLs, roles and certificates of the installation."""
+    """Emit, reject, store, read, observe and examine with the installation's ACLs, roles and certificates."""
     monkeypatch.setenv("SSL_CERT_FILE", str(hardened.made.ca))
     worker = hardened.worker()
     worker.ready()
     given = hardened.settings("serve", security_check_every_h=24)
-    del given["signing_keys_file"]  # `Served` uses the same
+    del given["signing_keys_file"]  # `Served` uses the same file
     with structlog.testing.capture_logs() as lines, Served(hardened.folder, **given) as served:
         hardened.proxy.backend = served.url
         sender = {"authorization": f"Bearer {served.client_token('vendor')}", "auditlane-tenant": "acme"}
@@ -110,7 +111,7 @@ def test_the_documented_accounts_suffice_for_every_component(
     assert [line for line in lines if line["event"] == "observe.unmeasured"] == []
     [made] = [line for line in lines if line["event"] == "security_check.made"]
     assert (made["outcome"], made["critical"]) == ("success", "0")
-    # The accounts of `serve` may not see ACLs, topics' options and other accounts.
+    # The accounts of `serve` may not see ACLs, topic options and other accounts.
     assert {name.partition("-")[0] for name in made["not_made"].split(", ")} == {"kafka", "topic", "clickhouse"}
     for command in (["lag"], ["verify"], ["dlq", "resolve", "--code", "NOT_FRAMED", "--reason", "a test", "--yes"]):
         code, text = hardened.run("init", *command)
@@ -150,7 +151,7 @@ def test_an_old_key_is_found(hardened: Hardened, tmp_path: Path) -> None:
 
 
 def test_a_certificate_that_its_clients_do_not_trust_is_found(hardened: Hardened) -> None:
-    """The authority of `serve` is not one of the system's."""
+    """The system does not trust the authority that signed the certificate of `serve`."""
     hardened.trusted = False
     try:
         assert added(hardened) == {"certificate-untrusted"}
@@ -160,7 +161,7 @@ def test_a_certificate_that_its_clients_do_not_trust_is_found(hardened: Hardened
 
 @contextmanager
 def with_grants(hardened: Hardened, folder: Path, more: dict[str, list[str]]) -> Iterator[dict[str, Any]]:
-    """Run another ClickHouse with additional grants, and yield the settings that lead to it."""
+    """Run another ClickHouse with additional grants, and yield the settings for it."""
     with ExitStack() as kept:
         store = SecuredStore(folder, more)
         kept.callback(store.engine.stop)
@@ -184,7 +185,7 @@ def test_an_account_with_all_grants_is_found(hardened: Hardened, tmp_path: Path,
 
 
 def test_a_listener_without_tls_and_passwords_is_found(hardened: Hardened) -> None:
-    """This test is the last one, since it restarts the broker."""
+    """This test comes last, since it restarts the broker."""
     given, (extra,) = hardened.kafka.broker.properties(), ports.free(1)
     hardened.kafka.restart(
         listeners=f"{given['listeners']},EXTRA://127.0.0.1:{extra}",

@@ -1,4 +1,4 @@
-"""Tests `auditlane serve` as a process over the real engine. The events of two tenants are visible only to their own
+"""Tests `auditlane serve` as a process over the real engine. Two tenants' events are visible only to their own
 users.
 """
 
@@ -35,7 +35,7 @@ TENANTS = ("acme", "globex")
 
 
 class Process:
-    """An `auditlane serve` process with its variables. `ready` is the line that it printed once it was ready."""
+    """An `auditlane serve` process with its variables. `ready` is the line that it printed when it was ready."""
 
     def __init__(self, variables: dict[str, str], *arguments: str) -> None:
         self.variables = variables
@@ -53,7 +53,7 @@ class Process:
         self.ready = json.loads(line)
 
     def stop(self, how: signal.Signals = signal.SIGTERM) -> tuple[int, str]:
-        """Stop the process and return its exit code and its log."""
+        """Stop the process, and return its exit code and log."""
         if self.process.poll() is None:
             self.process.send_signal(how)
         _, logged = self.process.communicate(timeout=60)
@@ -68,7 +68,7 @@ class Process:
 
 @pytest.fixture(scope="module")
 def variables(clickhouse: str, tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
-    """Create this module's key files and its database with three events per tenant.
+    """Create this module's key files, and its database with three events per tenant.
 
     Return the environment variables that select them.
     """
@@ -112,7 +112,7 @@ def served(variables: dict[str, str]) -> Iterator[Process]:
     code, logged = served.stop()
     assert code == 0, logged
     assert "Traceback" not in logged
-    assert "code=" not in logged  # the code of a link
+    assert "code=" not in logged  # a link's code
 
 
 @pytest.fixture

@@ -1,4 +1,4 @@
-"""Attacks an `auditlane serve` process with clients that have no credential."""
+"""Attacks an `auditlane serve` process with clients without a credential."""
 
 from __future__ import annotations
 
@@ -33,11 +33,11 @@ def serve(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ServeProcess]:
 
 
 def begun(serve: ServeProcess, path: str, length: int, body: bytes = b"", credential: str = "") -> socket.socket:
-    """Begin a request whose body never ends."""
+    """Begin a request with a body that never ends."""
     at = urlsplit(serve.url)
     connection = socket.create_connection((at.hostname or "", at.port or 0), 30)
     head = f"POST {path} HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\nContent-Length: {length}\r\n"
-    with suppress(OSError):  # the server may already have responded and closed
+    with suppress(OSError):  # the server may already have responded and closed the connection
         connection.sendall(f"{head}{credential}\r\n".encode() + body)
     return connection
 
@@ -82,7 +82,7 @@ def test_large_bodies_of_unauthenticated_clients_are_not_kept(serve: ServeProces
         for _ in range(400):
             open_.enter_context(begun(serve, path, 1 << 20, b"x" * 600_000))
         is_served(serve)
-        assert process.memory_info().rss - before < 128 << 20  # out of 240 MB that were sent
+        assert process.memory_info().rss - before < 128 << 20  # of the 240 MB that were sent
 
 
 def test_a_flood_of_wrong_secrets(serve: ServeProcess) -> None:

@@ -57,7 +57,7 @@ def serving(folder: Path, *arguments: str, **variables: str) -> Iterator[tuple[d
 
 
 def live(url: str, **headers: str) -> int:
-    """Request liveness over a new connection, which any of the processes may accept. Returns the status."""
+    """Request liveness on a new connection, which any of the processes may accept. Returns the status."""
     return HTTP.request("GET", f"{url}/health/live", headers={"connection": "close", **headers}).status
 
 

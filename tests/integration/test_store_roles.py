@@ -1,4 +1,4 @@
-"""Tests that each role's grants suffice for its part of auditlane, and do not permit what only other parts need."""
+"""Tests that each role's grants suffice for its own component, and do not permit more."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ TOPIC = str(uuid.uuid4())
 
 @pytest.fixture(scope="module")
 def url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    """Provide the URL of a ClickHouse with accounts, which the account for `init` has migrated."""
+    """Provide the URL of a ClickHouse with accounts, migrated by the account for `init`."""
     folder = tmp_path_factory.mktemp("roles")
     (folder / "users.json").write_text(json.dumps(PASSWORDS))
     engine = EngineProcess(folder / "clickhouse", extra=("--users", str(folder / "users.json")))

@@ -1,4 +1,4 @@
-"""Tests two real shards. The generated tables are on two ClickHouse servers, and are read and written through
+"""Tests two real shards. The generated tables are on two ClickHouse servers, which are read and written through
 `Distributed`.
 
 The embedded ClickHouse has no Keeper, so `ON CLUSTER` and replication are removed from the generated SQL. The rest is
@@ -37,8 +37,8 @@ NOW = datetime(2026, 3, 1, tzinfo=UTC)
 
 
 def _servers(native: list[int]) -> str:
-    """Return the cluster's definition. With a secret, a server queries the other shards as the user who sent the query,
-    not as `default`.
+    """Return the cluster's definition. Its secret makes a server query other shards as the query's user instead of
+    `default`.
     """
     shards = "".join(f"<shard><replica><host>127.0.0.1</host><port>{port}</port></replica></shard>" for port in native)
     return (
@@ -46,7 +46,7 @@ def _servers(native: list[int]) -> str:
     )
 
 
-# The configuration that an operator adds for an analyst who is restricted to one tenant.
+# The configuration that an operator adds to restrict an analyst to one tenant.
 _POLICY = """<clickhouse><users><analyst><databases><audit><events>
 <filter>tenant_id = 'tenant-3'</filter>
 </events></audit></databases></analyst></users></clickhouse>"""
@@ -104,7 +104,7 @@ def row(tenant: str, event_id: UUID, offset: int) -> list[object]:
 
 @pytest.fixture(scope="module")
 def filled(shards: list[EngineProcess]) -> list[EngineProcess]:
-    """Store three events per tenant, each twice, through the Distributed table of the first shard."""
+    """Store three events per tenant, each twice, through the first shard's Distributed table."""
     rows = [row(tenant, uuid4(), 3 * n + i) for n, tenant in enumerate(TENANTS) for i in range(3)]
     client = user(shards[0], "init")
     for copy in range(2):
@@ -206,7 +206,7 @@ def test_a_backup_is_restored_unchanged(filled: list[EngineProcess]) -> None:
 
 
 def test_the_version_of_serves_last_start_is_found_on_the_other_shard(filled: list[EngineProcess]) -> None:
-    """A worker reads only its own shard, where its own events are."""
+    """A worker reads only its own shard, which contains its own events."""
     columns = ["tenant_id", "occurred_at", "event_id", "action", "resource_id", "source", "metadata"]
     for engine, service in zip(filled, ("serve", "worker"), strict=True):
         client = user(engine, "init")

@@ -1,4 +1,4 @@
-"""Tests `auditlane structure` on the real engine and registry. The API shows the changes that the command makes."""
+"""Tests `auditlane structure` on the real engine and registry. The API shows the command's changes."""
 
 from __future__ import annotations
 

@@ -1,5 +1,5 @@
-"""Tests the whole path of a field added over HTTP. The field and its rules apply when events are emitted, stored,
-shown, filtered, sorted and exported.
+"""Tests the whole path of a field added over HTTP. The field and its rules apply to emitting, storing, showing,
+filtering, sorting and exporting events.
 """
 
 from __future__ import annotations
@@ -25,11 +25,11 @@ from serving import Served
 from auditlane.runtime.errors import InvalidEvent
 from auditlane.sdk import AuditClient
 
-SENT = "action=Before&action=Ordered&action=Stock"  # excludes the events that the service itself records
+SENT = "action=Before&action=Ordered&action=Stock"  # excludes events recorded by the service itself
 
 
 class Path:
-    """A world with a worker, the service on top of it, and a client for the whole environment."""
+    """A world with a worker, a service, and a client for the whole environment."""
 
     def __init__(self, world: World, served: Served, folder: pathlib.Path) -> None:
         self.world = world
@@ -52,7 +52,7 @@ class Path:
         )
 
     def subject(self, tenant: str) -> str:
-        """Return the subject of the tenant's newest contract."""
+        """Return the subject with the tenant's newest contract."""
         own = f"{self.world.settings.topic}.{tenant}-value"
         return own if own in self.world.registry.subjects() else f"{self.world.settings.topic}-value"
 
@@ -183,7 +183,7 @@ def test_a_change_of_fields_applies_to_the_next_posted_event(path: Path, whose: 
 def test_typed_events_are_refused_until_their_fields_are_registered(
     path: Path, whose: str, tmp_path: pathlib.Path
 ) -> None:
-    """The error names the command to run. Once it has run, the event is accepted, stored and shown."""
+    """The error names the command to run. After that command, the event is accepted, stored and shown."""
     tenant = f"{whose}3"
     scope = ["--tenant", tenant] if whose == "tenant" else []
     commands = Commands(path.world, tmp_path)
@@ -246,7 +246,7 @@ def test_a_costly_pattern_delays_no_other_tenant(path: Path) -> None:
 
 
 def test_a_costly_pattern_that_was_registered_directly_is_never_run(path: Path) -> None:
-    """Messages to which the pattern applies become dead letters of that tenant. The next tenant's event is stored."""
+    """Messages subject to the pattern become dead letters of that tenant. The next tenant's event is stored."""
     base = json.loads(path.world.registry.latest(f"{path.world.settings.topic}-value").schema)
     costly = "[ab]*(?:" + "|".join(f"a[ab{letter}]{{1000}}" for letter in "defghijklm") + ")c"
     field = {"name": "note", "type": ["null", "string"], "default": None, "pattern": costly, "maxLength": 500_000}

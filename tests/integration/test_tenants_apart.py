@@ -23,24 +23,22 @@ from auditlane.runtime.settings import load
 
 OURS, THEIRS = "acme", "globex"
 AUDITOR = "their-auditor"
-MARK = "globex-confidential"  # contained in every text field of their events
-# Parameter names that an attacker might try in order to select a tenant; none of them is supported.
+MARK = "globex-confidential"  # part of every text field in their events
+# Parameter names with which an attacker might try to select a tenant. None of them is supported.
 NAMES = ("tenant", "tenant_id", "tenantId", "tenantIds", "tenant_ids", "vendorId", "Auditlane-Tenant", "scope")
 HEADERS = ("Auditlane-Tenant", "frontegg-tenant-id")
 HTTP = urllib3.PoolManager(retries=False, timeout=urllib3.Timeout(connect=10, read=20))
 
 
 class Surface:
-    """The whole service over real parts, with events of both tenants."""
+    """The whole service on real components, with both tenants' events."""
 
     def __init__(self, served: Served, table: Store, topic: str) -> None:
         self.served, self.table, self.topic = served, table, topic
         self.operations = operations(served.app)
 
     def send(self, operation: Operation, token: str, path: str, query: list[tuple[str, str]], headers, body) -> bytes:
-        """Send a request, and return the body of the response. For a stream, it is the part that arrives within a
-        second.
-        """
+        """Send a request, and return the response's body or, for a stream, the part that arrives within a second."""
         target = self.served.url + path + (f"?{urlencode(query)}" if query else "")
         sent = {"authorization": f"Bearer {token}", **headers}
         if body is not None:
@@ -105,13 +103,13 @@ def surface(clickhouse, kafka, registry, tmp_path_factory) -> Iterator[Surface]:
 
 
 def auditor(surface: Surface) -> str:
-    """Mint a token for a user of the other tenant. The user's reads become events in that tenant's log."""
+    """Create a token for a user of the other tenant. The user's reads become events in that tenant's log."""
     viewer = Viewer(THEIRS, AUDITOR, VIEWER)
     return mint_viewer_token(surface.served.signing, viewer, now=datetime.now(UTC), ttl=HOUR).text
 
 
 def theirs(surface: Surface) -> dict[str, str]:
-    """Return values of the other tenant for use in a request, keyed by parameter name."""
+    """Return the other tenant's values for use in a request, by parameter name."""
     token = auditor(surface)
     page = surface.served.request("/v1/events?limit=2", token).json()
     values = {"tenant": THEIRS, "event_id": page["data"][0]["event_id"], "cursor": page["next"]}
@@ -171,7 +169,7 @@ def changed(surface: Surface) -> list[str]:
 
 
 def messages(surface: Surface) -> list[tuple[str, str]]:
-    """Return the key and a part of the value of every message sent to Kafka."""
+    """Return the key and part of the value of every message sent to Kafka."""
     consumer = Consumer(
         {
             "bootstrap.servers": surface.served.settings.kafka_bootstrap,
@@ -197,7 +195,7 @@ def messages(surface: Surface) -> list[tuple[str, str]]:
 
 
 def test_the_other_tenants_own_users_do_see_it(surface):
-    """Without this test, the one above would also pass for a service that shows nothing."""
+    """Without this test, a service that shows nothing would pass the test above."""
     token = auditor(surface)
     seen = [
         str(operation)

@@ -80,9 +80,7 @@ def attributes(span: Span) -> dict[str, Any]:
 
 
 def headers_in_kafka(world: World, *keys: str, having: str = "") -> dict[str, dict[str, Any]]:
-    """Wait for a message with each key and, if given, the header `having`. Returns the headers of the
-    messages by key.
-    """
+    """Wait for a message with each key and, if given, the header `having`. Returns the messages' headers by key."""
     consumer = Consumer(world.kafka | {"group.id": "reader", "auto.offset.reset": "earliest"})
     consumer.assign([TopicPartition(world.settings.topic, number, 0) for number in range(2)])
     found: dict[str, dict[str, Any]] = {}
@@ -141,7 +139,7 @@ def test_a_range_is_one_trace_with_its_steps_and_links(world: World, collector: 
 
 
 def joined(world: World, insert: Span) -> None:
-    """Check that ClickHouse recorded its own spans as children of the insert's span."""
+    """Check that ClickHouse has recorded its own spans as children of the insert's span."""
     parent = int.from_bytes(insert.span_id, "big")
     query = (
         f"SELECT count() FROM system.opentelemetry_span_log WHERE parent_span_id = {parent}"

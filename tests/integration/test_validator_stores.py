@@ -1,5 +1,5 @@
 # ruff: noqa: E501 (one case a line)
-"""Tests that the real engine stores the events that the validator accepts unchanged. No value is clamped, nulled or
+"""Tests that the real engine stores events accepted by the validator unchanged. No value is clamped, nulled or
 misread.
 """
 
@@ -92,7 +92,7 @@ def stored_as_judged(client: Any, database: str, raw: RawRange) -> int:
 
 
 def address(text: str) -> ipaddress.IPv6Address:
-    """Parse an address to the form in which the table stores it. IPv4 is mapped to IPv6."""
+    """Return an address as the table stores it, with IPv4 mapped to IPv6."""
     parsed = ipaddress.ip_address(text)
     return parsed if isinstance(parsed, ipaddress.IPv6Address) else ipaddress.IPv6Address(f"::ffff:{parsed}")
 
@@ -182,7 +182,7 @@ def test_extremes_are_stored_as_they_were_sent(client: Any, unique: str) -> None
 
 
 def test_every_accepted_address_is_stored(client: Any, unique: str) -> None:
-    """The engine silently turns text that it cannot parse into NULL, so its parsing and ours must agree."""
+    """The engine silently turns text that it cannot parse into NULL, so its parser and auditlane's must agree."""
     chance = random.Random(5)
     texts = []
     for _ in range(3_000):
@@ -212,7 +212,7 @@ def spread(total: int, parts: int, most: int, piece: str) -> list[str]:
 
 
 def addresses(length: int) -> list[str]:
-    """Return addresses whose text has this length, in every notation."""
+    """Return addresses with texts of this length, in every notation."""
     found: list[str] = []
     found += ".".join(spread(length - 3, 4, 3, "101")), ":".join(spread(length - 7, 8, 4, "1abc"))
     for before in range(8):
@@ -226,7 +226,7 @@ def addresses(length: int) -> list[str]:
 
 
 def test_addresses_of_every_length_alone_and_mixed(client: Any, unique: str) -> None:
-    """By default, ClickHouse parses a column of strings that all have 16 bytes as binary addresses."""
+    """By default, ClickHouse parses a column in which every string is 16 bytes long as binary addresses."""
     every = {length: addresses(length) for length in range(2, 46)}
     assert all(every.values())
     mixed = [one for alone in every.values() for one in alone]

@@ -50,7 +50,9 @@ def copy(viewer_build: Path, tmp_path: Path) -> Path:
 
 
 def _link(source: str, target: str) -> None:
-    """Copy a file, or link it if both paths are on the same disk, since packages have many files."""
+    """Link a file if both paths are on the same disk, and copy it otherwise. Packages have too many files to copy them
+    all.
+    """
     try:
         os.link(source, target)
     except OSError:
@@ -125,7 +127,7 @@ def test_it_is_rebuilt_after_a_change_and_a_failed_build_keeps_the_previous_one(
 
 
 def test_without_node_the_build_fails_clearly_and_a_stack_may_continue(copy, tmp_path):
-    """This runs under a Python without pip, so that Node cannot be installed from a package either."""
+    """Python has no pip here, so that Node cannot be installed from a package either."""
     venv.create(tmp_path / "bare", with_pip=False, symlinks=True)
     command = [str(tmp_path / "bare" / "bin" / "python"), str(copy / "build.py")]
     alone = {"PATH": str(tmp_path)}

@@ -1,4 +1,4 @@
-"""The viewer's package in the projects that use it: the type checkers of four frameworks, and two linters of packages.
+"""Tests the viewer's package in projects that use it, with four frameworks' type checkers and two package linters.
 
 The tools come from npm when the test runs. Without npm's registry, the tests are skipped.
 """

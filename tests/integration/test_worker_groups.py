@@ -80,7 +80,9 @@ def test_a_worker_without_partitions_is_ready_too(world: World) -> None:
 
 
 def test_a_worker_waits_for_an_unreachable_registry(world: World, own_registry: RegistryProcess) -> None:
-    """An outage does not cause dead letters. Once the registry is back, the same worker stores the waiting messages."""
+    """An outage does not cause dead letters. Once the registry is available, the same worker stores the waiting
+    messages.
+    """
     world.use_registry(own_registry.url)
     own_registry.end()
     world.produce(50)

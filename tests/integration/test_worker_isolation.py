@@ -1,5 +1,5 @@
-"""Tests how one tenant affects others on real services. It sends rejected events, poison, and events of past months,
-and causes inserts of a month to be refused.
+"""Tests how one tenant affects others on real services, when it sends rejected events, poison messages and events from
+past months, or when inserts for a month are refused.
 """
 
 from __future__ import annotations
@@ -125,7 +125,7 @@ def test_malformed_messages_become_dead_letters_and_their_neighbours_are_stored(
 
 
 def largest(world: World, key: bytes, made: Callable[[int], bytes], **headers: bytes) -> list[int]:
-    """Send ever larger uncompressed messages, up to the shared topic's limit. Returns the size of each value."""
+    """Send ever larger uncompressed messages, up to the shared topic's limit. Returns each value's size."""
     options = {"message.max.bytes": 4_000_000, "compression.type": "none"}
     producer = Producer(world.kafka | options)
     taken, low, high = list[int](), 0, 1_200_000
@@ -231,7 +231,7 @@ def test_events_of_many_past_months_delay_neither_other_partitions_nor_present_m
         value = world.value("mallory", month, occurred_at=past(month))
         world.producer.produce(world.settings.topic, key="mallory", value=value, partition=0)
     world.send(world.value("beside", 1), key="beside")
-    world.stored(14)  # the events that a minute's burst covers, and the present months
+    world.stored(14)  # the events covered by a minute's burst, and the present months
     world.send(world.value("elsewhere", 1), key="elsewhere", partition=1)
     stored = wait_until(lambda: (found := tenants_stored(world))["elsewhere"] and found, why=worker.tail)
     assert stored["beside"] == 1, "the present months of a range come first"

@@ -61,7 +61,7 @@ def test_a_restart_resumes(world: World) -> None:
 
 def test_a_terminated_worker_stores_its_buffered_messages(world: World) -> None:
     world.produce(300)
-    worker = world.worker(range_age_ms=600_000)  # age makes no range due
+    worker = world.worker(range_age_ms=600_000)  # no range becomes due because of its age
     metric = "auditlane_worker_messages_total 300.0"
     wait_until(lambda: metric in worker.get("/metrics"), why=worker.tail)
     assert world.counts() == (0, 0)

@@ -1,4 +1,4 @@
-"""Tests ClickHouse behaviour on which the worker's inserts rely: tokens, the guard, a single part, and the start-up
+"""Tests ClickHouse behaviour that the worker's inserts rely on: tokens, the guard, single parts, and the start-up
 checks.
 """
 
@@ -43,7 +43,7 @@ class Store:
         return replace(table, columns=tuple(one for one in table.columns if one[0] in names))
 
     def rows(self, first: int, last: int) -> pa.Table:
-        """Return rows with new ids at each call. A second insert under the same token then differs from the first."""
+        """Return rows with new ids at each call, so a second insert under the same token differs from the first."""
         count = last + 1 - first
         return pa.table(
             {
@@ -136,7 +136,7 @@ def test_a_redo_adds_nothing_if_the_table_has_changed_since_its_check(store: Sto
 
 
 def test_a_first_attempt_and_a_redo_that_found_no_rows_exclude_each_other(store: Store) -> None:
-    """The statements differ by the redo's condition, yet share one token."""
+    """The two statements have different conditions, but the same token."""
     store.insert(0, 9)
     store.client.command(f"SYSTEM START MERGES `{store.database}`.events")
     store.client.command(f"ALTER TABLE `{store.database}`.events DELETE WHERE 1 SETTINGS mutations_sync = 1")

@@ -1,4 +1,4 @@
-"""Inject known bugs into the simulated worker. The simulation must catch each of them."""
+"""Injects known bugs into the simulated worker. The simulation must catch each of them."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from auditlane.worker.protocol.actions import Action, Commit, Seek
 from auditlane.worker.protocol.core import Core
 from auditlane.worker.protocol.partition_state import Range
 
-SEEDS = 600  # enough schedules to catch each bug
+SEEDS = 600  # number of schedules that suffices to catch each bug
 
 
 class CommitsBeforeInsert(Core):
@@ -46,9 +46,7 @@ class UnstableBoundaries(Core):
 
 
 class NeverRechecks(Core):
-    """Assumes that offsets above the committed offset were never attempted, even if the committed offset was set
-    back.
-    """
+    """Assumes that offsets above the committed offset were never attempted, even if it was set back."""
 
     def assigned(self, found: AssignmentFacts) -> StartDecision:
         begin = super().assigned(found)
@@ -57,7 +55,7 @@ class NeverRechecks(Core):
 
 
 class NoOwnership(Core):
-    """Keeps processing revoked partitions, even if it is no longer a member of the group."""
+    """Keeps processing revoked partitions, even after leaving the group."""
 
     def revoked(self, partitions: Iterable[Partition]) -> list[Partition]:
         states = [state for at in partitions if (state := self.partitions.get(at)) is not None]
@@ -65,7 +63,7 @@ class NoOwnership(Core):
 
 
 class NotCompared(Core):
-    """Accepts the result for a range from an earlier assignment as the result for the range now in flight."""
+    """Accepts the result for a range from an earlier assignment as that of the range now in flight."""
 
     def _flight(self, range_: Range) -> Any:
         state = self.partitions.get(range_.partition)
@@ -73,9 +71,7 @@ class NotCompared(Core):
 
 
 class PauseOutlivesAssignment(Core):
-    """Forgets a revoked partition but leaves it paused, so that the partition is still paused when it is assigned
-    again.
-    """
+    """Forgets a revoked partition but leaves it paused, so that it is still paused when assigned again."""
 
     def revoked(self, partitions: Iterable[Partition]) -> list[Partition]:
         super().revoked(partitions)
@@ -83,7 +79,7 @@ class PauseOutlivesAssignment(Core):
 
 
 class DropsWhenFull(Core):
-    """Advances past messages that are received while over the memory limit, without keeping them."""
+    """Advances past messages received over the memory limit, without keeping them."""
 
     def received(self, partition: Partition, columns: Columns, now: int) -> int:
         state = self.partitions.get(partition)
@@ -94,7 +90,7 @@ class DropsWhenFull(Core):
 
 
 class WaitsForEver(Core):
-    """Never resumes polling once it has been over the memory limit."""
+    """Never resumes polling once over the memory limit."""
 
     @property
     def must_wait(self) -> bool:
@@ -189,7 +185,7 @@ class TrustsTheToken(Worker):
 
 
 class IgnoresUnknownOutcome(Worker):
-    """Repeats an insert with an unknown outcome, and accepts the acknowledgement of its token without checking the
+    """Repeats an insert with an unknown outcome, and trusts the acknowledgement of its token without checking the
     rows.
     """
 

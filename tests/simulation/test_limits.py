@@ -1,7 +1,7 @@
-"""Step through a validation result that changes twice around a frozen first attempt. Every row is stored once.
+"""Steps through a validation result that changes twice around a frozen first attempt. Every row is stored once.
 
-This is the rarest known way to store a row twice. One of 54,000 schedules reached it. It needs a first attempt that
-does not expect an empty range, and each of the other conditions that the tests omit in turn.
+This is the rarest known way to store a row twice: one of 54,000 schedules reached it. It requires a first attempt that
+does not expect an empty range, and several other conditions, each of which the tests omit in turn.
 """
 
 from __future__ import annotations
@@ -24,13 +24,13 @@ from auditlane.worker.protocol.partition_state import Range
 
 AT = Partition("t", 0)
 WINDOW = 3
-# Each message: month, good, doubtful, offset. One verdict accepts the first and third messages, and the other verdict
-# the second and fourth.
+# Each message: month, good, doubtful, offset. One verdict accepts the first and third messages, the other the second
+# and fourth.
 VALUES = [b"202611:1:1:0", b"202611:0:1:1", b"202611:1:1:2", b"202611:0:1:3"]
 
 
 class Once(Random):
-    """Does not inject faults. The guard of a statement runs as soon as the statement is sent."""
+    """Injects no faults. A statement's guard runs as soon as the statement is sent."""
 
     def random(self) -> float:
         return 0.0
@@ -53,7 +53,7 @@ class Thread(Inserts):
         return 0
 
     def look(self) -> None:
-        """Advance the thread until the guard has run and the rows have not landed yet."""
+        """Advance the thread until the guard has run but the rows have not landed yet."""
         while self.jobs and self.job.sent is None:
             self.advance(self.job)
 

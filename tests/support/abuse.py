@@ -1,4 +1,4 @@
-"""Abuse the service as one tenant, in every way that the API allows: `python abuse.py JSON`, see `Orders`.
+"""Abuses the service as one tenant, in every way that the API allows: `python abuse.py JSON`, see `Orders`.
 
 It connects only to the given addresses, and ends by itself after `seconds`. It prints a line of JSON when all kinds
 have begun, and a line with the response counts at the end.
@@ -35,16 +35,14 @@ JSON: Final = {"content-type": "application/json"}
 
 @dataclass(frozen=True)
 class Orders:
-    """The abuse to run. It consists of some `kinds` of `KINDS`, with the tenant's own credentials, against one service
-    and one topic.
-    """
+    """The abuse to run: some of `KINDS`, with the tenant's own credentials, against one service and one topic."""
 
     kinds: tuple[str, ...]
     seconds: float
     url: str
     tenant: str
     client_id: str
-    token: str  # of the tenant's client: writes, reads, exports, configures, and shapes the contract
+    token: str  # token of the tenant's client, which writes, reads, exports, configures, and defines the contract
     kafka: str
     topic: str
 
@@ -80,7 +78,7 @@ class Abuse:
 
 
 def contract(abuse: Abuse) -> None:
-    """Set the most expensive pattern that is accepted, and send values that make the pattern expensive to match."""
+    """Set the most expensive pattern that is accepted, and send values for which matching it is expensive."""
     for words in (45, 20, 10, 5, 2, 1):
         pattern = "[ab]*(?:" + "|".join(f"a[ab]{{{90 - number}}}" for number in range(words)) + ")c"
         rules = {"pattern": pattern, "maxLength": VALUE}
@@ -110,7 +108,7 @@ def flood(abuse: Abuse) -> None:
 
 
 def exports(abuse: Abuse) -> None:
-    """Export whole logs as files, as PDFs and in jobs."""
+    """Export whole logs directly, as PDFs and in jobs."""
     for number in abuse.again():
         format_ = ("csv", "pdf", "jsonl")[number % 3]
         abuse.ask("exports", "GET", f"/v1/export?format={format_}")
@@ -151,8 +149,8 @@ def refused(abuse: Abuse) -> None:
 
 
 def poison(abuse: Abuse) -> None:
-    """Produce messages that workers cannot decode directly to Kafka, at a rate of a few hundred a second. Only a broker
-    quota would limit this.
+    """Produce messages that workers cannot decode directly to Kafka, at a few hundred a second. Only a broker quota
+    would limit this.
     """
     producer = Producer({"bootstrap.servers": abuse.orders.kafka, "linger.ms": 5, "log_level": 0})
     chosen, key = random.Random(2), abuse.orders.tenant
@@ -178,7 +176,7 @@ def tokens(abuse: Abuse) -> None:
 
 
 def bodies(abuse: Abuse) -> None:
-    """Send requests without the bodies that they announce, with and without a credential."""
+    """Send requests that announce a body but never send it, with and without a credential."""
     at = urlsplit(abuse.orders.url)
     credentials = ("", f"Authorization: Bearer {abuse.orders.token}\r\n")
     paths = ("/v1/viewer-tokens", "/v1/events", "/v1/token", "/v1/exports")

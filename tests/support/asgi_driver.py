@@ -7,14 +7,14 @@ from typing import Any
 
 
 class Call:
-    """One HTTP request. `sent` contains the messages of the response."""
+    """One HTTP request. `sent` contains the response's messages."""
 
     def __init__(
         self, app: Any, method: str, path: str, *, headers: dict[str, str] | None = None, **scope: Any
     ) -> None:
         self.app = app
         self.sent: list[dict[str, Any]] = []
-        self.gone = False  # the client has disconnected
+        self.gone = False  # whether the client has disconnected
         self.scope: dict[str, Any] = {
             "type": "http",
             "asgi": {"version": "3.0", "spec_version": "2.4"},
@@ -46,7 +46,7 @@ class Call:
         self.sent.append(message)
 
     async def run(self) -> int:
-        """Run the application. Returns the status of the response, or 0 if there was no response."""
+        """Run the application. Returns the response's status, or 0 without a response."""
         await self.app(self.scope, self.receive, self.send)
         return self.status
 
@@ -56,5 +56,5 @@ class Call:
 
 
 def call(app: Any, method: str, path: str, **options: Any) -> int:
-    """Send one request, and return the status of the response."""
+    """Send one request, and return the response's status."""
     return asyncio.run(Call(app, method, path, **options).run())

@@ -1,4 +1,4 @@
-"""CloudTrail records. They are synthetic records for each shape that the import distinguishes, and real records."""
+"""CloudTrail records: synthetic ones for each shape that the import distinguishes, and real ones."""
 
 from __future__ import annotations
 
@@ -119,10 +119,10 @@ def records(count: int = len(_SHAPES), account: str = ACCOUNT) -> list[dict[str,
 
 
 def outcomes(count: int = len(_SHAPES)) -> list[str]:
-    """Return the outcome of each of `records(count)` as an event."""
+    """Return the outcome of each record in `records(count)` as an event."""
     return [_OUTCOMES[number % len(_OUTCOMES)] for number in range(count)]
 
 
 def lines(count: int = len(_SHAPES), account: str = ACCOUNT) -> bytes:
-    """Return the records of `records(count)` as JSON lines."""
+    """Return `records(count)` as JSON lines."""
     return "".join(json.dumps(record, ensure_ascii=False) + "\n" for record in records(count, account)).encode()

@@ -25,7 +25,7 @@ MIDDLEWARE = '    "auditlane.integrations.django.AuditMiddleware",\n'
 
 
 def start_project(python: str, folder: Path, env: Mapping[str, str], settings: str) -> Path:
-    """Make a project, add one line each to INSTALLED_APPS and MIDDLEWARE, append `settings`, and migrate."""
+    """Create a project, add one line each to INSTALLED_APPS and MIDDLEWARE, append `settings`, and migrate."""
     folder.mkdir()
     _run(python, "-m", "django", "startproject", "mysite", str(folder), cwd=folder, env=env)
     path = folder / "mysite" / "settings.py"
@@ -113,7 +113,7 @@ class _Forms(HTMLParser):
 
 
 class Browser:
-    """A person's browser. It keeps cookies, and fills in the forms on a page."""
+    """A person's browser, which keeps cookies and fills in the forms on a page."""
 
     def __init__(self, url: str, **headers: str) -> None:
         self.url = url
@@ -146,7 +146,7 @@ class Browser:
 
 
 def environment(stack_env: Mapping[str, str], **more: str) -> dict[str, str]:
-    """Return the environment variables of a project whose events go to a stack."""
+    """Return the environment variables for a project whose events go to a stack."""
     kept = {
         name: value for name, value in os.environ.items() if not name.startswith(("AUDITLANE_", "DJANGO_", "PYTHON"))
     }
@@ -154,7 +154,7 @@ def environment(stack_env: Mapping[str, str], **more: str) -> dict[str, str]:
 
 
 def read_events(stack: Stack, tenant: str, at_least: int) -> list[dict[str, Any]]:
-    """Wait until the query API has at least this many events of a tenant, and return them, oldest first."""
+    """Wait until the query API has at least this many of a tenant's events, and return them, oldest first."""
     key = json.loads(stack.run("keys", "create", "--role", "vendor", "--tenant", tenant, "--json").stdout)
     url = stack.env["AUDITLANE_SERVE_URL"]
     credentials = {"client_id": key["client_id"], "secret": key["secret"]}

@@ -119,7 +119,7 @@ async def log_in(password: str, email: str = "jane@acme.example") -> tuple[int, 
 
 
 async def use() -> list[int]:
-    """Return the statuses of the requests."""
+    """Return the requests' statuses."""
     account = {"email": "jane@acme.example", "password": PASSWORD}
     steps = [
         send("POST", "/auth/register", account),

@@ -33,7 +33,7 @@ WORKERS = 3
 
 @dataclass(frozen=True)
 class Application:
-    """An application. `wsgi` is gunicorn's argument, and `changes` is the query for the names of its committed
+    """An application. `wsgi` is gunicorn's argument, and `changes` is a query for the names of its committed
     changes.
     """
 
@@ -54,7 +54,7 @@ class KillLoop:
         self.url, self.tenant, self.master = url, tenant, psutil.Process(master)
         self.random = random.Random(seed)
         self.killed: set[int] = set()
-        self.acknowledged: dict[int, set[int]] = defaultdict(set)  # numbers of the requests, by process
+        self.acknowledged: dict[int, set[int]] = defaultdict(set)  # request numbers by process
         self.failed = 0
         self._lock = threading.Lock()
 
@@ -98,7 +98,7 @@ class KillLoop:
             os.kill(chosen.pid, signal.SIGKILL)
 
     def must_be_stored(self, name: str) -> bool:
-        """Return whether a change was made by a surviving process, or by a process that was killed after its event was
+        """Return whether a change was made by a surviving process, or by one that was killed after its event was
         acknowledged.
         """
         number, _, pid = name.partition("-")

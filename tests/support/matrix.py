@@ -50,9 +50,7 @@ _OF_WHAT: dict[str, Any] = {
 
 @dataclass(frozen=True)
 class Credential:
-    """A credential. `of` is its tenant, or None for the whole environment. An empty `token` means that there is no
-    credential.
-    """
+    """A credential. `of` is its tenant, or None for the whole environment. An empty `token` means no credential."""
 
     kind: str
     of: str | None
@@ -78,7 +76,7 @@ class Matrix:
                 yield right, credential, expected
 
     def send(self, right: Right, credential: Credential) -> tuple[int, str]:
-        """Send a request, and return the status and code of the response. Only the body of a problem is read."""
+        """Send a request, and return the response's status and code. Only a problem's body is read."""
         operation = self.operations[right.route]
         headers, body = {"if-match": "*", "sec-fetch-site": "same-origin"}, _body(right, operation, credential)
         if credential.kind == "operator":
@@ -169,7 +167,7 @@ def answer(right: Right, credential: Credential) -> str | None:
 
 
 def _first_checks(route: str) -> set[Permission]:
-    """Return the permissions that are sufficient for some request of this route. Permissions that depend on the body
+    """Return the permissions that are sufficient for some request to this route. Permissions that depend on the body
     are checked last.
     """
     return {other.needs[0] for other in RIGHTS if other.route == route and len(other.needs) == 1}

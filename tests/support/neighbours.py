@@ -25,16 +25,16 @@ from auditlane.access.provenance_keys import ProvenanceKeys
 from auditlane.runtime.settings import load
 
 QUIET: Final = 20
-AT_ONCE: Final = 5  # quiet tenants that are active at the same time
+AT_ONCE: Final = 5  # number of quiet tenants that are active concurrently
 MAX_S: Final = 300.0  # maximum duration of an abuse that is not stopped earlier
-TIMEOUT_S: Final = 600.0  # matters only to a test that hangs
-POLL_INTERVAL_S: Final = 0.25  # interval at which a tenant polls for its event; polling is load, too
+TIMEOUT_S: Final = 600.0  # matters only if a test hangs
+POLL_INTERVAL_S: Final = 0.25  # interval at which a tenant polls for its event, since polling is also load
 _PROGRAM: Final = Path(__file__).with_name("abuse.py")
 
 
 @dataclass
 class Times:
-    """Durations in seconds for each kind of request, and the unsuccessful responses."""
+    """Durations in seconds for each kind of request, and unsuccessful responses."""
 
     login: list[float] = field(default_factory=list)
     emit: list[float] = field(default_factory=list)  # until the event becomes visible
@@ -94,10 +94,10 @@ class Tenant:
 
 
 class Installation:
-    """One installation with default settings, which quiet tenants and an abusive one share."""
+    """One installation with default settings, shared by quiet tenants and an abusive one."""
 
     def __init__(self, kafka: str, registry: str, clickhouse: str, unique: str, folder: Path, **overrides: Any) -> None:
-        """Start the installation. `overrides` are additional settings."""
+        """Start the installation. `overrides` contains additional settings."""
         settings = load(
             kafka_bootstrap=kafka,
             registry_url=registry,

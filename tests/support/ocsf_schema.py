@@ -1,6 +1,6 @@
 """Compiles the sources of an OCSF schema and validates events against it, strictly.
 
-The sources are read from a folder beside the project and are not part of it. Unlike most consumers, `problems` also
+The sources are read from a folder beside the project, and are not part of it. Unlike most consumers, `problems` also
 reports unknown and deprecated attributes, and captions that differ from the schema's.
 """
 
@@ -34,12 +34,10 @@ _OTHER: Final = 99
 
 
 class OcsfSchema:
-    """The compiled classes and objects of one version. Inheritance, includes, profiles and the dictionary have been
-    applied.
-    """
+    """One version's compiled classes and objects, with inheritance, includes, profiles and the dictionary applied."""
 
     def __init__(self, files: Mapping[str, Any]) -> None:
-        """Compile the JSON documents in `files`. They are keyed by path, such as `events/iam/iam.json`."""
+        """Compile the JSON documents in `files`, keyed by path, such as `events/iam/iam.json`."""
         dictionary = files["dictionary.json"]
         self.version: str = files["version.json"]["version"]
         self._types: dict[str, Any] = dictionary["types"]["attributes"]
@@ -59,7 +57,7 @@ class OcsfSchema:
                 self.classes[compiled["uid"]] = compiled
 
     def problems(self, event: Mapping[str, Any]) -> list[str]:
-        """Return the problems of an event. There is one sentence for each, with the path of the attribute."""
+        """Return an event's problems, one sentence each, with the attribute's path."""
         uid = event.get("class_uid")
         if uid not in self.classes:
             return [f"class_uid: {uid!r} is not a class of {self.version}"]
@@ -81,7 +79,7 @@ class OcsfSchema:
         return found
 
     def attributes(self, described: Mapping[str, Any], profiles: frozenset[str] = frozenset()) -> dict[str, Any]:
-        """Return the attributes of a compiled class or object that are valid with these profiles."""
+        """Return a compiled class's or object's attributes that are valid with these profiles."""
         key = (described["kind"], described["name"], profiles)
         if key not in self._valid:
             self._valid[key] = {

@@ -41,9 +41,7 @@ class Stored:
 def expected_result(
     registry: DictRegistry, key: bytes | None, value: bytes | None, kafka_ms: int, limit: int
 ) -> R | Stored:
-    """Return the reject code of a message. If the message is accepted, return the base fields, `fields` and `schema_id`
-    of the stored row.
-    """
+    """Return a message's reject code or, if it is accepted, the stored row's base fields, `fields` and `schema_id`."""
     if value is None or len(value) < 5 or value[0] != 0:
         return R.NOT_FRAMED
     if len(value) - 5 > limit:
@@ -246,9 +244,7 @@ def stored(schema: dict[str, Any], schema_id: int, values: dict[str, Any]) -> St
 
 
 def text(field: dict[str, Any], value: Any) -> Any:
-    """Return a value in the form in which it is stored as text. A float stays a float, so that it is compared as a
-    number.
-    """
+    """Return a value as it is stored as text. A float stays a float, so that it is compared as a number."""
     if isinstance(value, bool):
         return str(value).lower()
     if isinstance(value, float):

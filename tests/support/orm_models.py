@@ -79,7 +79,7 @@ def with_savepoints(engine: Engine) -> Engine:
 
 @contextmanager
 def database() -> Iterator[Engine]:
-    """Provide an in-memory database that has the tables."""
+    """Provide an in-memory database with the tables."""
     engine = with_savepoints(create_engine("sqlite://", poolclass=StaticPool))
     Base.metadata.create_all(engine)
     try:

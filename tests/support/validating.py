@@ -1,4 +1,4 @@
-"""Support for the validation tests. It provides a registry in memory, real datums, and ranges."""
+"""Support for the validation tests: an in-memory registry, real datums, and ranges."""
 
 from __future__ import annotations
 
@@ -99,7 +99,7 @@ def base_registry() -> DictRegistry:
 
 
 def contract(*own: dict[str, Any], **attributes: Any) -> dict[str, Any]:
-    """Return the base schema with custom fields appended, and with attributes set on base fields or on the record."""
+    """Return the base schema with custom fields appended, and attributes set on base fields or on the record."""
     schema = base_schema()
     for field_ in schema["fields"]:
         field_.update(attributes.pop(field_["name"], {}))

@@ -49,7 +49,7 @@ class Example:
     def events(self, tenant: str, count: int, agent: str | None = AGENT, **filters: str) -> list[dict[str, Any]]:
         """Wait until the tenant has at least `count` events since the start, and return them, oldest first.
 
-        With `agent=None`, this includes events without the user agent of `request`.
+        With `agent=None`, events without the user agent of `request` are included.
         """
         created = self.stack.run("keys", "create", "--role", "vendor", "--tenant", tenant, "--json")
         key = json.loads(created.stdout)

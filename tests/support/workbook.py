@@ -1,4 +1,4 @@
-"""Reads Excel workbooks, to the extent that exports need it."""
+"""Reads Excel workbooks, as far as the export tests need it."""
 
 from __future__ import annotations
 
@@ -14,8 +14,8 @@ Cell = str | float | bool
 
 
 def sheets(document: bytes) -> list[list[dict[str, Cell]]]:
-    """Return the rows of each sheet. A row contains the cells that are not empty, by column. Fails if a cell is a
-    formula or a link.
+    """Return each sheet's rows. A row contains its non-empty cells by column. Fails if a cell is a formula or a
+    link.
     """
     found = []
     with zipfile.ZipFile(io.BytesIO(document)) as parts:
@@ -32,7 +32,7 @@ def _cells(row: ElementTree.Element) -> dict[str, Cell]:
 
 
 def _value(cell: ElementTree.Element) -> Cell:
-    # Excel's notation of characters that XML cannot hold
+    # Excel's notation for characters that XML cannot represent
     text = re.sub("_x([0-9A-Fa-f]{4})_", lambda found: chr(int(found[1], 16)), "".join(cell.itertext()))
     kind = cell.get("t", "n")
     return text if kind == "inlineStr" else text == "1" if kind == "b" else float(text)

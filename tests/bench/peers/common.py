@@ -1,6 +1,6 @@
 """Handles messages and batches for all peers, so that the peers differ only in the code in between.
 
-A peer gets its task as JSON in its only argument, and prints its resource usage from the first message to the last
+A peer receives its task as JSON in its only argument, and prints its resource usage from the first message to the last
 commit.
 """
 

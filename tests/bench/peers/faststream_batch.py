@@ -1,4 +1,4 @@
-"""Runs FastStream's Confluent broker with batches, which are acknowledged after the insert."""
+"""Runs FastStream's Confluent broker with batches that are acknowledged after the insert."""
 
 from __future__ import annotations
 

@@ -1,5 +1,5 @@
-"""The loop that most people write first. It uses confluent-kafka, fastavro and pydantic, inserts row by row, and
-commits.
+"""The loop that most people write first: confluent-kafka, fastavro and pydantic, inserting row by row, and
+committing.
 """
 
 from __future__ import annotations

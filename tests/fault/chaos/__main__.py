@@ -1,4 +1,4 @@
-"""Run rounds of faults until enough have happened, and write the report.
+"""Runs rounds of faults until enough have happened, and writes the report.
 
 With `--state FILE`, finished rounds are saved there, and the next run with the same seed resumes.
 """
@@ -26,7 +26,7 @@ NODES = (1, 1, 3, 1)  # number of brokers in successive pipelines
 
 
 def one_round(pipeline: Pipeline, run: Run, done: Round) -> None:
-    """Inject waves of faults under load, then wait for the pipeline to settle, and count its rows and dead letters."""
+    """Inject waves of faults under load, wait for the pipeline to settle, and count its rows and dead letters."""
     pipeline.load.go()
     try:
         for _ in range(WAVES):

@@ -52,9 +52,7 @@ class Proxies:
 
 
 class Brokers:
-    """A cluster of `count` brokers, 1 or 3. Each has a second listener that advertises the address of the broker's
-    proxy.
-    """
+    """A cluster of `count` brokers, 1 or 3. Each has a second listener that advertises its proxy's address."""
 
     def __init__(self, folder: Path, count: int) -> None:
         self.folder, self.count = folder, count

@@ -1,7 +1,7 @@
 """The faults. Each is a generator that injects the fault and yields.
 
-When it is resumed, it repairs the damage that the pipeline cannot repair itself, waits until the fault has taken
-effect, and returns whether it has.
+When resumed, it repairs the damage that the pipeline cannot repair itself, waits until the fault has taken effect, and
+returns whether it has.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from fixtures.workers import WorkerProcess
 from chaos.pipeline import WINDOW, Pipeline
 
 Fault = Generator[None, None, bool]
-HAPPENS_S = 7.0  # how long to wait until a fault has taken effect
+HAPPENS_S = 7.0  # time to wait until a fault has taken effect
 SESSION_S = 1.8  # longer than the group's session timeout of one second
 STEPS = ("intent", "insert", "letters", "complete")
 
@@ -137,7 +137,7 @@ def frozen(at: Pipeline) -> Fault:
 
 def _zombie(at: Pipeline, *, window: int | None) -> Fault:
     """Freeze a worker at a step, and resume it after its partitions have been reassigned. With `window`, ClickHouse has
-    forgotten the worker's tokens by then.
+    then forgotten the worker's tokens.
     """
     step = at.random.choice(["before_insert", "after_insert", "after_intent", "before_complete"])
     zombie = at.start(f"{step}:stop:{at.random.randint(1, 2)}")
@@ -173,7 +173,9 @@ def zombie_without_tokens(at: Pipeline) -> Fault:
 
 
 def rewound(at: Pipeline) -> Fault:
-    """Set every offset back, as a member without partitions, and then kill the owners before they commit again."""
+    """Set every offset back, as a member without partitions could, and then kill the owners before they commit
+    again.
+    """
     settings = at.world.settings
     member = Consumer(at.world.kafka | {"group.id": settings.consumer_group, "group.protocol": "consumer"})
     member.subscribe([settings.dead_letter_topic])
@@ -218,7 +220,7 @@ def truncated(at: Pipeline) -> Fault:
 
 
 def _commit(at: Pipeline, partition: int, offset: int) -> bool:
-    """Commit an offset as an operator would. Returns whether Kafka accepted it, which it does only if the group has no
+    """Commit an offset as an operator would. Returns whether Kafka accepted it, which it does only for a group without
     members.
     """
     try:

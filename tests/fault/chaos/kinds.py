@@ -1,4 +1,4 @@
-"""The kinds of faults, by name, and the choice of the next ones."""
+"""The kinds of faults by name, and the choice of the next ones."""
 
 from __future__ import annotations
 
@@ -41,8 +41,8 @@ WAVE = 5  # maximum number of concurrent faults
 class Kind:
     """A kind of fault. `nodes` is the required number of brokers, where 0 means any number.
 
-    Within a wave, it excludes other kinds of its `family` and of the families in `without`, and all other kinds if it
-    is `alone`.
+    Within a wave, it excludes other kinds of its `family` and of the families in `without`, or all other kinds if
+    `alone`.
     """
 
     name: str
@@ -109,7 +109,7 @@ KINDS = (
 
 
 def next_wave(pipeline: Pipeline, counts: Mapping[str, float]) -> list[Kind]:
-    """Return the kinds for the next wave. They are those injected least often so far that can be combined."""
+    """Return the next wave's kinds: those injected least often so far that can be combined."""
     available = [kind for kind in KINDS if kind.nodes in (0, pipeline.nodes)]
     pipeline.random.shuffle(available)
     limit = min(counts.get(kind.name, 0) for kind in available) + 1  # so that no kind gets far ahead
@@ -118,7 +118,7 @@ def next_wave(pipeline: Pipeline, counts: Mapping[str, float]) -> list[Kind]:
         fits = all(_are_compatible(kind, other) for other in picked)
         if len(picked) < WAVE and counts.get(kind.name, 0) <= limit and fits:
             picked.append(kind)
-    # In the order in which they are repaired: workers can stop only when the services are back.
+    # In order of repair: workers can stop only when the services are back.
     order = ["kafka", "clickhouse", "registry", "worker", "step", "load"]
     return sorted(picked, key=lambda kind: order.index(kind.family))
 

@@ -1,4 +1,4 @@
-"""Produce a steady, seeded stream of valid and invalid messages, and record those that Kafka acknowledged."""
+"""Produces a steady, seeded stream of valid and invalid messages, and records those acknowledged by Kafka."""
 
 from __future__ import annotations
 
@@ -68,7 +68,7 @@ class Load(threading.Thread):
         self.bad = {(at, offset) for at, offset in self.bad if not (at == partition and first <= offset < end)}
 
     def expected(self) -> int:
-        """Return the number of rows that must exist, excluding the offsets in `gone`."""
+        """Return the number of rows that must exist, not counting the offsets in `gone`."""
         lost = sum(
             any(partition == at and first <= offset < end for at, first, end in self.gone)
             for partition, offset in self.good

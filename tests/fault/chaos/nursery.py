@@ -1,4 +1,4 @@
-"""Fork workers from one process that has imported their code. A start then takes milliseconds instead of seconds.
+"""Forks workers from one process that has imported their code, so that a start takes milliseconds instead of seconds.
 
 A forked worker runs `auditlane worker` in its own process. Only the imports are shared. As a program, this module reads
 a JSON line for each worker to start (`env`, `log`), and writes one for each worker that started (`pid`) or exited
@@ -61,7 +61,7 @@ class Child:
 
 
 class ForkedWorker(WorkerProcess):
-    """A worker that a nursery has forked."""
+    """A worker forked by a nursery."""
 
     def __init__(self, child: Child, log: Path) -> None:
         self.process: Any = child

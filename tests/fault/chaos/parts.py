@@ -1,4 +1,4 @@
-"""The services under attack. Each is a process that can be killed, and then restarted with the same port and data."""
+"""The services under attack. Each is a process that can be killed, and restarted with the same port and data."""
 
 from __future__ import annotations
 
@@ -12,9 +12,7 @@ from chaos.brokers import Brokers
 
 
 class Parts:
-    """Brokers, a registry and ClickHouse. Workers reach brokers and ClickHouse through proxies, and tests reach them
-    directly.
-    """
+    """Brokers, a registry and ClickHouse. Workers reach brokers and ClickHouse through proxies, tests directly."""
 
     def __init__(self, folder: Path, nodes: int) -> None:
         self.engine = EngineProcess(folder / "clickhouse")

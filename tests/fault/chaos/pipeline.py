@@ -1,5 +1,5 @@
-"""The pipeline under attack. It consists of services, workers and load. After every round, it is restored to health and
-its rows are counted.
+"""The pipeline under attack: services, workers and load. After every round, it is restored to health and its rows are
+counted.
 """
 
 from __future__ import annotations
@@ -112,7 +112,7 @@ class Pipeline:
         )
 
     def setting(self, name: str, value: object) -> None:
-        """Change a setting of the table. None resets the setting to its default."""
+        """Change a table setting. None resets it to its default."""
         change = f"RESET SETTING {name}" if value is None else f"MODIFY SETTING {name} = {value}"
         self.query(f"ALTER TABLE {self.world.events} {change}", command=True)
 
@@ -147,7 +147,7 @@ class Pipeline:
         return self.workers
 
     def victim(self) -> WorkerProcess:
-        """Return a random worker. Start one if none is left, since librdkafka may abort when a broker is killed."""
+        """Return a random worker, starting one if none is left, since librdkafka may abort when a broker is killed."""
         return self.random.choice(self.alive() or [self.start()])
 
     def staff(self, count: int) -> None:
@@ -158,7 +158,7 @@ class Pipeline:
             self.start()
 
     def at_work(self) -> None:
-        """Wait until a worker has partitions, for at most 10 s. No fault depends on this."""
+        """Wait, for at most 10 s, until a worker has partitions. No fault depends on this."""
         deadline = time.monotonic() + 10
         while time.monotonic() < deadline and not any(worker.events("partition.assigned") for worker in self.alive()):
             time.sleep(0.1)
@@ -236,9 +236,7 @@ class Pipeline:
         )
 
     def _stored_of_gone(self) -> int:
-        """Return the number of rows whose offsets are in `load.gone`. They were stored before the messages were
-        deleted.
-        """
+        """Return the number of rows for offsets in `load.gone`, stored before their messages were deleted."""
         if not self.load.gone:
             return 0
         where = " OR ".join(

@@ -1,4 +1,4 @@
-"""The results of a run, and its report as Markdown."""
+"""A run's results, and its report as Markdown."""
 
 from __future__ import annotations
 
@@ -57,10 +57,9 @@ _COLUMNS = (
 
 @dataclass
 class Round:
-    """The faults that `happened`, the faults that were `missed`, and the counts afterwards, unless the pipeline got
-    `stuck`.
+    """The faults that `happened` or were `missed`, and the counts afterwards, unless the pipeline got `stuck`.
 
-    `scaled` contains the periods during which workers were scaled (Unix ms), and `pauses_s` the longest pause in each.
+    `scaled` contains the periods of scaling workers (Unix ms), and `pauses_s` the longest pause in each.
     """
 
     happened: list[str] = field(default_factory=list)
@@ -85,7 +84,7 @@ class Round:
 
 @dataclass
 class Part:
-    """The rounds that were run on one pipeline, whose seed determines the faults."""
+    """The rounds run on one pipeline, whose seed determines the faults."""
 
     seed: int
     nodes: int
@@ -111,7 +110,7 @@ class Run:
 
     @classmethod
     def resume(cls, seed: int, wanted: int, state: Path | None) -> Run:
-        """Return the run saved in the state file if it has this seed. Otherwise return a new run."""
+        """Return the run saved in the state file if it has this seed, otherwise a new run."""
         run = cls(seed, wanted)
         if state is not None and state.exists():
             saved = json.loads(state.read_text())
@@ -149,7 +148,7 @@ class Run:
 
     @property
     def can_continue(self) -> bool:
-        """Return whether to run another round. After a failed round, later rounds would only repeat the failure."""
+        """Return whether to run another round. After a failed round, later ones would only repeat the failure."""
         return self.survived and time.monotonic() < self.until
 
     def kind_counts(self, now: Round) -> Counter[str]:
@@ -167,7 +166,7 @@ def _round(saved: dict[str, Any]) -> Round:
 
 
 def commit_of(folder: Path) -> str:
-    """Return the commit under test, marked if the work tree differs from that commit."""
+    """Return the commit under test, marked if the work tree differs from it."""
     command = ["git", "describe", "--always", "--dirty", "--abbrev=9"]
     return subprocess.run(command, cwd=folder, capture_output=True, text=True, check=False).stdout.strip()
 

@@ -1,4 +1,4 @@
-"""Kill a service while a worker is stopped just before or after a step. The worker then continues without it."""
+"""Kills a service while a worker is stopped just before or after a step. The worker then continues without it."""
 
 from __future__ import annotations
 

@@ -1,8 +1,8 @@
 """An in-memory table. An insert takes two steps, so that other inserts may run between its guard and the landing of its
 rows.
 
-Tokens are checked when rows land, and forgotten past the window. A known token drops the whole insert, regardless of
-its rows. An insert lands completely or not at all.
+Tokens are checked when rows land, and forgotten past the window. A known token drops the whole insert, whatever its
+rows. An insert lands completely or not at all.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ Offset = tuple[Partition, int]
 
 @dataclass(slots=True)
 class Insert:
-    """A statement that the server has received. `rows` are the offsets that passed the guard, once it has run."""
+    """A statement that the server has received. `rows` contains the offsets that passed the guard, once it has run."""
 
     token: str
     partition: Partition
@@ -26,20 +26,21 @@ class Insert:
     rows: tuple[int, ...] | None = None
     landed: bool = False
     began: int = 0
-    unanswered: bool = False  # the server was killed while it ran
-    held: int | None = None  # it adds nothing unless exactly this number of offsets of its span and month is stored
+    unanswered: bool = False  # whether the server was killed while it ran
+    held: int | None = None  # adds nothing unless exactly this many offsets of its span and month are stored
     span: tuple[int, int] = (0, 0)
-    added: int = 0  # rows that this insert added
+    added: int = 0  # number of rows that this insert added
 
 
 @dataclass(slots=True)
 class ClickHouse:
     window: int
     guard: bool = True
-    patient: bool = True  # a running insert whose token another insert has used lands before the token is forgotten
-    rows: dict[Offset, int] = field(default_factory=dict)  # how often each offset is stored
+    # If another insert has used a running insert's token, the running insert lands before the token is forgotten.
+    patient: bool = True
+    rows: dict[Offset, int] = field(default_factory=dict)  # number of times that each offset is stored
     months: dict[Offset, int] = field(default_factory=dict)
-    tokens: dict[str, int] = field(default_factory=dict)  # oldest first -> number of the insert that used it
+    tokens: dict[str, int] = field(default_factory=dict)  # token -> number of the insert that used it, oldest first
     lost: dict[str, Insert] = field(default_factory=dict)  # token -> insert whose rows were lost
     running: list[Insert] = field(default_factory=list)
     inserts: int = 0
@@ -97,8 +98,7 @@ class ClickHouse:
     def _remember(self, token: str) -> None:
         self.inserts += 1
         self.tokens[token] = self.inserts
-        # While patient, the token of lost rows is kept until the rows are stored again; from then on, the guard sees
-        # them.
+        # While patient, lost rows' token is kept until the rows are stored again; from then on, the guard sees them.
         kept = {insert.token for insert in self.lost.values() if self.patient and self._is_missing(insert)}
         while oldest := next((token for token in self.tokens if token not in kept), ""):
             if len(self.tokens) <= self.window + len(kept):
@@ -137,7 +137,7 @@ class ClickHouse:
         return len(self.held(insert.partition, *insert.span).get(insert.month, ()))
 
     def held(self, partition: Partition, first: int, last: int) -> dict[int, set[int]]:
-        """Return the stored offsets from `first` to `last`, keyed by month."""
+        """Return the stored offsets from `first` to `last`, by month."""
         found: dict[int, set[int]] = {}
         for offset in range(first, last + 1):
             if (month := self.months.get((partition, offset))) is not None:

@@ -1,4 +1,4 @@
-"""The insert threads of a simulated worker. For each range, they make the steps of `worker.sink.insert_pool`, one at a
+"""A simulated worker's insert threads. For each range, they perform the steps of `worker.sink.insert_pool` one at a
 time.
 """
 
@@ -20,14 +20,14 @@ from auditlane.worker.protocol.partition_state import Range
 
 @dataclass(slots=True)
 class Progress:
-    """The validation result of a range.
+    """A range's validation result.
 
     It is kept as long as the range, so that a repeated step does not validate the range again.
     """
 
-    rows: dict[int, list[int]]  # month -> offsets still to store
+    rows: dict[int, list[int]]  # month -> offsets left to store
     bad: list[int]
-    doubtful: bool = False  # the outcome of an insert is unknown
+    doubtful: bool = False  # whether an insert's outcome is unknown
 
 
 @dataclass(slots=True)
@@ -35,7 +35,7 @@ class Job:
     """One attempt at a step of a range.
 
     For a redo, `seen` contains the stored offsets by month, and `again` counts consecutive checks with the same result.
-    `missing` lists the months that are still to be sent, or is None before the check.
+    `missing` lists the months left to send, or is None before the check.
     """
 
     work: Write | Publish
@@ -47,7 +47,7 @@ class Job:
     missing: list[int] | None = None
 
 
-# How an unacknowledged insert fails: (remedy for its error, what happens to its rows).
+# How an unacknowledged insert fails: (its error's remedy, what happens to its rows).
 FAULTS = {
     "applied": (Remedy.retry, "land"),
     "later": (Remedy.retry, ""),
@@ -66,7 +66,7 @@ class Inserts:
 
     compares = True  # whether a redo compares with the stored rows
     doubts = True  # whether a check follows an insert with an unknown outcome
-    expects = True  # whether a first attempt expects an empty range, and continues as a redo otherwise
+    expects = True  # whether a first attempt expects an empty range, and otherwise continues as a redo
 
     def __init__(self, name: str, world: World, random: Random) -> None:
         self.name, self.world, self.random = name, world, random
@@ -123,7 +123,7 @@ class Inserts:
         return self.compares and (job.work.range.redo or job.progress.doubtful)
 
     def _settle(self, job: Job) -> None:
-        """Check which rows a redo lacks, or insert the next of these rows, until a check finds none missing."""
+        """Check which rows a redo lacks, or insert the next of them, until a check finds none missing."""
         range_, progress = job.work.range, job.progress
         if job.missing is None:
             before, job.seen = job.seen, self.world.clickhouse.held(range_.partition, range_.first, range_.last)
@@ -148,9 +148,7 @@ class Inserts:
             self.world.clickhouse.look(job.sent)
 
     def _answer(self, job: Job, sent: Insert) -> None:
-        """Receive ClickHouse's response, or none. In the latter case, the rows may have landed, land later, or never
-        land.
-        """
+        """Receive ClickHouse's response, or none. Without one, the rows may have landed, land later, or never land."""
         clickhouse = self.world.clickhouse
         fault = self.random.choice(list(FAULTS)) if self._trouble() else ""
         remedy, becomes = FAULTS.get(fault, (Remedy.retry, "land"))

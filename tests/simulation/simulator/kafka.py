@@ -25,7 +25,7 @@ class Message:
     offset: int
     month: int
     good: bool
-    doubtful: bool = False  # the verdict on this message flips with the registry's state
+    doubtful: bool = False  # whether the verdict on this message flips with the registry's state
     value: bytes = b""
 
     def __post_init__(self) -> None:
@@ -34,8 +34,8 @@ class Message:
 
 @dataclass(slots=True)
 class Member:
-    """One consumer in the group. `owned` are the partitions that it believes it owns, and `target` the partitions
-    assigned to it.
+    """One consumer in the group. `owned` contains the partitions that it believes it owns, and `target` those assigned
+    to it.
     """
 
     name: str
@@ -98,9 +98,7 @@ class Kafka:
                 self.members[names[(number + turn) % len(names)]].target.add(partition)
 
     def poll(self, member: Member) -> tuple[set[Partition], set[Partition]]:
-        """Return the partitions revoked from a member, which it has released by then, and the partitions assigned to
-        it.
-        """
+        """Return the partitions revoked from a member, already released, and those assigned to it."""
         if member.expelled:
             revoked, member.owned = member.owned, set()
             return revoked, set()

@@ -1,4 +1,4 @@
-"""Run the simulation for many seeds. Prints progress and minimal traces of failures, and writes a report.
+"""Runs the simulation for many seeds. Prints progress and minimal traces of failures, and writes a report.
 
 PYTHONPATH=tests/support:tests/simulation python -m simulator.long_run --seed 0 --schedules 200000    (`make simulate`)
 
@@ -70,7 +70,7 @@ class Run:
 
     @classmethod
     def resume(cls, first: int, wanted: int, processes: int, state: Path | None) -> Run:
-        """Return the run saved in the state file if it has the same arguments. Otherwise return a new run."""
+        """Return the run saved in the state file if it has the same arguments, otherwise a new run."""
         run = cls(first, wanted, processes)
         if state is not None and state.exists():
             saved = json.loads(state.read_text())
@@ -97,12 +97,12 @@ class Run:
 
 
 def plan(seed: int) -> Plan:
-    """Return the plan for a seed, which is the same as in the tests."""
+    """Return a seed's plan, which is the same as in the tests."""
     return Plan(seed=seed, partitions=1 + seed % 3)
 
 
 def chunk(seeds: range) -> Totals:
-    """Run the schedules of these seeds, and return their results."""
+    """Run these seeds' schedules, and return their results."""
     totals = Totals()
     for seed in seeds:
         schedule = Schedule(plan(seed))
@@ -166,7 +166,8 @@ def main() -> int:
     parser.add_argument("--report", type=Path, default=REPORT)
     parser.add_argument("--state", type=Path, help="file to save progress to, and to resume from")
     options = parser.parse_args()
-    signal.signal(signal.SIGTERM, signal.default_int_handler)  # like Ctrl-C: ends with a report of the schedules run
+    # Like Ctrl-C, this ends with a report on the schedules run so far.
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
     run = Run.resume(options.seed, options.schedules, options.processes, options.state)
     done = run.totals.schedules
     began, earlier, printed_at = time.monotonic(), run.seconds, 0.0
@@ -194,7 +195,7 @@ def main() -> int:
 
 
 def _commit() -> str:
-    """Return the commit under test, marked if the work tree differs from that commit."""
+    """Return the commit under test, marked if the work tree differs from it."""
     command = ["git", "describe", "--always", "--dirty", "--abbrev=9"]
     return subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False).stdout.strip()
 

@@ -1,4 +1,4 @@
-"""Run one seeded schedule. It consists of random faults, a quiet period, and a check of the promise.
+"""Runs one seeded schedule: random faults, a quiet period, and a check of the promise.
 
 Each step has its own random seed, so that removing steps does not change the remaining ones. `shrink` depends on this.
 """
@@ -26,10 +26,11 @@ class Broken(AssertionError):
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """The parameters of a schedule.
+    """A schedule's parameters.
 
-    `window` is the number of tokens that ClickHouse remembers. With `patient`, a running insert whose token another
-    insert has used ends before the token is forgotten. This is the promise's only condition on the window.
+    `window` is the number of tokens that ClickHouse remembers. With `patient`, if another insert has used a running
+    insert's token, the running insert ends before the token is forgotten. This is the promise's only condition on the
+    window.
     """
 
     seed: int
@@ -165,7 +166,7 @@ class Schedule:
         self.world.clickhouse.others(self.random.randint(1, self.plan.window))
 
     def _store_restart(self) -> None:
-        """Kill ClickHouse. Each running insert either lands just before or is lost, and does not get a response."""
+        """Kill ClickHouse. Each running insert either lands just before or is lost, and gets no response."""
         self.world.log("ClickHouse restarts")
         self.world.events["ClickHouse restarts"] += 1
         for insert in list(self.world.clickhouse.running):
@@ -185,7 +186,7 @@ class Schedule:
                 self._start()
 
     def _stop(self) -> None:
-        """Send SIGTERM to a worker. It drains for a while, and then leaves, whether or not it has finished."""
+        """Send SIGTERM to a worker. It drains for a while, and then leaves, finished or not."""
         if awake := self._awake():
             worker = self.random.choice(awake)
             self.world.log(f"{worker.name} drains")
@@ -243,7 +244,7 @@ class Schedule:
         self.world.events["verdicts turned"] += 1
 
     def _settled(self) -> list[Partition]:
-        """Return the partitions for which no worker has a range that is in flight or about to start."""
+        """Return the partitions for which no worker has a range in flight or about to start."""
         busy = {job.work.range.partition for worker in self.workers for job in worker.jobs}
         busy |= {insert.partition for insert in self.world.clickhouse.running}
         busy |= {

@@ -1,4 +1,4 @@
-"""Shrink a failing schedule by removing steps while the promise is still broken."""
+"""Shrinks a failing schedule by removing steps while the promise is still broken."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ def broken(plan: Plan) -> Broken | None:
 
 
 def shrink(plan: Plan) -> tuple[Plan, Broken]:
-    """Return a minimal failing plan and its failure. If any one of the plan's steps is removed, the promise holds."""
+    """Return a minimal failing plan and its failure. Without any one of the plan's steps, the promise holds."""
     failure = broken(plan)
     assert failure is not None, f"seed {plan.seed} breaks nothing"
     steps = tuple(range(plan.steps)) if plan.only is None else plan.only

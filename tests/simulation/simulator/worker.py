@@ -1,4 +1,4 @@
-"""A simulated worker process. It is the real core, driven by the steps of the consumer loop, one at a time."""
+"""A simulated worker process: the real core, driven by the consumer loop's steps, one at a time."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ class Worker(Inserts):
         return self.world.now + self.born
 
     def struck(self, fault: str) -> None:
-        """Record the state of each partition at the time when a fault struck."""
+        """Record each partition's state at the time when a fault struck."""
         for partition in self.member.owned:
             self.world.struck[fault, self._state_of(partition)] += 1
 
@@ -55,9 +55,7 @@ class Worker(Inserts):
     # The consuming thread.
 
     def poll(self) -> None:
-        """Poll as the consumer does. A rebalance is handled, and then messages are fetched. Skipped under
-        backpressure.
-        """
+        """Poll as the consumer does: handle a rebalance, then fetch messages. Skipped under backpressure."""
         if self.core.must_wait:
             return
         kafka = self.world.kafka
@@ -87,7 +85,9 @@ class Worker(Inserts):
                 self.core.received(partition, columns, self.now)
 
     def act(self) -> None:
-        """Perform the core's actions. The result of a commit is returned to the core, as by the synchronous call."""
+        """Perform the core's actions. A commit's result is returned to the core immediately, since the real call is
+        synchronous.
+        """
         for _ in range(4):
             actions = self.core.step(self.now, self.world.now + self.world.skew)
             for action in actions:
@@ -145,7 +145,7 @@ class Worker(Inserts):
         return dict.fromkeys(commit.offsets, "unanswered") if fault else {}
 
     def arrive(self) -> None:
-        """Deliver the commits that timed out. The broker accepts them if their epoch is still current."""
+        """Deliver commits that timed out. The broker accepts them if their epoch is still current."""
         for epoch, offsets in self.late:
             self.world.kafka.commit(self.member, epoch, offsets)
         self.late.clear()

@@ -1,6 +1,4 @@
-"""The state that simulated workers share. It consists of the log, the store, dead letters, the time, and a trace of
-events.
-"""
+"""The state shared by simulated workers: the log, the store, dead letters, the time, and a trace of events."""
 
 from __future__ import annotations
 
@@ -26,7 +24,7 @@ class World:
     now: int = 0
     skew: int = 0  # deviation of the machines' clocks in ms
     events: Counter[str] = field(default_factory=Counter)  # injected faults
-    struck: Counter[tuple[str, str]] = field(default_factory=Counter)  # (fault, state of the partition)
+    struck: Counter[tuple[str, str]] = field(default_factory=Counter)  # (fault, the partition's state)
 
     def log(self, text: str) -> None:
         self.trace.append(f"{self.now:>7} {text}")

@@ -1,1 +1,1 @@
-"""A Django project for tests. It is a shop with invoices, behind Django's own pages and admin."""
+"""A Django project for tests: a shop with invoices, behind Django's own pages and admin."""

@@ -1,4 +1,4 @@
-"""The shop's settings for many requests. They contain only what is required to change an invoice."""
+"""The shop's settings for many requests, with only what changing an invoice requires."""
 
 from __future__ import annotations
 

@@ -1,6 +1,4 @@
-"""The only page of the request loop. It changes an invoice as the request specifies, and the request may end in any
-way.
-"""
+"""The request loop's only page. It changes an invoice as the request specifies, and the request may end in any way."""
 
 from __future__ import annotations
 
@@ -15,8 +13,8 @@ from django_shop.models import Invoice
 
 
 def change(request: HttpRequest, number: int, how: str) -> HttpResponse:
-    """Create an invoice whose number contains the process id. Respond with that id and the events that Kafka has
-    acknowledged.
+    """Create an invoice whose number contains the process id. Respond with that id and the events acknowledged by
+    Kafka.
     """
     pid = os.getpid()
     with transaction.atomic():

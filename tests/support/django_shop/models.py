@@ -1,4 +1,4 @@
-"""The shop's models. Some are audited, and one is not."""
+"""The shop's models. All but one are audited."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ class Invoice(models.Model):
 
 
 class Reminder(Invoice):
-    """A child of an audited model. It has its own table."""
+    """A child of an audited model, with its own table."""
 
     fee = models.IntegerField(default=0)
 
@@ -47,7 +47,7 @@ class Debt(Invoice):
 
 
 class Item(models.Model):
-    """A model that the settings name."""
+    """A model named in the settings."""
 
     name = models.CharField(max_length=50)
     supplier = models.CharField(max_length=50, blank=True)

@@ -1,4 +1,4 @@
-"""The shop's views. Some are typical of an application, and others exist only for tests."""
+"""The shop's views. Some are typical of an application; others exist only for tests."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Run calls to Frontegg's Python client 1.x. Reads [[call, …], …], and prints {"value": …} or {"error": …, "status":
+"""Runs calls to Frontegg's Python client 1.x. Reads [[call, …], …], and prints {"value": …} or {"error": …, "status":
 …}.
 """
 

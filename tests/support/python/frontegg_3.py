@@ -1,4 +1,4 @@
-"""Run calls to Frontegg's Python client 2.x or 3.x. Reads [[call, …], …], and prints each call's value or error as
+"""Runs calls to Frontegg's Python client 2.x or 3.x. Reads [[call, …], …], and prints each call's value or error as
 JSON.
 """
 

@@ -1,4 +1,4 @@
-"""Tests the keys file: verification of secrets, concurrent edits, changes without a restart, and broken files."""
+"""Tests the keys file: verifying secrets, concurrent edits, changes without a restart, and broken files."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ def keys(path: Path) -> KeysFile:
 
 @pytest.fixture
 def hashed(monkeypatch) -> list[str]:
-    """Record every secret that is hashed."""
+    """Record each hashed secret."""
     secrets: list[str] = []
     hash_ = keys_module._hash
     monkeypatch.setattr(keys_module, "_hash", lambda secret: secrets.append(secret) or hash_(secret))
@@ -124,7 +124,7 @@ def test_a_new_secret_overlaps_with_the_old_one(keys):
     with pytest.raises(Unauthenticated):
         keys.verify(client_id, first.secret, now=later)
     third = keys.rotate(client_id, now=later, overlap=timedelta(hours=1))
-    assert len(third.client.secrets) == 2  # the first one was removed
+    assert len(third.client.secrets) == 2  # the first one has been removed
 
 
 def test_an_invalid_key_is_rejected(keys):
@@ -184,7 +184,7 @@ def test_a_broken_file_is_reported_with_its_position_and_the_last_valid_one_is_u
     assert keys.verify(issued.client.client_id, issued.secret, now=NOW)
     with pytest.raises(ConfigError, match=place):
         KeysFile(path)
-    with pytest.raises(ConfigError):  # a broken file, which an operator may be repairing, is not overwritten
+    with pytest.raises(ConfigError):  # An operator may be repairing the broken file, so it is not overwritten.
         keys.create(roles=("writer",), now=NOW)
     assert path.read_text() == text
     path.write_text(good)

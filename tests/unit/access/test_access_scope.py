@@ -41,10 +41,11 @@ def test_a_scope_cannot_be_changed():
 
 
 def test_only_authentication_makes_principals_and_only_the_cli_acts_for_the_operator():
-    """No other code may create a scope, since a route that creates its own could break tenant isolation."""
+    """A route that could create its own scope might break tenant isolation."""
     allowed = {
         "Principal": "schemas/auditlane/access/",
-        "for_operator": ("deploy/auditlane/cli/", "consumers/auditlane/observe/canary/"),  # latter: our own log
+        # The latter for auditlane's own audit trail.
+        "for_operator": ("deploy/auditlane/cli/", "consumers/auditlane/observe/canary/"),
         "authorized_before": "consumers/auditlane/query/export/",
         "_GRANT": "schemas/auditlane/access/scope.py",
     }

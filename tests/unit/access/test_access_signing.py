@@ -1,4 +1,4 @@
-"""Tests signing keys: separate purposes, rotation with overlap, and every kind of token that must not verify."""
+"""Tests signing keys: one key per purpose, overlapping rotation, and every kind of token that must be rejected."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ HOUR = timedelta(hours=1)
 
 @pytest.fixture
 def path(tmp_path: Path) -> Path:
-    """Write a file with one key that has been in use since long before NOW, and return its path."""
+    """Write a file with one key that has been in use since long before NOW, and return the file's path."""
     path = tmp_path / "signing.json"
     SigningKeys.load_or_create(path)
     content = json.loads(path.read_text())
@@ -69,7 +69,8 @@ def test_a_changed_or_foreign_token_does_not_verify(signing, path, tmp_path):
         f"{header}.{part(claims | {'sub': 'you'})}.{signature}",
         f"{header}.{payload}.{signature[:-2]}AA",
         f"{header}.{payload}.",
-        jwt.encode(claims, secret, "HS256", headers={"kid": kid(token)}),  # the secret itself, not the purpose's key
+        # Signed with the secret itself instead of the purpose's key.
+        jwt.encode(claims, secret, "HS256", headers={"kid": kid(token)}),
         jwt.encode(claims, "x" * 64, "HS512", headers={"kid": kid(token)}),
         jwt.encode(claims, "x" * 64, "HS256", headers={"kid": "unknown"}),
         jwt.encode(claims, "x" * 64, "HS256"),

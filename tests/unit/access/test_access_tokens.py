@@ -1,4 +1,4 @@
-"""Tests what each kind of token and link permits, and that no kind is accepted in place of another."""
+"""Tests what each kind of token and link permits, and that one kind is never accepted in place of another."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ from auditlane.access.tokens import (
 )
 from auditlane.runtime.errors import Forbidden, InvalidInput, TokenExpired, Unauthenticated
 
-NOW = datetime.now(UTC).replace(microsecond=0) + timedelta(seconds=10)  # a time later than the fixtures' keys
+NOW = datetime.now(UTC).replace(microsecond=0) + timedelta(seconds=10)  # later than the creation of the fixtures' keys
 HOUR = timedelta(hours=1)
 JANE = Viewer("acme", "jane", frozenset({Permission.read, Permission.export}))
 
@@ -123,7 +123,7 @@ def test_other_strings_are_not_tokens(signing, ask):
 
 
 def test_a_forged_purpose_in_the_header_does_not_verify(signing, ask):
-    """The purpose in the header selects the key, which does not verify tokens signed for another purpose."""
+    """The header's purpose selects a key. That key does not verify tokens signed for another purpose."""
     link_header, _, _ = code_of(mint_link(signing, JANE, url="http://h", now=NOW, session=HOUR)).partition(".")
     viewer_header, _, _ = mint_viewer_token(signing, JANE, now=NOW, ttl=HOUR).text.partition(".")
     code = code_of(mint_link(signing, JANE, url="http://h", now=NOW, session=HOUR))
@@ -194,13 +194,13 @@ def test_an_operator_has_the_permissions_of_the_consoles_client(keys, signing):
 def test_a_link_works_once_within_its_minutes(signing, keys, desk):
     link = mint_link(signing, JANE, url="https://audit.example/", now=NOW, session=HOUR)
     assert link.startswith("https://audit.example/enter?code=")
-    for _ in range(3):  # reading a link does not use it up
+    for _ in range(3):  # viewing a link does not use it up
         assert desk.page_of(code_of(link), now=NOW + timedelta(minutes=4)) is Page.log
     token = desk.redeem(code_of(link), now=NOW + timedelta(minutes=4)).token
     assert token.ttl == HOUR
     found = authenticate_session(token.text, keys=keys, signing=signing, now=NOW + timedelta(minutes=5))
     assert (found.kind, found.subject, found.permissions) == ("viewer", "jane", JANE.permissions)
-    with pytest.raises(Unauthenticated):  # the token in the cookie is not valid for the API
+    with pytest.raises(Unauthenticated):  # the API rejects the cookie's token
         authenticate(token.text, keys=keys, signing=signing, now=NOW)
     with pytest.raises(Unauthenticated, match="already been used"):
         desk.redeem(code_of(link), now=NOW + timedelta(minutes=4))
@@ -286,7 +286,7 @@ def test_a_console_link_makes_an_operator_session(signing, keys, desk):
         found = authenticate_operator(opened.token.text, keys=keys, signing=signing, now=NOW)
         assert (found.kind, found.subject, found.tenant) == ("operator", "ops", None)
         assert Permission.admin in found.permissions
-        with pytest.raises(Unauthenticated):  # the token in its cookie is not valid for the API
+        with pytest.raises(Unauthenticated):  # the API rejects its cookie's token
             authenticate(opened.token.text, keys=keys, signing=signing, now=NOW)
         with pytest.raises(TokenExpired):
             authenticate_operator(opened.token.text, keys=keys, signing=signing, now=NOW + HOUR)
@@ -310,11 +310,13 @@ def test_the_console_requires_an_admin(signing, keys):
         mint_console_link(signing, Operator("ops"), url="http://h", now=NOW, session=timedelta(days=2))
 
 
-# Permissions that a client has lost
+# Permissions that the client no longer has
 
 
 def client_and_viewer_token(keys, signing, *roles: str, tenant: str | None = None, **options) -> tuple[str, str]:
-    """Create a client. Returns its id, and a viewer token for acme for which the client vouches."""
+    """Create a client, and a viewer token for acme that depends on that client. Returns the client's id and the
+    token.
+    """
     client = keys.create(roles=roles, tenant=tenant, now=NOW).client
     viewer = Viewer("acme", "jane", JANE.permissions, client.client_id, **options)
     return client.client_id, mint_viewer_token(signing, viewer, now=NOW, ttl=HOUR).text
@@ -335,7 +337,7 @@ def test_a_viewer_keeps_the_contract_permission_while_its_client_has_it(keys, si
     for roles, tenant, extra, left in (
         (("vendor",), None, (), both),
         (("vendor",), "acme", (Permission.contract,), both),
-        (("vendor",), "acme", (), {Permission.read}),  # in the meantime, the key has been bound to the tenant
+        (("vendor",), "acme", (), {Permission.read}),  # the key has been bound to the tenant in the meantime
         (("auditor",), None, (), {Permission.read}),
     ):
         client = keys.create(roles=roles, tenant=tenant, extra_permissions=extra, now=NOW).client
@@ -383,7 +385,7 @@ def test_a_background_export_continues_while_its_client_is_permitted(keys, actor
     require_standing(nobodys, Permission.export, keys=keys, now=NOW)
 
 
-# Where links lead
+# The pages that links open
 
 
 @pytest.mark.parametrize("host", ["127.0.0.1:8480", "localhost:8480", "LOCALHOST:8480", "[::1]:8480", "10.0.0.7:8480"])

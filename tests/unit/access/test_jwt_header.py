@@ -1,4 +1,4 @@
-"""Tests parsing a token's header alone. The result equals PyJWT's, or Unauthenticated is raised."""
+"""Tests parsing only a token's header. The result equals PyJWT's, or Unauthenticated is raised."""
 
 from __future__ import annotations
 

@@ -1,5 +1,5 @@
-"""Tests the keys that sign provenance. They are created once, still verify their signatures after a rotation, and are
-separate from tokens.
+"""Tests the keys that sign provenance. They are created once, verify their old signatures after a rotation, and are
+separate from the token keys.
 """
 
 from __future__ import annotations

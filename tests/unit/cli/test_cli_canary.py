@@ -1,4 +1,4 @@
-"""Tests options of `auditlane canary` that cannot be combined."""
+"""Tests options of `auditlane canary` that exclude each other."""
 
 from __future__ import annotations
 

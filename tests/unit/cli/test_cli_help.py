@@ -1,6 +1,4 @@
-"""Tests that the help of each command has a summary, a help text for each option, and examples that the command
-accepts.
-"""
+"""Tests each command's help. It has a summary, a help text for each option, and examples that the command accepts."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Tests the imports of commands. Starting a command must not load libraries that only other commands need."""
+"""Tests the modules that commands import. A command must not load libraries that only other commands need."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from pathlib import Path
 from auditlane.local.layout import Layout
 
 LIGHT = ("version", "env", "status", "up", "keys", "token", "emit", "import", "structure", "schema", "capacity")
-# Each takes 40 to 150 ms of CPU to import; pyarrow imports numpy, and structlog imports rich's tracebacks.
+# Importing each takes 40 to 150 ms of CPU time. pyarrow imports numpy, and structlog imports rich's tracebacks.
 HEAVY = {"clickhouse_connect", "cryptography", "fastapi", "jwt", "lark", "numpy", "pyarrow", "structlog"}
 _SCRIPT = f"""
 import sys
@@ -23,7 +23,7 @@ print(*sorted(sys.modules.keys() & {HEAVY!r}), file=sys.stderr)
 
 
 def test_light_commands_import_no_client_of_a_store(tmp_path: Path) -> None:
-    """`env` is run. The other commands are only loaded, as by `--help` and by every invocation."""
+    """Only `env` is run. The other commands are just loaded, as `--help` and every other command do."""
     Layout.of(tmp_path).write_state({"env": {"AUDITLANE_REGISTRY_URL": "http://127.0.0.1:8081"}})
     done = subprocess.run(
         [sys.executable, "-c", _SCRIPT, str(tmp_path)], capture_output=True, text=True, check=False, timeout=60

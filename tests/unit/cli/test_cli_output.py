@@ -1,5 +1,5 @@
-"""Tests commands whose output cannot be written. They print one sentence, exit with a non-zero code, and do not create
-a key whose secret is lost.
+"""Tests commands that cannot write their output. They print one sentence, exit with a non-zero code, and do not create
+a key whose secret would be lost.
 """
 
 from __future__ import annotations
@@ -79,7 +79,7 @@ def test_errors_that_cannot_be_written_keep_their_exit_code(keys: Path) -> None:
 def test_a_closed_pipe_is_not_an_error(keys: Path) -> None:
     command = f'{sys.executable} -m auditlane.cli version; echo "$?" >&2'
     done = subprocess.run(["sh", "-c", f"({command}) | true"], capture_output=True, text=True, timeout=60)
-    assert done.stderr.split() in (["0"], ["141"])  # depends on which of the two is faster
+    assert done.stderr.split() in (["0"], ["141"])  # depends on which of the two processes is faster
 
 
 @pytest.mark.parametrize("ignored", ["CHLD", "TERM", "INT HUP PIPE"])
@@ -90,7 +90,7 @@ def test_commands_work_whatever_signals_their_parent_ignores(keys: Path, ignored
 
 
 def test_ignored_signals_of_the_parent_are_reset() -> None:
-    """An ignored SIGINT stays ignored, since a shell ignores it for background processes."""
+    """SIGINT stays ignored, since a shell ignores it for background processes."""
     script = (
         "import signal; from auditlane.runtime import signals; signals.ordinary();"
         "print([signal.getsignal(one).name for one in (signal.SIGCHLD, signal.SIGTERM, signal.SIGINT)],"

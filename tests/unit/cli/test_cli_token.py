@@ -1,4 +1,4 @@
-"""Tests `auditlane token --filter`, which mints a token with a base filter or explains the error in it."""
+"""Tests `auditlane token --filter`, which creates a token with a base filter, or explains the filter's error."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Tests the typed events that the command line names, which are imported from the working directory."""
+"""Tests typed events named on the command line, which are imported from the working directory."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ class Shared(Base, action="document.shared"): ...
 
 @pytest.fixture(autouse=True)
 def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
-    """Change to a new folder as the working directory, and forget its modules afterwards."""
+    """Make a new folder the working directory, and forget its modules afterwards."""
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr(sys, "path", [path for path in sys.path if path])
     before = set(sys.modules)

@@ -1,4 +1,4 @@
-"""Tests the differences between the fields that typed events need and the fields of a contract."""
+"""Tests the differences between a contract's fields and the fields that typed events need."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ def contract(*fields: FieldDefinition) -> dict[str, Any]:
 
 
 def compared(*fields: FieldDefinition, event: type[AuditEvent] = Deleted, **shown: bool) -> ContractDiff:
-    """Compare the event with a contract that has these fields. All of them are shown unless `shown` lists some."""
+    """Compare the event with a contract that has these fields. `shown` limits which of them are visible."""
     visible = shown or {field.name: True for field in fields}
     return contract_diff(needed_fields([event]), contract(*fields), visible)
 
@@ -46,7 +46,7 @@ def test_classes_share_their_fields() -> None:
     assert {name: field.events for name, field in needed.items()} == {
         "project": ("Deleted", "Shared"), "plan": ("Deleted",), "pages": ("Shared",)
     }  # fmt: skip
-    assert needed["project"].field.nullable  # since only one of the classes requires it
+    assert needed["project"].field.nullable  # only one of the classes requires it
 
 
 @pytest.mark.parametrize(("annotation", "default"), [(int, ...), (str, Field(max_length=5))])

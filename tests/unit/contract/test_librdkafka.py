@@ -1,4 +1,4 @@
-"""Tests the options on which exactly-once depends, and options that librdkafka refuses."""
+"""Tests the options that exactly-once delivery depends on, and the options that librdkafka refuses."""
 
 from __future__ import annotations
 

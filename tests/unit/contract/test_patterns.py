@@ -1,4 +1,4 @@
-"""Tests that only RE2 matches patterns, at a bounded cost, and that a pattern means the same in the gateway and in the
+"""Tests that patterns are matched by RE2 alone, at a limited cost, and mean the same in the gateway and in the
 worker.
 """
 
@@ -24,7 +24,7 @@ from auditlane.contract.tenant_contract import Field, TenantContract, check_regi
 from auditlane.runtime.errors import InvalidInput
 from auditlane.worker.validation import checks
 
-# Split at spaces.
+# Separated by spaces.
 ATOMS = r"""a b . \d \D \w \W \s \S ^ $ \A \b \n \v \. [ab] [^a] [\s\d] [^\s] []a] [^]a] [a-c$] [(] [\]] é É ſ K { }
 {,2}
 {2} ] - | ( ) (?: (?P<n> (?<n> (?i) (?s: \1 \0 \12 \123 \Z \z \B \pL \PL \x41 \Q \C [[:alpha:]]
@@ -34,7 +34,7 @@ repeats = st.sampled_from(["", "", "", "*", "+", "?", "{1,2}", "{2}", "{0,}", "+
 patterns = st.lists(st.tuples(atoms, repeats).map("".join), min_size=1, max_size=5).map("".join)
 values = st.text(alphabet="abcAB1 _\n\t\v\f\r\0.$-(){}[]|éÉſsKk\u2003\u0661", max_size=6)
 
-# Patterns that take a backtracking engine exponential or polynomial time, as templates to fill for a given size.
+# Patterns that take a backtracking engine exponential or polynomial time. Each template is filled in for a given size.
 EXPONENTIAL = {
     "optional": lambda n: ("a?" * n + "b", "a" * n),
     "optional group": lambda n: (f"(?:a?){{{n}}}b", "a" * n),
@@ -78,7 +78,7 @@ def test_all_evaluations_of_a_pattern_agree(text: str, texts: list[str]) -> None
     )
 )
 def test_every_accepted_pattern_has_a_bounded_program(text: str) -> None:
-    """RE2's time is proportional to the program's size times the value's length, so this limit bounds it."""
+    """RE2's time is proportional to the program's size times the value's length, so the size limit bounds the time."""
     try:
         pattern = Pattern.parse(text)
     except ValueError as error:

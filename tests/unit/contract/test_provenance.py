@@ -1,4 +1,4 @@
-"""Tests the signature that vouches for a message, with valid signatures and all the variants that must not verify."""
+"""Tests the signature for a message's provenance, with valid signatures and every variant that must be rejected."""
 
 from __future__ import annotations
 
@@ -35,7 +35,8 @@ def test_a_signature_does_not_cover_another_message() -> None:
     assert verify(SECRETS, signed(), key, value) == CLAIM
     assert verify(SECRETS, signed(), key, value + b"x") is None
     assert verify(SECRETS, signed(), key + b"#1", value) is None
-    assert verify(SECRETS, signed(), key + value[:1], value[1:]) is None  # the same bytes, split at a different place
+    # The same bytes, split at a different position.
+    assert verify(SECRETS, signed(), key + value[:1], value[1:]) is None
 
 
 def test_each_key_in_the_file_verifies_what_it_signed_and_no_other_does() -> None:
@@ -53,7 +54,7 @@ def test_each_key_in_the_file_verifies_what_it_signed_and_no_other_does() -> Non
         (0, b"01"),
         (1, b"older"),
         (2, b"payroll"),
-        (2, b"b%69lling"),  # equivalent, but not in the form that we write
+        (2, b"b%69lling"),  # equivalent, but auditlane writes another form
         (2, b"%ff"),
         (3, b"source"),
         (3, b""),

@@ -33,7 +33,7 @@ def found(
         (found(None, low=5), 5),  # the store did not respond
         (found(None, stored=StoredOffsetsSummary(41)), 42),
         (found(None, stored=StoredOffsetsSummary(41, first_gap=30)), 30),
-        (found(7, Intent(OTHER), stored=StoredOffsetsSummary(None)), 0),  # the topic was created again
+        (found(7, Intent(OTHER), stored=StoredOffsetsSummary(None)), 0),  # the topic has been recreated
         (found(7, Intent(OTHER), stored=StoredOffsetsSummary(12)), 13),
     ],
 )

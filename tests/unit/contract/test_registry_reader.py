@@ -1,5 +1,5 @@
-"""Tests that a latest version of the base event without all base fields does not block any client. The newest complete
-version is used.
+"""Tests that the newest version of the base event without some base fields does not block any client. The newest
+complete version is used instead.
 """
 
 from __future__ import annotations

@@ -1,5 +1,5 @@
-"""Tests a tenant's contract: how a schema is parsed, which schemas are rejected and with which fix, and the rules that
-`emit` applies.
+"""Tests a tenant's contract: parsing a schema, the rejected schemas with their fixes, and the rules that `emit`
+applies.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Tests the names, metadata and OCSF classes in the vocabulary, including those of auditlane's own actions."""
+"""Tests the vocabulary's names, metadata and OCSF classes, including those of auditlane's own actions."""
 
 from __future__ import annotations
 
@@ -105,7 +105,7 @@ def test_ocsf_has_the_classes_and_their_activities(version: str, attribute: str)
 
 
 def _recorded(tree: ast.AST) -> Iterator[str]:
-    """Yield the actions named as string literals in calls to `record` and `AuditRecord`."""
+    """Yield the actions given as string literals in calls to `record` and `AuditRecord`."""
     for node in ast.walk(tree):
         if not isinstance(node, ast.Call):
             continue

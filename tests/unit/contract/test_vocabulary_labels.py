@@ -1,4 +1,4 @@
-"""Tests that every known action has a label in both languages, and that no two actions share a label."""
+"""Tests that every known action has a unique label in both languages."""
 
 from __future__ import annotations
 

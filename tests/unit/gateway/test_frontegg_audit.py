@@ -1,4 +1,4 @@
-"""Tests that a Frontegg audit becomes an event, and is read back unchanged."""
+"""Tests that a Frontegg audit becomes an event, and that reading it returns the same audit."""
 
 from __future__ import annotations
 
@@ -31,9 +31,9 @@ def made(audit, **options):
 
 def echo(audit, **options):
     event = made(audit, **options)
-    event.model_dump_json()  # every string in the event can be encoded
+    event.model_dump_json()  # each string in the event can be encoded
     row = row_of(as_read(event), vendor="env")
-    JSONResponse(row)  # the response to the POST can be encoded too
+    JSONResponse(row)  # the response to the POST can be encoded as well
     jsonable_encoder(row)
     return row
 
@@ -234,7 +234,7 @@ def test_a_byte_order_mark_is_skipped():
         ("acme", None, "acme"),
         ("acme", "acme", "acme"),
         ("acme", "", "acme"),
-        (None, "acme", "acme"),  # Java's client sends no header
+        (None, "acme", "acme"),  # Java's client does not send the header
     ],
 )
 def test_the_tenant_comes_from_the_header_or_else_the_body(header, body, tenant):
@@ -279,7 +279,7 @@ def test_a_read_echoes_whatever_was_sent(sent):
 
 @given(st.text(st.characters(categories=["Cs", "L", "N"]), min_size=1))
 def test_half_a_surrogate_pair_becomes_a_replacement_character(text):
-    """JavaScript's `toWellFormed` does the same, since a sliced string often ends in the middle of an emoji."""
+    """JavaScript's `toWellFormed` does the same. Strings that were cut often end in the middle of an emoji."""
     whole = re.sub("[\ud800-\udfff]", "\ufffd", text)
     row = echo({"user": text, "action": text, "note": text, f"key {text}": 1, "list": [text], "inner": {text: [text]}})
     assert (row["user"], row["action"], row["note"], row[f"key {whole}"]) == (whole, whole, whole, 1)

@@ -1,4 +1,4 @@
-"""Tests splitting a body into lines wherever its chunks end, parsing the lines, and counting the outcomes."""
+"""Tests splitting a body into lines wherever its chunks end, parsing the lines, and counting the results."""
 
 from __future__ import annotations
 
@@ -169,7 +169,7 @@ def test_a_tally_keeps_only_what_a_response_can_contain():
 
 
 class FakeIngestService:
-    """A stand-in for IngestService that accepts numbers, rejects other values, and fails for every number ≥
+    """A stand-in for IngestService that accepts numbers and rejects other values. It fails for numbers from
     `fails_at`.
     """
 

@@ -1,4 +1,6 @@
-"""Tests bodies in gzip and zstd. The events are the same wherever pieces end, and memory stays within the limits."""
+"""Tests gzip and zstd bodies. They yield the same events wherever their chunks end, and memory stays within the
+limits.
+"""
 
 from __future__ import annotations
 
@@ -28,7 +30,7 @@ async def pieces_of(data: bytes, places: list[int]) -> AsyncIterator[bytes]:
 
 
 def undone(data: bytes, coding: Coding, places: list[int] | None = None, most: int = 1 << 30) -> tuple[bytes, int, int]:
-    """Return the decoded bytes, the length of the longest decoded piece, and the decoder's byte count."""
+    """Return the decoded bytes, the length of the longest decoded piece, and the decoder's own byte count."""
     counted: list[int] = []
 
     async def read() -> list[bytes]:
@@ -54,7 +56,7 @@ def test_the_body_is_the_same_wherever_pieces_end(coding: Coding, members: list[
 
 @pytest.mark.parametrize("coding", CODINGS)
 def test_a_decompression_bomb_is_stopped_at_the_limit(coding: Coding) -> None:
-    """The bombs are a gigabyte of zeros in a few hundred KiB, and the same data compressed twice."""
+    """The bombs are a gigabyte of zeros compressed to a few hundred KiB, and the same data compressed twice."""
     once = PACKED[coding](bytes(64 << 20)) * 16
     with pytest.raises(BodyTooLarge, match="1048576"):
         undone(once, coding, most=1 << 20)
@@ -88,7 +90,7 @@ def test_a_changed_byte_is_detected() -> None:
 
 
 def test_a_compression_window_larger_than_http_allows_is_refused() -> None:
-    # A header that requests 128 MiB, then a block that is marked as the last one, whose content is never read.
+    # A header that requests 128 MiB, followed by a final block whose content is never read.
     frame = bytes.fromhex("28b52ffd") + bytes([0x00, 0x88]) + bytes.fromhex("010000")
     with pytest.raises(InvalidInput):
         undone(frame, Coding.zstd)

@@ -1,5 +1,5 @@
-"""Tests `POST /v1/events` without Kafka or a registry. Some requests are rejected early, and no body causes an internal
-error.
+"""Tests `POST /v1/events` without Kafka or a registry. Requests are rejected early where possible, and no body causes
+an internal error.
 """
 
 from __future__ import annotations
@@ -78,7 +78,7 @@ def test_retryable_failures_decide_the_status(served, token):
     assert [one["status"] for one in response.json()["results"]] == [400, 503]
 
 
-TEXTS = st.text(st.characters(exclude_categories=[]), max_size=10)  # includes lone surrogates, which JSON can express
+TEXTS = st.text(st.characters(exclude_categories=[]), max_size=10)  # including lone surrogates, which JSON can express
 JSONS = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats() | st.just(10**400) | TEXTS,
     lambda inner: st.lists(inner, max_size=3) | st.dictionaries(TEXTS, inner, max_size=4),
@@ -107,7 +107,7 @@ def test_a_compressed_body_is_read_within_the_limits(served, token, content_type
         response = post(served, token, body, content_type, encodings=encodings or (encoding,))
         return response.status, response.json()["code"]
 
-    assert answer(packed(b'{"action": "a"}'))[0] == 503  # the body was read: only Kafka is unavailable
+    assert answer(packed(b'{"action": "a"}'))[0] == 503  # the body was read, and only Kafka is unavailable
     assert answer(packed(b"{}")) == (400, "EVENT_INVALID")
     for broken in (packed(b'{"action": "a"}')[:-3], b'{"action": "a"}', b""):
         assert answer(broken) == (400, "INPUT_INVALID")
@@ -134,7 +134,7 @@ def test_a_tenants_log_is_not_filled_with_test_events(tmp_path):
         for chosen in ("actor_id", "action", "occurred_at", "event_id", "source", "tenant_id", "metadata"):
             refused = served.request("/v1/test-event", jane, method="POST", body={chosen: "x"})
             assert (refused.status, refused.json()["field"]) == (400, chosen)  # not counted as a test event
-        for _ in range(2):  # Kafka is unavailable, so it is unknown whether they were sent
+        for _ in range(2):  # Kafka is unavailable, so whether they were sent is unknown
             assert served.request("/v1/test-event", jane, method="POST").status == 503
         for token in (jane, *others):
             refused = served.request("/v1/test-event", token, method="POST", body={"own": 1})
@@ -153,7 +153,7 @@ def test_the_bytes_in_memory_are_limited():
         service.reserve_bytes(2 << 20),
         pytest.raises(BufferFull),
         service.reserve_bytes(1),
-    ):  # on its own, even a large request is admitted
+    ):  # even a large request is admitted if it is the only one
         pass
     with service.reserve_bytes(1 << 19), service.reserve_bytes(1 << 19):
         pass
@@ -207,7 +207,8 @@ def test_one_tenants_flood_leaves_the_client_what_its_other_tenants_need(tmp_pat
         assert post(served, vendor, b"{}", tenant="acme").status == 429
         assert post(served, vendor, b"{}", tenant="globex").status == 400
         bound = served.client_token("writer", tenant="acme")
-        assert post(served, bound, b"{}").status == 400  # the key has a separate rate, unaffected by other keys' floods
+        # The key has its own rate, so a flood from other keys does not affect it.
+        assert post(served, bound, b"{}").status == 400
         each = post(served, vendor, b'[{"tenant_id": "acme"}, {"tenant_id": "initech"}, {"tenant_id": 7}]')
         assert [one["code"] for one in each.json()["results"]] == ["RATE_LIMITED", "EVENT_INVALID", "EVENT_INVALID"]
         assert (each.status, each.json()["code"]) == (429, "RATE_LIMITED")
@@ -235,12 +236,12 @@ def test_one_sender_may_occupy_at_most_half_of_the_bytes():
         ):
             pass
     assert not service._held_by
-    with service.reserve_bytes(1 << 20, acme):  # on its own, even a large request is admitted
+    with service.reserve_bytes(1 << 20, acme):  # even a large request is admitted if it is the only one
         pass
 
 
 def test_an_external_user_is_not_mistaken_for_a_client():
-    """This applies to the events that the user may send, and to the ids of events that the user repeats."""
+    """This applies to events sent by the user, and to event ids that the user repeats."""
     client, user = Sender("al_1", "acme"), Sender("al_1", "acme", external=True)
     posted = {"action": "Login", "occurred_at": "2026-01-01T00:00:00Z"}
     ids = {keywords_of(dict(posted), replace(one, idempotency_key="k"), 0)["event_id"] for one in (client, user)}
@@ -253,8 +254,8 @@ def test_an_external_user_is_not_mistaken_for_a_client():
 
 
 def test_concurrent_requests_do_not_exceed_the_rate_together():
-    """All requests are admitted while the bucket has tokens. Once one sender has used them up, the remaining events of
-    the others are rejected.
+    """All requests are admitted while the bucket has tokens. After one sender has used them up, the others' remaining
+    events are rejected.
     """
     service, now = IngestService(load(**NOWHERE, ingest_rate=1, ingest_burst=10)), time.monotonic()
     senders = [Sender("al_1", "acme") for _ in range(4)]

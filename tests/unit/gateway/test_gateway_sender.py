@@ -128,7 +128,7 @@ def test_the_tenants_a_sender_may_name():
 def test_a_client_waits_until_its_debt_is_paid():
     rates = Rates(per_s=10, burst=20)
     assert rates.wait_s("a", 0) == 0
-    rates.charge("a", 120, 0)  # one request may be larger than the burst
+    rates.charge("a", 120, 0)  # a single request may exceed the burst
     assert rates.wait_s("a", 0) == pytest.approx(10.1)
     assert rates.wait_s("b", 0) == 0
     assert rates.wait_s("a", 10) == pytest.approx(0.1)

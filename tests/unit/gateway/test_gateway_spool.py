@@ -1,4 +1,4 @@
-"""Tests how the gateway uses the spool of the SDK."""
+"""Tests the gateway's use of the SDK's spool."""
 
 from __future__ import annotations
 

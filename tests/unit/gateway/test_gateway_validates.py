@@ -1,5 +1,5 @@
-"""Tests that an event accepted over HTTP never becomes a dead letter. The gateway and the SDK agree with the worker's
-validator.
+"""Tests that events accepted over HTTP never become dead letters, because the gateway, the SDK and the worker's
+validator agree.
 """
 
 from __future__ import annotations
@@ -72,7 +72,7 @@ SENDER = Sender("al_1", None, request_id="r-1")
 
 
 class Delivered:
-    """A stand-in for the producer that keeps the messages for Kafka."""
+    """A stand-in for the producer that keeps messages instead of sending them to Kafka."""
 
     def __init__(self, *_: Any) -> None:
         self.messages: list[tuple[bytes, bytes]] = []
@@ -116,7 +116,7 @@ def service(registry: DictRegistry) -> Iterator[IngestService]:
 
 
 def judged(registry: DictRegistry, service: IngestService, posted: list[object]) -> list[bool]:
-    """Post events, and assert that the worker stores the accepted events. Returns whether each event was accepted."""
+    """Post events, and assert that the worker stores the accepted ones. Returns whether each event was accepted."""
     delivered = service._running()._publisher._delivery.messages  # type: ignore[union-attr]
     delivered.clear()
     results = asyncio.run(service.send(posted, SENDER))
@@ -212,15 +212,17 @@ BASE = {"action": "Login"}
         ("rich", {"metadata": {"a": "b"}, "text": "xxxxx"}, False),
         ("rich", {"metadata": {"a": "b"}, "actor_id": "ABC"}, False),
         ("rich", {"metadata": {"a": "b"}, "actor_id": "abcdef"}, False),
-        ("rich", {"metadata": {"a": "b"}, "single": 0.3}, False),  # 0.300000012 in 32 bits, which is above
+        # 0.300000012 as a 32-bit number, which exceeds the maximum
+        ("rich", {"metadata": {"a": "b"}, "single": 0.3}, False),
         ("rich", {"metadata": {"a": "b"}, "single": 0.1}, True),
         ("rich", {"metadata": {"a": "b"}, "choice": 0.1}, False),
         ("rich", {"metadata": {"a": "b"}, "choice": 0.5}, True),
         ("rich", {"metadata": {"a": "b"}, "rate": 2**53}, True),
         ("defaults", {"due": "2024-05-01T12:00:00Z", "tier": "a", "text": "xy"}, True),
-        ("defaults", {"due": "2024-05-01T12:00:00Z", "tier": "a"}, False),  # the default breaks the field's own pattern
-        ("defaults", {"due": "2024-05-01T12:00:00Z", "text": "xy"}, False),  # … or is not among the choices
-        ("defaults", {"tier": "a", "text": "xy"}, False),  # … or is a time outside the calendar
+        # The default does not match the field's own pattern.
+        ("defaults", {"due": "2024-05-01T12:00:00Z", "tier": "a"}, False),
+        ("defaults", {"due": "2024-05-01T12:00:00Z", "text": "xy"}, False),  # … or is not one of the choices
+        ("defaults", {"tier": "a", "text": "xy"}, False),  # … or is not a date in the calendar
         ("good", {}, True),  # written with defaults, which satisfy `required`
         ("good", {"text": "yx"}, False),
         ("newer", {"outcome": "success"}, True),
@@ -296,7 +298,7 @@ def test_an_invalid_contract_is_refused_by_both(registry: DictRegistry, service:
 def test_an_event_after_a_change_is_written_with_the_changed_contract(
     registry: DictRegistry, service: IngestService
 ) -> None:
-    """The worker would now reject events written with the base contract, which the gateway still has cached."""
+    """The gateway still has the base contract cached. Events written with it would now be rejected by the worker."""
     event = BASE | {"tenant_id": "late"}
     assert judged(registry, service, [event]) == [True]
     registry.register(f"{TOPIC}.late-value", contract(own("x", "string"), exclusive=True))
@@ -304,7 +306,7 @@ def test_an_event_after_a_change_is_written_with_the_changed_contract(
     assert judged(registry, service, [event]) == [True]
 
 
-# The permitted cost of patterns
+# Limits on the cost of patterns
 
 
 COSTLY = contract(own("text", "string", maxLength=100, pattern="[ab]*(?:a[abc]{150}|a[abd]{150})e"))
@@ -314,11 +316,11 @@ CHEAP = contract(own("mail", "string", maxLength=254, pattern=r"[^@\s]+@[^@\s]+\
 def test_each_tenants_patterns_have_a_separate_budget(
     registry: DictRegistry, service: IngestService, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(service._steps, "_rates", Rates(1, 500_000))  # no tokens are added while the test runs
+    monkeypatch.setattr(service._steps, "_rates", Rates(1, 500_000))  # no tokens are added during the test
     registry.register(f"{TOPIC}.heavy-value", COSTLY)
     registry.register(f"{TOPIC}.light-value", CHEAP)
     service.contract_changed(None)
-    for tenant in ("heavy", "light"):  # cached, so that later events do not wait for the registry
+    for tenant in ("heavy", "light"):  # cached, so later events do not wait for the registry
         asyncio.run(service.own_fields(tenant))
         now = time.monotonic()
         service._running()._publisher._transport._schemas._cache.ask(f"{TOPIC}.{tenant}-value", now, now, alone=True)
@@ -326,7 +328,7 @@ def test_each_tenants_patterns_have_a_separate_budget(
     light = BASE | {"tenant_id": "light", "mail": "someone@acme.example"}
     results = asyncio.run(service.send([heavy] * 40, SENDER))
     codes = [one.error.code if one.error else "" for one in results]
-    assert codes[0] == "EVENT_INVALID"  # the event is validated, and rejected by its contract
+    assert codes[0] == "EVENT_INVALID"  # the event is validated, and the contract rejects it
     assert set(codes[20:]) == {"RATE_LIMITED"}
     assert results[-1].error.retry_after_s > 0  # type: ignore[union-attr]
     results = asyncio.run(service.send([light] * 100 + [heavy], SENDER))
@@ -339,7 +341,7 @@ def test_each_tenants_patterns_have_a_separate_budget(
         ({"a": "x" * 100}, 10_000),
         ({"fields": {"a": "x" * 100}}, 10_000),
         ({"a": "x" * 10}, 0),  # matching is too cheap to be charged
-        ({"a": "x" * 9_000}, 409_600),  # longer values are rejected without matching
+        ({"a": "x" * 9_000}, 409_600),  # longer values are rejected without being matched
         ({"a": "ж" * 100}, 20_000),  # RE2 matches bytes
         ({"a": "😀" * 9_000}, 1_638_400),
         ({"a": ["x"]}, 409_600),

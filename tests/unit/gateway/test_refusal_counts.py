@@ -1,4 +1,4 @@
-"""Tests the counts of events that a contract rejects. They are per tenant and hour, bounded, and marked if the
+"""Tests the counts of events rejected by a contract. They are per tenant and hour, limited in number, and marked if the
 rejections began with a change.
 """
 

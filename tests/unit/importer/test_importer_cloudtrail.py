@@ -1,4 +1,4 @@
-"""Tests that CloudTrail records become events without any loss."""
+"""Tests that CloudTrail records are converted to events without loss."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ def convert(record: Any, tenant: str | None = None) -> AuditEvent:
 
 
 def stored(event: AuditEvent) -> AuditEvent:
-    """Return the event as it is after Avro and the store. Addresses are IPv6, and times are in UTC."""
+    """Return the event as Avro and the store return it. Addresses are IPv6, and times are UTC."""
     out = BytesIO()
     fastavro.schemaless_writer(out, SCHEMA, event.record())
     out.seek(0)

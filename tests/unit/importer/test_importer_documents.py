@@ -1,4 +1,4 @@
-"""Tests that CloudTrail's records are found in any envelope, and that a broken document affects only itself."""
+"""Tests that CloudTrail's records are found in any envelope, and that a broken document does not affect others."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ def items(text: str | bytes) -> list[Item]:
 
 
 def found(text: str | bytes) -> list[str]:
-    """Return the name of each item's record, or its problem, or the reason why it is skipped."""
+    """Return each item's record name, its problem, or the reason for skipping it."""
     return [one.problem or one.note or json.loads(one.text)["eventName"] for one in items(text)]
 
 
@@ -230,9 +230,9 @@ def test_a_document_after_a_truncated_one_is_read(joined: str) -> None:
 @example(b"[")
 @given(st.binary(max_size=60))
 def test_no_input_breaks_the_splitting(data: bytes) -> None:
-    with suppress(InvalidInput):  # gzip without a complete member is reported as damaged
+    with suppress(InvalidInput):  # gzip data without a complete member is reported as damaged
         items(data)
-    # Only text items, since `data` may open an array that never closes, which is a problem at the end.
+    # Only text items, since `data` may open an array that is never closed. That is reported as a problem at the end.
     read = [item.text for item in items(b"\n" + data.replace(b"\x1f", b"") + b"\n" + document(1).encode()) if item.text]
     assert json.loads(read[-1]) == record(1)
 

@@ -1,4 +1,4 @@
-"""Tests the resource of a CloudTrail request whose record does not list any."""
+"""Tests the resource of a CloudTrail request whose record does not list any resources."""
 
 from __future__ import annotations
 

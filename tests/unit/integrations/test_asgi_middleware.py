@@ -1,4 +1,4 @@
-"""Tests the ASGI middleware around real Starlette and FastAPI applications."""
+"""Tests the ASGI middleware with real Starlette and FastAPI applications."""
 
 from __future__ import annotations
 
@@ -50,7 +50,7 @@ def raise_(error):
 @pytest.mark.parametrize("outer", [True, False])
 def test_a_configured_route_becomes_an_event(client, outer):
     app = documents(client)
-    if outer:  # wrapped around the application, as for a framework without `add_middleware`
+    if outer:  # wrapped around the application, as in a framework without `add_middleware`
         app = FastAPI()
         app.delete("/documents/{document_id}", status_code=204)(lambda document_id: None)
         app = asgi.AuditMiddleware(app, routes=ROUTES, client=client, tenant=lambda scope: "acme")
@@ -118,7 +118,7 @@ def _delete_by_number(document_id: int) -> None: ...
 
 @pytest.mark.parametrize("outside", [True, False])
 def test_an_exception_is_recorded_by_its_type_and_raised_again(client, outside):
-    """Outside of Starlette's own error handling, a complete response precedes the exception."""
+    """Outside Starlette's own error handling, the exception is only raised after a complete response."""
     app = documents(None if outside else client, body=lambda: raise_(KeyError("secret")))
     if outside:
         app.user_middleware.clear()
@@ -157,7 +157,9 @@ def test_a_cancelled_request_is_recorded(client):
 
 
 def test_a_client_that_leaves_before_the_response_is_a_failure(client):
-    """uvicorn reports the disconnect when the application calls `receive`. Starlette then raises ClientDisconnect."""
+    """uvicorn reports the disconnect when the application calls `receive`, and Starlette then raises
+    ClientDisconnect.
+    """
     app = FastAPI()
 
     @app.delete("/documents/{document_id}")
@@ -167,7 +169,7 @@ def test_a_client_that_leaves_before_the_response_is_a_failure(client):
     app.add_middleware(AuditMiddleware, routes=ROUTES, client=client)
     request = Call(app, "DELETE", "/documents/7")
     request.gone = True
-    with pytest.raises(OSError, match="the client has left"):  # Starlette tries to send a 500
+    with pytest.raises(OSError, match="the client has left"):  # Starlette tries to send a 500 response
         asyncio.run(request.run())
     assert client.only.outcome.value == "failure"
     assert client.only.metadata["exception"] == "ClientDisconnect"
@@ -203,7 +205,7 @@ def test_a_stream_is_recorded_once_at_its_end_with_the_context_of_the_request(cl
     asyncio.run(request.run())
     assert [event.action for event in client.events] == ["part.0", "part.1", "part.2", "document.deleted"]
     assert {event.tenant_id for event in client.events} == {"acme"}
-    assert len(request.sent) == 5  # passed on one by one: the start, three parts, the end
+    assert len(request.sent) == 5  # passed on one by one: the start, three parts, and the end
 
 
 def test_a_stream_that_fails_half_way_is_a_failure(client):
@@ -227,7 +229,7 @@ def test_a_stream_whose_client_leaves_is_incomplete(client):
     request = Call(streaming(client, parts), "DELETE", "/documents/7")
     with pytest.raises(ClientDisconnect):
         asyncio.run(request.run())
-    assert client.only.outcome.value == "success"  # by its status, the request succeeded
+    assert client.only.outcome.value == "success"  # according to its status, the request succeeded
     assert client.only.metadata["response"] == "incomplete"
     assert "exception" not in client.only.metadata
 
@@ -250,7 +252,7 @@ def test_background_tasks_do_not_delay_the_event(client):
 
 
 class TestMounts:
-    """Tests prefixes, and applications that are mounted below the one with the middleware."""
+    """Tests prefixes, and applications mounted below the application with the middleware."""
 
     routes = {"DELETE /api/{version}/documents/{document_id}": "document.deleted"}  # noqa: RUF012
 
@@ -331,7 +333,7 @@ def test_denied_requests_are_recorded_on_request(client):
 
 class TestResolvers:
     def test_the_actor_is_read_when_the_event_is_made(self, client):
-        """A dependency determines the user while the request is running."""
+        """A dependency determines the user during the request."""
         app = FastAPI()
 
         def user(request: Request) -> None:

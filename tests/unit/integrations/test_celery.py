@@ -1,5 +1,5 @@
-"""Tests the events made from Celery's signals in one process, with eager tasks, and with signals in the form in which
-the worker sends them.
+"""Tests events caused by Celery's signals, in one process, with eager tasks and with signals as the worker sends
+them.
 """
 
 from __future__ import annotations
@@ -40,7 +40,7 @@ def app(log: RecordingClient) -> Iterator[Celery]:
 
 
 def message(headers: dict[str, Any], **values: Any) -> dict[str, Any]:
-    """Return headers in the form in which the worker receives them, after a broker has carried them as JSON."""
+    """Return the headers as the worker receives them, after a broker has transported them as JSON."""
     return json.loads(json.dumps(headers)) | values
 
 
@@ -55,7 +55,7 @@ def published() -> dict[str, Any]:
 
 
 def run(task: Any, headers: dict[str, Any]) -> None:
-    """Run a task in the way a process of the pool does."""
+    """Run a task as a process in the pool does."""
     from celery.app.trace import build_tracer
 
     build_tracer(task.name, task, app=task.app)("t-1", (), {}, message(headers, root_id="root-1"))
@@ -216,7 +216,7 @@ def test_a_task_that_runs_inside_itself_leaves_its_context_once(app: Celery, log
     @app.task(name="shop.work", bind=True)
     def work(self: Any, depth: int) -> None:
         if depth:
-            self.apply((depth - 1,), task_id="t-1", headers={})  # as an eager retry does
+            self.apply((depth - 1,), task_id="t-1", headers={})  # as a retry of an eager task does
             log.record(action="work.done")
             raise LookupError
 

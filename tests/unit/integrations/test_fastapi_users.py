@@ -14,7 +14,7 @@ from auditlane.integrations.fastapi import AuditedUsers
 
 
 class BaseUserManager:
-    """The part of the fastapi-users class of this name on which the mixin relies."""
+    """The parts of the fastapi-users class of this name that the mixin relies on."""
 
     async def authenticate(self, credentials):
         return credentials.user

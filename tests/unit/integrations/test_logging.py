@@ -1,4 +1,4 @@
-"""Tests that log records that carry `audit` become events, and that no others do."""
+"""Tests that exactly the log records with an `audit` attribute become events."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ def log() -> RecordingClient:
 
 @pytest.fixture
 def logger(log: RecordingClient) -> Iterator[logging.Logger]:
-    """Provide a logger with the handler, used within a tenant's context."""
+    """Provide a logger with the handler, inside a tenant's context."""
     handler = AuditHandler(log)  # type: ignore[arg-type]
     made = logging.getLogger("shop.documents")
     made.setLevel(logging.DEBUG)

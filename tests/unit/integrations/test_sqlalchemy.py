@@ -1,4 +1,4 @@
-"""Tests that the SQLAlchemy integration's events equal what sessions have committed, on real SQLite."""
+"""Tests that the SQLAlchemy integration's events equal the sessions' committed changes, on real SQLite."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ def log() -> RecordingClient:
 
 @pytest.fixture
 def session_of(engine: Engine, log: RecordingClient) -> Iterator[Maker]:
-    """Provide audited sessions within the context of a tenant and an actor."""
+    """Provide audited sessions, inside a context with a tenant and an actor."""
     made = sessionmaker(engine)
     auditor = audited(made, log, [Folder, AuditedModel(Document, exclude={"search"}), Person])
     with context(tenant="acme", actor="user-17"):
@@ -48,7 +48,7 @@ def audited(target: Any, log: RecordingClient, models: list[Any], **options: Any
 
 
 def short(event: AuditEvent) -> tuple[str, str | None, Any, Any]:
-    """Return a change's action, its id, and its states before and after."""
+    """Return the action, the id, and the states before and after a change."""
     return event.action, event.resource_id, state(event.before), state(event.after)
 
 
@@ -57,7 +57,7 @@ def state(text: str | None) -> Any:
 
 
 def stored(session_of: Maker, log: RecordingClient, **values: Any) -> int:
-    """Commit a document and discard its event. Returns the document's id."""
+    """Commit a document, discard its event, and return the document's id."""
     with session_of.begin() as session:
         document = Document(**values)
         session.add(document)
@@ -188,7 +188,7 @@ def test_old_values_that_were_never_loaded(session_of: Maker, log: RecordingClie
     stored(session_of, log, title="a", body=b"old", settings={"k": 1})
     with session_of() as session:
         document = session.get_one(Document, 1)
-        session.commit()  # everything in the session has expired
+        session.commit()  # expires everything in the session
         document.title = "b"
         document.body = b"new!"  # a deferred column
         session.commit()
@@ -423,7 +423,7 @@ def test_names_tenants_and_metadata_of_a_model(engine: Engine, log: RecordingCli
         session.add(Document(id=1, tenant="globex", title="a person's name"))
     with made() as session:
         document = session.get_one(Document, 1)
-        session.commit()  # the tenant must be read even though it has expired
+        session.commit()  # the tenant is read even though it has expired
         session.delete(document)
         session.commit()
     auditor.remove()

@@ -1,4 +1,4 @@
-"""Tests the SQLAlchemy integration with asyncio. No listener may run SQL outside of what SQLAlchemy awaits."""
+"""Tests the SQLAlchemy integration with asyncio. A listener must not run SQL that SQLAlchemy does not await."""
 
 from __future__ import annotations
 
@@ -48,7 +48,7 @@ def test_changes_savepoints_and_rollbacks(expire: bool) -> None:
             async with made() as session:
                 found = await session.get_one(Document, 1)
                 await session.commit()
-                found.title = "b"  # if it has expired, the old value is not known here
+                found.title = "b"  # if `found` has expired, its old value is unknown here
                 await session.commit()
                 await session.execute(update(Document).values(title="c"))
                 await session.commit()
@@ -79,7 +79,7 @@ def test_tasks_have_sessions_and_contexts_of_their_own() -> None:
     async def work() -> None:
         async with maker() as made:
             audit_models(made, [Document], client=log)  # type: ignore[arg-type]
-            for number in range(1, 4):  # a single in-memory connection: only one transaction at a time
+            for number in range(1, 4):  # a single in-memory connection, so only one transaction at a time
                 await asyncio.create_task(add_document(made, number))
 
     asyncio.run(work())
@@ -112,4 +112,4 @@ def test_every_kind_of_session_target_is_accepted(kind: str) -> None:
     with context(tenant="acme"):
         asyncio.run(work())
     assert [event.action for event in log.events] == ["document.created"]
-    assert AsyncSession.sync_session_class is Session  # other sessions are left alone
+    assert AsyncSession.sync_session_class is Session  # other sessions are unaffected

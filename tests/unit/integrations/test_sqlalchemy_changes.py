@@ -1,4 +1,4 @@
-"""Tests the change that results from a transaction's operations on one row."""
+"""Tests which change results from a transaction's operations on one row."""
 
 from __future__ import annotations
 

@@ -1,5 +1,5 @@
-"""Tests that sessions used after a failed flush, and values that raise, neither cause wrong events nor lose other
-events.
+"""Tests that sessions used after a failed flush, and values that raise errors, neither cause wrong events nor lose
+other events.
 """
 
 from __future__ import annotations
@@ -41,7 +41,7 @@ def session_of(engine: Engine, log: RecordingClient) -> Iterator[Maker]:
 
 
 def fail_once(session: Session, kind: str) -> None:
-    """Make a session's next flush fail between the events that precede and follow a statement of this kind."""
+    """Make the session's next flush fail between the events before and after a statement of this kind."""
 
     def fail(*arguments: Any) -> None:
         if arguments[2].startswith(kind):

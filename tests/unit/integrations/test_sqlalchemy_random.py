@@ -1,5 +1,5 @@
-"""Runs random transactions with savepoints, rollbacks and exceptions. The events equal the difference between committed
-states.
+"""Runs random transactions with savepoints, rollbacks and exceptions. The events must equal the difference between the
+committed states.
 """
 
 from __future__ import annotations
@@ -20,23 +20,23 @@ from auditlane.sdk.context import context
 
 TRANSACTIONS = 40
 SET = ("title", "search")
-COLUMNS = (*SET, "revision")  # set by SQLAlchemy on update; the other columns are excluded
-Table = dict[str, dict[str, Any]]  # columns, keyed by id
+COLUMNS = (*SET, "revision")  # SQLAlchemy sets this on update; the other columns are excluded
+Table = dict[str, dict[str, Any]]  # the columns of each row by id
 
 
 class Stop(Exception):
-    """An exception that the application raises."""
+    """Raised by the application."""
 
 
 def table(engine: Engine) -> Table:
-    """Return the rows that the database has committed."""
+    """Return the committed rows."""
     with engine.connect() as connection:
         rows = connection.execute(select(Document.id, *(getattr(Document, name) for name in COLUMNS)))
         return {str(row.id): {name: getattr(row, name) for name in COLUMNS} for row in rows}
 
 
 def changed(before: Table, after: Table) -> dict[str, tuple[str, Any, Any]]:
-    """Return the events that the difference between two tables must have, keyed by id."""
+    """Return the events expected for the difference between two tables, by id."""
     expected: dict[str, tuple[str, Any, Any]] = {}
     for key in before.keys() | after.keys():
         was, now = before.get(key), after.get(key)
@@ -106,7 +106,7 @@ class Application:
             if self.random.random() < 0.2:
                 raise
         finally:
-            if end != "release":  # SQLAlchemy does not always expire the changes of a released inner savepoint
+            if end != "release":  # SQLAlchemy does not always expire the changes of an inner savepoint that is released
                 self.session.expire_all()
 
     def text(self) -> str:

@@ -26,9 +26,9 @@ def find(routes, method, path, template=None):
         ("* /admin/{rest:path}", "PATCH", "/admin/x/y", None, {"rest": "x/y"}),
         ("POST /a.b", "POST", "/a.b", None, {}),
         ("POST /a.b", "POST", "/axb", None, None),
-        # The framework chose a different route for the same path.
+        # The framework has chosen a different route for the same path.
         ("DELETE /documents/{id}", "DELETE", "/documents/archive", "/documents/archive", None),
-        # Parameter names may differ, and the prefix of a router or a mount may be missing.
+        # Parameter names may differ, and the prefix of a router or mount may be missing.
         ("DELETE /documents/{id}", "DELETE", "/documents/7", "/{document_id}", {"id": "7"}),
         (
             "GET /t/{tenant}/documents/{id}",

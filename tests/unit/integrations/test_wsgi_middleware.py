@@ -1,4 +1,4 @@
-"""Tests the WSGI middleware and the Flask extension around real applications."""
+"""Tests the WSGI middleware and the Flask extension with real applications."""
 
 from __future__ import annotations
 
@@ -96,7 +96,7 @@ def test_a_stream_is_passed_on_part_by_part_in_the_context_of_the_request(client
             yield b"x"
 
     body, _, _ = run_wsgi_app(plain(client, answer("200 OK", parts())), environ_of("/documents/7", method="DELETE"))
-    assert next(body) == b"x"  # the status is known, the rest has not been produced yet
+    assert next(body) == b"x"  # the status is known, but the rest has not been produced yet
     assert [event.action for event in client.events] == ["part.0"]
     assert [*body] == [b"x"] * 2
     body.close()
@@ -188,7 +188,7 @@ class TestFlask:
 
     @pytest.mark.parametrize("testing", [False, True])
     def test_an_exception_is_recorded_by_its_type(self, client, testing):
-        """Flask itself returns a 500 response, or raises the exception again in testing mode."""
+        """Flask itself either returns a 500 response or, in testing mode, raises the exception again."""
         app = documents(client, lambda: raise_(KeyError("secret")))
         app.testing = testing
         app.logger.disabled = True
@@ -281,7 +281,7 @@ class TestFlask:
         assert client.only.resource_id == "7"
 
     def test_nothing_fails_without_a_request_of_the_middleware(self, client):
-        """An application's own tests may push a request context that did not pass through the middleware."""
+        """An application's own tests may push a request context that has not passed through the middleware."""
         with documents(client).test_request_context("/documents/7", method="DELETE"):
             pass
         assert client.events == []

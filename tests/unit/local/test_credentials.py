@@ -1,4 +1,4 @@
-"""Tests the passwords of a stack's services: their files, which service gets which password, and how commands get
+"""Tests the passwords of a stack's services: their files, which service gets which password, and how commands find
 them.
 """
 
@@ -39,7 +39,7 @@ def secrets_of(made: Credentials) -> set[str]:
     return {password for users in made.passwords.values() for password in users.values()}
 
 
-# Where passwords are kept.
+# Where passwords are stored.
 
 
 def test_passwords_are_random_created_once_and_readable_by_their_owner_only(tmp_path, made):
@@ -105,7 +105,7 @@ def test_a_replaced_part_keeps_the_account_that_it_has(made):
 
 
 def test_a_shells_accounts_are_never_used_for_embedded_parts(made):
-    """Neither a user nor a token is used. Of Kafka's options, only those that are unrelated to an account are used."""
+    """Neither a user nor a token is used. Of the Kafka options, only those unrelated to an account are used."""
     stale = {"security.protocol": "SASL_SSL", "sasl.username": "u", "sasl.password": "old", "client.rack": "a"}
     settings = load(
         kafka_extra=stale, registry_user="u", registry_token="t", clickhouse_user="u", clickhouse_password="p"
@@ -166,7 +166,7 @@ def test_without_credentials_no_part_requires_any(tmp_path):
         assert part.env.get("AUDITLANE_REGISTRY_PASSWORD", "") == ""
 
 
-# How other commands get passwords.
+# How other commands find passwords.
 
 
 def test_a_command_that_names_no_part_uses_the_stack():
@@ -257,7 +257,9 @@ def test_env_of_a_stack_without_passwords_has_no_roles(tmp_path):
 
 
 def test_a_shell_with_the_stacks_variables_can_restart_it(made):
-    """The stack starts its own services, with the passwords in the data directory, instead of waiting for them."""
+    """The stack starts its own services with the passwords in the data directory. It does not wait for external
+    services.
+    """
     env = ADDRESSES | account_variables(load(), made)
     loaded = load(**{name.removeprefix("AUDITLANE_").lower(): value for name, value in env.items()})
     settings = stack_variables.without_own_urls(loaded, {"env": env, "parts": []})

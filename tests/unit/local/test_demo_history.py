@@ -1,4 +1,4 @@
-"""Tests the demo's history. It is the same for the same seed and start, and every event is possible when it happens."""
+"""Tests the demo's history. It depends only on the seed and the start time, and every event is possible at its time."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Tests that the live demo continues where its history ends, and finds the time at which it was first started."""
+"""Tests that the live demo continues where its history ends, and finds the time of its first start."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Tests the doctor's findings, with pure decisions and unreachable services."""
+"""Tests the doctor's findings, as pure decisions and with unreachable services."""
 
 from __future__ import annotations
 
@@ -266,7 +266,7 @@ RUNNING, STOPPED = {"phase": "running", "boot": "one"}, {"phase": "stopped", "bo
     ("state", "boot_id", "was_lost"),
     [
         ({}, "one", False),
-        (RUNNING, "one", False),  # killing the supervisor costs its services no data
+        (RUNNING, "one", False),  # killing the supervisor does not cost its services any data
         (RUNNING, "two", True),
         ({**RUNNING, "phase": "stopping"}, "two", True),
         (STOPPED, "two", False),
@@ -289,7 +289,7 @@ def test_after_a_power_loss_verify_and_replay_are_proposed(tmp_path, monkeypatch
 
 
 class Answers:
-    """Stands in for workers on one host, with halted partitions by port. `busy` ports return other content."""
+    """Stands in for the workers on one host, with halted partitions by port. Ports in `busy` return other content."""
 
     def __init__(self, halted, busy=()):
         self.halted, self.busy = halted, busy
@@ -312,7 +312,7 @@ class Answers:
         ({}, (8481,), [Level.WARN]),
         ({8481: {}}, (), [Level.OK]),
         ({8481: {}, 8482: {"t[1]": "offsets are lost"}}, (8483,), [Level.OK, Level.OK, Level.FAIL]),
-        ({8481: {}, 8483: {}}, (), [Level.OK, Level.FAIL, Level.OK]),  # the process on the port in the middle is down
+        ({8481: {}, 8483: {}}, (), [Level.OK, Level.FAIL, Level.OK]),  # the process on the middle port is down
     ],
 )
 def test_every_configured_worker_process_is_probed(monkeypatch, halted, busy, levels):

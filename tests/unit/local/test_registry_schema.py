@@ -19,7 +19,7 @@ from auditlane.local.registry.schema import SchemaParseError, parse
 
 
 def canonical(schema: str, *referenced: str) -> str:
-    """Return the text that the registry stores for a schema, given as text."""
+    """Return the text that the registry stores for a schema's text."""
     node, known = parse(schema, referenced)
     return render(node, known)
 
@@ -64,7 +64,7 @@ FIXED = {"type": "fixed", "size": 1}
                 {"name": "b", "type": "int", "order": "ignore"},
             ]},
         ),
-        (  # names: short inside their namespace, in full outside, with an empty namespace if they have none
+        (  # names: short inside the namespace, full outside, and with an empty namespace if there is none
             {"type": "record", "name": "n.R", "fields": [
                 {"name": "a", "type": {**FIXED, "name": "m.F"}}, {"name": "b", "type": "m.F"},
                 {"name": "c", "type": "R"}, {"name": "d", "type": {**FIXED, "name": "G"}},
@@ -171,7 +171,7 @@ NAMES = st.sampled_from(["A", "B", "n.A", "n.B", "m.C", "D"])
 
 @st.composite
 def schemas(draw: st.DrawFn, depth: int = 3, *, taken: set[str] | None = None) -> Any:
-    """Draw schemas that any parser accepts. They have no duplicate names, and no union in a union."""
+    """Draw schemas that any parser accepts, without duplicate names and nested unions."""
     taken = set() if taken is None else taken
     kinds = ["string", "int", "long", "double", "bytes", "boolean", "null", "float"]
     kind = draw(st.sampled_from([*kinds, *(["array", "map", "union", "record", "enum", "fixed"] if depth else [])]))

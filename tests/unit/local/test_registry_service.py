@@ -1,4 +1,4 @@
-"""Tests the registry's rules without HTTP: ids after any history, a full disk, and a request that fails."""
+"""Tests the registry's rules without HTTP: ids after any history, a full disk, and failing requests."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ def test_over_any_history_a_schema_has_one_id_and_an_id_one_schema(actions: list
     store = Store(Path(":memory:"))
     registry = Registry(store)
     registry.policy.configure(GLOBAL, "NONE", None)
-    texts: dict[int, int] = {}  # the schema text for each id ever assigned
+    texts: dict[int, int] = {}  # the schema text for each id that has been assigned
     for action, subject, argument, extra in actions:
         try:
             if action == "register":

@@ -1,4 +1,4 @@
-"""Tests the parts around the supervisor: ports, the data directory, Java, the printed variables, and the broker's
+"""Tests the components around the supervisor: ports, the data directory, Java, printed variables, and the broker's
 configuration.
 """
 
@@ -83,7 +83,7 @@ def test_environment_names_the_stack_and_what_replaces_its_parts(tmp_path):
     assert env["AUDITLANE_SIGNING_KEYS_FILE"] == str(tmp_path / "signing-keys.json")
     assert env.pop(services.NATIVE) == "127.0.0.1:4242"  # for third-party clients
     assert services.NATIVE not in services.environment(load(clickhouse_url="http://c:8123"), Layout(tmp_path), port)
-    for name, value in env.items():  # each variable is a setting, so that any command accepts it
+    for name, value in env.items():  # each variable is a setting, so any command accepts it
         load(**{name.removeprefix("AUDITLANE_").lower(): value})
 
 
@@ -117,8 +117,8 @@ def test_up_does_not_mistake_its_own_last_urls_for_external_ones():
     settings = load(kafka_bootstrap=own, registry_url=other, clickhouse_url=other, serve_url=other)
     kept = without_own_urls(settings, before)
     assert kept.kafka_bootstrap == ""  # ours
-    assert kept.registry_url == other  # was external before
-    assert kept.clickhouse_url == other  # not our engine's URL
+    assert kept.registry_url == other  # this was external before
+    assert kept.clickhouse_url == other  # not the URL of the stack's own engine
     assert kept.serve_url == ""
     assert without_own_urls(settings, {}) == settings
 
@@ -221,7 +221,7 @@ def test_an_unwritable_home_is_not_used(tmp_path, monkeypatch, environ):
     with pytest.raises(ConfigError, match="AUDITLANE_CACHE_DIR"):
         cache.folder(Path("/proc/cache"), environ)
     found.rmdir()
-    found.symlink_to(tmp_path)  # another user's folder
+    found.symlink_to(tmp_path)  # a folder owned by another user
     with pytest.raises(ConfigError, match="another user"):
         cache.folder(None, environ)
     monkeypatch.setattr(cache, "_home_of_user", lambda: str(tmp_path))
@@ -246,7 +246,7 @@ def test_a_complete_cache_needs_no_network(tmp_path, monkeypatch):
 
 
 class Repository:
-    """A stand-in for jgo's context. `arrives` is the content that it downloads."""
+    """A stand-in for jgo's context. It downloads the content in `arrives`."""
 
     def __init__(self, folder: Path, arrives: bytes | Exception) -> None:
         self._file, self._arrives = folder / "arrived.jar", arrives
@@ -349,7 +349,7 @@ def test_a_restart_is_spooled_for_serve_to_send(tmp_path):
 def test_a_restart_that_cannot_be_spooled_is_reported(tmp_path):
     notes: list[str] = []
     ended = ProcessExit(4_711, -9, datetime(2026, 1, 31, 12, tzinfo=UTC))
-    restart_recorder(load(), notes.append)("worker", ended)  # no setting determines this folder
+    restart_recorder(load(), notes.append)("worker", ended)  # no setting determines the folder
     (tmp_path / "file").touch()
     restart_recorder(load(trail_spool_dir=tmp_path / "file"), notes.append)("worker", ended)
     assert len(notes) == 2

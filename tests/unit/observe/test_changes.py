@@ -65,12 +65,12 @@ def test_what_could_not_be_read_once_is_not_reported_again() -> None:
     ("one", "events"),
     [
         (certificate(13 * DAY, life=None), ["certificate.expiring"]),
-        (certificate(13 * DAY, life=30 * DAY), []),  # more than a third of its life
+        (certificate(13 * DAY, life=30 * DAY), []),  # more than a third of its lifetime
         (certificate(9 * DAY, life=30 * DAY), ["certificate.expiring"]),
-        (certificate(timedelta(hours=20), life=DAY), []),  # renewed every day
-        (certificate(-DAY), ["certificate.expiring"]),  # the certificate is in use, and connections fail
+        (certificate(timedelta(hours=20), life=DAY), []),  # renewed daily
+        (certificate(-DAY), ["certificate.expiring"]),  # the certificate is in use, so connections fail
         (Expiry("key", "al_1", NOW + DAY), ["key.expiring"]),
-        (Expiry("key", "al_1", NOW - DAY), []),  # the key may have been abandoned
+        (Expiry("key", "al_1", NOW - DAY), []),  # the key may be abandoned
     ],
 )
 def test_what_is_about_to_expire_depends_on_its_life(one: Expiry, events: list[str]) -> None:
@@ -122,7 +122,7 @@ def client(expires: datetime | None = None, *ends: datetime | None, revoked: boo
         (client(), None),
         (client(NOW + DAY), NOW + DAY),
         (client(NOW + DAY, revoked=True), None),
-        (client(None, NOW + DAY, None), None),  # the old secret ends as intended after a rotation
+        (client(None, NOW + DAY, None), None),  # after a rotation, the old secret ends as intended
         (client(None, NOW + DAY, NOW + 2 * DAY), NOW + 2 * DAY),
         (client(NOW + DAY, NOW + 2 * DAY), NOW + DAY),
     ],
@@ -221,7 +221,7 @@ def test_refusals_over_http_are_recorded_when_their_hour_is_over_or_the_process_
 
 
 def test_two_processes_with_one_name_count_in_two_events() -> None:
-    """A container that starts again within the hour has the same host name and process id."""
+    """A container that restarts within the hour has the same host name and process id."""
     kept = Kept()
     for _ in range(2):
         refusals = HttpRefusals(TOPIC, kept)
@@ -276,7 +276,7 @@ NEW = Noticed(subject=ACME, previous=None, version=1, at_ms=1_000)
     ("recorded", "behind_s", "now_s", "waits", "events"),
     [
         (frozenset(), 0.0, 61, False, 1),
-        (frozenset(), 0.0, 60, True, 0),  # the client's own event may still be on its way
+        (frozenset(), 0.0, 60, True, 0),  # the client's own event may not have arrived yet
         (frozenset(), 30.0, 90, True, 0),
         (frozenset(), 30.0, 91, False, 1),
         (frozenset({(ACME, 1)}), 0.0, 2, False, 0),

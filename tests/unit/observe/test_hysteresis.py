@@ -22,7 +22,7 @@ def run(
     every_ms: int = 15 * SECOND,
     from_ms: int = 0,
 ) -> tuple[Condition, list[tuple[int, Transition]]]:
-    """Return the final state, and each transition with the number of the check that caused it."""
+    """Return the final state, and each transition with the number of its check."""
     condition = condition or Condition()
     transitions: list[tuple[int, Transition]] = []
     for number, value in enumerate(values):
@@ -71,7 +71,7 @@ def test_a_condition_that_returns_within_the_gap_is_entered_when_the_gap_is_over
 
 
 def test_the_state_continues_elsewhere() -> None:
-    """A process that receives the state makes the same transitions as the first process would have made."""
+    """A process that takes over the state makes the same transitions as its predecessor would have made."""
     values = [61, 62, 63, 64, 20, 20, 20, 61]
     whole = run(values)
     for cut in range(len(values)):
@@ -91,8 +91,8 @@ def test_a_condition_is_forgotten_only_when_nothing_depends_on_it() -> None:
 
 @pytest.mark.parametrize("seed", range(50))
 def test_a_load_that_wavers_around_the_threshold_does_not_flap(seed: int) -> None:
-    """Values stay around the limit and never fall below half of it. There is at most one entry, however long this
-    lasts.
+    """The values stay around the limit, and never fall below half of it. The condition is entered at most once, however
+    long this lasts.
     """
     chance = random.Random(seed)
     condition, transitions = run(chance.uniform(31, 100) for _ in range(5_000))

@@ -1,4 +1,4 @@
-"""Tests the rows of the history, and which checks make up which minute."""
+"""Tests the history's rows, and which checks belong to which minute."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ def test_the_token_of_a_minute_does_not_depend_on_the_time_zone(monkeypatch: pyt
     monkeypatch.setenv("TZ", "Europe/Berlin")
     time.tzset()
     try:
-        # The first of these does not exist as a local time there.
+        # The first of these times does not exist in that time zone.
         assert token(datetime(2026, 3, 29, 2, 30, tzinfo=UTC)) == "observation:1774751400"
         assert token(datetime(2026, 3, 29, 3, 30, tzinfo=UTC)) == "observation:1774755000"
     finally:

@@ -51,7 +51,7 @@ def make(path: Path, ends: datetime) -> Path:
 
 @contextlib.contextmanager
 def served(pem: Path) -> Iterator[int]:
-    """Run a TLS server with this certificate, and yield its port. It closes connections after the handshake."""
+    """Run a TLS server with this certificate, and yield its port. The server closes connections after the handshake."""
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     context.load_cert_chain(pem)
     with socket.create_server(("127.0.0.1", 0)) as listening:

@@ -12,7 +12,7 @@ from auditlane.runtime.settings import load
 from auditlane.store.roles import ROLES, grants
 
 EVENTS, LETTERS, GROUP = "audit.events", "audit.dead-letters", "auditlane-worker"
-# An excerpt from ClickHouse's table system.privileges.
+# An excerpt from ClickHouse's system.privileges table.
 GROUPS = {
     "ALL": "",
     "SELECT": "ALL",

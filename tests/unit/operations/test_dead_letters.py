@@ -1,4 +1,4 @@
-"""Tests dead letters without Kafka: the index, filters, resolution into the latest contract, the dry run, and the
+"""Tests dead letters without Kafka: the index, filters, resolving into the newest contract, the dry run, and the
 view.
 """
 
@@ -215,11 +215,11 @@ def test_counts_by_code_tenant_and_state() -> None:
     ]
 
 
-# Resolution against the latest contract.
+# Resolving into the newest contract.
 
 
 class World:
-    """An in-memory registry with a tenant's contracts, and the objects that a replay needs."""
+    """An in-memory registry with a tenant's contracts, and the objects needed for a replay."""
 
     def __init__(self) -> None:
         self.registry = validating.base_registry()
@@ -391,9 +391,7 @@ def test_a_replayed_message_keeps_its_provenance(tmp_path: Path) -> None:
     ]
 
     def claims(dry_runner: DryRunner) -> list[tuple[bool, Claim | None, str]]:
-        """Return whether each letter's value was replaced, the claim that was signed for it, and the reason why it
-        cannot be replayed.
-        """
+        """Return, for each letter, whether its value was replaced, its signed claim, and why it cannot be replayed."""
         return [
             (
                 result.value != result.found.value,
@@ -407,7 +405,7 @@ def test_a_replayed_message_keeps_its_provenance(tmp_path: Path) -> None:
         (True, Claim("billing", ("source",)), ""),
         (True, None, ""),
         (True, None, ""),
-        (False, Claim(TRAIL), ""),  # auditlane's own events use only the base event's schema
+        (False, Claim(TRAIL), ""),  # auditlane's own events use only the base schema
         (True, None, "SOURCE_RESERVED"),
     ]
     assert [claim for _, claim, _ in claims(DryRunner(world.upgrader(), validator, world.topics))][:3] == [None] * 3

@@ -1,4 +1,4 @@
-"""Tests the consumer group's metrics: sums by topic, open dead letters by code, and exactly the listed names."""
+"""Tests the consumer group's metrics: sums per topic, open dead letters per code, and exactly the listed names."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ LETTER = Count("NOT_FRAMED", "acme", State.open, 3, 5_000, 9_000)
 
 
 def exposed(metrics: GroupMetrics) -> dict[str, dict[tuple[str, ...], float]]:
-    """Return the value of each exposed sample, by metric and label values."""
+    """Return each exposed sample's value by metric and label values."""
     registry = CollectorRegistry()
     registry.register(metrics)
     families = text_string_to_metric_families(generate_latest(registry).decode())
@@ -60,7 +60,7 @@ def test_the_last_values_remain_while_a_reading_fails() -> None:
     metrics = GroupMetrics(TOPIC)
     assert not metrics.is_up("lag")
     metrics.read_lag(ROWS)
-    metrics.read_letters(None)  # not all dead letters have been read yet
+    metrics.read_letters(None)  # some dead letters have not been read yet
     metrics.failed("lag")
     found = exposed(metrics)
     assert found["auditlane_group_up"] == {("lag",): 0}

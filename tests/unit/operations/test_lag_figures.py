@@ -38,13 +38,13 @@ def line(*, now_ms: int = 9_000, **overrides: Any) -> PartitionLag:
     [
         ({}, 5, 0, 5.0),
         ({"committed": 15, "oldest_ms": None}, 0, 0, None),
-        ({"committed": 15, "oldest_ms": 4_000}, 0, 0, None),  # the range was completed while being read
+        ({"committed": 15, "oldest_ms": 4_000}, 0, 0, None),  # the range was completed during the read
         ({"committed": None}, 15, 0, 5.0),
         ({"committed": None, "low": 12}, 3, 0, 5.0),
-        ({"committed": None, "low": 2, "first": 15}, 0, 0, None),  # a new group: the whole partition is stored
+        ({"committed": None, "low": 2, "first": 15}, 0, 0, None),  # a new group: the whole partition counts
         ({"committed": 10, "low": 12}, 3, 2, 5.0),  # Kafka deleted unread messages
         ({"committed": 20}, 0, 0, None),  # the log was truncated
-        ({"oldest_ms": 9_500}, 5, 0, 0.0),  # our clock is behind Kafka's
+        ({"oldest_ms": 9_500}, 5, 0, 0.0),  # this process's clock is behind Kafka's
         ({"oldest_ms": None}, 5, 0, None),  # the timestamp did not arrive in time
     ],
 )

@@ -1,4 +1,4 @@
-"""Tests where a group resumes after an accepted loss. It never resumes past Kafka's end or below stored rows, and no
+"""Tests where a group resumes after an accepted loss. It never resumes beyond Kafka's end or below stored rows, and no
 message is stored twice.
 """
 
@@ -31,13 +31,13 @@ def found(
     ("what", "to", "highest", "given_up", "recheck_below"),
     [
         (found(7, Intent(HERE), low=30), 30, 6, 23, 100),
-        (found(7, Intent(HERE, 7, 40, "d"), low=30), 30, 35, 23, 100),  # a part of the pending range is still in Kafka
+        (found(7, Intent(HERE, 7, 40, "d"), low=30), 30, 35, 23, 100),  # part of the pending range is still in Kafka
         (found(None, stored=StoredOffsetsSummary(41), low=50), 50, 41, 8, 100),
         (found(None, stored=StoredOffsetsSummary(41, first_gap=20), low=50), 50, 41, 30, 100),
         (found(None, low=50), 50, None, 0, 100),
-        (found(900, Intent(HERE)), 100, 99, 0, 900),  # truncated, with its rows moved aside
+        (found(900, Intent(HERE)), 100, 99, 0, 900),  # truncated, and its rows have been moved aside
         (found(98, Intent(HERE, 98, 120, "d")), 98, 97, 0, 121),
-        (found(7, Intent(OTHER, 7, 9, "d"), low=3), 3, None, 0, 100),  # the topic was created again
+        (found(7, Intent(OTHER, 7, 9, "d"), low=3), 3, None, 0, 100),  # the topic has been recreated
         (found(7, '{"v":9,"topic":"t"}'), 7, 20, 0, 100),
         (found(6, Intent(HERE, 7, 9, "d")), 6, 5, 0, 100),
         (found(7, "by hand", low=30), 30, None, 23, 100),
@@ -73,7 +73,8 @@ def test_offsets_that_cannot_be_resumed_at(what: AssignmentFacts, to: int, says:
     ("what", "to", "highest", "says"),
     [
         (found(900, Intent(HERE)), 100, 899, "rows with offsets 100-899"),
-        (found(98, Intent(HERE, 98, 99, "d")), 98, 99, "rows with offsets 98-99"),  # now the offsets of other messages
+        # These offsets now belong to other messages.
+        (found(98, Intent(HERE, 98, 99, "d")), 98, 99, "rows with offsets 98-99"),
     ],
 )
 def test_rows_at_offsets_that_kafka_reuses_are_moved_aside_first(

@@ -1,4 +1,4 @@
-"""Tests the next step of a replay after an interruption, its tokens, and its options."""
+"""Tests a replay's next step after an interruption, its tokens, and its options."""
 
 from __future__ import annotations
 
@@ -61,7 +61,7 @@ def test_tokens_differ_from_those_of_workers_and_other_replays() -> None:
     assert token("one", range_, 203001) != event_insert.token(range_, 203001)
     assert not event_insert.token(range_, 203001).startswith("replay:")
     fewer = replace(range_, columns=Columns([6], [0], [b"k"], [b"v"]))
-    assert token("one", fewer, 203001) != token("one", range_, 203001)  # part of it was stored in the meantime
+    assert token("one", fewer, 203001) != token("one", range_, 203001)  # part of it has been stored in the meantime
 
 
 @pytest.mark.parametrize(

@@ -1,4 +1,4 @@
-"""Tests how a replay handles one chunk: omissions, retries, and the conditions under which it stops."""
+"""Tests how a replay handles one chunk: omissions, retries, and reasons for stopping."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ def message(offset: int, value: bytes | None = None, key: bytes = b"acme") -> Me
 
 
 class Client:
-    """A store that contains some offsets. The first inserts fail with the errors in `failures`."""
+    """A store that contains some offsets. Its first inserts fail with the errors in `failures`."""
 
     def __init__(self, stored: list[int], failures: list[int]) -> None:
         self.stored, self.failures = stored, failures
@@ -73,7 +73,7 @@ def to_table(client: Client, slept: list[float], **options: Any) -> TableTarget:
 
 
 def take(target: TableTarget, messages: list[Message]) -> tuple[Progress, int]:
-    """Take a chunk of messages. Returns the progress, and the number of announcements."""
+    """Process a chunk of messages. Returns the progress and the number of announcements."""
     span, progress, announced = Span(PARTITION, ID, 0, 100, 0), Progress("run"), []
     target.begin(span)
     chunk = Chunk(10, 10 + len(messages), messages)  # type: ignore[arg-type]
@@ -125,7 +125,7 @@ class KafkaOffsets:
 
 
 class Target:
-    """Writes chunks to a list. It fails at the chunk that begins at `fails_at`."""
+    """Collects written chunks. It fails at the chunk that begins at `fails_at`."""
 
     def __init__(self, fails_at: int = -1) -> None:
         self.taken: list[tuple[int, int]] = []
@@ -145,9 +145,7 @@ class Target:
 
 
 class Reader:
-    """Reads a message at every offset. Those at even offsets are acme's, and those at odd offsets are another
-    tenant's.
-    """
+    """Reads a message at every offset. Even offsets are acme's messages, odd offsets another tenant's."""
 
     def __init__(self, _settings: object) -> None:
         pass
@@ -208,7 +206,7 @@ def test_an_interrupted_chunk_is_sent_again_with_its_bounds_and_counted_once(tmp
     assert (saved.done, saved.pending, saved.counts.read) == ({3: 10}, (3, 10, 20), 10)
     second = Target()
     done = replay(second, rows=7).run(Plan((SPAN,), ()), checkpoint, lambda *_: None)
-    assert second.taken == [(10, 20), (20, 25)]  # whatever the current settings are
+    assert second.taken == [(10, 20), (20, 25)]  # regardless of the current settings
     assert done.run == saved.run
     assert (done.counts.read, done.counts.stored) == (25, 25)
     assert checkpoint.load() is None

@@ -1,4 +1,4 @@
-"""Tests which offsets a replay or a verification covers, given the request, Kafka's bounds and the commits."""
+"""Tests which offsets a replay or verification covers, given the request, Kafka's bounds, and the commits."""
 
 from __future__ import annotations
 
@@ -57,7 +57,7 @@ def test_a_span_is_the_part_of_the_selection_that_exists(
     [
         (bounds(committed=40), 40),
         (bounds(committed=None), 0),
-        (bounds(committed=40, consumed=False), None),  # a copy of the topic, which workers do not read
+        (bounds(committed=40, consumed=False), None),  # a copy of the topic, which is not read by workers
     ],
 )
 def test_the_workers_have_decided_below_their_commit(limits: Bounds, already_committed: int | None) -> None:

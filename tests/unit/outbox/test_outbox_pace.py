@@ -1,4 +1,4 @@
-"""Tests the pause between two steps of the relay."""
+"""Tests the relay's pause between two steps."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What the relay does with rows that the registry refuses; on SQLite, with a client that stands in for Kafka's."""
+"""Tests what the relay does with rows that the registry refuses, on SQLite, with a stand-in for Kafka's client."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ ENGINE_URL = "sqlite://"
 
 
 class Client:
-    """Encodes the events of every tenant but one, and acknowledges what it sends."""
+    """Encodes the events of every tenant except one, and acknowledges what it sends."""
 
     def __init__(self) -> None:
         self.refusal: Exception = RegistryRefused("The contract of broken is no schema.")

@@ -1,4 +1,4 @@
-"""Tests the rows of the outbox. An event survives the conversion to JSON, and a key is always in the same bucket."""
+"""Tests the outbox's rows. An event survives the conversion to JSON, and a key always belongs to the same bucket."""
 
 from __future__ import annotations
 

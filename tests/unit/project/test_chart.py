@@ -1,4 +1,4 @@
-"""Tests that the Helm chart renders the resources that docs/operate/kubernetes.md promises, and rejects values that
+"""Tests that the Helm chart renders the resources promised in docs/operate/kubernetes.md, and rejects values that
 cannot work.
 """
 
@@ -24,7 +24,7 @@ from auditlane.worker.service import parts_per_second
 ROOT = Path(__file__).parents[3]
 CHART = ROOT / "deploy" / "helm" / "auditlane"
 CASES = ("minimal", "production", "everything")
-CUSTOM = {"ScaledObject", "PodMonitor", "PrometheusRule"}  # kinds that operators define
+CUSTOM = {"ScaledObject", "PodMonitor", "PrometheusRule"}  # kinds defined by operators
 Manifest = dict[str, Any]
 every_case = pytest.mark.parametrize("case", CASES)
 
@@ -41,7 +41,7 @@ def _rendered(case: str, values: str) -> tuple[int, str, str]:
 
 
 def render(case: str = "minimal", **values: Any) -> list[Manifest]:
-    """Return the manifests for a file in `ci` and these additional values."""
+    """Return the manifests for a file in `ci` with these additional values."""
     code, out, error = _rendered(case, json.dumps(values))
     assert code == 0, error
     return [one for one in yaml.safe_load_all(out) if one]
@@ -64,7 +64,7 @@ def _component(manifest: Manifest) -> str:
 
 
 def pods(manifests: list[Manifest]) -> Iterator[tuple[str, Manifest]]:
-    """Yield the component and the pod spec of each workload."""
+    """Yield each workload's component and pod spec."""
     for one in manifests:
         if one["kind"] in ("Deployment", "Job"):
             yield _component(one), one["spec"]["template"]["spec"]

@@ -28,13 +28,13 @@ COMPOSE = yaml.safe_load((FOLDER / "compose.yaml").read_text())
 SERVICES: dict[str, dict[str, Any]] = COMPOSE["services"]
 OURS = {name: one for name, one in SERVICES.items() if one["image"].startswith("auditlane-")}
 OBSERVE = {"prometheus", "alertmanager", "grafana"}
-# compose-lint's findings that are accepted: what ClickHouse's program requires.
+# Accepted findings of compose-lint, which ClickHouse's program requires.
 ACCEPTED = {("clickhouse", "CL-0011"), ("clickhouse", "CL-0029")}
 VERSION = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["version"]
 
 
 def interpolated(text: str) -> str:
-    """Return the text with each variable of compose replaced by its default."""
+    """Return the text with each of compose's variables replaced by its default."""
     return re.sub(r"\$\{\w+:-([^}]*)\}", r"\1", text)
 
 
@@ -91,7 +91,8 @@ def test_ports_are_published_on_this_machine_only_and_once() -> None:
     assert all(port.startswith("127.0.0.1:") for port in published)
     hosts = [port.split(":")[1] for port in published]
     assert len(hosts) == len(set(hosts))
-    for one in SERVICES.values():  # the inner network has no way out, so a published port needs the other
+    # The inner network has no route to the outside, so a published port requires the other network.
+    for one in SERVICES.values():
         assert "ports" not in one or "edge" in one["networks"]
     assert COMPOSE["networks"]["parts"] == {"internal": True}
 

@@ -1,4 +1,4 @@
-"""Tests services in containers. Without Docker, tests are skipped visibly with the reason, or fail in CI."""
+"""Tests services in containers. Without Docker, tests are visibly skipped with the reason, or fail in CI."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Tests that the commands, settings and requests that the docs name exist, and that the index links every page."""
+"""Tests that the commands, settings and requests named in the docs exist, and that the index links every page."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from auditlane.server.auth.route_permissions import RIGHTS
 
 ROOT = Path(__file__).parents[3]
 DOCS = ROOT / "docs"
-# A test that builds an example installs its packages below it.
+# Building an example installs its packages in its folder.
 OWN_DOCS = sorted(page for page in DOCS.rglob("*.md") if "node_modules" not in page.parts)
 PAGES = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", ROOT / "SECURITY.md", *OWN_DOCS]
 SHELL = re.compile(r"(?:<!-- ([^>]+) -->\n)?```(?:console|sh)\n(.*?)```", re.DOTALL)
@@ -37,7 +37,7 @@ every_page = pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.re
 
 
 def _commands(line: str) -> Iterator[list[str]]:
-    """Yield the words of each command on a shell line, including commands within `$(…)`."""
+    """Yield each command's words on a shell line, including commands within `$(…)`."""
     words: list[str] = []
     lexer = shlex.shlex(line, posix=True, punctuation_chars=True)
     lexer.whitespace_split = True
@@ -53,7 +53,7 @@ def _commands(line: str) -> Iterator[list[str]]:
 
 
 def commands_in(text: str) -> list[str]:
-    """Return a page's command lines, from code spans and from blocks. The output in blocks is left out."""
+    """Return the command lines in a page's code spans and blocks. Output shown in blocks is skipped."""
     found = []
     for _, block in SHELL.findall(text):
         lines = block.replace("\\\n", "").splitlines()
@@ -64,7 +64,7 @@ def commands_in(text: str) -> list[str]:
 
 
 def _parse(words: list[str]) -> None:
-    """Parse the words after `auditlane`. Raises a usage error for an unknown subcommand or option, or a surplus
+    """Parse the words after `auditlane`. Raises a usage error for an unknown subcommand or option, or an extra
     argument.
     """
     subcommand = find(words[0])

@@ -1,4 +1,4 @@
-"""Tests that the list of log events contains exactly the events that the code logs, with their levels."""
+"""Tests that the list of log events contains exactly the logged events with their levels."""
 
 from __future__ import annotations
 
@@ -14,10 +14,10 @@ from auditlane.runtime.log_events import LOG_EVENTS
 
 ROOT = Path(__file__).parents[3]
 LEVELS = {"debug": "debug", "info": "info", "warning": "warning", "error": "error", "exception": "error"}
-# this module logs sentences, not events
+# This module logs sentences instead of events.
 OTHERS = re.compile(r"^_?log(?:ger)? *(?:: *\w+)? *= *logging\.getLogger", re.MULTILINE)
 LOGGER = re.compile(r"(?:.*\.)?_?(?:\w+_)?log(?:ger)?|(?:log\.)?get\(.*\)")
-SAMPLING = "log_sampling.py"  # this module logs the event names that its callers pass
+SAMPLING = "log_sampling.py"  # this module logs event names that its callers pass
 RELAY = """
 class A:
     def _say(self, event, why):
@@ -29,8 +29,8 @@ class A:
 
 
 def logged(source: str) -> Iterator[tuple[str, str]]:
-    """Yield the name and level of each event that a module logs. This includes functions that log the event named by
-    their first argument.
+    """Yield the name and level of each event that a module logs, including functions that log the event named by their
+    first argument.
 
     Raises AssertionError if a name is neither a literal nor such an argument.
     """
@@ -53,14 +53,14 @@ def logged(source: str) -> Iterator[tuple[str, str]]:
 
 
 def _calls(within: ast.AST) -> Iterator[ast.Call]:
-    """Yield the method calls that have arguments."""
+    """Yield the method calls with arguments."""
     for node in ast.walk(within):
         if isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute) and node.args:
             yield node
 
 
 def _level(call: ast.Call) -> str | None:
-    """Return the level of a call to a logger, or None for any other call."""
+    """Return a logger call's level, or None for any other call."""
     assert isinstance(call.func, ast.Attribute)
     return LEVELS.get(call.func.attr) if LOGGER.fullmatch(ast.unparse(call.func.value)) else None
 

@@ -1,4 +1,4 @@
-"""Tests that alert rules and dashboards name metrics, labels and routes that exist, and that every alert has a unit
+"""Tests that alert rules and dashboards use existing metrics, labels and routes, and that every alert has a unit
 test.
 """
 
@@ -37,7 +37,7 @@ PANELS = [(board, panel) for board in BOARDS for panels in board.rows.values() f
 
 
 def rules() -> list[dict[str, Any]]:
-    """Return every rule. Its key `file` contains the name of its file."""
+    """Return every rule, with its file name under the key `file`."""
     return [
         rule | {"file": path.stem}
         for path in sorted((OBSERVE / "rules").glob("*.yaml"))
@@ -54,7 +54,7 @@ every_rule = pytest.mark.parametrize("rule", RULES, ids=lambda one: one.get("ale
 
 
 def nodes(expression: str, kind: type) -> list[Any]:
-    """Return the nodes of one kind in an expression. Raises ValueError if the expression is not PromQL."""
+    """Return an expression's nodes of one kind. Raises ValueError if the expression is not PromQL."""
     found = []
 
     def visit(node: Any) -> bool:
@@ -67,7 +67,7 @@ def nodes(expression: str, kind: type) -> list[Any]:
 
 
 def labels_of(name: str) -> set[str]:
-    """Return the labels that a metric may have. Fails if the metric does not exist."""
+    """Return a metric's possible labels. Fails if the metric does not exist."""
     if name in RECORDED:
         return set()
     if name in OF_PROMETHEUS:
@@ -83,7 +83,7 @@ def labels_of(name: str) -> set[str]:
 
 
 def check(expression: str) -> None:
-    """Fail if an expression names a metric, a label or a route that does not exist."""
+    """Fail if the expression uses a metric, label or route that does not exist."""
     for selector in nodes(expression, promql_parser.VectorSelector):
         known = labels_of(selector.name)
         for matcher in selector.matchers.matchers:
@@ -200,7 +200,7 @@ def test_the_example_scrapes_the_jobs_that_rules_name() -> None:
 
 
 def anchors(page: str) -> set[str]:
-    """Return the anchors of the headings in a runbook."""
+    """Return the anchors of a runbook's headings."""
     text = (ROOT / "docs" / "operate" / "runbooks" / page).read_text("utf-8")
     return {heading.lower() for heading in re.findall(r"^## (\w+)$", text, re.MULTILINE)}
 

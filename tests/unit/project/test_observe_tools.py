@@ -1,4 +1,4 @@
-"""Tests that Prometheus' own programs accept the rules, and that the rules' unit tests and inhibitions hold. Skipped if
+"""Tests that Prometheus' own programs accept the rules, and that the rules' unit tests and inhibitions work. Skipped if
 the programs are missing.
 """
 

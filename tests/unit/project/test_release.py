@@ -1,4 +1,4 @@
-"""What is checked before a release, and the form of the workflow that builds it."""
+"""Tests the checks before a release, and the form of the release workflow."""
 
 from __future__ import annotations
 

@@ -57,8 +57,8 @@ def test_pinned_versions_contain_no_address() -> None:
 
 
 def test_the_project_names_no_package_registry_and_no_path_of_a_machine() -> None:
-    """The user who installs packages chooses their source, such as a mirror or an offline index. An address in the tree
-    would override it. A path below a home directory would exist only on the machine where it was written.
+    """Users choose where packages come from, such as a mirror or an offline index. An address in the tree would
+    override their choice. A path in a home directory would exist only on the author's machine.
 
     The strings are split here so that this file itself passes.
     """

@@ -45,7 +45,7 @@ def built(tree: Path, target: str) -> subprocess.CompletedProcess[str]:
 
 
 def installed(tree: Path) -> subprocess.CompletedProcess[str]:
-    """Build a wheel through the build backend, as `pip install` does for a folder."""
+    """Build a wheel with the build backend, as `pip install` does for a folder."""
     (out := tree.parent / "out").mkdir(exist_ok=True)
     code = f"from hatchling.build import build_wheel; build_wheel({str(out)!r})"
     return subprocess.run([sys.executable, "-c", code], cwd=tree, capture_output=True, text=True, check=False)
@@ -74,7 +74,7 @@ def test_with_the_viewer_it_is_a_wheel_for_others(tree):
 
 
 def test_no_wheel_from_a_source_distribution_without_the_viewer(tree):
-    """`python -m build` builds the wheel this way."""
+    """`python -m build` builds the wheel in this way."""
     assert built(tree, "sdist").returncode == 0
     [sdist] = tree.parent.glob("out/*.tar.gz")
     with tarfile.open(sdist) as packed:

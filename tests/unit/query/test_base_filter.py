@@ -1,6 +1,4 @@
-"""Tests that base filters are validated when a token is minted, and that every statement of their scope contains
-them.
-"""
+"""Tests that base filters are validated when a token is created, and are part of every statement for their scope."""
 
 from __future__ import annotations
 
@@ -61,7 +59,7 @@ def test_a_valid_filter_becomes_pairs():
         ({"from": "yesterday"}, "filter.from"),
         ({"from": "2026-02-01", "to": "2026-01-01"}, "filter.from"),
         ({"query": "actoor:jane"}, "filter.query"),
-        ({"query": "invoice:7"}, "filter.query"),  # a custom field has to be named fields.invoice
+        ({"query": "invoice:7"}, "filter.query"),  # a custom field must be written as fields.invoice
         ({"query": ["a", "b"]}, "filter.query"),
         ({"resource_id": ["x" * 100] * 20}, "filter"),
         ({"resource_id": "\u00e9" * (MAX_BYTES // 6)}, "filter"),

@@ -194,7 +194,7 @@ def test_names_that_differ_only_in_case_are_rejected(registry: InProcess, contra
     for name in ("Order", "ORDER", "Action"):
         with pytest.raises(FieldConflict, match="only in case"):
             contracts.add("acme", text(name), replace=True)
-    assert contracts.add(None, text("Order"), replace=False)  # a tenant's field does not block the environment's
+    assert contracts.add(None, text("Order"), replace=False)  # a tenant's field does not block the environment's field
     assert names(latest(registry, ACME)) == ["region", "order", "Order"]
 
 
@@ -283,7 +283,7 @@ def test_an_environments_field_reaches_tenants_with_a_contract_of_their_own(
 def test_an_environments_change_reaches_tenants_with_the_same_definition(
     registry: InProcess, contracts: ContractRepository
 ) -> None:
-    contracts.add("acme", text("region", maxLength=3), replace=False)  # acme has it already, with its own rule
+    contracts.add("acme", text("region", maxLength=3), replace=False)  # acme already has the field, with its own rule
     contracts.add("globex", text("own"), replace=False)
     contracts.add(None, text("region"), replace=False)
     contracts.add(None, text("region", maxLength=9), replace=True)
@@ -304,7 +304,7 @@ def test_a_tenants_field_of_another_type_does_not_block_the_environment(
     assert contracts.add(None, text("region"), replace=False)
     assert own_field(latest(registry, BASE), "region") == text("region")
     assert own_field(latest(registry, "audit.events.globex-value"), "region") == text("region")
-    # The field's type is kept, since stored messages are decoded with it.
+    # The field keeps its type, since stored messages are decoded with it.
     assert own_field(latest(registry, ACME), "region") == number | {"required": True}
     assert contracts.add(None, text("region", maxLength=4), replace=True)
     assert own_field(latest(registry, ACME), "region") == number | {"required": True}
@@ -330,7 +330,7 @@ def test_a_full_contract_does_not_block_the_environments_fields(registry: InProc
     for number in (1, 2):
         assert contracts.add(None, text(f"env_{number}"), replace=False)
     assert names(latest(registry, ACME)) == ["env_0", "own_0", "own_1", "own_2", "env_1", "env_2"]
-    with pytest.raises(InvalidInput, match=r"4 custom fields .limit 3"):  # the environment's fields are limited, too
+    with pytest.raises(InvalidInput, match=r"4 custom fields .limit 3"):  # the limit includes the environment's fields
         contracts.add(None, text("env_3"), replace=False)
     assert names(latest(registry, BASE)) == ["env_0", "env_1", "env_2"]
     assert contracts.add("acme", text("own_2", maxLength=9), replace=True)  # existing fields can still be changed
@@ -338,7 +338,7 @@ def test_a_full_contract_does_not_block_the_environments_fields(registry: InProc
 
 def test_a_tenants_versions_are_bounded_and_the_environments_changes_still_reach_it(registry: InProcess) -> None:
     contracts = ContractRepository(registry, TOPIC, ContractSettings(contract_versions=4))
-    for length in range(1, 6):  # each version of the environment adds one to the tenant's limit
+    for length in range(1, 6):  # each version of the environment's fields adds one to the tenant's limit
         contracts.add("acme", text("own", required=True, maxLength=length), replace=True)
     with pytest.raises(TooManyVersions, match="has 5 versions") as full:
         contracts.add("acme", text("own", maxLength=9), replace=True)
@@ -348,7 +348,7 @@ def test_a_tenants_versions_are_bounded_and_the_environments_changes_still_reach
     assert not contracts.add("acme", text("own", required=True, maxLength=5), replace=True)  # nothing to register
     assert contracts.add(None, text("region"), replace=False)
     assert own_field(latest(registry, ACME), "region") == text("region")
-    assert contracts.release("acme", "own")  # removing a field is always possible
+    assert contracts.release("acme", "own")  # a field can always be removed
 
 
 @pytest.mark.parametrize(
@@ -419,7 +419,7 @@ def test_a_name_that_pages_could_misread_is_refused(
     field = {"name": name, "type": ["null", "string"], "default": None}
     whole = json.dumps(schema | {"fields": [*schema["fields"], field]})
     assert any(one.startswith(f"{name}: ") for one in check_registrable(whole))
-    if name == "__proto__":  # the contract's registration bypassed this check
+    if name == "__proto__":  # registering the contract bypassed this check
         with pytest.raises(InvalidInput, match="rename the field"):
             TenantContract.parse(whole)
     else:
@@ -438,7 +438,7 @@ def test_a_tenant_adopts_an_environments_field_unchanged(registry: InProcess, co
 
 @pytest.mark.parametrize("work", ["add", "change", "release"])
 def test_repeating_an_interrupted_operation_completes_it(work: str) -> None:
-    """The registry fails at each of the operation's requests in turn. The same call then updates every tenant."""
+    """The registry fails at each of the operation's requests in turn. Repeating the call then updates every tenant."""
     for dies_at in range(1, 200):
         registry = InProcess()
         ensure_base_subject(registry, TOPIC)
@@ -527,7 +527,7 @@ def test_any_history_keeps_every_contract_valid_and_every_event_readable(
             datum = io.BytesIO(writer.encode(event, 100_000)[5:])
             read: Any = fastavro.schemaless_reader(datum, json.loads(older.schema), newest)
             assert read["action"] == "Login"
-            assert set(own) <= set(read)  # no field ever leaves the contract
+            assert set(own) <= set(read)  # fields never leave the contract
 
 
 def _fitting(kind: str, values: tuple[Any, Any]) -> Any:
@@ -548,7 +548,7 @@ def plan(default: Any) -> Schema:
 def test_a_fields_default_cannot_change_to_another_value(
     registry: InProcess, contracts: ContractRepository, tenant: str | None, removed: bool
 ) -> None:
-    """Otherwise, stored events with the old default could not be distinguished from those with the new one."""
+    """Otherwise, stored events with the old default would be indistinguishable from those with the new one."""
     contracts.add(tenant, plan("free"), replace=False)
     if removed:
         contracts.release(tenant, "plan")

@@ -1,4 +1,4 @@
-"""Tests documents made in a child process, and every way in which the process can end."""
+"""Tests documents created in a child process, and every way in which the process can end."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ def test_rows_are_drawn_and_the_process_ends():
 def test_a_document_without_rows():
     made = DocumentProcess(FORM, HEADING)
     assert "Action" in words(b"".join(made.end()))
-    DocumentProcess(FORM, HEADING).close()  # the process was never started
+    DocumentProcess(FORM, HEADING).close()  # the process has never been started
 
 
 @pytest.mark.parametrize(

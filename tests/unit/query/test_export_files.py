@@ -1,4 +1,4 @@
-"""Tests PDF pages and Parquet files. The text of a page is complete and fits in any font, and row groups are bounded in
+"""Tests PDF pages and Parquet files. A page's text is complete and fits in any font, and row groups have a maximum
 size.
 """
 
@@ -32,7 +32,7 @@ GLYPHS = Glyphs(FPDF())
 
 @pytest.fixture(scope="module")
 def chinese(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Write a font with a single character, and return the font's path."""
+    """Write a font with a single character, and return its path."""
     pen = TTGlyphPen(None)
     pen.moveTo((0, 0))
     pen.lineTo((800, 0))
@@ -54,7 +54,7 @@ def chinese(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def page_texts(*rows: tuple[str | None, str | None], font: Path | None = None) -> list[str]:
-    """Draw a PDF of these rows, and return the text of each page."""
+    """Render these rows as a PDF, and return each page's text."""
     pdf = Pdf(COLUMNS, HEADING, font)
     batch = pa.record_batch([pa.array([row[place] for row in rows], pa.string()) for place in (0, 1)], names=["a", "b"])
     data = pdf.begin() + pdf.add(batch) + b"".join(pdf.end())

@@ -1,4 +1,4 @@
-"""Tests jobs in their folder: one owner at a time, lost leases, separate tenants, and expiry."""
+"""Tests job folders: one owner at a time, lost leases, separate tenants, and expiry."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Tests that query parameters become a typed filter, or an error that names the parameter and the fix."""
+"""Tests that query parameters become a typed filter, or an error with the parameter's name and the fix."""
 
 from __future__ import annotations
 
@@ -90,7 +90,7 @@ def test_a_time_range_alone_does_not_narrow():
     ("text", "expected"),
     [
         ("2026-01-31", datetime(2026, 1, 31, tzinfo=UTC)),
-        ("2026-01-31T10:00", datetime(2026, 1, 31, 10, tzinfo=UTC)),  # parameters as a browser's form sends them
+        ("2026-01-31T10:00", datetime(2026, 1, 31, 10, tzinfo=UTC)),  # the form in which a browser sends form fields
         ("2026-01-31 10:00:05", datetime(2026, 1, 31, 10, 0, 5, tzinfo=UTC)),
         ("2026-01-31t10:00:05z", datetime(2026, 1, 31, 10, 0, 5, tzinfo=UTC)),
         ("2026-01-31T10:00:00+02:00", datetime(2026, 1, 31, 8, tzinfo=UTC)),
@@ -119,7 +119,7 @@ def test_times_are_read_in_each_accepted_form(text, expected):
         ([("from", "1767225600")], "from"),
         ([("from", "2026-02-30")], "from"),
         ([("from", "")], "from"),
-        ([("from", "2026-01-31T10:00:00 02:00")], "from"),  # an unescaped + in a URL
+        ([("from", "2026-01-31T10:00:00 02:00")], "from"),  # a + that was not escaped in the URL
         ([("to", "2026-01-01"), ("to", "2026-01-02")], "to"),
         ([("from", "2026-01-02"), ("to", "2026-01-02")], "from"),
         ([("outcome", "won")], "outcome"),

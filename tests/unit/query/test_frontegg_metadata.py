@@ -1,6 +1,4 @@
-"""Tests the columns in Frontegg's format. They are derived from the structure, saved into it, and returned as they were
-saved.
-"""
+"""Tests columns in Frontegg's format. They are derived from the structure, saved into it, and returned as saved."""
 
 from __future__ import annotations
 

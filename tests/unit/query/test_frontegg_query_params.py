@@ -1,6 +1,4 @@
-"""Tests the query parameters of Frontegg's clients, in the form that each client writes, and the query that they
-express.
-"""
+"""Tests the query parameters as each Frontegg client writes them, and the resulting queries."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Tests the locations of addresses without a database file, with one, and after the file is replaced."""
+"""Tests locating addresses without a database file, with one, and after replacing the file."""
 
 from __future__ import annotations
 

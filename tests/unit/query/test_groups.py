@@ -1,4 +1,4 @@
-"""Tests the period before, and the query that finds the events of a group."""
+"""Tests the preceding period, and the query that finds a group's events."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Tests the buckets of a histogram. There are at most as many as requested, without gaps, and aligned to the local
+"""Tests a histogram's buckets. There are at most as many as requested, without gaps, and they are aligned to the local
 clock.
 """
 

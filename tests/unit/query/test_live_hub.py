@@ -48,7 +48,9 @@ class Row:
 
 
 class MemoryStore:
-    """A store whose statements are functions of its rows. The statements in the fixture replace those of `live.sql`."""
+    """A store whose statements are functions over its rows. The fixture replaces the statements in `live.sql` with
+    them.
+    """
 
     def __init__(self) -> None:
         self._rows: list[Row] = []
@@ -173,7 +175,7 @@ class Client:
         self._channel = self._tail.join(ACME, Filter())
 
     def _taken(self, events: list[follow.StreamedEvent], cut: float) -> bool:
-        """Record the events. Returns False if the client disconnects in between."""
+        """Keep the events. Returns False if the client disconnects before the last event."""
         for event in events:
             self.got.append(tuple(json.loads(event.line)))
             self._id = self._seals.seal(ACME, Filter(), event.position)

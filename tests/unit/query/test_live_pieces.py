@@ -1,4 +1,4 @@
-"""Tests that a stream's text is sent in pieces, and that no piece is sent after its credential has ended."""
+"""Tests that a stream's text is sent in chunks, and that nothing is sent after the credential has expired."""
 
 from __future__ import annotations
 
@@ -16,8 +16,8 @@ HERE = StreamPosition(0, {})
 
 
 def stream_texts(count: int, checks: int) -> tuple[list[str], int]:
-    """Stream `count` events with a credential that is valid for `checks` checks. Returns the chunks and the number of
-    checks made.
+    """Stream `count` events with a credential that passes `checks` checks. Returns the chunks and the number of checks
+    made.
     """
     subscription = Subscription(lambda: None)
     subscription.follow(HERE)

@@ -1,4 +1,4 @@
-"""Tests events in OCSF. They are valid in both versions, whatever the event contains, and lose nothing."""
+"""Tests events in OCSF. They are valid in both versions whatever the event contains, and lose nothing."""
 
 from __future__ import annotations
 
@@ -81,7 +81,7 @@ UNKNOWN = [
 
 
 def filled(action: Action) -> dict[str, Any]:
-    """Return a row with a value for everything that the action may contain. No two strings are equal."""
+    """Return a row with a value for everything that the action may contain. All strings are different."""
     keys = {
         key: described.values[0] if described.values else "7" if described.kind == "number" else f"meta-{key}"
         for key, described in {**action.required, **action.optional}.items()
@@ -186,7 +186,7 @@ def test_nothing_is_lost(action: str, version: OcsfVersion) -> None:
         assert expected - found <= IMPLIED
 
 
-# Fields that become numbers, and values that have an OCSF class or caption.
+# Fields that become numbers, and values with an OCSF class or caption.
 CODED = {"occurred_at", "ingested_at", "severity", "actor_type"}
 IMPLIED = {"none", "totp", "client", "tenant", "role", "service", "session", "log", "audit_log"}
 

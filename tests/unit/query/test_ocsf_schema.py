@@ -1,4 +1,4 @@
-"""Tests that the OCSF validator finds each kind of mistake, so that passing it is meaningful."""
+"""Tests that the OCSF validator finds each kind of mistake. Otherwise, passing it would prove nothing."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ MISTAKES: dict[str, Break] = {
     "auth_factors[0].factor_type_id: is required": lambda event: event["auth_factors"][0].pop("factor_type_id"),
     "color: is not an attribute": lambda event: event.update(color="red"),
     "user.color: is not an attribute": lambda event: event["user"].update(color="red"),
-    "device: is not an attribute": lambda event: event.update(device={"type_id": 0}),  # needs the profile `host`
+    "device: is not an attribute": lambda event: event.update(device={"type_id": 0}),  # requires the `host` profile
     "metadata.profiles: trace is not a profile": lambda event: event["metadata"].update(profiles=["trace"]),
     "user.credential_uid: is deprecated": lambda event: event["user"].update(credential_uid="x"),
     "at_least_one of service, dst_endpoint": lambda event: event.pop("service"),

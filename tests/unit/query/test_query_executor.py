@@ -31,7 +31,7 @@ ERROR = b"Code: 159. DB::Exception: Timeout exceeded: elapsed 30 seconds. (TIMEO
 
 
 class Body(io.BytesIO):
-    """A response body that ends with a connection error instead of normally."""
+    """A response body that ends with a connection error."""
 
     def __init__(self, data: bytes, error: Exception | None = None) -> None:
         super().__init__(data)

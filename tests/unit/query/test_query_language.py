@@ -1,5 +1,5 @@
-"""Tests the query language: the meaning of valid queries, the errors for invalid queries, and printing as the inverse
-of parsing.
+"""Tests the query language: the meaning of valid queries, the errors for invalid ones, and printing as the inverse of
+parsing.
 """
 
 from __future__ import annotations
@@ -352,7 +352,7 @@ def other(node: Node) -> Node:
 
 
 def big(value: object) -> bool:
-    """Return whether the value is too large for a float to represent every integer. Such values are compared
+    """Return whether a value is so large that a float cannot represent every integer. Such values are compared
     differently.
     """
     return isinstance(value, int) and abs(value) > 1 << 53
@@ -375,7 +375,7 @@ def test_no_value_is_in_the_sql_text(tree):
 
 
 def test_the_documented_forms_are_valid_queries():
-    """Every form in the table of docs/query.md is a query. Comparisons, wildcards and ranges parse as such."""
+    """Every form in the table in docs/query.md is a query. Comparisons, wildcards and ranges parse as such."""
     text = (ROOT / "docs" / "query.md").read_text()
     language = text[text.index("## The query language") : text.index("## Pages")]
     rows = re.findall(r"^\| (`.*?`) \| ", language, re.MULTILINE)

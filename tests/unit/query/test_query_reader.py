@@ -1,4 +1,6 @@
-"""All statements for a page share the time limit of one statement, and a long search ends with the time it reached."""
+"""Tests that all statements for a page share one statement's time limit, and that a long search returns the time it
+reached.
+"""
 
 from __future__ import annotations
 
@@ -22,7 +24,7 @@ SEARCHED = Filter(words=("nothing",))
 
 
 class Slow:
-    """Returns how far the log reaches, then no rows. Each statement takes some seconds of a simulated clock."""
+    """Returns how far the log reaches, and then no rows. Each statement takes some seconds on a simulated clock."""
 
     def __init__(self, seconds: float) -> None:
         self.now = 100.0

@@ -1,4 +1,4 @@
-"""Tests that values from a caller do not appear in the SQL text, which depends only on the filters that are present."""
+"""Tests that the caller's values never appear in the SQL text, which depends only on which filters are present."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ NOT_NULLABLE = ("action", "actor", "actor_id", "resource", "source")
 
 
 def statements(tenant: str, value: str, key: str, micros: int) -> list[Statement]:
-    """Return every kind of statement, compiled with the value wherever a caller can put one."""
+    """Return a statement of every kind, compiled with the value in every place where a caller can put one."""
     scope = TenantScope.for_operator(tenant)
     filter_ = Filter(
         equals=dict.fromkeys(COLUMNS, (value,)),

@@ -1,4 +1,4 @@
-"""Tests the action catalogue. The environment's labels are added to the built-in labels, or replace them."""
+"""Tests the action catalogue. The environment's labels extend or replace the built-in labels."""
 
 from __future__ import annotations
 

@@ -1,6 +1,4 @@
-"""Tests the events about changes to the structure in auditlane's own audit trail, with separate actions for the switch
-and the fields.
-"""
+"""Tests audit trail events about structure changes, with separate actions for the switch and for the fields."""
 
 from __future__ import annotations
 

@@ -1,6 +1,4 @@
-"""Tests the registry errors that a tenant's admin sees. They state the kind of error, but not the registry's
-address.
-"""
+"""Tests registry errors shown to a tenant's admin. They name the kind of error, but not the registry's address."""
 
 from __future__ import annotations
 

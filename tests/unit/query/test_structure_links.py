@@ -1,6 +1,4 @@
-"""Tests templates of links to the application's pages. They use https only, and have known placeholders after the
-host.
-"""
+"""Tests link templates for the application's pages. They use https only, and have known placeholders after the host."""
 
 from __future__ import annotations
 

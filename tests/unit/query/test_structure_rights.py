@@ -1,4 +1,4 @@
-"""Tests that a change to a field requires the permissions for all attributes that it sets."""
+"""Tests that changing a field requires the permissions for all attributes that the change sets."""
 
 from __future__ import annotations
 

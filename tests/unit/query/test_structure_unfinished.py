@@ -78,7 +78,7 @@ def call(service: StructureService, operation: str, reported: list[BaseException
         (True, StoreUnavailable("The store is unavailable."), True),
         (True, ZeroDivisionError(), True),
         (False, Conflict("Another user saved first."), False),  # nothing had to be registered
-        (RegistryUnavailable("The registry timed out."), None, True),  # the result of the registration is unknown
+        (RegistryUnavailable("The registry timed out."), None, True),  # whether it was registered is unknown
         (SchemaIncompatible("No."), None, False),
         (FieldConflict("No."), None, False),
     ],

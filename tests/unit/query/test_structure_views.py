@@ -131,11 +131,11 @@ def test_the_sequence_is_recorded_when_fields_have_moved() -> None:
     before, after = views.sequence(tenant(), tenant(*room)) or ([], [])
     assert before[:6] == ["occurred_at", "actor_name", "action", "resource", "outcome", "severity"]
     assert after[:6] == ["occurred_at", "resource", "outcome", "action", "actor_name", "severity"]
-    assert views.sequence(tenant(), tenant(ORDER)) is None  # a new field moves no other
+    assert views.sequence(tenant(), tenant(ORDER)) is None  # adding a field does not move the others
     assert views.sequence(tenant(), tenant(room[0].model_copy(update={"order": 1, "display_name": "X"}))) is None
 
 
-# Laws of the overlay
+# Properties of the overlay
 
 VIEWS = st.builds(
     lambda **given: FieldView(**given),

@@ -1,4 +1,4 @@
-"""Tests workbooks. Texts are never formulas, dates are real, and sheets are bounded in size."""
+"""Tests workbooks. Texts are never formulas, dates are real dates, and sheets have a maximum size."""
 
 from __future__ import annotations
 

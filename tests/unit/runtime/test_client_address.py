@@ -17,7 +17,7 @@ TWO = TrustedProxies.parse("2")
         ("192.0.2.1", ["198.51.100.7"], NO_PROXIES, "192.0.2.1"),
         ("192.0.2.1", ["198.51.100.7"], NETWORKS, "192.0.2.1"),  # the peer is not a trusted proxy
         ("10.0.0.1", ["198.51.100.7"], NETWORKS, "198.51.100.7"),
-        ("10.0.0.1", ["203.0.113.66, 198.51.100.7, 10.0.0.2"], NETWORKS, "198.51.100.7"),  # the first one is forged
+        ("10.0.0.1", ["203.0.113.66, 198.51.100.7, 10.0.0.2"], NETWORKS, "198.51.100.7"),  # the first entry is forged
         ("10.0.0.1", ["203.0.113.66", "198.51.100.7", "10.0.0.2"], NETWORKS, "198.51.100.7"),  # several headers
         ("10.0.0.1", ["10.0.0.3, 10.0.0.2"], NETWORKS, "10.0.0.3"),  # only proxies: the farthest one counts
         ("10.0.0.1", ["198.51.100.7, nonsense, 10.0.0.2"], NETWORKS, "10.0.0.2"),

@@ -1,4 +1,4 @@
-"""Tests bounds on text and JSON values. Oversized values are replaced by their size, SHA-256 and first characters."""
+"""Tests limits for text and JSON values. Oversized values are replaced by their size, SHA-256 and first characters."""
 
 from __future__ import annotations
 

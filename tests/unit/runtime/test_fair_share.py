@@ -1,4 +1,4 @@
-"""Tests each tenant's share of the event loop, and which tenants are delayed because of it."""
+"""Tests each tenant's share of the event loop, and which tenants are therefore delayed."""
 
 from __future__ import annotations
 
@@ -96,7 +96,7 @@ def test_exactly_the_reservation_is_released() -> None:
     shares.charge("acme", 0.8, 1)
     shares.charge("other", 0.001, 1)
     before = shares.wait_s("acme", 1)
-    wait_s, expected = shares.reserve("acme", 1)  # the tenant's mean would exceed its maximum debt
+    wait_s, expected = shares.reserve("acme", 1)  # the tenant's average would exceed its maximum debt
     assert (wait_s, before) == (before, pytest.approx(2.0))
     shares.settle("acme", expected, None, 1)
     assert shares.wait_s("acme", 1) == pytest.approx(before)
@@ -136,7 +136,7 @@ def test_the_number_of_tracked_tenants_is_bounded() -> None:
 
 
 def charged_for(work: Coroutine[Any, Any, None]) -> list[float]:
-    """Run the work and return the charge for each step. Errors in the work are raised unchanged."""
+    """Run the work and return each step's charge. Errors in the work are raised unchanged."""
     charged: list[float] = []
 
     async def run() -> None:

@@ -39,7 +39,7 @@ def test_a_failed_write_leaves_the_old_file(tmp_path):
 
 
 def test_a_new_name_reaches_the_disk_before_it_is_relied_upon(tmp_path, monkeypatch):
-    """The file is synced first, and then its folder, so that a power loss leaves the new file complete."""
+    """The file is synced first, and then its folder, so the new file is complete after a power loss."""
     done = []
     fsync, replace = os.fsync, Path.replace
 

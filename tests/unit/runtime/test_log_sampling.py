@@ -1,4 +1,4 @@
-"""Tests that repeated failures are logged once a minute per kind, and that all of them are counted."""
+"""Tests that repeated failures are logged once a minute per kind, and that every failure is counted."""
 
 from __future__ import annotations
 
@@ -30,7 +30,8 @@ def test_the_first_is_logged_at_once_and_then_the_latest_of_each_minute_with_a_c
     assert counts(sampler.add("insert", line(4), WINDOW_MS + 1)) == []
     assert counts(sampler.due(2 * WINDOW_MS)) == [(4, 1)]
     assert counts(sampler.due(3 * WINDOW_MS)) == []
-    assert counts(sampler.add("insert", line(5), 3 * WINDOW_MS)) == [(5, 1)]  # the kind has been forgotten since
+    # The kind has been forgotten in the meantime.
+    assert counts(sampler.add("insert", line(5), 3 * WINDOW_MS)) == [(5, 1)]
 
 
 def test_kinds_do_not_hide_each_other() -> None:

@@ -1,4 +1,4 @@
-"""Tests the HTTP server for monitoring."""
+"""Tests the monitoring HTTP server."""
 
 from __future__ import annotations
 

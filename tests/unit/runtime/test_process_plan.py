@@ -1,4 +1,4 @@
-"""Tests a stack's process plan. The plan only makes decisions: it does no I/O, and the time is an argument."""
+"""Tests a stack's process plan. The plan only makes decisions, without I/O and with the time as an argument."""
 
 from __future__ import annotations
 
@@ -177,8 +177,8 @@ def test_stopping_before_everything_is_up():
 
 @pytest.mark.parametrize("seed", range(200))
 def test_whatever_happens_a_stop_ends_everything_in_order(seed):
-    """After random events and a stop, no process is left running, and no tier is stopped before the tiers above it are
-    down.
+    """After random events and a stop, no process is running, and each tier was stopped only after the tiers above
+    it.
     """
     rng, plan, now = random.Random(seed), Plan(SPECS, POLICY), 0.0
     running: set[str] = set()

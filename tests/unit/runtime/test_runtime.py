@@ -1,4 +1,4 @@
-"""Tests settings, the error tree, ids and logging."""
+"""Tests settings, the error hierarchy, ids and logging."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Tests records in files. They are durable, bounded, and sent by the first process that can."""
+"""Tests records in files. They are durable, limited in size, and sent by the first process that can."""
 
 from __future__ import annotations
 
@@ -81,7 +81,7 @@ def test_refused_records_stay(tmp_path):
 def test_another_process_drains_released_files_only(tmp_path):
     left, mine, other = spool_in(tmp_path), spool_in(tmp_path), spool_in(tmp_path)
     left.append([b"left"])
-    left.drain(Sent(takes=0))  # releases the file, as the end of a process does
+    left.drain(Sent(takes=0))  # releases the file, as a process does when it ends
     mine.append([b"mine"])
     sent = Sent()
     assert other.drain(sent) == Drained(sent=1)

@@ -1,5 +1,5 @@
-"""Tests that tracing costs nothing and imports nothing while it is disabled. While it is enabled, headers, statements
-and failures are tested.
+"""Tests that disabled tracing costs nothing and imports nothing, and that enabled tracing covers headers, statements
+and failures.
 """
 
 from __future__ import annotations

@@ -15,7 +15,7 @@ from auditlane.sdk.trace import request_id_of
 
 
 def filled(**values):
-    """Return an event's keywords after the current context has filled in the missing keywords."""
+    """Return an event's keywords after the current context has filled in the missing ones."""
     errors: list[Exception] = []
     fill(values, errors.append)
     assert errors == []

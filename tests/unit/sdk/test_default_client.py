@@ -1,6 +1,4 @@
-"""Tests the client that a whole process shares. It is created only once in any situation, and never blocks a
-request.
-"""
+"""Tests the client shared by a whole process. It is only ever created once, and never blocks a request."""
 
 from __future__ import annotations
 
@@ -16,7 +14,7 @@ module = sys.modules[default_client.__module__]
 
 
 class Client:
-    """Stands in for an AuditClient."""
+    """Stands in for AuditClient."""
 
     def __init__(self) -> None:
         self.closed = False

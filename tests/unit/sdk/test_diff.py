@@ -1,4 +1,4 @@
-"""Tests the differences between two states of an object. They are readable, bounded and without secrets."""
+"""Tests differences between an object's states. They are readable, limited in size, and contain no secrets."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Tests the methods of known actions. They match the vocabulary, and emit events with its defaults."""
+"""Tests the known actions' methods. They match the vocabulary, and emit events with its defaults."""
 
 from __future__ import annotations
 
@@ -188,7 +188,7 @@ def test_a_clients_context_and_redaction_apply(monkeypatch: pytest.MonkeyPatch) 
     assert events[0].metadata == {"region": "eu", "method": "password"}
     logins = [event.metadata["login"] for event in events[1:]]
     assert all(login.startswith("hmac:") for login in logins)
-    assert logins[0] != logins[1]  # each value is the hash of the whole login, so they differ
+    assert logins[0] != logins[1]  # each is a hash of the whole login, so they differ
 
 
 def test_the_fields_beside_the_metadata_are_emits_keywords() -> None:

@@ -1,5 +1,5 @@
 """Tests that the fast path of `emit` agrees with the model and fastavro. Both accept the same events and produce the
-same bytes. The fast path accepts all usual events.
+same bytes. The fast path accepts all common events.
 """
 
 from __future__ import annotations
@@ -56,7 +56,7 @@ class Title:
 
 
 class Hostile:
-    """A value whose own code raises errors, whatever is done with the value."""
+    """A value whose methods all raise errors."""
 
     def _fail(self, *_):
         raise RuntimeError
@@ -66,7 +66,7 @@ class Hostile:
 
 
 def encoder(*own, first=(), ruled=None):
-    """Return the encoder for a contract with these custom fields, and with these rules by base field."""
+    """Return the encoder for a contract with these custom fields, and these rules per base field."""
     described = base_schema()
     for field in described["fields"]:
         field.update((ruled or {}).get(field["name"], {}))
@@ -176,13 +176,13 @@ OWN_USUAL = {
     "due": times,
     "size": st.sampled_from(["S", "M"]),
 }
-# Values that make an event satisfy the rules of STRICT.
+# Values that satisfy the rules of STRICT.
 ENOUGH = {"actor_id": "u", "project": "moon", "seats": 5, "outcome": "denied", "metadata": {"a": "b"}, "ip": "::1"}
 
 
 @st.composite
 def keywords(draw, contract):
-    """Return keywords for `emit` that are mostly valid, with an unusual or invalid value here and there."""
+    """Draw keywords for `emit` that are mostly valid, with some unusual or invalid values."""
     own = [field.name for field in ENCODERS[contract].contract.own]
     names = draw(st.sets(st.sampled_from([*AuditEvent.model_fields, *own, *own]), max_size=9))
     values = {"tenant_id": "acme", "action": "login"} | (ENOUGH if contract == "strict" else {})
@@ -198,7 +198,7 @@ def keywords(draw, contract):
 
 
 def generally(found, values):
-    """Return the encoding by the model and fastavro. Raises InvalidEvent."""
+    """Return the model's and fastavro's encoding. Raises InvalidEvent."""
     event = BUILDER.build(None, dict(values))
     return replace(found, plain=None).encode(event, LIMIT)
 

@@ -16,7 +16,7 @@ from auditlane.sdk.recording import Recorder
 
 
 class Log:
-    """Collects a Recorder's events, after the client's own checks, and its reports."""
+    """Collects a Recorder's reports, and its events after the client's own checks."""
 
     def __init__(self, most_bytes: int = 100_000) -> None:
         self.events: list[AuditEvent] = []
@@ -148,7 +148,7 @@ def test_an_error_of_the_client_is_reported(log):
 
 
 class Hostile(dict[str, str]):
-    """Raises when it is read."""
+    """Raises an error when it is read."""
 
     def items(self) -> Any:
         raise RuntimeError

@@ -1,4 +1,4 @@
-"""Tests the events for which a flush waits, and the flush's result."""
+"""Tests which events a flush waits for, and the flush's result."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ def test_a_flush_waits_for_earlier_events_only():
     results: list[FlushResult] = []
     flushing = threading.Thread(target=lambda: results.append(tracker.flush(30)))
     flushing.start()
-    while tracker.open() == before:  # loops until the flush has ended the epoch
+    while tracker.open() == before:  # repeats until the flush has ended the epoch
         pass
     tracker.settle(before, None)
     while before.open:

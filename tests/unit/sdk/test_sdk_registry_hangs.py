@@ -1,6 +1,4 @@
-"""Tests that a registry that accepts connections but never responds does not delay emitters longer than their own
-limit.
-"""
+"""Tests that a registry that accepts connections but never responds delays emitters only up to their own limit."""
 
 from __future__ import annotations
 
@@ -23,7 +21,7 @@ SCHEMA = json.dumps(base_schema())
 
 
 class Silent:
-    """A server that accepts and counts connections, and never responds."""
+    """A server that accepts and counts connections, but never responds."""
 
     def __init__(self) -> None:
         self._listening = socket.create_server(("127.0.0.1", 0))
@@ -69,7 +67,7 @@ class Clock:
 
 
 class Hanging:
-    """An in-memory registry that hangs on request until it is released."""
+    """An in-memory registry that can be made to hang until it is released."""
 
     def __init__(self) -> None:
         self.schemas = {"t-value": (1, SCHEMA)}
@@ -105,7 +103,7 @@ def until_learnt() -> None:
 
 
 def test_an_emit_waits_up_to_its_limit_and_the_next_fails_at_once(silent: Silent) -> None:
-    """`max_block_ms=0` behaves in the same way. The registry client's own timeout of five seconds does not matter."""
+    """`max_block_ms=0` behaves in the same way. The registry client's own timeout of five seconds has no effect."""
     options = {"kafka_bootstrap": "127.0.0.1:9", "registry_url": silent.url}
     client = AuditClient(registry_wait_ms=50, on_error=lambda error, event_id: None, **options)
     try:
@@ -153,7 +151,7 @@ def test_after_a_failure_one_emitter_retries_and_the_others_fail_at_once() -> No
 
 
 def test_a_known_contract_never_waits_for_a_refresh() -> None:
-    """Emitting does not wait even if the refresh finds that the tenant now has its own contract, and then hangs."""
+    """Emitting does not wait, even if the refresh finds that the tenant now has its own contract, and then hangs."""
     registry, clock = Hanging(), Clock()
     contracts = SchemaResolver(registry, topic="t", refresh_s=30, wait_s=FOR_EVER_S, clock=clock)
     assert contracts.encoder("acme").schema_id == 1

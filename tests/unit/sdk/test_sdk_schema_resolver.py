@@ -1,4 +1,4 @@
-"""Tests the schema with which the SDK writes, and the error for an event that does not match the schema."""
+"""Tests the SDK's writer schema, and the error for an event that does not match it."""
 
 from __future__ import annotations
 
@@ -75,7 +75,7 @@ class Clock:
 
 
 def refreshed(contracts):
-    """Wait for the refreshing thread to end, if there is one."""
+    """Wait until the refreshing thread, if any, has ended."""
     for thread in threading.enumerate():
         if thread.name == "auditlane-contracts":
             thread.join(10)

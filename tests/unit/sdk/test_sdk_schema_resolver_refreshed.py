@@ -1,5 +1,5 @@
-"""Tests that the SDK checks whether a cached contract is still the newest before the contract rejects an event, at a
-bounded rate.
+"""Tests that the SDK checks whether a cached contract is still the newest before rejecting an event under it, at a
+limited rate.
 """
 
 from __future__ import annotations
@@ -151,7 +151,7 @@ def test_a_reported_change_is_requested_at_once(contracts, registry):
 
 
 def test_a_reported_change_is_refreshed_in_the_background(contracts, registry):
-    """An added rule takes effect soon, even if the cached contract rejects no event."""
+    """An added rule takes effect soon, even if the cached contract does not reject any event."""
     registry.schemas["t.acme-value"] = (3, schema("x", "y"))
     contracts.forget("acme")
     assert contracts.encoder("acme").schema_id == 2

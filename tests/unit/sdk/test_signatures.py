@@ -37,7 +37,7 @@ def keywords(function: Any) -> dict[str, inspect.Parameter]:
 
 
 def argument_docs(text: str | None) -> set[str]:
-    """Return the names described in the `Args` section of a docstring."""
+    """Return the names described in a docstring's `Args` section."""
     described = re.search(r"Args:\n(.*?)\n\n", text or "", re.DOTALL)
     assert described
     return set(re.findall(r"^ {12}(\w+): ", described[1], re.MULTILINE))
@@ -100,7 +100,7 @@ def test_emits_keywords_are_the_events_fields():
     assert names.keys() == AuditEvent.model_fields.keys()
     [_, by_name] = get_overloads(AuditClient.emit)
     required = {name for name, one in keywords(by_name).items() if one.default is one.empty}
-    assert required == {"action"}  # the tenant may come from the context
+    assert required == {"action"}  # the context may provide the tenant
     for name, parameter in keywords(by_name).items():
         if parameter.default not in (parameter.empty, ...):
             assert parameter.default == AuditEvent.model_fields[name].default, name
@@ -133,7 +133,7 @@ TEXTS = {"event_id": str(uuid.uuid4()), "occurred_at": "2026-01-31T13:45:00Z", "
 
 
 def samples(kind: Any) -> list[Any]:
-    """Return sample values of a type, one for each member of a union or of a Literal."""
+    """Return sample values of a type, one per member of a union or Literal."""
     if get_origin(kind) in (Union, UnionType):
         return [value for one in get_args(kind) for value in samples(one)]
     if get_origin(kind) is Literal:
@@ -188,7 +188,7 @@ def test_the_docs_list_every_option():
 
 
 class Contract:
-    """A stand-in for one tenant's cached contract."""
+    """A stand-in for a tenant's cached contract."""
 
     def __init__(self, *own: str) -> None:
         self.own = own

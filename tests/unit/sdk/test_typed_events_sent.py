@@ -1,5 +1,5 @@
-"""Tests typed events in the SDK: the fields that the context fills in, the recorded event, and the fixes that errors
-name.
+"""Tests typed events in the SDK: fields that the context fills in, the recorded event, and the fixes named in
+errors.
 """
 
 from __future__ import annotations

@@ -1,6 +1,4 @@
-"""Tests that type checkers do not report errors for correct uses of the SDK, and report the expected error for each
-incorrect use.
-"""
+"""Tests that type checkers accept correct uses of the SDK, and report the expected error for each incorrect use."""
 
 from __future__ import annotations
 
@@ -41,17 +39,17 @@ def by_line(pairs: list[tuple[int, str]]) -> Reports:
 
 
 def run(folder: Path, *command: str) -> str:
-    """Run a checker that finds only the installed package, and return the checker's output."""
+    """Run a checker that finds only the installed package, and return its output."""
     done = subprocess.run(
         [sys.executable, "-m", *command], cwd=folder, capture_output=True, text=True, check=False, timeout=240
     )
-    assert done.returncode == 1, done.stdout + done.stderr  # 1 means that it found errors, 2 that it failed
+    assert done.returncode == 1, done.stdout + done.stderr  # 1 means that it found errors, and 2 that it failed
     return done.stdout
 
 
 def test_mypy(tmp_path):
     installed("mypy")
-    cache = ROOT / ".mypy_cache" / "typed_uses"  # kept, as the first run takes half a minute
+    cache = ROOT / ".mypy_cache" / "typed_uses"  # kept, since the first run takes half a minute
     printed = run(tmp_path, "mypy", "--strict", "--config-file", "", "--cache-dir", str(cache), str(USES))
     assert by_line([(int(line), code) for line, code in MYPY_LINE.findall(printed)]) == expected(0), printed
 

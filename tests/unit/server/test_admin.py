@@ -1,4 +1,4 @@
-"""Tests administration over HTTP without the components on which it reports: permissions, unavailable components, and
+"""Tests administration over HTTP without the components that it reports on: permissions, unavailable components, and
 timeouts.
 """
 
@@ -51,7 +51,7 @@ def kept(monkeypatch) -> list[AuditRecord]:
 
 @pytest.fixture
 def served(tmp_path, kept) -> Iterator[Served]:
-    # No Kafka and no registry in its settings; nothing listens where ClickHouse should.
+    # No Kafka and no registry are configured, and nothing listens at ClickHouse's address.
     with Served(tmp_path) as served:
         yield served
 
@@ -232,7 +232,7 @@ def test_calls_time_out_and_share_one_check():
         async with anyio.create_task_group() as group:
             for _ in range(3):
                 group.start_soon(caller)
-        await caller()  # all callers have given up on the call that hangs
+        await caller()  # no caller waits for the hanging call any more
         release.set()
         with anyio.fail_after(20):
             while True:

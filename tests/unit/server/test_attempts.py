@@ -1,4 +1,4 @@
-"""Tests that failed sign-ins are limited by address and by client id, and never lock out a client with the correct
+"""Tests that failed sign-ins are limited by address and client id, and never lock out a client with the correct
 secret.
 """
 
@@ -30,7 +30,7 @@ def served(tmp_path) -> Iterator[Served]:
 
 
 class From:
-    """A client that connects from this address in the loopback network."""
+    """A client with this loopback address."""
 
     def __init__(self, served: Served, address: str) -> None:
         self._pool = urllib3.PoolManager(retries=False, timeout=30.0, source_address=(address, 0))

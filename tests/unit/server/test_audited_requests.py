@@ -1,4 +1,4 @@
-"""Tests the records about requests in auditlane's own audit trail."""
+"""Tests records about requests in auditlane's own audit trail."""
 
 from __future__ import annotations
 
@@ -23,9 +23,7 @@ class RecordingSink:
 
 @pytest.fixture
 def kept(tmp_path, monkeypatch):
-    """Yield the service and its records. The store is unavailable, but the requests that succeed here do not need
-    it.
-    """
+    """Yield the service and its records. The store is unavailable, but the successful requests here do not need it."""
     kept = RecordingSink()
     monkeypatch.setattr(
         "auditlane.server.middleware.request.RequestAuditor", lambda _, **given: RequestAuditor(kept, **given)
@@ -73,7 +71,7 @@ def test_tokens_and_links_are_recorded(kept):
     body = {"tenant": "acme", "user": "jane", "ttl_s": 60}
     served.request("/v1/viewer-tokens", token, method="POST", body=body)
     link = served.request("/v1/viewer-tokens", token, method="POST", body=body | {"link": True}).json()["link"]
-    for _ in range(2):  # the link opens only once
+    for _ in range(2):  # the link only works once
         served.request(link.removeprefix(served.url), method="POST")
     assert [(one.action, one.outcome, one.tenant, one.actor_id) for one in records] == [
         ("token.issued", "success", None, issued.client.client_id),

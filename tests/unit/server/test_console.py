@@ -1,4 +1,4 @@
-"""Tests the operators' console: access, the sections, and opening a tenant's log."""
+"""Tests the operators' console: access, sections, and opening a tenant's log."""
 
 from __future__ import annotations
 
@@ -55,7 +55,7 @@ PARTITION = {
 
 
 class Section:
-    """Stands in for the components that a section reads. It fails while it is `away`."""
+    """Stands in for the components read by a section. It fails while it is `away`."""
 
     def __init__(self) -> None:
         self.away = False
@@ -152,7 +152,7 @@ def served(tmp_path, operations, kept) -> Iterator[Served]:
 
 
 def entered(served: Served, **more: Any) -> str:
-    """Return the cookie of an operator who followed a link."""
+    """Return the cookie of an operator who has followed a link."""
     body = {"user": "ops"} | more
     answer = served.request("/v1/admin/console-links", served.client_token("admin"), method="POST", body=body)
     assert answer.status == 200, answer.data
@@ -381,7 +381,7 @@ def test_viewing_as_a_tenant_is_recorded_in_the_tenants_log(served, kept):
     session = SimpleCookie(answer.headers["set-cookie"])["auditlane_viewer"]
     assert session["max-age"] == "900"
     assert jwt.decode(session.value, options={"verify_signature": False})["console"] is True
-    # The store is unavailable: a request that gets this far has a session with the permission.
+    # The store is unavailable, so a 503 response means that the session has the permission.
     request = {"cookie": f"auditlane_viewer={session.value}"}
     assert served.request("/v1/events", **request).status == 503
     assert served.request("/v1/events", auditlane_tenant="globex", **request).json()["code"] == "TENANT_FORBIDDEN"
@@ -455,7 +455,7 @@ def test_the_consoles_api_accepts_only_its_cookie(served):
     cookie, tokens = entered(served), (served.client_token("admin"), served.viewer_token("acme"))
     paths = ("/console/v1/session", "/console/v1/structure", "/console/v1/tenants/acme/structure")
     for path in paths:
-        # The store is unavailable: an admitted request gets this far.
+        # The store is unavailable, so a 503 response means that the request was admitted.
         assert served.request(path, cookie=cookie).status == 503
         assert served.request(path).json()["code"] == "UNAUTHENTICATED"
         for token in tokens:

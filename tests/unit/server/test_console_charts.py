@@ -38,7 +38,7 @@ INNER = WIDTH - LEFT - RIGHT
 
 
 def hours(*numbers: int, of: int = 10) -> Period:
-    """Return a period of hours that begins at START, with steps at these hours."""
+    """Return a period of hours from START, with steps at these hours."""
     return Period(START, START + of * HOUR, 3_600, [START + number * HOUR for number in numbers])
 
 
@@ -92,7 +92,7 @@ def test_gaps_are_where_no_column_has_a_value() -> None:
     assert (end.x, end.width, end.seconds) == pytest.approx((LEFT + INNER * 0.9, INNER * 0.1, 3_600))
     assert gaps(hours(), [[]]) == [Gap(LEFT, INNER, 36_000)]
     running = Period(START - timedelta(minutes=20), START + timedelta(minutes=30), 3_600, [START - HOUR])
-    assert gaps(running, [[1.0]]) == []  # neither the step that began earlier nor the current step counts as a gap
+    assert gaps(running, [[1.0]]) == []  # neither an earlier step nor the current step counts as a gap
 
 
 def test_positions_are_within_the_drawing() -> None:

@@ -1,4 +1,4 @@
-"""Tests that a disconnect cancels the work for the disconnected client, and no other work."""
+"""Tests that a disconnect cancels the work for that client, and no other work."""
 
 from __future__ import annotations
 
@@ -58,7 +58,7 @@ def test_a_disconnect_cancels_the_running_work(method):
         await ended.wait()
         assert is_cancelled()
         if method == "GET":
-            await receive()  # the body, which had already arrived
+            await receive()  # the body, which has already arrived
         assert await receive() == await receive() == {"type": "http.disconnect"}
 
     run(app, wire, method)

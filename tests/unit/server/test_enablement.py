@@ -19,7 +19,7 @@ ON = Structure(True, DEFAULT_FIELDS)
 
 @pytest.fixture
 def served(tmp_path, monkeypatch) -> Iterator[Served]:
-    """Serve without a store, with logs disabled for globex. A request that reaches the store returns 503."""
+    """Serve without a store, and with globex's log disabled. A request that reaches the store returns 503."""
     monkeypatch.setattr(StructureCache, "of", lambda _, tenant: OFF if tenant == "globex" else ON)
     with Served(tmp_path) as served:
         yield served

@@ -1,4 +1,4 @@
-"""Tests that the example of each problem in `openapi.json` quotes a message from the code."""
+"""Tests that each problem's example in `openapi.json` quotes a message from the code."""
 
 from __future__ import annotations
 
@@ -13,14 +13,14 @@ import pytest
 from auditlane.server.openapi import error_examples
 
 ROOT = Path(__file__).parents[3]
-LITERAL = 12  # characters: a shorter f-string would match too many texts
+LITERAL = 12  # minimum number of characters; a shorter f-string would match too many texts
 TEXTS = sorted(
     {text for problem in error_examples.PROBLEMS.values() for text in (problem["detail"], problem.get("fix"))} - {None}
 )
 
 
 def _pattern(node: ast.expr) -> str:
-    """Return a regular expression for the strings of an expression. Non-literal parts match anything."""
+    """Return a regular expression for an expression's strings. Non-literal parts match anything."""
     if isinstance(node, ast.Constant):
         return re.escape(node.value) if isinstance(node.value, str) else ".+"
     if isinstance(node, ast.JoinedStr):

@@ -1,4 +1,4 @@
-"""Tests the token routes that Frontegg's clients use, and paths with extra slashes, without a store or Kafka."""
+"""Tests the token routes used by Frontegg's clients, and paths with extra slashes, without a store or Kafka."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ def test_a_key_is_exchanged_for_a_token(served, path):
     answer = response.json()
     assert answer["expiresIn"] == 86_400
     assert set(answer) == {"token", "expiresIn"}
-    # The store is unavailable: a request that gets this far had a valid token.
+    # The store is unavailable, so a 503 response means that the token was valid.
     used = served.request("/v1/events", auditlane_tenant="acme", x_access_token=answer["token"])
     assert used.status == 503, used.data
 
@@ -54,7 +54,9 @@ def test_a_wrong_key_is_rejected(served, path):
 
 
 def test_an_error_also_has_the_members_of_their_sdk(served):
-    """Frontegg's browser SDK reads `errors`, a list of strings, and `errorCode`. auditlane's own members remain."""
+    """Frontegg's browser SDK reads `errors`, a list of strings, and `errorCode`. auditlane's own members are also
+    present.
+    """
     for path in (*FORMS, "/audits", "//audits//stats"):
         body = served.request(path, method="PUT", body={}).json()
         assert body["errorCode"] == body["code"]

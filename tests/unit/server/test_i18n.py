@@ -23,7 +23,7 @@ OTHERS = LANGUAGES[1:]
 EN, DE = (catalogues()[one] for one in ("en", "de"))
 # Words in the templates that are the same in every language.
 NAMES = {"auditlane", "IP", "lt", "gt", "tenant"}
-# Messages whose translation equals the English text. Any other identical text is untranslated.
+# Messages whose translation equals the English text. Any other identical text counts as untranslated.
 ALIKE = {
     "de": {
         *("%(number)s h", "%(number)s min", "%(number)s ms", "%(number)s s"),
@@ -87,7 +87,7 @@ def test_only_words_of_both_languages_are_translated_by_themselves(language):
 
 
 def test_templates_contain_no_untranslated_words():
-    """No words remain once expressions and markup are removed."""
+    """Without expressions and markup, no words remain."""
     templates = sorted(SERVER.rglob("templates/*.html"))
     assert templates
     for path in templates:
@@ -95,7 +95,7 @@ def test_templates_contain_no_untranslated_words():
         labels = re.findall(r'(?:aria-label|placeholder|title|alt|data-[a-z-]+)="([^"]*)"', text)
         text = re.sub(r"<code>.*?</code>|<[^>]*>", " ", text, flags=re.DOTALL)
         names = {word for one in (text, *labels) for word in re.findall(r"[^\W\d_]+", one)}
-        assert names <= NAMES | {"waiting", "alone"}, path.name  # the last two are read by the page's script
+        assert names <= NAMES | {"waiting", "alone"}, path.name  # the page's script reads the last two
 
 
 def asking(query: str = "", header: str = "") -> Request:

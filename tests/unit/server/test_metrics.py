@@ -1,6 +1,4 @@
-"""Tests the metrics of `serve`. Their names are exactly those listed, and their sums over several processes never
-decrease.
-"""
+"""Tests the metrics of `serve`. Exactly the listed names exist, and sums over several processes never decrease."""
 
 from __future__ import annotations
 
@@ -29,7 +27,7 @@ LAG = PartitionLag(Partition("audit.events", 0), 10, 15, lag=5, lost=0, age_s=8.
 
 
 def samples(text: str | bytes) -> dict[tuple[str, ...], float]:
-    """Return the value of each sample by its name and label values."""
+    """Return each sample's value by its name and label values."""
     families = text_string_to_metric_families(text if isinstance(text, str) else text.decode())
     return {(one.name, *one.labels.values()): one.value for family in families for one in family.samples}
 
@@ -87,7 +85,7 @@ Start = Callable[[int], HttpMetrics]
 
 @pytest.fixture
 def start(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Start]:
-    """Provide a function that creates a process's metrics, as if the function ran in that process."""
+    """Provide a function that creates a process's metrics as if it ran in that process."""
     monkeypatch.setattr(values, "ValueClass", values.ValueClass)
     monkeypatch.setenv("PROMETHEUS_MULTIPROC_DIR", "")
 

@@ -1,6 +1,4 @@
-"""Tests tokens from an external issuer, whose keys an HTTP server publishes, with valid and invalid tokens, and
-outages.
-"""
+"""Tests tokens from an external issuer whose keys an HTTP server publishes: valid and invalid tokens, and outages."""
 
 from __future__ import annotations
 
@@ -83,7 +81,7 @@ class Issuer:
 
 
 def public(private: Any, kid: str | None, **more: Any) -> dict[str, Any]:
-    """Return a key in the form in which a key set publishes it."""
+    """Return a key as a key set publishes it."""
     kinds = {rsa.RSAPrivateKey: jwt.algorithms.RSAAlgorithm, ec.EllipticCurvePrivateKey: jwt.algorithms.ECAlgorithm}
     kind = next((one for type_, one in kinds.items() if isinstance(private, type_)), jwt.algorithms.OKPAlgorithm)
     return kind.to_jwk(private.public_key(), as_dict=True) | ({"kid": kid} if kid else {}) | more
@@ -125,8 +123,8 @@ def test_a_valid_token_is_accepted(issuer, key, kid, alg):
 
 
 def hs256_with_the_public_key(issuer: Issuer) -> str:
-    """Return a token that is signed with the public key as a shared secret, which is a known attack. PyJWT refuses to
-    sign this way.
+    """Return a token signed with the public key as a shared secret, a known attack. PyJWT refuses to sign in this
+    way.
     """
     pem = RSA.public_key().public_bytes(serialization.Encoding.PEM, serialization.PublicFormat.SubjectPublicKeyInfo)
     _, payload, _ = issuer.token().split(".")
@@ -222,7 +220,7 @@ def test_a_new_key_is_fetched_and_unknown_ids_are_throttled(issuer):
     clock.now += jwks.RETRY_S
     assert verifies.authenticate(issuer.token(OTHER_RSA, "r2"), now=NOW)
     assert issuer.requests.count("/keys") == 2
-    with pytest.raises(Unauthenticated):  # the key was withdrawn
+    with pytest.raises(Unauthenticated):  # the key has been withdrawn
         verifies.authenticate(issuer.token(), now=NOW)
 
 
@@ -256,7 +254,7 @@ def test_a_discovery_document_of_another_issuer_is_rejected(issuer):
     assert oidc(issuer, oidc_jwks_url=f"{issuer.url}/keys").authenticate(issuer.token(), now=NOW)
 
 
-# What a token allows
+# A token's permissions
 
 
 @pytest.mark.parametrize(
@@ -349,7 +347,7 @@ def test_requests_with_tokens_of_the_issuer_are_authenticated(issuer, tmp_path):
             answer = served.request(path, token, **headers)
             return answer.status, answer.json()["code"]
 
-        # The store is unavailable: a request that gets this far had a valid token.
+        # The store is unavailable, so a 503 response means that the token was valid.
         good = issuer.token()
         assert ask("/v1/events", good) == (503, "STORE_UNAVAILABLE")
         assert ask("/v1/events", good, auditlane_tenant="acme") == (503, "STORE_UNAVAILABLE")

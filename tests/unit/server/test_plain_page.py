@@ -1,4 +1,4 @@
-"""Tests the plain page's models of a filter and of events, and the HTML rendered from them."""
+"""Tests the plain page's filter and event models, and the rendered HTML."""
 
 from __future__ import annotations
 
@@ -164,7 +164,7 @@ def test_the_signed_out_page_explains_how_to_get_a_link():
     status, html, _ = get(FakeStore([]), **{TENANT_HEADER: ""})
     assert status == 401
     assert "Open the log from your application" in html
-    assert "<code>" not in html  # no command: the reader need not be an operator
+    assert "<code>" not in html  # no command, since the reader may not be an operator
 
 
 def test_an_empty_log_shows_commands_only_to_those_who_configure_it():
@@ -189,7 +189,7 @@ def test_a_failing_store_is_reported_on_the_page(error, status):
     answered, html, _ = get(FakeStore([], error), "/plain?action=x")
     assert answered == status
     assert error.message in html
-    assert 'value="x"' in html  # the values in the form are kept
+    assert 'value="x"' in html  # the form keeps its values
 
 
 def test_an_invalid_filter_is_reported_at_its_input():

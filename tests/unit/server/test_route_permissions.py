@@ -1,6 +1,4 @@
-"""Tests that every route is in the permissions table, and rejects callers that the table does not admit, even without a
-store.
-"""
+"""Tests that the permissions table contains every route, and that routes reject other callers even without a store."""
 
 from __future__ import annotations
 

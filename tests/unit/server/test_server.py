@@ -34,7 +34,7 @@ HTML = {"accept": "text/html,application/xhtml+xml"}
 
 @pytest.fixture(scope="module")
 def served(tmp_path_factory) -> Iterator[Served]:
-    # As `log.configure` sets it: structlog's default renders tracebacks with all local variables, which takes seconds.
+    # As `log.configure` sets it. structlog's default renders tracebacks with all local variables, which takes seconds.
     structlog.configure(processors=[structlog.processors.format_exc_info, structlog.processors.JSONRenderer()])
     with Served(tmp_path_factory.mktemp("served")) as served:
         add_crash(served.app)
@@ -130,7 +130,7 @@ def test_the_vendor_mints_viewer_tokens(served):
     assert answer["expires_in"] == 120
     assert answer["permissions"] == ["audits:export", "audits:read"]
     assert answer["link"].startswith(served.url + "/enter?code=")
-    # The store is unavailable: a request that gets this far had a valid token.
+    # The store is unavailable, so a 503 response means that the token was valid.
     problem(served.request("/v1/events", answer["access_token"]), 503, "STORE_UNAVAILABLE")
 
 
@@ -169,7 +169,7 @@ def test_credentials_that_cannot_mint_viewer_tokens(served):
     assert served.request("/v1/viewer-tokens", method="POST", body={}).status == 401  # before the body is read
 
 
-# The tenant of a request
+# A request's tenant
 
 
 def test_invalid_credentials_are_rejected(served):
@@ -177,7 +177,7 @@ def test_invalid_credentials_are_rejected(served):
         problem(served.request("/v1/events", authorization=authorization), 401, "UNAUTHENTICATED")
     problem(served.request("/v1/events"), 401, "UNAUTHENTICATED")
     problem(served.request("/v1/events", served.viewer_token("acme", age=HOUR)), 401, "TOKEN_EXPIRED")
-    # Only the first credential counts: a valid cookie does not replace an invalid header.
+    # Only the first credential counts, so a valid cookie does not replace an invalid header.
     cookie = served.session("acme")
     problem(served.request("/v1/events", "wrong", cookie=cookie), 401, "UNAUTHENTICATED")
 
@@ -238,7 +238,7 @@ def test_a_revoked_key_is_rejected_at_the_next_request(served):
     problem(served.request("/v1/token", method="POST", body=body), 401, "UNAUTHENTICATED")
 
 
-# Links and the pages
+# Links and pages
 
 
 def link(served, **more) -> str:
@@ -333,7 +333,7 @@ def test_a_link_for_an_unknown_host_is_rejected(served):
             refused = problem(served.request(path, token, method="POST", body=body, **headers), 400, "INPUT_INVALID")
             assert refused["field"] == "Host"
             assert "AUDITLANE_SERVE_URL" in refused["fix"]
-        # A token alone opens no page.
+        # A token alone does not open any page.
         assert served.request("/v1/viewer-tokens", admin, method="POST", body=minted, **headers).status == 200
     forwarded = served.request(
         "/v1/viewer-tokens", admin, method="POST", body=minted | {"link": True}, x_forwarded_host="evil.example"
@@ -353,7 +353,7 @@ def test_over_https_the_cookie_is_secure(tmp_path):
         problem(
             served.request("/v1/events", cookie=f"__Host-auditlane_viewer={cookie.value}"), 503, "STORE_UNAVAILABLE"
         )
-        # A cookie without the prefix may be set by another subdomain or on the network.
+        # A cookie without the prefix may have been set by another subdomain or on the network.
         problem(served.request("/v1/events", cookie=f"auditlane_viewer={cookie.value}"), 401, "UNAUTHENTICATED")
 
 
@@ -402,7 +402,7 @@ def test_a_browser_gets_pages_and_a_program_gets_json(served):
     assert served.request("/nothing", **HTML).headers["content-type"].startswith("text/html")
     problem(served.request("/nothing"), 404, "NOT_FOUND")
     problem(served.request("/v1/events", **HTML), 401, "UNAUTHENTICATED")
-    # A user follows the download link after the session has ended.
+    # A user follows the download link after the session has expired.
     download = served.request("/v1/export?format=csv", cookie=expired, sec_fetch_mode="navigate", **HTML)
     assert "Your session has expired" in download.data.decode()
 
@@ -420,12 +420,12 @@ def test_a_page_of_another_site_cannot_use_the_session_for_changes(served):
         assert "own pages" in problem(response, 403, "FORBIDDEN")["detail"]
 
 
-# Responses in general
+# All responses
 
 
 def test_errors_of_http_are_problems(served):
     problem(served.request("/v1/nothing"), 404, "NOT_FOUND")
-    problem(served.request("/v1/events/"), 404, "NOT_FOUND")  # no redirect: a redirected POST arrives as a GET
+    problem(served.request("/v1/events/"), 404, "NOT_FOUND")  # no redirect, since a redirected POST becomes a GET
     body = problem(served.request("/v1/token"), 405, "METHOD_NOT_ALLOWED")
     assert "GET" in body["detail"]
     problem(served.request("/v1/token", method="POST", content_length="9999999"), 413, "TOO_LARGE")

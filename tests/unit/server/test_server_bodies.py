@@ -22,7 +22,7 @@ from auditlane.server.middleware.bodies import PendingBodies
 from auditlane.server.middleware.limits import RequestSlots
 
 NOWHERE = {"kafka_bootstrap": "127.0.0.1:1", "registry_url": "http://127.0.0.1:1"}
-# Routes that issue a credential require none; all others require one.
+# Routes that issue a credential do not require one; all others do.
 OPEN = {"POST /v1/token", "POST /auth/vendor", "POST /vendors/auth/token", "POST /leave", "POST /enter"}
 PLACES = {"tenant": "acme", "name": "region", "export_id": "x", "event_id": "x", "view_id": "x"}
 
@@ -77,7 +77,7 @@ def test_every_route_rejects_missing_credentials_before_the_body(served):
 
 def test_a_missing_permission_is_rejected_before_the_body(served):
     tokens = {
-        "/v1/events": served.client_token("auditor"),  # a client that may not write
+        "/v1/events": served.client_token("auditor"),  # a client without permission to write
         "/v1/structure/fields": served.client_token("vendor", tenant="acme"),  # the environment's
         "/v1/tenants/globex/structure/fields": served.client_token("vendor", tenant="acme"),
         "/v1/admin/console-links": served.client_token("vendor"),
@@ -185,7 +185,7 @@ def test_bytes_of_unfinished_bodies_are_shared():
     pending.add("four", 1)
     for tenant, held in (("four", 1), ("one", 2 << 20), ("two", 2 << 20), ("three", 2 << 20)):
         pending.remove(tenant, held)
-    assert pending == PendingBodies(10, 8 << 20)  # no part of earlier requests is left
+    assert pending == PendingBodies(10, 8 << 20)  # nothing is left of earlier requests
 
 
 def test_one_tenant_has_a_share_of_the_slots():
@@ -197,7 +197,7 @@ def test_one_tenant_has_a_share_of_the_slots():
     with pytest.raises(RateLimited):
         slots.require_for("acme")
     slots.require_for("globex")
-    slots.require_for("")  # of no particular tenant
+    slots.require_for("")  # for no particular tenant
     slots.add("globex", 1)
     slots.require()
     slots.add("", 1)

@@ -39,7 +39,7 @@ def test_a_head_that_takes_too_long_ends_the_connection(tmp_path: Path):
             with connected(served) as connection:
                 connection.sendall(begun)
                 assert ended(connection) == b""
-        with connected(served) as connection:  # also the second head of a connection
+        with connected(served) as connection:  # also for a connection's second head
             connection.sendall(GET + GET[:-2])
             assert ended(connection).startswith(b"HTTP/1.1 200")
 

@@ -26,7 +26,7 @@ def served(tmp_path) -> Iterator[Served]:
 
 
 def raw(served: Served, text: str) -> socket.socket:
-    """Open a connection and send only this."""
+    """Open a connection and send only this text."""
     at = urlsplit(served.url)
     connection = socket.create_connection((at.hostname, at.port), timeout=30)
     connection.sendall(text.encode())
@@ -82,7 +82,7 @@ def test_requests_above_the_limit_get_a_retry_after(tmp_path):
         go_on.set()
         thread.join(30)
         assert first == [200]
-        assert served.request("/v1/events").status == 401  # the slot of that request is free again
+        assert served.request("/v1/events").status == 401  # that request's slot is free again
 
 
 def test_pages_of_listed_origins_can_call_and_also_read_errors(served):

@@ -18,7 +18,7 @@ CHUNK = 1 << 14
 
 
 async def echo(scope: Any, receive: Any, send: Any) -> None:
-    """Respond with the sizes of the body and of the headers."""
+    """Respond with the body's and the headers' sizes."""
     size, more = 0, True
     while more:
         message = await receive()
@@ -48,7 +48,7 @@ def answers(address: tuple[str, int], sent: bytes, chunk: int = CHUNK) -> bytes:
         try:
             for start in range(0, len(sent), chunk):
                 line.sendall(sent[start : start + chunk])
-        except ConnectionError:  # the server closed early, as it should for an oversized head
+        except ConnectionError:  # the server closes early, as it should for an oversized head
             pass
         try:
             while piece := line.recv(1 << 16):
@@ -66,7 +66,7 @@ def post(body: bytes, *headers: bytes) -> bytes:
 @pytest.mark.parametrize("unit", [b"x", b"\r\nX: y"], ids=["one header", "many headers"])
 @pytest.mark.parametrize("begins", [b"GET / HTTP/1.1\r\nX: ", b"GET /"], ids=["headers", "address"])
 def test_an_endless_head_ends_the_connection(address: tuple[str, int], begins: bytes, unit: bytes, before: int) -> None:
-    """The server closes the connection. The 400 may be lost, because the client is still sending at that time."""
+    """The server closes the connection. The 400 response may be lost, because the client is still sending."""
     got = answers(address, post(b"first") * before + begins + unit * (16 * MAX_HEAD_BYTES // len(unit)))
     assert got.count(b"200 OK") <= before
 

@@ -35,7 +35,7 @@ def kept(monkeypatch) -> list[AuditRecord]:
 
 @pytest.fixture
 def served(tmp_path, monkeypatch, kept) -> Iterator[Served]:
-    """Serve with audit logs disabled for globex."""
+    """Serve with globex's audit log disabled."""
     monkeypatch.setattr(StructureCache, "of", lambda _, tenant: Structure(tenant != "globex", DEFAULT_FIELDS))
     with Served(tmp_path) as served:
         yield served

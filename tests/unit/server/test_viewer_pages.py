@@ -1,4 +1,4 @@
-"""Tests the served build of the viewer, and the pages that load it, with and without a build."""
+"""Tests serving the viewer's build, and the pages that load it, with and without a build."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ MANIFEST = {
 
 @pytest.fixture
 def build(tmp_path) -> Path:
-    """Write a build of a few small files."""
+    """Write a build with a few small files."""
     folder = tmp_path / "viewer"
     for chunk in MANIFEST.values():
         for name in [chunk["file"], *chunk.get("css", []), *chunk.get("assets", [])]:
@@ -109,7 +109,7 @@ def test_any_page_may_load_them_as_modules(served):
         assert headers["access-control-allow-origin"] in ("*", origin.get("origin"))
         assert headers["cross-origin-resource-policy"] == "cross-origin"
         assert "Accept-Encoding" in headers["vary"]
-    # Tenants' data is served only to our own pages.
+    # Tenants' data is served only to auditlane's own pages.
     assert served.request("/v1/events", origin=VENDOR).headers["cross-origin-resource-policy"] == "same-origin"
     assert "access-control-allow-origin" not in served.request("/v1/events", origin="https://elsewhere.example").headers
 
@@ -138,7 +138,7 @@ def test_the_licenses_of_what_is_bundled_are_beside_it(served):
     ["nothing.js", "not-in-the-manifest.js", ".vite/manifest.json", "../log.css", "%2e%2e/log.css", "", "chunks/"],
 )
 def test_no_other_file_is_served(served, name):
-    # Not sent through urllib3's own pool, which would normalize the path.
+    # Sent without urllib3's own pool, which would normalize the path.
     answer = served.request(f"{PATH}/{name}")
     assert answer.status == 404
     assert answer.headers["cache-control"] == "no-store"
@@ -158,7 +158,7 @@ def test_the_page_loads_the_viewer_and_nothing_inline(served):
 
 
 def test_each_page_requires_its_permission(served):
-    # The page reports what the viewer lacks.
+    # The page names what the viewer lacks.
     assert served.request("/", **cookie(served, Permission.configure)).status == 200
     for path in ("/", "/plain"):
         stranger = served.request(path, **HTML)
@@ -233,7 +233,7 @@ def test_only_listed_origins_may_embed_the_log(tmp_path, monkeypatch, build):
 def test_without_a_build_the_plain_page_is_served_with_a_note(bare):
     for path in ("/", "/plain"):
         answer = bare.request(path, **cookie(bare))
-        assert answer.status == 503  # this service has no store, and the page reports that
+        assert answer.status == 503  # this service has no store, and the page says that
         assert "make viewer" in answer.data.decode()
     embed = bare.request("/embed", **cookie(bare))
     assert embed.status == 503

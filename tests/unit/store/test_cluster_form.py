@@ -16,7 +16,7 @@ from auditlane.store.preflight import TableDefinition, check_table, settings_for
 
 
 def single(*later: Migration) -> list[str]:
-    """Return the statements of the final state in the single-server form."""
+    """Return the final state's statements in the single-server form."""
     chain = [one for migration in [*known(), *later] for one in migration.statements("audit")]
     return fold([RECORD.replace("{database}", "`audit`"), *chain])
 
@@ -44,7 +44,7 @@ def test_every_statement_runs_on_the_cluster_and_every_table_has_its_distributed
 
 @pytest.mark.parametrize("later", [[], [LATER]])
 def test_without_its_cluster_clauses_it_equals_the_single_server_form(later: list[Migration]) -> None:
-    """A column added to one form is therefore in the other form, too."""
+    """A column added to one form must therefore be in the other form as well."""
     back = []
     for statement in clustered(*later):
         if statement.startswith("CREATE DATABASE") or "ENGINE = Distributed" in statement:
@@ -80,14 +80,14 @@ def test_for_one_server_it_is_the_same_without_on_cluster() -> None:
 
 
 def test_each_shard_records_its_migrations_on_all_of_its_replicas() -> None:
-    """An ALTER reaches only one shard's replicas, so the record of it must not apply to another shard."""
+    """An ALTER reaches only one shard's replicas, so its record must not apply to other shards."""
     [record] = [one for one in clustered() if "`audit`.migrations" in one]
     assert clustered().index(record) == 1, "the table is created before the migrations that it records"
     assert "ReplicatedReplacingMergeTree('/clickhouse/tables/{shard}/{database}/migrations', '{replica}')" in record
 
 
 def test_an_upgrade_runs_only_a_migrations_alters_of_replicated_tables() -> None:
-    """Views and Distributed tables are instead recreated on each server."""
+    """Views and Distributed tables are recreated on each server instead."""
     assert changes(LATER, "audit") == [
         "ALTER TABLE `audit`.events ADD COLUMN IF NOT EXISTS note String, ADD INDEX IF NOT EXISTS n note TYPE minmax",
         "ALTER TABLE `audit`.settings MODIFY SETTING replicated_deduplication_window = 7",

@@ -1,4 +1,4 @@
-"""Tests `init` on one server of a cluster: the statements that it runs, repeated runs, and refusals."""
+"""Tests `init` on one of a cluster's servers: its statements, repeated runs, and refusals."""
 
 from __future__ import annotations
 
@@ -26,16 +26,14 @@ NAMES = [one.name for one in known()]
 
 @dataclass
 class Server:
-    """One replica as `init` sees it, with its tables' engines and columns, and the migrations recorded for its
-    shard.
-    """
+    """One replica as `init` sees it: its tables' engines and columns, and its shard's recorded migrations."""
 
     engines: dict[str, str] = field(default_factory=dict)
     columns: dict[str, list[tuple[str, ...]]] = field(default_factory=dict)
     recorded: dict[int, str] = field(default_factory=dict)
     ran: list[str] = field(default_factory=list)
     shard: str = ""
-    keeper: set[str] | None = None  # paths; None without one
+    keeper: set[str] | None = None  # paths, or None without a Keeper
 
     def command(self, statement: str) -> None:
         self.ran.append(statement)
@@ -161,7 +159,7 @@ def test_the_tables_of_one_server_are_not_mistaken_for_a_clusters() -> None:
     ("keeper", "elsewhere"), [({"/clickhouse/tables/01/audit"}, True), (set(), False), (None, False)]
 )
 def test_a_replica_that_joins_is_not_given_the_tables_of_one_server(keeper: set[str] | None, elsewhere: bool) -> None:
-    """Running `init` without a cluster, through a load balancer, would create the tables of a single server."""
+    """Running `init` without a cluster, through a load balancer, would create a single server's tables."""
     server = Server(shard="01", keeper=keeper)
     if elsewhere:
         with pytest.raises(ConfigError, match="that other replicas of its shard have") as no:

@@ -1,4 +1,4 @@
-"""Tests a chain of migrations that is folded into one CREATE statement for each table and view."""
+"""Tests folding a chain of migrations into one CREATE statement per table and view."""
 
 from __future__ import annotations
 
@@ -96,7 +96,7 @@ def test_a_column_is_modified_by_its_whole_definition() -> None:
 @pytest.mark.parametrize(
     "statement",
     [
-        "ALTER TABLE `d`.t MODIFY COLUMN b UInt32",  # the column's default would stay
+        "ALTER TABLE `d`.t MODIFY COLUMN b UInt32",  # the column would keep its default
         "ALTER TABLE `d`.t ADD COLUMN a String",
         "ALTER TABLE `d`.t ADD COLUMN c String AFTER nothing",
         "ALTER TABLE `d`.t DROP COLUMN nothing",

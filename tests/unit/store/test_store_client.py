@@ -1,6 +1,4 @@
-"""Tests the destination of ClickHouse requests. The path in the URL is a prefix, and loopback addresses are not
-proxied.
-"""
+"""Tests where ClickHouse requests are sent. The URL's path is a prefix, and loopback addresses do not use a proxy."""
 
 from __future__ import annotations
 
@@ -25,7 +23,7 @@ def no_proxies(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 class Refusing(BaseHTTPRequestHandler):
-    """Rejects every request, and records each request's path."""
+    """Rejects every request, and records its path."""
 
     requests: list[str]
 

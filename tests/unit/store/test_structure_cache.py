@@ -1,4 +1,4 @@
-"""Tests the structure cache: one read for many tenants, stale entries during an outage, and a bound on its size."""
+"""Tests the structure cache: one read for many tenants, stale entries during an outage, and a maximum size."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ ORDER = FieldView(name="order_number", display_name="Order", show_in_table=False
 
 
 class Table:
-    """Stands in for ClickHouse. It keeps the newest row of each scope, records every read, and can be unavailable or
+    """Stands in for ClickHouse. It keeps each scope's newest row, records every read, and can be unavailable or
     slow.
     """
 
@@ -132,7 +132,7 @@ def test_an_outage_keeps_cached_structures(table: Table, clock: Clock) -> None:
     reads = len(table.reads)
     with pytest.raises(StoreUnavailable):
         cache.of("another")
-    assert len(table.reads) == reads  # right after a failure, no further reads are made
+    assert len(table.reads) == reads  # no more reads are made right after a failure
     table.away = False
     table.save(tenant_scope("acme"), enabled=False)
     clock.now += RETRY_S + 0.1

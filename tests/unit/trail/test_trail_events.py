@@ -28,7 +28,7 @@ def made(record: AuditRecord, limit: int) -> list[AuditEvent]:
     return events
 
 
-ANY = st.text(st.characters(), max_size=30)  # lone surrogates as well
+ANY = st.text(st.characters(), max_size=30)  # including lone surrogates
 LONG = st.builds(lambda text, times: text * times, ANY, st.sampled_from([1, 1, 1, 40, 3_000, 40_000]))
 
 

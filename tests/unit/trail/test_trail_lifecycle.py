@@ -1,4 +1,4 @@
-"""Tests the decisions about recording starts, stops, restarts and new versions in auditlane's own audit trail."""
+"""Tests which starts, stops, restarts and new versions auditlane's own audit trail records."""
 
 from __future__ import annotations
 
@@ -118,7 +118,7 @@ def test_a_new_version_is_recorded_even_if_clickhouse_responds_late(monkeypatch:
     started, changed, _ = kept.records
     assert (changed.action, changed.metadata) == ("version.changed", {"previous": "0.0.9", "version": VERSION})
     assert started.occurred_at == changed.occurred_at
-    assert queried == [started.occurred_at] * 2  # so that the query cannot find this start
+    assert queried == [started.occurred_at] * 2  # the query cannot find this start
 
 
 def test_a_stop_ends_the_search_for_the_previous_version() -> None:

@@ -1,4 +1,4 @@
-"""Tests auditlane's own audit trail: records of requests, aggregation, and behaviour during outages."""
+"""Tests auditlane's own audit trail: records of requests, aggregation, and outages."""
 
 from __future__ import annotations
 
@@ -132,7 +132,7 @@ def test_the_first_viewer_token_is_an_event_at_once_and_the_renewals_of_each_hou
         assert counts.add(token(request_id=f"r-{renewal}"), at) == []
     [second] = counts.due(T0 + 120 * MINUTE)
     assert (second.at, second.record.metadata["count"]) == (T0 + 60 * MINUTE, "4")
-    assert counts.due(T0 + 180 * MINUTE) == []  # the page was closed
+    assert counts.due(T0 + 180 * MINUTE) == []  # the page has been closed
     assert len(counts.add(token(), T0 + 180 * MINUTE)) == 1
     assert counts.flush() == []
 
@@ -209,7 +209,7 @@ def test_a_window_of_zero_groups_nothing():
     assert len(AuditAggregator(timedelta(0)).add(view(), T0)) == 1
 
 
-# Delivery: to Kafka, to a file, or not at all
+# Delivery to Kafka, to a file, or not at all
 
 
 class Emitter:

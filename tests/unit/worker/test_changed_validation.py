@@ -1,4 +1,4 @@
-"""Tests an insert thread whose redo validates differently from the previous attempt."""
+"""Tests an insert thread whose second attempt validates differently from the first."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ COUNT = 6
 
 @dataclass
 class Table:
-    """Keeps offsets. As in ClickHouse, an insert with a token that was used before does not store anything."""
+    """Keeps offsets. As in ClickHouse, an insert with an already used token does not store anything."""
 
     offsets: list[int] = field(default_factory=list)
     spent: set[Any] = field(default_factory=set)
@@ -50,8 +50,8 @@ class Table:
 
 
 def attempt(table: Table, accepted: set[int], *, redo: bool) -> Done:
-    """Validate a range with this result, write it, and publish its rejected messages. Returns the result of the last
-    step.
+    """Validate a range with this result, write it, and publish its rejected messages. Returns the last step's
+    result.
     """
     columns = Columns(list(range(COUNT)), [0] * COUNT, [b"k"] * COUNT, [b"v"] * COUNT)
     range_ = Range(Partition("t", 0), "id", 0, COUNT - 1, columns, "", 1, redo)
@@ -113,8 +113,8 @@ def test_a_store_that_hides_acknowledged_rows_halts_the_partition() -> None:
 
 @dataclass
 class Unsure(Table):
-    """A replicated table on which the first insert fails. Its rows are nevertheless stored if `stores`, and lost
-    otherwise.
+    """A replicated table on which the first insert fails. If `stores`, its rows are nevertheless stored; otherwise,
+    they are lost.
     """
 
     code: int = 319

@@ -1,4 +1,4 @@
-"""Tests when the circuit breaker halts a partition, and the effect of the halt on the range."""
+"""Tests when the circuit breaker halts a partition, and what happens to the range."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ def traffic(given: Given) -> dict[str, Traffic]:
 def opened(*ranges: tuple[int, int], policy: BreakerPolicy = POLICY) -> list[bool]:
     """Record ranges of a single tenant, 1 ms apart. Returns whether the breaker opens at each of them.
 
-    A range is given as its numbers of messages and of rejections.
+    A range consists of the number of messages and the number of rejected messages.
     """
     return stops(*({"acme": one} for one in ranges), policy=policy)
 
@@ -194,9 +194,7 @@ def test_a_range_that_opens_the_circuit_is_not_completed_and_others_continue() -
         worker.assigned(AssignmentFacts(partition, TOPIC_ID, 0, Intent(TOPIC_ID).encode(), 0, 1_000))
 
     def step() -> list[object]:
-        """Step the worker and confirm its commits, until it does not make any more. Returns all actions that it
-        requested.
-        """
+        """Step the worker and confirm its commits until it requests no more. Returns all requested actions."""
         requested: list[object] = []
         while actions := worker.step(0, 0):
             requested += actions

@@ -49,7 +49,7 @@ def test_values_shared_by_a_ranges_rows_are_sent_once() -> None:
     )
     strange = replace(
         RANGE, partition=Partition("it's \\ one", 4)
-    )  # Kafka has no such topic; a copy's name is not ours
+    )  # not a valid topic name in Kafka, but auditlane does not choose the names of copies
     assert r"toLowCardinality('it\'s \\ one')" in statement(table, strange, 202611)
     rows = pa.table({name: ["x"] for name in ("action", *names)})
     assert columns_to_send(rows, RANGE).column_names == ["action", "kafka_offset"]
@@ -84,7 +84,7 @@ def error(code: int | None) -> DatabaseError:
         (error(319), Remedy.look),  # UNKNOWN_STATUS_OF_INSERT
         (error(243), Remedy.retry),  # NOT_ENOUGH_SPACE
         (error(60), Remedy.retry),  # UNKNOWN_TABLE: being migrated
-        (error(999_999), Remedy.retry),  # a code that we do not know
+        (error(999_999), Remedy.retry),  # an unknown code
         (error(None), Remedy.retry),
         (OperationalError("connection refused"), Remedy.retry),
         (ConnectionResetError("reset"), Remedy.retry),

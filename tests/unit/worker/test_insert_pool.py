@@ -1,4 +1,4 @@
-"""Tests how the insert threads report work that fails in an unexpected way."""
+"""Tests how insert threads report work that fails unexpectedly."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from auditlane.worker.sink.insert_pool import InsertPool
 
 
 class Panic(BaseException):
-    """Derives from BaseException, as the panics of Rust libraries do."""
+    """Derives from BaseException, like panics in Rust libraries."""
 
 
 def test_a_panic_halts_its_partition_and_the_thread_lives_on() -> None:

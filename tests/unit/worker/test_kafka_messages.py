@@ -1,6 +1,4 @@
-"""Tests the conversion of Kafka's messages to columns, by partition, with errors set aside, and with GUIDs from
-headers.
-"""
+"""Tests converting Kafka's messages to columns per partition, with errors set aside, and with GUIDs in headers."""
 
 from __future__ import annotations
 
@@ -43,7 +41,7 @@ def test_messages_of_several_partitions_and_errors_between_them() -> None:
 
 def test_a_guid_in_a_header_is_framed_with_its_value_and_restored() -> None:
     guid = UUID("0f8fad5b-d9cb-469f-a165-70867728950e")
-    named = [(HEADER, b"\x00\x00\x00\x00\x01"), (HEADER, b"\x01" + guid.bytes), ("other", None)]  # the last counts
+    named = [(HEADER, b"\x00\x00\x00\x00\x01"), (HEADER, b"\x01" + guid.bytes), ("other", None)]  # the last one counts
     first = Message(topic="t", partition=0, offset=1, timestamp=(1, 1), key=b"k", value=b"datum", headers=named)
     strange = [
         [("other", b"\x01" + guid.bytes)],

@@ -109,7 +109,7 @@ class Thread:
 
 
 def test_present_months_are_stored_first_and_late_ones_wait_for_their_budget() -> None:
-    late = LateBudget(0.001)  # the bucket holds one part; it takes a quarter of an hour to save up the next
+    late = LateBudget(0.001)  # the bucket holds one part; saving up the next takes a quarter of an hour
     old = [202001, 202002, 202003]
     thread = Thread({month: rows("acme") for month in [*old, 202610, 202611, 202612]}, late)
     done = thread.write()

@@ -1,4 +1,4 @@
-"""Tests the span of a range: its links, the commits that belong to it, and its end."""
+"""Tests a range's span: its links, its commits, and its end."""
 
 from __future__ import annotations
 

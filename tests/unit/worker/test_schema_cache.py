@@ -1,4 +1,4 @@
-"""Tests the worker's requests to the registry and their rate. No event is rejected because of a stale cache."""
+"""Tests the worker's registry requests and their rate. A stale cache never causes the rejection of an event."""
 
 from __future__ import annotations
 

@@ -273,14 +273,14 @@ def test_an_outage_refuses_nothing_and_validation_resumes_afterwards(registry: D
     result = validator.validate(raw, ingested_at_ms=1)
     assert [(one.index, one.code) for one in result.rejected] == [(1, R.NOT_FRAMED), (2, R.SCHEMA_NOT_TENANTS)]
     registry.down = True
-    again = validator.validate(raw, ingested_at_ms=1)  # responses, including negative ones, are cached for a while
+    again = validator.validate(raw, ingested_at_ms=1)  # all responses, including negative ones, are cached for a while
     assert same(again, result)
     with pytest.raises(RegistryUnavailable):
         validator.validate(raw_range([message(), message(99)]), ingested_at_ms=1)
 
 
 def by_guid(guid: UUID, framed: bytes) -> bytes:
-    """Return a message in the form in which it is kept in memory, framed by a GUID instead of an id."""
+    """Return a message as it is kept in memory, framed by a GUID instead of an id."""
     value = prepend_guid(framed[HEADER_BYTES:], [(HEADER, b"\x01" + guid.bytes)])
     assert value is not None
     return value
@@ -351,8 +351,8 @@ def same(result: ValidationResult, other: ValidationResult) -> bool:
 
 
 def test_completed_messages_keep_the_decision_of_earlier_rules(registry: DictRegistry) -> None:
-    """Completed messages skip the checks whose rules may have changed, which are those of the schema's tenant and of
-    the maximum event size.
+    """Completed messages skip the checks whose rules may have changed: the schema's tenant and the maximum event
+    size.
     """
     values = [message(3, contract(own("x", "string")), x="1"), message(description="d" * 5_000), b"bad", message(4)]
     keys: list[bytes | None] = [b"acme"] * len(values)

@@ -1,4 +1,4 @@
-"""Tests that the validator agrees with the plain reference on any input, regardless of the messages that share its
+"""Tests that the validator agrees with the plain reference on any input, regardless of the other messages in the
 batch.
 """
 
@@ -46,7 +46,9 @@ STRICT_ID = REGISTRY.register(f"{TOPIC}.strict-value", contract(own("x", "string
 
 @pytest.fixture(autouse=True, scope="module")
 def errors_surface() -> Iterator[None]:
-    """Disable isolation. Since it validates ever smaller parts, it would hide an error that needs two messages."""
+    """Disable isolation. It validates ever smaller parts, which would hide an error that only two messages together
+    cause.
+    """
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(validator_module, "isolated", lambda raw, validate: validate(raw))
         yield
@@ -187,7 +189,7 @@ def test_any_messages_are_validated_as_by_the_reference(drawn: list[tuple[bytes 
 
 @pytest.mark.parametrize("seed", range(4))
 def test_thousands_of_messages_with_one_in_fifty_mutated(seed: int) -> None:
-    """The messages span several chunks of the decoder, with both schemas mixed."""
+    """The messages span several of the decoder's chunks, with both schemas mixed."""
     chance = random.Random(seed)
     values: list[bytes | None] = []
     for number in range(4_300 if seed == 0 else 900):
@@ -242,7 +244,9 @@ def test_extreme_doubles(value: float) -> None:
 
 
 def test_a_varint_that_wraps_around_32_bits() -> None:
-    """A decoder that wraps reads -2**31-1 as 2**31-1. Both varints have the same length, which hides the error."""
+    """A decoder that wraps would read -2**31-1 as 2**31-1. Both varints have the same length, which would hide the
+    error.
+    """
     wrapping = contract(own("n", "long"), exclusive=False)
     narrow = contract(own("n", "int"), exclusive=False)
     registry_id = REGISTRY.register(f"{TOPIC}.acme-value", narrow)
@@ -255,8 +259,8 @@ def test_maps_in_blocks_and_with_sizes_are_read() -> None:
     assert whole.endswith(one_block)
     for other in (
         b"\x02\x02a\x021\x02\x02b\x022\x00",  # two blocks
-        b"\x03\x10\x02a\x021\x02b\x022\x00",  # a negative count, then the size
-        b"\x84\x00\x02a\x021\x02b\x022\x00",  # a count with one byte more than it needs
+        b"\x03\x10\x02a\x021\x02b\x022\x00",  # a negative count, followed by the size
+        b"\x84\x00\x02a\x021\x02b\x022\x00",  # a count with one more byte than necessary
         b"\x04\x02a\x021\x02a\x022\x00",  # the same key twice
     ):
         agree(raw_range([message(), whole.replace(one_block, other), message()]))

@@ -1,6 +1,4 @@
-"""Tests the provenance of a message, which is a valid signature's client or else the topic, and values reserved for
-auditlane.
-"""
+"""Tests a message's provenance: a valid signature's client, or the topic, and values reserved for auditlane."""
 
 from __future__ import annotations
 
@@ -49,7 +47,7 @@ def test_a_valid_signature_names_the_client_and_anything_else_the_topic() -> Non
     cases = [
         (first, header, ("gateway", "billing", [])),
         (first, None, ("kafka", TOPIC, [])),
-        (other, header, ("kafka", TOPIC, [])),  # copied from a different event
+        (other, header, ("kafka", TOPIC, [])),  # copied from another event
         (first, header[:-1] + b"A", ("kafka", TOPIC, [])),
         (first, signed(first, key=OTHER), ("kafka", TOPIC, [])),
         (first, signed(first, key=Key(KEY.kid, b"guess" * 7)), ("kafka", TOPIC, [])),
@@ -125,7 +123,7 @@ def decided(default: Any) -> dict[str, Any]:
     ids=repr,
 )
 def test_only_the_first_default_of_a_field_counts_as_not_set(defaults: list[Any], expected: list[list[str]]) -> None:
-    """If later defaults counted too, two events that set different values would count as one, and the second would be
+    """If later defaults counted as well, two events with different values would count as one, and the second would be
     hidden.
     """
     registry = base_registry()

@@ -44,7 +44,7 @@ def plan(commit: Commit, at: Partition = P) -> tuple[int, int | None, int | None
 
 
 def sealed(worker: Core, now: int = 0) -> Write:
-    """Seal a range and commit its intent. Returns the write that the core requests for the range."""
+    """Seal a range and commit its intent. Returns the write that the core requests."""
     commit = only(worker.step(now, now), Commit)
     worker.committed(commit, {}, now)
     return only(worker.step(now, now), Write)
@@ -280,7 +280,7 @@ def test_over_the_memory_limit_all_partitions_pause_except_rebuilds() -> None:
     worker.received(Q, messages(0, 9), 0)
     actions = worker.step(0, 0)
     assert only(actions, Pause).partitions == (Q,)
-    # The partition holds its share of the memory limit, so its range is sealed: waiting would not add messages.
+    # The partition has its share of the memory limit, so its range is sealed: waiting would not add messages.
     assert plan(only(actions, Commit), Q) == (0, 0, 9)
     assert worker.revoked([P, Q]) == [Q], "since librdkafka would keep it paused"
     pending(worker, 30)

@@ -63,7 +63,7 @@ def test_messages_in_flight_buffered_and_unread_are_lag() -> None:
     assert measure([state(5, 5)], {AT: 5}, 9_000) == Lag(0, 0.0)
     assert measure([state(5, 7, 4_000, 6_000)], {AT: 7}, 9_000) == Lag(2, 5.0)
     assert measure([flying(2, 4, 1_000)], {AT: 10}, 9_000) == Lag(8, 8.0)
-    assert measure([state(5, 7, 4_000, 6_000), flying(2, 4, 8_000)], {}, 9_000) == Lag(5, 5.0)  # ends not known yet
+    assert measure([state(5, 7, 4_000, 6_000), flying(2, 4, 8_000)], {}, 9_000) == Lag(5, 5.0)  # ends are not known yet
 
 
 def test_an_unread_message_ages_from_when_it_was_first_seen() -> None:

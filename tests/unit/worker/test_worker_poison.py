@@ -1,6 +1,4 @@
-"""Tests messages and schemas that cannot be validated. Only the affected messages are rejected, regardless of the
-reason.
-"""
+"""Tests messages and schemas that cannot be validated. Whatever the reason, only the affected messages are rejected."""
 
 from __future__ import annotations
 
@@ -153,7 +151,7 @@ def test_an_error_of_one_id_is_waited_for_a_minute_once_an_hour(fails: Exception
     clock.now += IMPATIENT_S
     with pytest.raises(RegistryUnavailable):
         judged(batch_validator, *values)
-    registry.fails = registry.schemas[BASE_ID]  # available again: the base event's text under another id
+    registry.fails = registry.schemas[BASE_ID]  # available again, with the base event's text under another id
     clock.now += 10
     assert codes(judged(batch_validator, *values)) == {1: RejectCode.SCHEMA_NOT_TENANTS}
 
@@ -305,7 +303,7 @@ def test_requests_for_a_tenant_with_many_ids_are_bounded_and_delay_no_other() ->
 
 
 def numbered(raw: RawRange, bad: set[bytes]) -> ValidationResult:
-    """Raise an error if a value is bad, as a bug in validation might. Otherwise, reject every message."""
+    """Raise an error if a value is bad, like a bug in validation. Otherwise, reject every message."""
     if bad & set(raw.values):  # type: ignore[arg-type]
         raise IndexError("a mistake")
     found = [Rejection(at, RejectCode.ACTION_EMPTY, "", None, None) for at in range(len(raw.offsets))]

@@ -1,5 +1,5 @@
-"""Tests that an edit in the admin is one event with its changes. A model whose changes already cause events does not
-get a second event.
+"""Tests that an edit in the admin is one event with the changes. A model that is audited anyway gets no second
+event.
 """
 
 from __future__ import annotations

@@ -1,6 +1,4 @@
-"""Tests that REST framework, allauth and axes, if they are installed, contribute the events that Django's own signals
-lack.
-"""
+"""Tests that REST framework, allauth and axes, if installed, add the events that Django's own signals do not cover."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Tests that changes to audited models become events once they are committed, and never if they are rolled back."""
+"""Tests that changes to audited models become events when they are committed, and never if they are rolled back."""
 
 from __future__ import annotations
 
@@ -235,7 +235,7 @@ def test_without_client_settings_the_application_works_and_one_error_is_logged(c
     from django.test import override_settings
     from django_shop.models import Invoice
 
-    set_default_client(None)  # otherwise the client would be created from the environment, which has no settings
+    set_default_client(None)  # otherwise, the client would be created from the environment, which is empty
     browser = client_of(user)
     with override_settings(AUDITLANE=settings.AUDITLANE | {"CLIENT": lambda: audit}):
         assert browser.get("/create/7/").status_code == 200

@@ -1,4 +1,4 @@
-"""Tests that logins, failed logins and logouts become events with their user, address and tenant."""
+"""Tests that logins, failed logins and logouts become events with user, address and tenant."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ def test_a_login_has_its_user_address_and_tenant(browser, recorded, user):
         "r-1",
     )
     assert event.metadata["method"] == "password"
-    assert recorded.actions() == ["user.login"]  # an update of `last_login` does not count as a change of the user
+    assert recorded.actions() == ["user.login"]  # updating `last_login` does not count as a change to the user
 
 
 def test_a_failed_login_has_a_masked_name_and_no_actor(browser, recorded):

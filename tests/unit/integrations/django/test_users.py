@@ -1,5 +1,5 @@
-"""Tests that changes to users, and to their passwords, roles, groups and permissions, become events, however they are
-made.
+"""Tests that changes to users and to their passwords, roles, groups and permissions become events, no matter which code
+makes them.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ def test_a_user_created_in_the_admin(staff, recorded):
         {"username": "jo", "usable_password": "true", "password1": "x-Secret-123", "password2": "x-Secret-123"},
     )
     event = recorded.one("user.created")
-    assert recorded.actions() == ["user.created"]  # neither a second event of the admin nor one of the password
+    assert recorded.actions() == ["user.created"]  # neither the admin nor the password causes a second event
     assert (event.actor_id, event.tenant_id, event.metadata["via"]) == (str(staff.root.pk), "acme", "admin")
     assert "x-Secret-123" not in event.after
     assert "password" not in event.after
@@ -172,7 +172,7 @@ def test_members_of_groups(recorded, user, way):
         == {
             "set": {(removed, "staff"), (added, "ops")},
             "add": {(added, "staff"), (added, "ops")},
-            "remove": {(removed, "staff")},  # the user was not in the other group
+            "remove": {(removed, "staff")},  # the user is not in the other group
             "clear": {(removed, "staff")},
             "reverse add": {(added, "ops")},
             "reverse clear": {(removed, "staff")},

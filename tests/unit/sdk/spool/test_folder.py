@@ -57,7 +57,7 @@ def test_a_path_that_is_not_a_folder_is_refused(tmp_path):
 
 
 def test_a_folder_that_is_not_writable_is_refused(tmp_path):
-    path = tmp_path / "spool" if os.geteuid() else "/proc/spool"  # root may write to every other folder
+    path = tmp_path / "spool" if os.geteuid() else "/proc/spool"  # root may write to any other folder
     if os.geteuid():
         path.mkdir(mode=0o500)
     with pytest.raises(ConfigError, match="cannot create files in the spool folder"):

@@ -1,4 +1,4 @@
-"""Tests events about the delivery, and the adoption of sets of other processes."""
+"""Tests delivery events, and adopting other processes' sets."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ def test_the_events_have_the_vocabularys_outcomes_and_metadata():
 
 
 def delayed(delays: Delays, ledger: Ledger) -> list[Any]:
-    """Let ten seconds pass in which Kafka acknowledges nothing."""
+    """Let ten seconds pass without an acknowledgement from Kafka."""
     ledger.add(ledger.last + 1, waiting=False)
     assert delays.changes(ledger, {"acme": 1}, 100.0, 5_000_000) == []
     assert delays.changes(ledger, {"acme": 1}, 99.9 + DELAYED_S, 1) == []
@@ -70,7 +70,7 @@ def test_steady_traffic_is_not_a_delay():
 
 
 class Sender:
-    """A stand-in with the parts of a sender that a keeper uses."""
+    """The parts of a sender that a keeper uses."""
 
     def __init__(self, own: OwnSet) -> None:
         self.own, self.adopted, self.others_bytes = own, None, 0
@@ -116,7 +116,7 @@ def test_a_loss_is_reported_until_that_succeeds_and_to_another_tenant_if_the_con
 
 
 def abandoned(folder) -> OwnSet:
-    """Return the set of a process that was killed."""
+    """Return the set of a killed process."""
     own = OwnSet.create(folder, segment_bytes=1_000, syncs=False)
     own.append("acme", "id", "t", b"k", b"v", (), 1, waiting=True)
     own.close_inherited()

@@ -1,4 +1,4 @@
-"""Tests the lock of a set and its counters."""
+"""Tests a set's lock and counters."""
 
 from __future__ import annotations
 
@@ -94,7 +94,7 @@ def test_counters_that_cannot_be_true_are_ignored(tmp_path):
         owner.emitted(tenant, 1)
     owner.close()
     data = bytearray((tmp_path / "owner").read_bytes())
-    for slot, word in ((0, 13), (1, 17)):  # the number of events, and the time of the last
+    for slot, word in ((0, 13), (1, 17)):  # the number of events, and the time of the last one
         at = 64 + slot * 160 + word * 8
         data[at + 7] ^= 0x40
     (tmp_path / "owner").write_bytes(data)

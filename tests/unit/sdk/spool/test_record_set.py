@@ -28,7 +28,7 @@ def add(own: OwnSet, *names: str, waiting: bool = True, alone: bool = False) -> 
 
 
 def abandon(own: OwnSet):
-    """Leave a set in the state in which a killed process leaves it. Return its folder."""
+    """Leave a set as a killed process leaves it, and return its folder."""
     own.close_inherited()
     own.owner.close()
     return own.path
@@ -41,7 +41,7 @@ def adopt(path) -> RecordSet:
 
 
 def drain(found: RecordSet, count: int = 10**6) -> list[str]:
-    """Send and settle the waiting records in order. Return their ids."""
+    """Send and settle the waiting records in order, and return their ids."""
     ids: list[str] = []
     while len(ids) < count and (waiting := found.next_waiting()):
         segment, record = waiting
@@ -65,7 +65,7 @@ def test_a_dead_processs_records_are_read_in_order(tmp_path):
     assert drain(found, 25) == names(40)[:25]
     assert found.reclaim()
     assert found.ledger.low == 25
-    found.owner.close()  # this process is killed, too
+    found.owner.close()  # this process is killed as well
     again = adopt(path)
     assert drain(again) == names(40)[25:], "what Kafka has is not sent again"
     again.leave()

@@ -1,6 +1,4 @@
-"""Tests how events are written, handed to the Kafka client, and counted. The test decides the outcomes of the
-client.
-"""
+"""Tests how events are written, passed to the Kafka client, and counted. The test decides the client's results."""
 
 from __future__ import annotations
 
@@ -31,7 +29,7 @@ TOO_LARGE = Undelivered(failed, "Kafka")
 
 
 class Kafka:
-    """A stand-in for the Kafka client. It holds events until the test settles them."""
+    """A stand-in for the Kafka client. It keeps events until the test settles them."""
 
     def __init__(self, room: int = 10**6) -> None:
         self.room = room
@@ -74,11 +72,11 @@ class Bench:
         self.sender.fill(time.monotonic() + 60)
 
     def counts(self) -> tuple[int, int, int]:
-        """Return how many events are delivered, failed and pending, according to the tracker."""
+        """Return the tracker's numbers of delivered, failed and pending events."""
         return self.tracker.delivered, self.tracker.failed, self.tracker.pending
 
     def killed(self) -> list[Loss]:
-        """Leave the files in the state in which a killed process leaves them. Adopt them, and return the losses."""
+        """Leave the files as a killed process leaves them, adopt them, and return the losses."""
         assert self.sender.own is not None
         self.sender.own.close_inherited()
         self.sender.own.owner.close()
@@ -270,7 +268,7 @@ def test_the_oldest_events_are_dropped_and_counted_by_tenant(tmp_path, monkeypat
     assert failed > 15
     bench.sender.take_losses()
     bench.kafka.room = 100
-    bench.kafka.settle()  # the event in the client was only dropped from the disk
+    bench.kafka.settle()  # the client's event was only removed from the disk
     while bench.sender.spooled:
         bench.fill()
         bench.kafka.settle()
@@ -289,11 +287,11 @@ def test_events_of_another_process_are_not_confused_with_own_ones_of_the_same_nu
     bench.send("own")
     bench.sender.adopted = Adoption(tmp_path).oldest(bench.sender.own.path)
     bench.fill()
-    bench.kafka.held.pop()[1](None)  # the event of the other process
+    bench.kafka.held.pop()[1](None)  # the other process's event
     assert bench.kafka.offered == ["own", "x"]
     assert not bench.sender.adopted.ledger.open
     bench.kafka.room = 1
-    bench.send(*names(0, 30))  # drops the file of "own", which the client still holds
+    bench.send(*names(0, 30))  # removes the file with "own", which the client still has
     bench.kafka.settle()
     assert bench.counts()[0] == 1, "its acknowledgement counts"
 

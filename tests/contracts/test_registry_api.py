@@ -186,7 +186,7 @@ def test_normalizing_rejects_a_default_of_another_type(api: Api, subject: str, d
 # Looking up
 
 
-def test_lookup_by_schema(api: Api, subject: str, unique: str) -> None:
+def test_a_schema_can_be_looked_up_by_its_text(api: Api, subject: str, unique: str) -> None:
     schema = record("a", name=unique)
     assert api.refused("POST", f"subjects/{subject}", {"schema": schema}) == 40401
     schema_id = api.register(subject, schema)
@@ -195,7 +195,7 @@ def test_lookup_by_schema(api: Api, subject: str, unique: str) -> None:
     assert api.refused("POST", f"subjects/{subject}", {"schema": record("b", name=unique)}) == 40403
 
 
-def test_schema_by_id(api: Api, subject: str, unique: str) -> None:
+def test_a_schema_can_be_read_by_its_id(api: Api, subject: str, unique: str) -> None:
     schema_id = api.register(subject, record("a", name=unique))
     answer = api.ok("GET", f"schemas/ids/{schema_id}")
     assert json.loads(answer["schema"]) == json.loads(record("a", name=unique))

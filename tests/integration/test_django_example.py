@@ -15,7 +15,7 @@ from fixtures.stack import Stack
 EXAMPLE = Path(__file__).parents[2] / "docs" / "examples" / "django"
 
 
-def test_the_example(stack: Stack, unique: str, tmp_path: Path) -> None:
+def test_the_django_example_runs_as_its_readme_says(stack: Stack, unique: str, tmp_path: Path) -> None:
     folder = tmp_path / "example"
     shutil.copytree(EXAMPLE, folder, ignore=shutil.ignore_patterns("__pycache__", "*.sqlite3"))
     env = environment(stack.env)

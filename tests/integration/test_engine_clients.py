@@ -67,7 +67,7 @@ def test_a_session_keeps_settings_and_temporary_tables(engine: EngineProcess) ->
     client.close()
 
 
-def test_arrow_both_ways(engine: EngineProcess) -> None:
+def test_arrow_tables_can_be_inserted_and_queried(engine: EngineProcess) -> None:
     client = connect(load(clickhouse_url=engine.url))
     table = pa.table({"a": pa.array(range(100_000), pa.uint32()), "s": ["x" * 20] * 100_000})
     client.command("CREATE TABLE arrow (a UInt32, s String) ENGINE = MergeTree ORDER BY a")

@@ -18,7 +18,7 @@ QUIET = ["--without-gossip", "--without-mingle", "--without-heartbeat", "-l", "I
 FOLDER = EXAMPLES / "celery"
 
 
-def test_the_example(stack: Stack, unique: str, tmp_path: Path) -> None:
+def test_the_celery_example_records_each_task(stack: Stack, unique: str, tmp_path: Path) -> None:
     environ = stack.env | {"QUEUE_FOLDER": str(tmp_path / "queue"), "TENANT": unique}
     subprocess.run([sys.executable, "shop.py"], cwd=FOLDER, env=environ, check=True, timeout=60)
     log = tmp_path / "worker.log"

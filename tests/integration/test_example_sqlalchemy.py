@@ -11,7 +11,9 @@ from web_examples import EXAMPLES, running
 UVICORN = ["uvicorn", "app:app", "--port", "PORT"]
 
 
-def test_the_example(stack: Stack, unique: str, tmp_path: Path, monkeypatch) -> None:
+def test_the_sqlalchemy_example_records_committed_changes(
+    stack: Stack, unique: str, tmp_path: Path, monkeypatch
+) -> None:
     monkeypatch.setitem(stack.env, "DATABASE_URL", f"sqlite:///{tmp_path}/documents.db")
     with running(stack, "sqlalchemy", UVICORN, tmp_path) as example:
         user = {"x-user": f"{unique}/jane"}

@@ -186,7 +186,7 @@ def test_time_ranges_in_every_encoding(ask):
         ("offset=100", ""),
     ],
 )
-def test_sorting_and_pages(ask, query, found):
+def test_rows_are_sorted_and_paged(ask, query, found):
     answer = ask(query)
     assert users(answer) == found.split()
     assert answer["total"] == 5

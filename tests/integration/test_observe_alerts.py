@@ -53,7 +53,7 @@ def send_as_if_days_ago(world: World) -> None:
     assert world.producer.flush(30) == 0
 
 
-def test_without_a_worker(prometheus: Prometheus, world: World, commands: Commands) -> None:
+def test_alerts_fire_without_a_worker(prometheus: Prometheus, world: World, commands: Commands) -> None:
     alerts = ("AuditlaneNoWorker", "AuditlanePartitionUnassigned", "AuditlaneTargetDown")
     late = ("AuditlaneLag", "AuditlaneFreshnessBurn", "AuditlaneRetentionDanger")
     worker = world.worker()
@@ -136,7 +136,9 @@ class _Textfile(http.server.SimpleHTTPRequestHandler):
         pass
 
 
-def test_verify(prometheus: Prometheus, world: World, commands: Commands, tmp_path: Path) -> None:
+def test_verify_alerts_fire_and_resolve(
+    prometheus: Prometheus, world: World, commands: Commands, tmp_path: Path
+) -> None:
     folder = tmp_path / "textfile"
     folder.mkdir()
     verify = ("verify", "--metrics", str(folder / "metrics"))

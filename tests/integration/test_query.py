@@ -259,7 +259,7 @@ def test_tenants_never_see_each_other(reader, data, url):
         reader.event(TenantScope.for_operator("acme' OR 1=1 --"), shared)
 
 
-def test_pages_over_http(url, data):
+def test_pages_follow_their_cursors_over_http(url, data):
     expected = [str(row["event_id"]) for row in sorted(data, key=clickhouse_order, reverse=True)][:120]
     first = get(url, "/v1/events")[1]
     assert first["prev"] is None

@@ -101,7 +101,7 @@ def test_a_cursor_is_valid_only_with_the_same_parameter(served, token):
 
 
 @BOTH
-def test_counts_and_summaries(filled, served, token, parameter):
+def test_counts_and_summaries_omit_access_events_by_default(filled, served, token, parameter):
     actions = stored(filled, parameter, "action")
     facet = read(served, token, "/v1/facets", parameter, "field=action", "limit=100")["data"]
     assert {one["value"]: one["events"] for one in facet} == {one: actions.count(one) for one in actions}
@@ -138,7 +138,7 @@ def test_the_page_without_script(filled, served, parameter):
 
 
 @BOTH
-def test_fronteggs_routes(filled, served, parameter):
+def test_fronteggs_routes_omit_access_events_by_default(filled, served, parameter):
     def ask(path: str, *parameters: str) -> Any:
         query = "&".join(filter(None, (parameter, *parameters)))
         headers = {"x_access_token": served.client_token("vendor"), "frontegg_tenant_id": "acme"}
@@ -155,7 +155,7 @@ def test_fronteggs_routes(filled, served, parameter):
 
 
 @BOTH
-def test_the_python_reader(filled, served, token, parameter, tmp_path):
+def test_the_python_reader_omits_access_events_by_default(filled, served, token, parameter, tmp_path):
     more = {"include_access": True} if parameter else {}
     with AuditReader(served.url, token=token) as reader:
         assert [one.event_id for one in reader.events(**more)] == stored(filled, parameter)
@@ -163,7 +163,7 @@ def test_the_python_reader(filled, served, token, parameter, tmp_path):
 
 
 @pytest.mark.parametrize("parameter", ["", "include_access=true", "query=action:audit_log.*"])
-def test_the_live_stream(filled, served, parameter):
+def test_the_live_stream_omits_access_events_by_default(filled, served, parameter):
     tenant = f"live{len(parameter)}"
     sent = urllib3.request(
         "GET",

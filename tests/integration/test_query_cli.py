@@ -82,7 +82,7 @@ def test_events_are_listed_newest_first_filtered_and_sorted(filled):
     assert "cannot be sorted by 'action'" in wrong.stderr
 
 
-def test_the_query_language(filled):
+def test_the_query_option_filters_and_reports_errors(filled):
     options = ("--tenant", "acme", "--query", "action:log* metadata.region:eu -action:login")
     found = run(filled, "events", *options, "-n", "2", "--json")
     assert actors(found.stdout) == people(440, 430)

@@ -143,7 +143,7 @@ def shown(event: dict[str, Any], names: Sequence[str]) -> dict[str, Any]:
     return base | ({"fields": fields} if set(names) & set(OWN) else {})
 
 
-def test_downloadable_columns():
+def test_downloadable_columns_exclude_hidden_ones():
     assert DOWNLOADABLE[:2] == ["action", "total"]
     assert not {"user_agent", "secret", "event_id"} & set(DOWNLOADABLE)
     assert {"note", "request_id"} < set(DOWNLOADABLE)

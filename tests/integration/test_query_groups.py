@@ -242,7 +242,7 @@ def test_other_tenants_are_not_counted(url):
     assert get(url, "/v1/stats", "globex", compare="true", **PERIOD)["before"]["events"] == 0
 
 
-def test_groups_without_events(url):
+def test_a_filter_that_finds_nothing_has_no_groups(url):
     found = get(url, "/v1/stats/groups", field="ip", action="nothing such", compare="true", **PERIOD)
     assert (found["events"], found["before"]["events"], found["data"], found["values"]) == (0, 0, [], 0)
     assert found["others"] | {"counts": []} == {"events": 0, "before": 0, "counts": [], "query": "ip:*"}

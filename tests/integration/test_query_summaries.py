@@ -163,7 +163,7 @@ def test_stats_count_the_time_range_of_the_filter(url, data):
         assert one["events"] == sum(other["events"] for other in found)
 
 
-def test_stats_over_http(url):
+def test_stats_have_the_documented_keys_over_http(url):
     status, answer = get(url, "/v1/stats", tz="Europe/Berlin")
     assert status == 200
     assert {"tz", "today", "events", "severe", "before", "actions", "actors"} == answer.keys()

@@ -188,7 +188,7 @@ def secured(tmp_path: Path) -> Iterator[tuple[str, Authority]]:
 
 
 @pytest.mark.parametrize("credentials", [{"user": "u", "password": "pässword"}, {"token": "t0ken"}])
-def test_https_with_credentials(secured: tuple[str, Authority], credentials: dict[str, str]) -> None:
+def test_the_client_uses_https_with_credentials(secured: tuple[str, Authority], credentials: dict[str, str]) -> None:
     url, made = secured
     client = RegistryClient(url, ca=str(made.ca), **credentials)
     assert client.register("s", '"string"') == 1

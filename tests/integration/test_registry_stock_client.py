@@ -72,7 +72,7 @@ def test_errors_have_confluents_codes(stock: SchemaRegistryClient, unique: str) 
     assert (invalid.value.http_status_code, invalid.value.error_code) == (422, 42201)
 
 
-def test_compatibility_and_config(stock: SchemaRegistryClient, unique: str) -> None:
+def test_compatibility_can_be_configured_per_subject(stock: SchemaRegistryClient, unique: str) -> None:
     subject = f"{unique}-value"
     stock.register_schema(subject, record(unique, A))
     assert stock.test_compatibility(subject, record(unique, A, B_OPTIONAL))
@@ -91,7 +91,7 @@ def test_compatibility_and_config(stock: SchemaRegistryClient, unique: str) -> N
     assert absent.value.error_code == 40408
 
 
-def test_delete_and_mode(stock: SchemaRegistryClient, unique: str) -> None:
+def test_versions_can_be_deleted_and_a_subject_made_read_only(stock: SchemaRegistryClient, unique: str) -> None:
     subject = f"{unique}-value"
     stock.register_schema(subject, record(unique, A))
     stock.register_schema(subject, record(unique, A, B_OPTIONAL))

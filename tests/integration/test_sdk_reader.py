@@ -101,7 +101,7 @@ def test_events_page_by_page(reader: AuditReader) -> None:
     assert reader.event(first.event_id).model_dump() == first.model_dump() | {"others": []}
 
 
-def test_the_services_errors(reader: AuditReader, serve: ServeProcess) -> None:
+def test_the_services_errors_become_exceptions(reader: AuditReader, serve: ServeProcess) -> None:
     with pytest.raises(InvalidFilter) as caught:
         next(reader.events(color="red"))
     assert caught.value.field == "color"
@@ -201,7 +201,7 @@ def client_token(serve: ServeProcess, client: Client) -> str:
     return mint_client_token(serve.signing, client, now=datetime.now(UTC), ttl=timedelta(hours=1)).text
 
 
-def test_the_docs_snippet(serve: ServeProcess, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_snippet_in_the_docs_runs(serve: ServeProcess, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     (snippet,) = re.findall(r"```python\n(.*?)```", DOCS.read_text(), re.DOTALL)
     names: dict[str, Any] = {"URL": serve.url, "TOKEN": serve.viewer_token("acme")}

@@ -115,7 +115,7 @@ def test_serve_reads_saves_and_claims(url: str, as_role: dict[str, Client]) -> N
     assert done.returncode == 0, done.stderr
 
 
-def test_serve_observes(as_role: dict[str, Client]) -> None:
+def test_the_role_of_serve_may_observe(as_role: dict[str, Client]) -> None:
     client = as_role["query"]
     lease = Lease(lambda: client, "audit", "observer", duration=timedelta(minutes=1))
     assert lease.claim(lease.newest(), "state")

@@ -13,7 +13,7 @@ from fixtures.workers import World, wait_until, world_on
 from auditlane.runtime import process
 
 
-def test_a_classic_group(world: World) -> None:
+def test_a_worker_can_use_the_classic_group_protocol(world: World) -> None:
     world.produce(100)
     worker = world.worker(group_protocol="classic")
     world.completed()

@@ -40,7 +40,7 @@ def of(content: Any) -> str:
     ],
 )
 def test_a_malformed_token_is_unauthenticated(token: str) -> None:
-    with pytest.raises(Unauthenticated, match="not a token"):
+    with pytest.raises(Unauthenticated, match="not a valid token"):
         header_of(token)
 
 

@@ -49,7 +49,7 @@ def good(text: str | bytes) -> list[str]:
 
 
 @pytest.mark.parametrize("layout", [{}, {"indent": 2}, {"separators": (",", ":")}])
-def test_records_of_documents(layout: dict[str, Any]) -> None:
+def test_records_are_found_in_any_layout(layout: dict[str, Any]) -> None:
     wanted = [{"n": number, "text": "é" * number * 200, "nested": [{}, []]} for number in range(60)]
     document = json.dumps({"Records": wanted}, ensure_ascii=False, **layout).encode()
     read = [json.loads(item.text) for item in items(document + b"\n" + document)]

@@ -262,7 +262,7 @@ class TestMounts:
         return outer
 
     @pytest.mark.parametrize("root_path", ["", "/behind"])
-    def test_a_mounted_application(self, client, root_path):
+    def test_routes_of_a_mounted_application_are_audited(self, client, root_path):
         inner = FastAPI()
         inner.delete("/documents/{document_id}")(lambda document_id: None)
         app = self.app(client, inner)
@@ -270,7 +270,7 @@ class TestMounts:
         assert client.only.resource_id == "7"
         assert client.only.metadata["version"] == "v2"
 
-    def test_an_included_router(self, client):
+    def test_routes_of_an_included_router_are_audited(self, client):
         router, outer, app = APIRouter(prefix="/documents"), APIRouter(prefix="/{version}"), FastAPI()
         router.delete("/archive")(lambda: None)
         router.delete("/{document_id}")(lambda document_id: None)

@@ -119,7 +119,7 @@ def test_the_tenant_of_a_task_without_context(log: RecordingClient) -> None:
     assert set(seen) == {"t-1"}
 
 
-def test_a_retry(app: Celery, log: RecordingClient) -> None:
+def test_a_retried_task_is_recorded(app: Celery, log: RecordingClient) -> None:
     @app.task(name="shop.work", bind=True, max_retries=1)
     def work(self: Any) -> None:
         raise self.retry(exc=LookupError("a secret"), countdown=0)
@@ -139,7 +139,9 @@ def test_a_retry(app: Celery, log: RecordingClient) -> None:
     ("terminated", "expired", "reason"),
     [(False, False, "revoked"), (True, False, "terminated"), (False, True, "expired")],
 )
-def test_a_revocation(app: Celery, log: RecordingClient, terminated: bool, expired: bool, reason: str) -> None:
+def test_a_revoked_task_is_recorded(
+    app: Celery, log: RecordingClient, terminated: bool, expired: bool, reason: str
+) -> None:
     task = app.task(name="shop.work")(nothing)
     with context(tenant="acme"):
         request = Context(published(), id="t-1")
@@ -232,7 +234,7 @@ def test_a_task_that_runs_inside_itself_leaves_its_context_once(app: Celery, log
     assert current() is None
 
 
-def test_an_unknown_action() -> None:
+def test_an_unknown_action_is_refused_with_a_fix() -> None:
     with pytest.raises(ConfigError, match="install") as caught:
         install(Celery("shop", set_as_current=False), actions=["task.fialed"])
     assert "task.failed" in caught.value.fix

@@ -120,7 +120,7 @@ def test_logging_inside_the_recording_does_not_recurse(logger: logging.Logger, l
     assert log._recorder.unrecorded == 1
 
 
-def test_structlog(log: RecordingClient) -> None:
+def test_a_structlog_entry_becomes_an_event(log: RecordingClient) -> None:
     rendered: list[Any] = []
 
     def render(_: Any, __: str, entry: Any) -> str:

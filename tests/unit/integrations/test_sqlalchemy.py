@@ -129,7 +129,7 @@ def test_a_failed_commit_leaves_nothing(session_of: Maker, log: RecordingClient)
     assert [event.resource_id for event in log.events] == ["9"]
 
 
-def test_savepoints(session_of: Maker, log: RecordingClient) -> None:
+def test_rolled_back_savepoints_have_no_events(session_of: Maker, log: RecordingClient) -> None:
     with session_of.begin() as session:
         session.add(Document(id=1, title="outer"))
         with session.begin_nested():
@@ -372,7 +372,7 @@ def test_several_sessions_at_once(session_of: Maker, tmp_path: Any, log: Recordi
     assert [event.resource_id for event in log.events] == ["1"]
 
 
-def test_several_binds(engine: Engine, log: RecordingClient) -> None:
+def test_one_session_may_commit_to_several_databases(engine: Engine, log: RecordingClient) -> None:
     other = with_savepoints(create_engine("sqlite://", poolclass=StaticPool))
     Base.metadata.create_all(other)
     made = sessionmaker(binds={Document: engine, Folder: other})
@@ -487,7 +487,7 @@ def test_a_huge_and_a_cyclic_value(session_of: Maker, log: RecordingClient) -> N
     [(42, [Document], "target"), (Session, [int], "models"), (Session, [], "models")],
     ids=["no session", "no model", "none"],
 )
-def test_wrong_arguments(target: Any, models: Any, field: str) -> None:
+def test_wrong_arguments_are_refused_with_a_fix(target: Any, models: Any, field: str) -> None:
     with pytest.raises(ConfigError) as caught:
         audit_models(target, models)
     assert caught.value.field == field

@@ -324,7 +324,7 @@ class TestFlaskLogin:
         app.add_url_rule("/login", "login_page", lambda: "")
         return app
 
-    def test_logins_and_logouts(self, app, client):
+    def test_logins_and_logouts_become_events(self, app, client):
         web = app.test_client()
         web.post("/logout")  # no user is logged in
         assert client.events == []

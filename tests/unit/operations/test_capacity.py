@@ -69,12 +69,12 @@ def test_each_limit_that_is_passed_is_noted(changes: dict[str, float], words: st
 
 
 @pytest.mark.parametrize(("text", "value"), [("800", 800), ("10k", 10_000), ("1.5M", 1_500_000), (" 2 ", 2)])
-def test_rates(text: str, value: float) -> None:
+def test_rates_are_parsed(text: str, value: float) -> None:
     assert amount(text, "--rate") == value
 
 
 @pytest.mark.parametrize(("text", "value"), [("90d", 90), ("13m", 390), ("2y", 730), ("1.5d", 1.5)])
-def test_periods(text: str, value: float) -> None:
+def test_periods_are_parsed(text: str, value: float) -> None:
     assert days(text, "--retention") == value
 
 
@@ -95,7 +95,7 @@ def test_other_periods_are_refused(text: str) -> None:
     ("count", "shown"),
     [(0, "0 B"), (999, "999 B"), (999.6, "1.0 kB"), (4.05e12, "4.0 TB"), (26.4e15, "26 PB"), (1e21, "1000 EB")],
 )
-def test_sizes(count: float, shown: str) -> None:
+def test_sizes_are_readable(count: float, shown: str) -> None:
     assert size(count) == shown
     assert large(0) == "0"
 

@@ -133,7 +133,7 @@ def test_offsets_apply_to_each_partition_or_to_all() -> None:
         by_offsets(None, 9, 5)
 
 
-def test_times_and_tenants() -> None:
+def test_times_and_tenants_limit_the_selection() -> None:
     selected = selection(since="2030-01-31", until="2030-01-31T02:00:00+01:00", tenants=["acme", "_auditlane"])
     assert selected == Selection((), 1_896_048_000_000, 1_896_051_600_000, frozenset({"acme", "_auditlane"}))
     with pytest.raises(ConfigError, match="is not a time"):

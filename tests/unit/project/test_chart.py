@@ -166,7 +166,7 @@ def test_updates_replace_one_worker_at_a_time() -> None:
 
 
 @every_case
-def test_probes_and_ports(case: str) -> None:
+def test_every_component_has_probes_on_its_port(case: str) -> None:
     for component, pod in pods(render(case)):
         one = container(pod)
         if component in ("init", "verify"):

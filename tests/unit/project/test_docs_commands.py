@@ -107,7 +107,7 @@ def test_a_command_of_every_form_is_found_and_checked() -> None:
 
 
 @every_page
-def test_settings_exist(page: Path) -> None:
+def test_every_named_setting_exists(page: Path) -> None:
     known = {settings.variable(name) for group in settings.GROUPS for name in group.model_fields}
     known |= {variable(option) for option in OPTIONS} | NOT_SETTINGS
     known |= {variable(option) + SUFFIX for option in (*settings.SECRETS, *SECRETS)}

@@ -73,7 +73,7 @@ def test_security_txt_has_the_required_fields() -> None:
     assert fields["Policy"] == "https://code.example/a/b/blob/HEAD/SECURITY.md"
 
 
-def test_the_command_line(capsys: pytest.CaptureFixture[str]) -> None:
+def test_the_command_returns_an_exit_code_and_prints_the_result(capsys: pytest.CaptureFixture[str]) -> None:
     assert release.main(["check", "v9.9.9"]) == 1
     assert "pyproject.toml says" in capsys.readouterr().err
     assert release.main(["security-txt", "https://code.example"]) == 0

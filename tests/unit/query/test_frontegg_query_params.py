@@ -91,7 +91,7 @@ def test_a_page_has_1_to_200(text, count):
     assert query_of(f"count={text}").count == count
 
 
-def test_limit_means_count():
+def test_limit_is_the_same_as_count():
     assert query_of("limit=7").count == 7
 
 

@@ -175,7 +175,7 @@ def test_any_event_is_valid(row: dict[str, Any], version: OcsfVersion) -> None:
 
 @pytest.mark.parametrize("version", OcsfVersion)
 @pytest.mark.parametrize("action", [*ACTIONS, "document.deleted"])
-def test_nothing_is_lost(action: str, version: OcsfVersion) -> None:
+def test_every_value_is_kept(action: str, version: OcsfVersion) -> None:
     known = ACTIONS.get(action)
     row = filled(known) if known else RICH | {"action": action, "resource": "document"}
     for other in ({}, {"resource": "spaceship"}, {"outcome": "denied"}, {"resource_id": None}, {"ip": None}):

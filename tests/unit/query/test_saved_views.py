@@ -45,7 +45,7 @@ def problem(**content: Any) -> tuple[str, str, str]:
         {"group": "fields.invoice_total", "compare": True, "tz": "Asia/Kathmandu"},
     ],
 )
-def test_valid_content(content: dict[str, Any]) -> None:
+def test_valid_content_is_accepted(content: dict[str, Any]) -> None:
     check(ViewRequest.model_validate({"name": "x"} | content), lambda _: STRUCTURE, "acme")
 
 

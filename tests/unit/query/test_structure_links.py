@@ -15,7 +15,7 @@ LINK = "https://app.example/documents/{resource_id}"
 
 
 @pytest.mark.parametrize("template", [LINK, "https://app.example:8443/{tenant_id}?id={resource_id}#{resource}"])
-def test_a_valid_template(template: str) -> None:
+def test_a_valid_template_is_accepted(template: str) -> None:
     assert link_problem(template) is None
 
 

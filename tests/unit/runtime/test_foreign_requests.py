@@ -34,13 +34,13 @@ def test_this_machine_is_not_foreign(host):
 
 
 @pytest.mark.parametrize("host", [*FOREIGN_HOSTS, ""])
-def test_a_foreign_host(host):
+def test_a_foreign_host_is_recognized(host):
     assert is_foreign([host], [])
     assert is_foreign(["127.0.0.1", host], [])
 
 
 @pytest.mark.parametrize("origin", FOREIGN_ORIGINS)
-def test_a_foreign_origin(origin):
+def test_a_foreign_origin_is_recognized(origin):
     assert is_foreign(["127.0.0.1"], [origin])
 
 

@@ -85,7 +85,7 @@ def test_a_parts_url_has_no_component_that_would_be_ignored(
 
 
 @pytest.mark.parametrize("host", ["localhost", "LOCALHOST", "a.localhost", "127.0.0.1", "127.8.9.1", "::1"])
-def test_loopback_hosts(host: str) -> None:
+def test_loopback_hosts_are_recognized(host: str) -> None:
     assert validators.is_loopback(host)
     assert not validators.is_loopback(f"{host}.example")
 

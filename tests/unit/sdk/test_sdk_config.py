@@ -16,7 +16,7 @@ from auditlane.sdk.delivery import producer_options
 GIVEN = {"kafka_bootstrap": "127.0.0.1:9", "registry_url": "http://127.0.0.1:9"}
 
 
-def test_the_public_surface():
+def test_the_public_names_are_exactly_those_exported():
     assert auditlane.sdk.__all__ == sorted(auditlane.sdk.__all__)
     lazy = {"AuditReader", "Event", "EventFields", "EventFilters", "EventGroups", "ExportProgress", "SingleEvent"}
     functions = {"audit", "default_client", "set_default_client"}

@@ -47,14 +47,14 @@ def run(folder: Path, *command: str) -> str:
     return done.stdout
 
 
-def test_mypy(tmp_path):
+def test_mypy_reports_exactly_the_expected_errors(tmp_path):
     installed("mypy")
     cache = ROOT / ".mypy_cache" / "typed_uses"  # kept, since the first run takes half a minute
     printed = run(tmp_path, "mypy", "--strict", "--config-file", "", "--cache-dir", str(cache), str(USES))
     assert by_line([(int(line), code) for line, code in MYPY_LINE.findall(printed)]) == expected(0), printed
 
 
-def test_pyright(tmp_path):
+def test_pyright_reports_exactly_the_expected_errors(tmp_path):
     installed("basedpyright")
     config = {"include": [str(USES)], "typeCheckingMode": "standard", "pythonVersion": "3.11"}
     (tmp_path / "pyrightconfig.json").write_text(json.dumps(config))

@@ -195,7 +195,7 @@ def test_a_dedicated_topic_is_for_its_tenant(registry: DictRegistry) -> None:
     assert result.rejected[0].message == "The topic is dedicated to 'other', but the message key is 'acme'."
 
 
-def test_a_stored_row(registry: DictRegistry) -> None:
+def test_an_accepted_event_becomes_this_row(registry: DictRegistry) -> None:
     value = ruled(
         count=3, cost=2.0, tier="a", at=NOW_US + 7, ok=False, user_agent="", ip="", actor_name="", severity="High"
     )

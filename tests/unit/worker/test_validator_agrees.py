@@ -239,7 +239,7 @@ def test_a_batch_of_only_bad_messages_and_an_empty_one() -> None:
 
 
 @pytest.mark.parametrize("value", [math.nan, math.inf, -math.inf, -0.0, 5e-324, 1e22, 0.1])
-def test_extreme_doubles(value: float) -> None:
+def test_extreme_doubles_are_judged_alike(value: float) -> None:
     agree(raw_range([rich(rate=value), message()]))
 
 

@@ -76,7 +76,7 @@ def test_a_signup_and_login_of_allauth_are_one_event_each(client_of, recorded):
     assert recorded.actions().count("user.password_changed") == 1
 
 
-def test_signals_of_allauth(recorded, user):
+def test_allauths_signals_become_events(recorded, user):
     from allauth.account import signals as account
     from allauth.account.models import EmailAddress
     from allauth.mfa import signals as mfa

@@ -27,7 +27,7 @@ def invoice(recorded):
     return made
 
 
-def test_created_updated_deleted(recorded):
+def test_creating_updating_and_deleting_become_events(recorded):
     from django_shop.models import Invoice
 
     invoice = Invoice.objects.create(number="1", api_key="k-secret", internal="x")

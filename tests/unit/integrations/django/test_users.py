@@ -146,7 +146,7 @@ def test_each_of_several_users_deleted_in_the_admin_is_an_event(staff, recorded,
 
 
 @pytest.mark.parametrize("way", ["set", "add", "remove", "clear", "reverse add", "reverse clear"])
-def test_members_of_groups(recorded, user, way):
+def test_changes_to_a_groups_members_become_events(recorded, user, way):
     from django.contrib.auth.models import Group
 
     staff_, ops = Group.objects.create(name="staff"), Group.objects.create(name="ops")
@@ -200,7 +200,7 @@ def test_permissions_of_users_and_groups(recorded, user):
     assert {event.metadata["permission"] for event in recorded.events} == {"django_shop.add_invoice"}
 
 
-def test_groups_themselves(recorded):
+def test_changes_to_a_group_itself_become_events(recorded):
     from django.contrib.auth.models import Group
 
     group = Group.objects.create(name="ops")

@@ -39,7 +39,7 @@ class CheckFailed(Exception):
 
 
 def sources() -> Iterator[Path]:
-    """Yield every file on which the build depends."""
+    """Yield every input file of the build."""
     yield from (HERE / name for name in _PROJECT)
     yield from sorted(path for path in (HERE / "src").rglob("*") if path.is_file())
 

@@ -43,7 +43,7 @@ def context(browser: Browser) -> Iterator[BrowserContext]:
 
 
 def event(tenant: str, number: int, **values: Any) -> dict[str, Any]:
-    """Return an event. Higher numbers are newer."""
+    """Return an event. Events with higher numbers are newer."""
     return {
         "tenant_id": tenant,
         "occurred_at": NOW - timedelta(minutes=90) + timedelta(seconds=number),

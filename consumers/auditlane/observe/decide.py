@@ -124,7 +124,7 @@ def _window(before: Window | None, found: Measurements, now_ms: int) -> tuple[Wi
 
 
 def started(minute: Minute) -> datetime:
-    """Return the start of the calendar minute in which a window started."""
+    """Return the calendar minute in which a window started."""
     return datetime.fromtimestamp(minute.since_ms // MINUTE_MS * 60, UTC)
 
 

@@ -23,7 +23,7 @@ class HttpRefusals:
     """
 
     def __init__(self, topic: str, sink: AuditSink) -> None:
-        """Start counting. `topic` is the topic to which the events would have been sent."""
+        """Start counting. `topic` is the events' intended topic."""
         self._topic = topic
         self._sink = sink
         self._instance = f"{socket.gethostname()}:{os.getpid()}"

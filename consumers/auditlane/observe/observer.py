@@ -261,5 +261,5 @@ class Loop:
     def _guarded(self, work: Callable[[], None]) -> None:
         try:
             work()
-        except Exception:  # one failed check must not end later ones
+        except Exception:  # one failed check must not prevent later ones
             self._log.exception("observe.unforeseen")

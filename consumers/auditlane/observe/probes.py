@@ -39,7 +39,7 @@ from auditlane.store.client import store_errors
 T = TypeVar("T")
 ASK_S: Final = 3.0  # timeout of each request to the brokers
 _READ_S: Final = 5.0  # time spent reading the dead-letter topic in one check
-_REGISTRY_S: Final = 10.0  # time limit after which a check requests no further versions
+_REGISTRY_S: Final = 10.0  # time limit after which a check stops requesting versions
 _QUERY_S: Final = 4  # time limit for the freshness query
 _EXPIRY_EVERY_S: Final = 60.0
 _DATA: Final = "data folder"
@@ -81,7 +81,9 @@ class Probes:
         self._group = self._offsets = self._registry = None
 
     def measure(self, state: ObserverState) -> Measurements:
-        """Take one check's measurements. `state` contains the positions up to which dead letters have been counted."""
+        """Take one check's measurements. `state` contains the offsets before which dead letters have already been
+        counted.
+        """
         self._turn += 1
         kafka, registry = bool(self._settings.kafka_bootstrap), bool(self._settings.registry_url)
         rows = self._attempt("lag", self._lag) if kafka else None

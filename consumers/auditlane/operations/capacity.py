@@ -25,7 +25,7 @@ MESSAGE_BYTES: Final = 223  # in Kafka, assuming that compression leaves 40 % of
 POD_CORES: Final = 0.37  # planned load of a worker: half of what one sustains with the default settings
 SHARD_RATE: Final = 90_000  # events per second: nine tenths of 100,000, for sequential inserts of 0.5 s
 SHARD_PARTS: Final = 8.0  # parts per second of one shard
-WINDOW_S: Final = 600  # time for which a deduplication token must be remembered
+WINDOW_S: Final = 600  # minimum lifetime of a deduplication token
 PARTITIONS_OF_POD: Final = 8  # so that workers can grow eightfold before partitions, and with them keys, move
 PARTITIONS_STEP: Final = 12
 # vCPU up to this event rate per shard, for merges and above all for queries
@@ -34,7 +34,7 @@ MOST_VCPU: Final = 16
 GB_OF_VCPU: Final = 4
 REGISTRY_S: Final = 30  # AUDITLANE_REGISTRY_REFRESH_S
 
-MERGED_RATE: Final = 500  # events per second and shard up to which a month ends up as one part (150 GB)
+MERGED_RATE: Final = 500  # maximum events per second and shard for a month to end up as one part (150 GB)
 WORKER_TENANTS: Final = 3_000  # tenants of one worker whose lookups, at 2 ms each, take a fifth of its time
 PART_TENANTS: Final = 8_192  # maximum number of tenants in one part whose ids are stored as one dictionary
 

@@ -1,4 +1,4 @@
-"""Parse the ETags in the If-Match header, with which a change names the revision that it replaces."""
+"""Parses the ETags in the If-Match header. A change uses them to name the revision that it replaces."""
 
 from __future__ import annotations
 

@@ -25,7 +25,7 @@ from auditlane.query.sort import NEWEST, parse_sort
 from auditlane.runtime.errors import InvalidFilter
 from auditlane.store.structure_cache import Structure
 
-Authorize = Callable[..., Callable[..., Any]]  # takes permissions, of which any one suffices
+Authorize = Callable[..., Callable[..., Any]]  # takes permissions, any of which suffices
 
 
 class Authenticator(Protocol):

@@ -75,9 +75,7 @@ class Membership:
 
 
 class EndOffsets:
-    """Polls the end offsets of partitions in the background, including paused partitions, for which nothing is
-    fetched.
-    """
+    """Polls partitions' end offsets in the background, including paused partitions, which are not fetched."""
 
     def __init__(self, admin: AdminClient) -> None:
         self._admin = admin

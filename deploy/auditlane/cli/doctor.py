@@ -21,7 +21,7 @@ from auditlane.runtime.settings import Settings
 
 app = typer.Typer(add_completion=False)
 FOUND: Final = 7  # exit code if a finding is serious enough
-NOT_MADE: Final = 6  # exit code if no finding is, but some checks could not be made
+NOT_MADE: Final = 6  # exit code if no finding is that severe, but some checks could not be made
 _LABELS: Final = {Level.OK: "[green]ok  [/]", Level.WARN: "[yellow]warn[/]", Level.FAIL: "[red]fail[/]"}
 _COLOURS: Final = {
     Severity.critical: "bold red",

@@ -185,7 +185,7 @@ class _Summary:
 
 
 def _incomplete(summary: _Summary) -> InvalidInput | None:
-    """Return the error with which the command ends if something was not imported, or None."""
+    """Return the command's final error if something was not imported, or None."""
     done, unit = summary.done, summary.unit
     if summary.unread:
         file, error = summary.unread[0]

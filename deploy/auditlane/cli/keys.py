@@ -42,7 +42,7 @@ AsJson = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 
 
 class Format(StrEnum):
-    """Formats in which a new key is printed."""
+    """Output formats for a new key."""
 
     text = "text"
     json = "json"

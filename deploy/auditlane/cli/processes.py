@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
 POLICY: Final = Policy(backoff_initial_s=0.5, backoff_max_s=30.0, stable_after_s=60.0)
 GRACE_S: Final = 5.0  # time beyond the processes' own shutdown timeout before they are killed
-# Exit codes for a wrong configuration, with which another start would fail too.
+# Exit codes for a wrong configuration, which would make another start fail too.
 PERMANENT_FAILURES: Final = frozenset({exit_code(ConfigError), exit_code(PortInUse)})
 
 

@@ -39,7 +39,7 @@ def by_offsets(partitions: list[int] | None, first: int | None, last: int | None
 
 
 def by_ranges(ranges: list[str] | None) -> tuple[Slice, ...]:
-    """Return the slices for `PARTITION:FIRST-LAST` strings, in which each part is optional. Raises ConfigError."""
+    """Return the slices for `PARTITION:FIRST-LAST` strings. Each part is optional. Raises ConfigError."""
     return tuple(map(_slice, ranges or ()))
 
 

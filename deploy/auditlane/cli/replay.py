@@ -205,7 +205,9 @@ def interruptible() -> Iterator[None]:
 
 
 def _record(selection: Selection, topic: str, target: str, rows: int, *, complete: bool) -> None:
-    """Record a replay that stored or copied messages, also in the log of the tenant to which it was limited, if any."""
+    """Record a replay that stored or copied messages. If it was limited to a tenant, it is also recorded in that
+    tenant's log.
+    """
     if not rows:
         return
     until = datetime.now(UTC) if selection.until_ms is None else datetime.fromtimestamp(selection.until_ms / 1_000, UTC)

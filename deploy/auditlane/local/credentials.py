@@ -60,7 +60,7 @@ class Credentials:
 
 
 def account_variables(settings: Settings, credentials: Credentials | None, role: Role = Role.INIT) -> dict[str, str]:
-    """Return the variables with which a process authenticates to the embedded services as this ClickHouse user.
+    """Return the variables that authenticate a process to the embedded services as this ClickHouse user.
 
     Without credentials, return variables that clear those of an earlier start. A service named in the settings is
     external, and its account comes from the environment.

@@ -104,7 +104,7 @@ class Broker:
         return f"{HOST}:{self.node.port}"
 
     def properties(self) -> dict[str, object]:
-        """Return the content of `server.properties`. Paths are relative to the folder in which the broker runs."""
+        """Return the content of `server.properties`. Paths are relative to the broker's working directory."""
         nodes = self.cluster or (self.node,)
         replicas = min(3, len(nodes))
         protocol = "SASL_PLAINTEXT" if self.password else "PLAINTEXT"  # also the name of the clients' listener

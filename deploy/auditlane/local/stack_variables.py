@@ -32,7 +32,7 @@ def missing_variables(environ: Mapping[str, str], env: Mapping[str, str]) -> dic
 
 
 def missing_accounts(given: Mapping[str, str], env: Mapping[str, str]) -> dict[str, str]:
-    """Return the stack's accounts for services for which `given` has the stack's address but no account."""
+    """Return the stack's accounts for services that have the stack's address, but no account, in `given`."""
     found: dict[str, str] = {}
     for address, account in ACCOUNTS.items():
         if (

@@ -54,7 +54,7 @@ class Supervisor(ProcessLoop):
     ) -> None:
         """Prepare the services.
 
-        `facts` are further entries for the state file. `on_restart` is called with the name of each service whose
+        `facts` are additional entries for the state file. `on_restart` is called with the name of each service whose
         process ended unexpectedly and was restarted.
         """
         super().__init__(Plan([service.spec for service in services], policy))
@@ -168,7 +168,7 @@ class Supervisor(ProcessLoop):
         if not fresh:
             return
         state = self.state()
-        with suppress(OSError):  # a full disk, with which the services may still work
+        with suppress(OSError):  # a full disk, which the services may survive
             self._layout.write_state(state)
         if self._plan.ready and not self._announced:
             self._announced = True

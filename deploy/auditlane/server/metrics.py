@@ -19,7 +19,7 @@ from auditlane.contract.registry_metrics import RegistryMetrics
 from auditlane.runtime.instruments import Instruments, build_info, process_metrics
 from auditlane.server import shared_metrics
 
-MEASURE_S: Final = 5.0  # interval at which gauges are measured for other processes' scrapes
+MEASURE_S: Final = 5.0  # interval for measuring gauges for other processes' scrapes
 _METHODS: Final = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
 LIMITS: Final = ("BUSY", "RATE_LIMITED")
 _TRAIL_RESULTS: Final = ("emitted", "spooled", "dropped", "refused", "undelivered")

@@ -1,4 +1,4 @@
-"""Each role's routers, in the order in which their routes are matched."""
+"""Each role's routers, in matching order."""
 
 from __future__ import annotations
 

@@ -42,7 +42,7 @@ def folder() -> Iterator[Path]:
 
 
 def variables(path: Path, number: int) -> dict[str, str]:
-    """Return the environment variable from which `join` takes a process's number."""
+    """Return the environment variable that tells `join` a process's number."""
     return {_VARIABLE: f"{number}:{path}"}
 
 

@@ -36,7 +36,7 @@ from auditlane.sdk.schema_resolver import SchemaMayBeStale
 SLICE: Final = 1_000  # number of events that are sent, and awaited, together
 # maximum number of pattern steps per slice (up to 2.4 ms); more would block the event loop for too long
 LONG_STEPS: Final = 200_000
-_INLINE: Final = 16  # number of events up to which they are checked on the event loop, which is cheaper than a thread
+_INLINE: Final = 16  # maximum number of events to check on the event loop, which is cheaper than a thread
 _DEBTORS: Final = 1_000  # maximum number of remembered requests in progress that have exhausted their rate
 # Threads that may wait for the registry: this many for uncached contracts, and as many for possibly stale ones.
 _THREADS: Final = 4
@@ -200,8 +200,8 @@ class IngestService:
         return results
 
     def _limiter(self, *, cached: bool, steps: int) -> anyio.CapacityLimiter:
-        """Return the limiter for the threads in which events are checked when checking them here would block the event
-        loop for too long.
+        """Return the limiter for the checking threads. They are used if checking events here would block the event loop
+        for too long.
         """
         if not cached:
             return self._uncached_threads

@@ -110,7 +110,7 @@ class PastMonths:
             self._charged.popitem(last=False)
 
 
-LEAST_STEPS: Final = 5_000  # number of pattern steps (60 µs) up to which an event is not charged
+LEAST_STEPS: Final = 5_000  # maximum number of pattern steps (60 µs) without a charge for the event
 STEPS_BURST_S: Final = 5  # burst, in seconds' worth of steps
 
 

@@ -150,8 +150,8 @@ def sample_event(actor_id: str, actor_type: str, given: Mapping[str, Any]) -> di
     """Return a test event in the form of POST /v1/events, without time and id, so that it gets the current time and a
     new id.
 
-    `given` contains values of custom fields, with which the event can satisfy the tenant's contract. The contract
-    checks their names. Raises InvalidEvent for a base field, since a test event must not look like a real one.
+    `given` contains values of custom fields, which the tenant's contract may require. The contract checks their names.
+    Raises InvalidEvent for a base field, since a test event must not look like a real one.
     """
     own: dict[str, Any] = values_of({"fields": {}, **given}).get("fields", {})
     for name in (*given, *own):

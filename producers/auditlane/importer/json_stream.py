@@ -16,7 +16,7 @@ _NAME: Final = re.compile(r'"((?:[^"\\\n]|\\.)*)"\s*:\s*')
 _OPEN: Final = re.compile(r"\{\s*")
 _COMMA: Final = re.compile(r"\s*,\s*")
 _DECODER: Final = json.JSONDecoder()
-_DEEPEST: Final = 4  # nesting depth up to which lists of records are searched
+_DEEPEST: Final = 4  # maximum nesting depth for finding lists of records
 _TOKEN: Final = 16  # in characters: an error this close to the end may be an incomplete literal or escape
 
 

@@ -85,7 +85,7 @@ class Relay:
         return done
 
     def _encode(self) -> Step:
-        """Encode rows for which the contract was unknown in their transaction.
+        """Encode rows whose contract was unknown during their transaction.
 
         The result is committed before it is sent, so a row is never sent with two encodings.
         """

@@ -90,7 +90,7 @@ class AuditContext:
         self.request_id = request_id
         self.metadata: dict[str, object] = dict(metadata or {})
         self.resolve = resolve
-        self._resolving: set[int] = set()  # ids of threads on which `resolve` is running
+        self._resolving: set[int] = set()  # ids of threads that are running `resolve`
 
     def __enter__(self) -> AuditContext:
         _current.set(_Entered(self, _current.get()))

@@ -284,8 +284,8 @@ class _Reader:
 def _fields(value: Any, *, value_is_state: bool = False) -> object:
     """Return the fields of an object as a mapping. A value without fields is returned unchanged.
 
-    A plain object inside a state is shown only by its type, since its attributes may be anything, but the state itself
-    may be a plain object.
+    The state itself may be a plain object. A plain object inside a state is shown only as its type, since its
+    attributes may be anything.
     """
     if isinstance(value, Mapping):
         return value

@@ -176,9 +176,7 @@ def _compare(name: str, event: AuditEvent) -> str:
 
 
 def _module(event: AuditEvent) -> str:
-    """Return the name by which `auditlane schema` can import the event class's module, even if it is the main
-    module.
-    """
+    """Return the event class's module name, which `auditlane schema` can import even if it is the main module."""
     name = type(event).__module__
     if name != "__main__":
         return name

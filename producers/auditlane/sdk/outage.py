@@ -22,8 +22,8 @@ class Away:
 
 @dataclass(frozen=True, slots=True)
 class Back:
-    """A report that the service is reachable again after an outage of `after_s` seconds, in which `lost` events were
-    lost.
+    """A report that the service is reachable again after an outage of `after_s` seconds. `lost` is the number of lost
+    events.
     """
 
     after_s: float

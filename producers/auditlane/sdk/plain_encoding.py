@@ -88,7 +88,7 @@ _WRITERS: Final[Mapping[str, Callable[[Any], bytes]]] = {
 
 
 class PlainEncoder:
-    """Encodes events with one schema, in which the base fields come first and in the usual order. Immutable."""
+    """Encodes events with one schema. Its base fields must come first and in the usual order. Immutable."""
 
     __slots__ = ("_header", "_more", "_own", "_ruled")
 

@@ -18,7 +18,7 @@ from typing import Any, ClassVar, Final, Protocol
 
 from auditlane.runtime.errors import ConfigError
 
-_FORK_WAIT_S: Final = 1.0  # time for which a fork may wait for requests of clients' threads
+_FORK_WAIT_S: Final = 1.0  # maximum time that a fork waits for requests of clients' threads
 _LAST: Final = -1_000  # priority among multiprocessing's finalizers: last, since other finalizers may still emit
 _UTILS: Final = ("multiprocessing.util", "billiard.util")
 
@@ -116,7 +116,7 @@ class _LastThread(threading.Thread):
 
 
 def _is_child(util: str) -> bool:
-    """Return whether this process is a child started by multiprocessing or billiard, from which `util` is."""
+    """Return whether this process is a child started by `util`'s package, multiprocessing or billiard."""
     process = sys.modules.get(util.replace(".util", ".process"))
     return util in sys.modules and process is not None and process.current_process().name != "MainProcess"
 

@@ -1,4 +1,4 @@
-"""Client methods with which integrations and decorators record events. They never raise errors."""
+"""Client methods for integrations and decorators to record events. They never raise errors."""
 
 from __future__ import annotations
 

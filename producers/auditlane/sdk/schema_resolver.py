@@ -19,7 +19,7 @@ from auditlane.sdk.outage import Away, Back, Outage
 
 RETRY_S: Final = 1.0  # time between requests to a failing registry
 TRY_S: Final = 0.1  # how long one caller waits for a registry that has failed before
-# interval at which a tenant's rejected events may cause a request, and how long they wait for it
+# Minimum interval between requests caused by a tenant's rejected events, and how long the events wait for one.
 RECHECK_S: Final = 1.0
 
 
@@ -352,11 +352,11 @@ class SchemaCache:
         self._encoders: LruCache[str, tuple[float, Encoder]] = LruCache(
             KEPT_CHARACTERS, weight=lambda known: known[1].size
         )
-        self._uses: LruCache[str, str] = LruCache(KEPT_TENANTS)  # own -> the subject with which its events are encoded
+        self._uses: LruCache[str, str] = LruCache(KEPT_TENANTS)  # own -> the subject whose schema encodes its events
 
     def of(self, own: str) -> tuple[float, Encoder] | None:
-        """Return a subject's encoder, preceded by the time of the oldest request on which it is based, or None if not
-        cached.
+        """Return the time of the oldest request behind a subject's cached encoder, and the encoder, or None if it is
+        not cached.
 
         A tenant keeps its encoder until the next one is cached.
         """
@@ -422,8 +422,8 @@ class SchemaCache:
         self._encoders.put(subject, (now, encoder))
 
     def _newest_base(self) -> Version:
-        """Return the newest version of the base event that has all fields. The search is made once for each latest
-        version.
+        """Return the newest version of the base event that has all fields. The search runs once per
+        latest version.
         """
         latest = self.registry.latest(self._base)
         if self._complete is None or self._complete[0] != latest.schema_id:

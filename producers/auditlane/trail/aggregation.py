@@ -16,7 +16,7 @@ from auditlane.runtime.ids import uuid7
 
 MAX_WINDOWS: Final = 2_000  # maximum number of open groups; above it, the oldest group ends early
 MAX_VALUES: Final = 10  # maximum number of distinct values listed for one detail of a group
-RENEWALS: Final = timedelta(hours=1)  # period in which viewer tokens after the first are counted together
+RENEWALS: Final = timedelta(hours=1)  # period for counting viewer tokens after the first together
 _READS: Final = frozenset({Action.viewed, Action.operated})
 _SEPARATOR: Final = ", "
 

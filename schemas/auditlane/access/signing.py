@@ -145,7 +145,7 @@ class SigningKeys:
     def mac(self, purpose: str, data: bytes) -> bytes:
         """Return a 32-byte MAC of `data` for this purpose, to be compared with `hmac.compare_digest`.
 
-        It uses the oldest live key, on which all replicas agree while a new key is being distributed.
+        It uses the oldest live key, since all replicas have that key while a new one is being distributed.
         """
         oldest = self._file.current().live(datetime.now(UTC))[:1] or self._file.current().keys[-1:]
         return hmac.digest(oldest[0].derived(f"mac/{purpose}"), data, hashlib.sha256)

@@ -35,8 +35,8 @@ Schema = dict[str, Any]
 
 @dataclass(frozen=True, slots=True)
 class Amended:
-    """The subject's newest version. `changed` is whether a version was registered. `previous` is the version on which
-    it is based, or 0 for the first.
+    """The subject's newest version. `changed` is whether a version was registered. `previous` is the version that it
+    extends, or 0 for the first one.
     """
 
     subject: str

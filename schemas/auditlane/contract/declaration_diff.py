@@ -152,7 +152,7 @@ def _same_rule(name: str, first: Mapping[str, Any], second: Mapping[str, Any]) -
 
 
 def _stored_as(type_: FieldType) -> FieldType:
-    """Return the type by which values are stored.
+    """Return the values' storage type.
 
     Types that differ only in how values are displayed map to the same type.
     """

@@ -37,7 +37,7 @@ NAMES: Final[Mapping[str, str]] = {
     },
 }
 TENANT_HEADER: Final = "frontegg-tenant-id"  # header that names a request's tenant
-# Names under which Frontegg's callers send the actor, in order of precedence.
+# Frontegg callers' names for the actor, in order of precedence.
 ACTORS: Final = ("user", "email", "actorMail")
 # Names whose values auditlane sets, whatever the sender specifies.
 OURS: Final = frozenset({"frontegg_id", "tenantId", "vendorId", "createdAt", "updatedAt"})

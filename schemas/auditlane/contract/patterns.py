@@ -26,7 +26,7 @@ MOST_WORK: Final = 500_000
 _MEMORY_BYTES: Final = 1 << 20
 # An escape, a class, the start of a group, a count, or one character.
 _PIECE: Final = re.compile(r"\\.|\[\^?\]?(?:\\.|[^\]\\])*\]|\(\?P<\w+>|\(\?:|\(\?|\{,|.", re.DOTALL)
-# Constructs on which versions of RE2 differ, because they add syntax and update Unicode's tables.
+# Constructs that differ between versions of RE2, which add syntax and update Unicode's tables.
 _REFUSED_ESCAPES: Final = {
     "p": r"list the characters in brackets instead of `\p`.",
     "P": r"list the characters in brackets instead of `\P`.",

@@ -19,7 +19,7 @@ SUFFICIENT = frozenset({"BACKWARD", "BACKWARD_TRANSITIVE", "FULL", "FULL_TRANSIT
 
 @dataclass(frozen=True, slots=True)
 class SubjectReport:
-    """The result of `ensure_base_subject`. `drift` contains one sentence per difference, none of which was
+    """The result of `ensure_base_subject`. `drift` contains one sentence per difference. Differences are not
     corrected.
     """
 
@@ -51,7 +51,7 @@ def ensure_base_subject(client: RegistryClient, topic: str) -> SubjectReport:
 
 
 def describe_incomplete(subject: str, latest: Registered, whole: Registered) -> str:
-    """Describe a newest version that lacks base fields, because of which emitters use an older version."""
+    """Describe a newest version that lacks base fields, so that emitters use an older one."""
     missing = missing_base_fields(latest.schema)
     return (
         f"The newest version {latest.version} (id {latest.schema_id}) of subject {subject} lacks base fields "

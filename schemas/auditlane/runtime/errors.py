@@ -349,7 +349,7 @@ def _mapped(error: type[AuditlaneError]) -> tuple[int, int]:
 
 
 def http_status(error: AuditlaneError | type[AuditlaneError]) -> int:
-    """Return the HTTP status with which this error is reported."""
+    """Return this error's HTTP status."""
     return _mapped(error if isinstance(error, type) else type(error))[0]
 
 

@@ -20,7 +20,7 @@ from typing import Any, Final, Generic, TypeVar
 WINDOW_S: Final = 2.0  # burst that a tenant may cause without waiting, in seconds of work
 ALONE_S: Final = 5.0  # a tenant does not wait if no other tenant has sent a request for this long
 LONGEST_S: Final = 10.0  # maximum wait of a request
-_OWED_S: Final = 15.0  # maximum waiting time, in seconds, that a tenant can owe; further work is not counted
+_OWED_S: Final = 15.0  # maximum waiting time, in seconds, that a tenant can owe; work beyond it is not counted
 KEPT: Final = 10_000  # maximum number of tenants tracked; at the next one, all accounts are cleared
 FIRST_S: Final = 0.05  # assumed cost of a tenant's first requests, in seconds of work
 _WEIGHT: Final = 0.2  # weight of the newest request in the moving mean of the cost

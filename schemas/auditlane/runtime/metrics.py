@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import Final, Literal
 
 Exporter = Literal["worker", "serve", "lag", "verify", "canary", "outbox relay"]
-LATE_S: Final = 5.0  # delay after its Kafka timestamp from which a stored row counts as late
+LATE_S: Final = 5.0  # minimum delay after its Kafka timestamp for a stored row to count as late
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,4 +1,4 @@
-"""Keeps records that could not be sent in files, from which a process sends them later.
+"""Keeps records that could not be sent in files. A process sends them later.
 
 A record is appended durably and may be sent more than once, so its consumer must deduplicate by the record's own id.
 """
@@ -115,7 +115,7 @@ class FileSpool:
 
     def drain(self, send: Send) -> Drained:
         """Send the waiting records, as described in Spool. The drain ends at the first file that `send` did not deliver
-        completely, with which the next drain starts.
+        completely. The next drain starts with this file.
 
         Raises OSError.
         """

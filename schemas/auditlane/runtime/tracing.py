@@ -156,7 +156,7 @@ def mark_failed(span: Span, error: str) -> None:
 
 
 def remote(parent: TraceContext) -> Context:
-    """Return the context in which new spans are children of a span in another process."""
+    """Return a context that makes new spans children of a span in another process."""
     from opentelemetry.trace import NonRecordingSpan, SpanContext, TraceFlags, set_span_in_context
 
     flags = TraceFlags(TraceFlags.SAMPLED if parent.sampled else TraceFlags.DEFAULT)
@@ -166,11 +166,11 @@ def remote(parent: TraceContext) -> Context:
 
 @contextmanager
 def statement(text: object) -> Iterator[dict[str, str]]:
-    """Trace a request to ClickHouse within the current span. Yields the headers with which ClickHouse joins the trace.
+    """Trace a request to ClickHouse within the current span. Yields the headers that let ClickHouse join the trace.
 
-    `text` is the body, of which only the first word is recorded. Nothing is traced unless the current span is sampled,
-    since otherwise every poll and probe would start a separate trace. Within a span of kind `client`, no further span
-    is created.
+    `text` is the body. Only its first word is recorded. Nothing is traced unless the current span is sampled, since
+    otherwise every poll and probe would start a separate trace. Within a span of kind `client`, no further span is
+    created.
     """
     current = trace_context.current() if _tracer is not None else None
     if current is None or not current.sampled:

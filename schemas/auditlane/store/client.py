@@ -66,7 +66,7 @@ def connect(settings: Settings, **given: Any) -> Client:
 
 
 class _TracedPool:
-    """A pool whose requests are traced. Each has the header with which ClickHouse adds its own spans to the trace."""
+    """A pool whose requests are traced. Each has the header that lets ClickHouse add its own spans to the trace."""
 
     def __init__(self, pool: PoolManager) -> None:
         self._pool = pool

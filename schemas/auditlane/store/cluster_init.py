@@ -25,7 +25,7 @@ _REPLICATED = SHARDING.keys() | SHARED | LOCAL
 
 
 def cluster_of(client: Client, database: str) -> str:
-    """Return the cluster for which the database's tables were created, or "" for a single server.
+    """Return the cluster of the database's tables, or "" for a single server.
 
     Raises ConfigError if they belong to a cluster whose name cannot be determined.
     """

@@ -138,7 +138,7 @@ def statement(table: Table, range_: OffsetRange, month: int, *, expected_rows: i
 
 
 def travelling(kind: str) -> str:
-    """Return the type in which a column is sent.
+    """Return a column's type for sending.
 
     IPv6 addresses are sent as text, since ClickHouse would read a column in which all strings have 16 bytes as binary
     addresses.

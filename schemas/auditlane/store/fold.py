@@ -40,7 +40,7 @@ def fold(statements: Iterable[str]) -> list[str]:
             if create[2] not in objects:
                 objects[create[2]] = _Table(statement) if create[1] == "TABLE" else statement
         elif replace := _REPLACE.match(statement):
-            objects.pop(replace[1], None)  # moved to the end, after objects on which it may now depend
+            objects.pop(replace[1], None)  # moved to the end, after objects that it may now depend on
             objects[replace[1]] = statement.replace("CREATE OR REPLACE VIEW", "CREATE VIEW IF NOT EXISTS", 1)
         elif (alter := _ALTER.match(statement)) and alter[1] in objects:
             for command in _commands(alter[2]):

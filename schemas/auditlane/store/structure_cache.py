@@ -63,11 +63,11 @@ class Structure:
         return tuple(field for field in self.fields if field.downloadable)
 
     def filterable(self) -> tuple[FieldView, ...]:
-        """Return the fields by which readers may filter."""
+        """Return the fields that readers may filter by."""
         return tuple(field for field in self.fields if field.filterable)
 
     def sortable(self) -> tuple[FieldView, ...]:
-        """Return the fields by which readers may sort."""
+        """Return the fields that readers may sort by."""
         return tuple(field for field in self.fields if field.sortable)
 
 

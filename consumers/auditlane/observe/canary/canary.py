@@ -28,7 +28,7 @@ from auditlane.trail.client import AuditProducer
 from auditlane.trail.events import events_of
 from auditlane.trail.lifecycle import instance_name
 
-_TURN_S: Final = 0.2  # interval at which a wait for Kafka checks for the end
+_TURN_S: Final = 0.2  # interval for checking whether Kafka is done
 _GRACE_S: Final = 5.0  # time for librdkafka to report that an event has timed out
 _IDLE_S: Final = 1.0
 _STOP_S: Final = 7.0  # time within which a read in progress ends

@@ -136,7 +136,7 @@ def _is_remote_http(url: str) -> bool:
 
 
 def links(settings: Settings) -> Iterator[Finding]:
-    """Yield findings about unencrypted addresses on which people and tokens depend."""
+    """Yield findings about unencrypted addresses that people and tokens use."""
     if _is_remote_http(settings.serve_url):
         yield LINKS.found(f"AUDITLANE_SERVE_URL is {settings.serve_url}.")
     elif not settings.serve_url and not validators.is_loopback(settings.serve_host):

@@ -1,6 +1,4 @@
-"""Findings about Kafka's access control, and about settings with which acknowledged events may be lost. Performs no
-I/O.
-"""
+"""Findings about Kafka's access control, and about settings that may lose acknowledged events. Performs no I/O."""
 
 from __future__ import annotations
 
@@ -224,7 +222,7 @@ def principals(acls: Iterable[Acl], kind: str, name: str, operation: str) -> set
 
 
 def durability(topics: Iterable[Topic], *, brokers: int) -> Iterator[Finding]:
-    """Yield findings about settings with which losing one of the `brokers` could lose acknowledged events."""
+    """Yield findings about settings that could lose acknowledged events if one of the `brokers` is lost."""
     for topic in topics:
         if topic.replicas < 2:
             of = f" of {brokers}" if brokers >= _ENOUGH_BROKERS else ""

@@ -82,7 +82,7 @@ def part_of(command: Sequence[str]) -> str:
 
 
 def running(proc: Path = Path("/proc")) -> Iterator[Listener | Gap]:
-    """Yield the addresses on which this user's auditlane processes listen, or a Gap where /proc does not exist."""
+    """Yield this user's auditlane processes' listening addresses, or a Gap where /proc does not exist."""
     if not (proc / "net" / "tcp").exists():
         yield Gap("The addresses of running processes are not available on this system.", "Run the check on Linux.")
         return

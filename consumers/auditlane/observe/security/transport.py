@@ -66,7 +66,7 @@ UNTRUSTED: Final = Rule(
 
 @dataclass(frozen=True, slots=True)
 class Certificate:
-    """The certificate found at `where`. It has an expiry, or the `problem` because of which it was not accepted."""
+    """The certificate found at `where`. It has an expiry, or a `problem` that explains why it was rejected."""
 
     where: str
     expires: datetime | None = None

@@ -20,7 +20,7 @@ from auditlane.runtime.settings import Settings
 ASK_S: Final = 20.0
 SILENCE_S: Final = 60.0  # time without a message or end of partition after which the brokers count as unavailable
 BATCH: Final = 500  # maximum number of messages, each of which may be as large as the topic allows
-NEAR: Final = 2_000  # distance up to which offsets are read and skipped instead of seeking
+NEAR: Final = 2_000  # maximum number of offsets to read and skip instead of seeking
 OnProgress = Callable[[int, int], None]  # (records read, records in total)
 
 

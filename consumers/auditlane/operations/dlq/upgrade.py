@@ -99,9 +99,7 @@ class SchemaUpgrader:
         return Upgraded(frame(latest.schema_id, out.getvalue()), dropped)
 
     def writer(self, value: bytes | None) -> CachedSchema | None:
-        """Return the schema with which a value was written, or None if the value names no schema or one that the
-        registry lacks.
-        """
+        """Return a value's writer schema, or None if the value does not name a schema in the registry."""
         try:
             schema_id = unframe(value or b"")[0]
         except ValueError:

@@ -78,7 +78,7 @@ _CURRENT: ContextVar[CancelScope | None] = ContextVar("cancel_scope", default=No
 
 
 def current_scope() -> CancelScope | None:
-    """Return the scope in which this code runs, or None outside a scope."""
+    """Return the current scope, or None outside a scope."""
     return _CURRENT.get()
 
 

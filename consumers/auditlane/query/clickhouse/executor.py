@@ -63,7 +63,7 @@ BYTES_PER_S: Final = 500_000_000  # … plus the data that it reads, uncompresse
 _GRACE_S: Final = 1.0  # time for ClickHouse to report its own time-out before the connection times out
 PAUSE_MS: Final = 20  # pause per block while a query with a higher priority runs
 
-# The route pattern for which the current statements run.
+# The route pattern of the current statements' request.
 ROUTE: Final[ContextVar[str]] = ContextVar("route", default="(background)")
 # (route, seconds, rows, bytes): the time until the response began, and what ClickHouse had read by then.
 Observe = Callable[[str, float, int, int], None]

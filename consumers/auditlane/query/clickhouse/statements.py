@@ -60,7 +60,7 @@ RANK: Final = "e.first_wins AS rank"
 
 @dataclass(frozen=True, slots=True)
 class Statement:
-    """SQL with `{name:Type}` placeholders, their values, and the ClickHouse settings on which the output depends.
+    """SQL with `{name:Type}` placeholders, their values, and the ClickHouse settings that affect the output.
 
     A `shared` statement serves all tenants at once, so the limit on rows read by a tenant's query does not apply.
     `rows_read` is a limit of its own, or 0. `sharded_sql` replaces `sql` if the events are on several shards, unless it

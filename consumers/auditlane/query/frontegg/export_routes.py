@@ -128,7 +128,7 @@ def columns_of(properties: list[Property], structure: Structure) -> tuple[Column
 
 
 def _field(name: str, structure: Structure) -> str:
-    """Return a column's field. Names of no field are metadata keys, for which this is `metadata`."""
+    """Return a column's field. For a name that is not a field, this is `metadata`, since the name is a metadata key."""
     field = "actor_name" if name in ACTORS else NAMES.get(name, name)
     return field if name in NAMES or structure.field(field) else "metadata"
 

@@ -32,7 +32,7 @@ from auditlane.runtime.settings import Settings
 T = TypeVar("T")
 
 HEARTBEAT_S: Final = 15.0
-CHECK_S: Final = 3.0  # interval at which the credential and the connection are checked
+CHECK_S: Final = 3.0  # interval for checking the credential and the connection
 RETRY_MS: Final = 2_000
 PIECE: Final = 50  # number of events serialized in one step of the event loop
 _THREADS: Final = 8  # number of threads for streams that start or catch up; pages have their own
@@ -85,7 +85,7 @@ Services = Annotated[StreamServices, Depends(services_of)]
 
 
 async def stream(request: Request, scope: Scope, services: Services) -> StreamingResponse:
-    """Send new events that match every filter as server-sent events, in the order in which they are stored."""
+    """Send new events that match every filter as server-sent events, in storage order."""
     hub, resume_tokens, patience_s = services.streams, services.resume_tokens, services.settings.query_timeout_s
     custom = from_structure(services.structures.of)(scope.tenant)
     pairs, threads = request.query_params.multi_items(), services.stream_threads

@@ -15,7 +15,7 @@ from typing import Final
 from auditlane.query.filters import OffsetRange
 
 MAX_GAPS: Final = 64  # maximum number of gaps kept per partition
-SETTLED_S: Final = 10.0  # age at which a gap may be dropped to make room for a newer one
+SETTLED_S: Final = 10.0  # minimum age of a gap that may be dropped to make room for a newer one
 _NO_END: Final = (1 << 64) - 1
 
 

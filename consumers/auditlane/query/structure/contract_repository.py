@@ -35,7 +35,7 @@ _NAMED: Final = 5  # maximum number of tenants named in a log entry
 class Registration:
     """A registered version of a tenant's contract, or of the environment's contract if `tenant` is None.
 
-    `previous` is the version on which this one is based, or 0 for the first.
+    `previous` is the version that it extends, or 0 for the first one.
     """
 
     tenant: str | None

@@ -148,7 +148,7 @@ def _compare(own: dict[str, str]) -> bool:
 
 
 def grouping(name: str | None, custom: CustomFields, *, parameter: str = "field") -> Field:
-    """Return the field by which events are counted. Raises InvalidFilter, naming the parameter."""
+    """Return the grouping field. Raises InvalidFilter, naming the parameter."""
     if not name:
         raise InvalidFilter(f"{parameter!r} is missing.", field=parameter, fix="Name a field, such as action.")
     try:

@@ -52,7 +52,7 @@ class Core:
     # Events from Kafka.
 
     def assigned(self, found: AssignmentFacts) -> StartDecision:
-        """Take over a partition, and return the offset at which the caller must assign it."""
+        """Take over a partition, and return the start offset for its assignment."""
         begin = decide_start(found)
         self._epochs += 1
         self.partitions[found.partition] = PartitionState(

@@ -98,7 +98,7 @@ class InFlightRange:
     not_before: int = 0
     aside: bool = False
     busy_since: int = 0
-    stored_before: int = 0  # number of ranges, over all partitions, that had been stored when this one last failed
+    stored_before: int = 0  # number of stored ranges, over all partitions, when this partition last failed
 
     def begin(self, now: int) -> None:
         """Mark the range's step as running."""

@@ -13,7 +13,7 @@ from typing import Final
 
 from auditlane.worker.protocol.partition_state import PartitionState, Policy
 
-PATIENCE_MS: Final = 1_000  # time for which polling may be skipped before partitions are paused instead
+PATIENCE_MS: Final = 1_000  # maximum time to skip polling before partitions are paused instead
 OVERDUE: Final = 5  # multiple of `range_age_ms` after which a range takes precedence over larger ones
 
 

@@ -240,7 +240,7 @@ def _mark(doubts: Mask, fields: Sequence[Field], columns: Sequence[Column]) -> N
 
 
 def _invalid(column: Column) -> Iterator[slice]:
-    """Yield the slices that contain an invalid value, of which there are usually none."""
+    """Yield the slices with an invalid value. Usually, there are none."""
     if _valid(column):
         return
     for first in range(0, len(column), _SLICE):

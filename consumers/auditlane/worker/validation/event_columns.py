@@ -17,7 +17,7 @@ from auditlane.runtime._pyarrow import Column, pa, pc
 from auditlane.worker.validation.batch import Codes, Vouched
 from auditlane.worker.validation.decoder import BASE, DecodedBatch, arrow_type
 
-# For each group of a `DecodedBatch`, by field: the rows in which the default means "not set".
+# The rows where a field's default means "not set", by field, for each group of a `DecodedBatch`.
 Standing = Sequence[Mapping[str, npt.NDArray[np.bool_]]]
 TEXTS: Final = pa.map_(pa.string(), pa.string())
 _MS: Final = pa.timestamp("ms", "UTC")

@@ -17,7 +17,7 @@ from typing import Final
 from auditlane.runtime.errors import RegistryRefused, RegistryUnavailable
 
 PATIENCE_S: Final = 60.0
-IMPATIENT_S: Final = 3_600.0  # time for which unsuccessful retries shorten later ones
+IMPATIENT_S: Final = 3_600.0  # how long unsuccessful retries shorten later ones
 FEW_TRIES: Final = 3  # number of tries for other requests of a tenant with unsuccessful retries
 TRIED_S: Final = 3.0  # minimum time over which these tries are spread
 # maximum number of requests per tenant that get these tries within `IMPATIENT_S`; others are not retried

@@ -106,7 +106,7 @@ class BatchValidator:
         return ValidationResult(event_columns.by_month(table), rejected, batch.by_tenant())
 
     def _standing(self, batch: ValidationBatch, decoded: DecodedBatch) -> event_columns.Standing:
-        """Return, for each group and field, the rows in which the field's default means "not set"."""
+        """Return the rows where a field's default means "not set", for each group and field."""
         found: list[dict[str, checks.Mask]] = []
         for group in decoded.groups:
             fields = [field for field in group.decoder.own if field.default is not None]

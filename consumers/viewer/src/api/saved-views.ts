@@ -14,7 +14,7 @@ export interface ViewContent {
   to: string | null;
   sort: string;
   columns: string[] | null;
-  /** The field by which events are counted over time; null for none. */
+  /** The field that groups events over time, or null. */
   group: string | null;
   /** Whether counts are compared with those of the preceding period. */
   compare: boolean;

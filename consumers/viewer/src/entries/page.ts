@@ -1,2 +1,2 @@
-/** The service's own page, in which the viewer fills the window and uses a link's session. */
+/** The service's own page. The viewer fills its window and uses a link's session. */
 import "./viewer.js";

@@ -213,7 +213,7 @@ export function gridTracks(columns: readonly Column[]): string {
   return columns.map((column) => (column.grow ? `minmax(${column.width}px, ${column.grow}fr)` : `${column.width}px`)).join(" ");
 }
 
-/** Returns the inline positions at which pinned columns stay. Pinned columns never cover more than a share of the table. */
+/** Returns the pinned columns' inline positions. Pinned columns never cover more than a share of the table. */
 export function pinnedInsets(columns: readonly Column[]): string[] {
   let offset = EDGE_PX;
   return columns.filter((column) => column.pinned).map(({ width }) => {

@@ -1,6 +1,6 @@
 /**
- * The list, stored as the pages in which it was loaded. Distant pages keep their position and cursor but drop their
- * rows, so that a jump to any known position takes one request, and memory does not grow with scrolling.
+ * The list, stored in the pages that were loaded. Distant pages keep their position and cursor but drop their rows, so
+ * that a jump to any known position takes one request, and memory does not grow with scrolling.
  */
 import type { AuditEvent, EventPage } from "../api/types.js";
 import { claimSameId, isSameEvent } from "./identity.js";

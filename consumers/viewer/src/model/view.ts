@@ -14,13 +14,13 @@ export interface View {
   open: string;
   /** The columns in a link, in order; null for the reader's own. */
   columns: string[] | null;
-  /** The parameter name of the field by which events are counted over time; "" for none. */
+  /** The parameter name of the field that groups events over time, or "". */
   group: string;
   /** Whether counts are compared with those of the preceding period. */
   compare: boolean;
   /** Whether the settings are shown in place of the log. */
   settings: boolean;
-  /** The id of the saved view from which the reader started, or "". */
+  /** The id of the saved view that the reader started from, or "". */
   saved: string;
 }
 

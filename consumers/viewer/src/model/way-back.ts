@@ -1,6 +1,6 @@
-/** What helps a reader without a session, or whose session has expired. */
+/** Help for a reader without a session or with an expired one. */
 
-/** The page in which the viewer runs. */
+/** The viewer's page. */
 export interface HostPage {
   href: string;
   /** Whether the page is in a frame of another page. */

@@ -113,7 +113,7 @@ export class AuditlaneViewer extends LitElement {
   @property() override lang = "";
   /** Keeps the view in the page's address, so that it can be shared and "back" works. */
   @property({ type: Boolean }) address = false;
-  /** The page on which readers sign in, for those without a valid session; the page to return to is its `return_to`. */
+  /** The sign-in page for readers without a valid session. Its `return_to` parameter contains the page to return to. */
   @property({ attribute: "sign-in-url" }) signInUrl = "";
   /** Hides the instructions that a reader who may configure the log sees until the first event arrives. */
   @property({ type: Boolean, attribute: "hide-first-use" }) hideFirstUse = false;

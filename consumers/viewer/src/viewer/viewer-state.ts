@@ -77,7 +77,7 @@ export class ViewerState extends EventTarget {
   signInUrl = "";
   /** The end of the reader's previous visit, in ms since 1970; null during the first. */
   newSince: number | null = null;
-  /** The time in ms since 1970 from which presets count back. One value for all elements, updated by `setView` and `refresh`. */
+  /** The time, in ms since 1970, that presets count back from. One value for all elements, updated by `setView` and `refresh`. */
   asOf = Date.now();
   /** Incremented by `refresh`; elements then request everything again. */
   refreshCount = 0;
@@ -346,7 +346,7 @@ export class ViewerState extends EventTarget {
     this.setView(saved ? viewOf(saved) : DEFAULT_VIEW);
   }
 
-  /** The saved view from which the reader started, or null. */
+  /** The saved view that the reader started from, or null. */
   get savedView(): SavedView | null {
     return this.savedViews.find(this.view.saved);
   }
@@ -368,7 +368,7 @@ export class ViewerState extends EventTarget {
     this.refresh();
   }
 
-  /** Shows the view in the page's link. Throws the problem if that is not possible to determine. */
+  /** Shows the view in the page's link. Throws a problem if the view cannot be determined. */
   private showLinkedView(): void {
     const { savedViews } = this;
     if (savedViews.linked && savedViews.problem) throw savedViews.problem;

@@ -1,4 +1,4 @@
-"""A tenant's state: its people and the objects on which they work. Changes return the values before and after.
+"""A tenant's state: its people, and the objects that they work on. Changes return the values before and after.
 
 Some projects and documents always remain, and customers and invoices are never deleted.
 """

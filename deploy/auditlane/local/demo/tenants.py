@@ -36,7 +36,7 @@ class Tenant:
     administration: Cadence
     attack: Cadence
     impersonation: Cadence
-    syncs: tuple[int, ...]  # hours (UTC) at which the integration runs
+    syncs: tuple[int, ...]  # the integration's running hours (UTC)
 
 
 TENANTS: Final = (

@@ -75,7 +75,7 @@ class _Resources:
     def register(self, call: Call) -> dict[str, Any]:
         new_subject_of(call)
         answer: dict[str, Any] = {"id": self._registry.register(schema_request(call))}
-        if call.lenient:  # sent by clients of releases with GUIDs; earlier ones expect only the id
+        if call.lenient:  # newer clients send this and expect GUIDs; older ones expect only the id
             answer["guid"] = str(self._registry.schema(answer["id"]).guid)
         return answer
 

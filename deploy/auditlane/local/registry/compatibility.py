@@ -64,7 +64,7 @@ class Incompatibility:
 
 @dataclass(frozen=True, slots=True)
 class Previous:
-    """A version with which a new schema is compared."""
+    """An earlier version that a new schema is compared with."""
 
     version: int
     text: str

@@ -177,7 +177,7 @@ class DeadLetters(BaseModel):
 
 
 class PartHealth(BaseModel):
-    """The state of one component on which the installation depends."""
+    """The state of one component that the installation depends on."""
 
     name: Literal["clickhouse", "kafka", "registry", "workers", "keys", "signing-keys", "issuer", "trail", "canary"]
     state: Literal["up", "stale", "away", "off"] = Field(

@@ -51,7 +51,7 @@ FRESH_S: Final = 2.0
 VERSION_FRESH_S: Final = 60.0
 CHARTED: Final = (timedelta(days=1), timedelta(days=7))
 CHART_POINTS: Final = 336  # steps of five minutes in a day, or half an hour in a week
-CHART_FRESH_S: Final = 15.0  # the interval at which the observer checks
+CHART_FRESH_S: Final = 15.0  # the observer's check interval
 NEWEST_EVENTS: Final = 12
 
 

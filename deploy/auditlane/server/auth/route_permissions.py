@@ -14,7 +14,7 @@ from auditlane.access.permissions import VIEWER, Permission
 
 
 class Whose(StrEnum):
-    """The kind of credentials that a route accepts. The docs use the value."""
+    """The kind of credentials that a route accepts. The value is shown in the docs."""
 
     anybody = "anybody"
     key = "a key's id and secret"
@@ -190,7 +190,7 @@ RIGHTS: Final = tuple(_rows())
 
 
 def route_of(method: str, path: str) -> str:
-    """Return a route's name in the table, in which static files' names have no content hash."""
+    """Return a route's name in the table. Static files' names there do not contain a content hash."""
     return f"{method} {re.sub(r'^/static/[a-z]+-[0-9a-f]+[.](css|js)$', '/static/{file}', path)}"
 
 

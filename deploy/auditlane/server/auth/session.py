@@ -1,5 +1,5 @@
-"""`GET /v1/session` returns whose credential a request has, and its permissions, from which the viewer decides what to
-offer.
+"""`GET /v1/session` returns whose credential a request has, and its permissions, which determine what the viewer
+offers.
 """
 
 from __future__ import annotations

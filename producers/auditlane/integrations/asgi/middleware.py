@@ -80,7 +80,7 @@ class AuditMiddleware:
         self._pending: set[asyncio.Future[Any]] = set()
 
     def request_of(self, scope: Scope) -> Any:
-        """Return the object with which the resolvers are called."""
+        """Return the resolvers' argument."""
         return scope
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:

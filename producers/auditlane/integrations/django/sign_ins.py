@@ -84,7 +84,7 @@ def _method(request: HttpRequest | None, user: Any) -> str:
 
 
 def _watch_reset_requests() -> None:
-    """Record each password reset email, for which Django has no signal."""
+    """Record each password reset email. Django does not send a signal for it."""
     from django.contrib.auth.forms import PasswordResetForm
 
     sent = signature(PasswordResetForm.send_mail)

@@ -1,4 +1,4 @@
-"""Record configured routes of FastAPI and Starlette, and fastapi-users account events.
+"""Records requests to configured FastAPI and Starlette routes, and fastapi-users account events.
 
 app.add_middleware(AuditMiddleware, routes={"DELETE /documents/{document_id}": "document.deleted"}, tenant=tenant_of)
 """

@@ -48,7 +48,7 @@ class Bulk:
 
 
 class Changes:
-    """Changes in a transaction or savepoint, in the order in which rows were first changed."""
+    """Changes in a transaction or savepoint, ordered by each row's first change."""
 
     def __init__(self) -> None:
         self._entries: dict[int, Change | Bulk] = {}

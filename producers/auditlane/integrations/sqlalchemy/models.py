@@ -73,5 +73,5 @@ def decorated() -> list[AuditedModel]:
 
 
 def of_class(model: type[Any]) -> AuditedModel:
-    """Return the options with which a class was marked, or the defaults."""
+    """Return a marked class's options, or the defaults."""
     return _decorated.get(model) or AuditedModel(model)

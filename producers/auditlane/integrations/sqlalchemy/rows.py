@@ -24,7 +24,7 @@ def row_of(mapper: Mapper[Any], state: InstanceState[Any]) -> Row:
 
 
 def stored_row_of(mapper: Mapper[Any], state: InstanceState[Any]) -> Row:
-    """Return the identity under which the object was loaded."""
+    """Return the identity that the object had when it was loaded."""
     return mapper.base_mapper.class_, tuple(state.identity or ())
 
 

@@ -65,7 +65,7 @@ class AuditMiddleware:
         )
 
     def request_of(self, environ: Environ) -> Any:
-        """Return the object with which the resolvers are called."""
+        """Return the resolvers' argument."""
         return environ
 
     def __call__(self, environ: Environ, start_response: StartResponse) -> Iterable[bytes]:

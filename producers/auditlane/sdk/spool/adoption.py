@@ -15,7 +15,7 @@ from auditlane.sdk.spool.owner_file import OwnerFile
 from auditlane.sdk.spool.record_set import SEGMENT, NewerVersion, RecordSet
 
 _UNOWNED_S: Final = (
-    60.0  # age from which a set without an owner file is taken over, since its process ended while creating it
+    60.0  # minimum age of a set without an owner file to be taken over, since its process ended while creating it
 )
 
 

@@ -34,10 +34,10 @@ class Delays:
     """
 
     def __init__(self) -> None:
-        self._low = -1  # number up to which all records were done
+        self._low = -1  # all records up to this number were done
         self._moved_at = 0.0
         self._moved_us = 0
-        self._mark = 0  # number up to which all records must be done for the delay to end
+        self._mark = 0  # the delay ends when all records up to this number are done
         self._tenants: dict[str, int] = {}  # delayed tenants, and the highest number of their records
 
     def changes(self, ledger: Ledger, on_disk: Mapping[str, int], now: float, now_us: int) -> list[Change]:

@@ -14,7 +14,7 @@ class Ledger:
     """Stores one byte per record, except for the first records if they are all done. Not thread-safe."""
 
     def __init__(self, low: int = 0) -> None:
-        """Create a set's ledger, in which records up to number `low` are done."""
+        """Create a set's ledger. Records up to number `low` count as done."""
         self.low = low
         self.open = 0  # number of records that are not done
         self.waiting = 0  # number of open records that are waiting to be sent

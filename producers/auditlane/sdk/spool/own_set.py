@@ -13,7 +13,7 @@ from auditlane.sdk.spool.frames import HEADER_BYTES, Record, frame, header
 from auditlane.sdk.spool.owner_file import OwnerFile
 from auditlane.sdk.spool.record_set import SEGMENT, RecordSet, Segment
 
-_REUSED_BYTES: Final = 65_536  # size from which a file is emptied once all of its records are done
+_REUSED_BYTES: Final = 65_536  # minimum size of a file to be emptied once all of its records are done
 _sync = getattr(os, "fdatasync", os.fsync)
 
 

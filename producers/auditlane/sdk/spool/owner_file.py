@@ -114,7 +114,7 @@ class OwnerFile:
 
     @property
     def low(self) -> int:
-        """The number up to which Kafka has all of the set's records."""
+        """Kafka has all of the set's records up to this number."""
         return self._words[_LOW]
 
     @low.setter

@@ -139,7 +139,7 @@ class RecordSet:
         return True
 
     def reclaim(self) -> bool:
-        """Delete segments in which all records are done. Returns whether any was deleted."""
+        """Delete segments whose records are all done. Returns whether any was deleted."""
         done = [segment for segment in list(self.segments.values()) if segment.sealed and not segment.open]
         for segment in done:
             self.delete(segment)
@@ -167,7 +167,7 @@ class RecordSet:
         write_text(self.path / (name + _LOST), dumped(rows))
 
     def reported(self, name: str) -> None:
-        """Delete a file of losses."""
+        """Delete a losses file after its losses have been reported."""
         del self.losses[name]
         (self.path / name).unlink(missing_ok=True)
 

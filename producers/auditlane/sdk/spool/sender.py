@@ -26,7 +26,7 @@ from auditlane.sdk.spool.record_set import RecordSet, Segment
 from auditlane.sdk.spool.store import SpoolStore
 from auditlane.sdk.transport import NotOffered, OnSettled, Undelivered
 
-SPILL_S: Final = 0.8  # age at which an event that is only in memory is written to disk
+SPILL_S: Final = 0.8  # maximum age of an event that is only in memory; older ones are written to disk
 RETRY_S: Final = 1.0  # time between attempts to send records again
 _WINDOW_BYTES: Final = 4 << 20  # maximum size of records read from disk that are not acknowledged
 _REJECTED_PART: Final = 4  # rejected events are set aside up to this part of `spool_bytes`

@@ -97,7 +97,7 @@ class SpoolStore:
                 self._room.notify_all()
 
     def take_losses(self) -> None:
-        """Save the losses so far in a file of the set, from which they are reported."""
+        """Save the losses so far in a file of the set. They are reported from this file."""
         with self.entered():
             if self.losses and self.own is not None:
                 rows, self.losses = combined(self.losses), []

@@ -32,7 +32,7 @@ _STATUSES: Final = {"success": (1, "Success"), "failure": (2, "Failure"), "denie
 def ocsf_event(values: Mapping[str, Any], version: OcsfVersion) -> Attributes:
     """Map a row of JSON Lines to an OCSF event. The row must have `event_id`, `tenant_id`, `occurred_at` and `action`.
 
-    Values for which the class has no attribute go into `unmapped`.
+    Values without an attribute in the class go into `unmapped`.
     """
     row = Row(values)
     action, by = row.take("action"), objects.actor(row)

@@ -187,7 +187,7 @@ export class Groups extends ViewerElement {
     return new Intl.NumberFormat(localeOf(this.viewer), { style: "percent", maximumFractionDigits: 1 }).format(all ? events / all : 0);
   }
 
-  /** Describes what was counted, and with which period it is compared. */
+  /** Describes what was counted, and the period that it is compared with. */
   private headline(result: GroupCounts): string {
     const { groups, search } = this.text;
     const parts = [search.histogram.events(result.events, formatNumber(this.viewer, result.events))];

@@ -17,7 +17,7 @@ import { withQuery } from "./narrowing.js";
 import { tilesStyles } from "./tiles.styles.js";
 
 const SEVERE = "severity:>=High";
-const WEEK: Range = { kind: "preset", preset: "7d" }; // counted for all time, for which counting everything would be expensive
+const WEEK: Range = { kind: "preset", preset: "7d" }; // counted instead of all time, which would be expensive
 const SHOWN = 3;
 
 /**

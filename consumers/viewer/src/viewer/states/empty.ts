@@ -14,7 +14,7 @@ import { withQuery } from "../search/narrowing.js";
 import { ViewerElement } from "../viewer-element.js";
 import { emptyStyles } from "./empty.styles.js";
 
-const MAX_TERMS = 3; // maximum number of terms in a query for which near misses are searched
+const MAX_TERMS = 3; // maximum number of terms in a query for searching near misses
 const MAX_VALUES = 100;
 
 /** A suggested term with the whole query. */

@@ -25,7 +25,7 @@ export interface CellContext {
   clock: Clock;
   numbers: Intl.NumberFormat;
   actions: Catalogue;
-  /** The time, in ms since 1970, to which relative times refer. */
+  /** The reference time for relative times, in ms since 1970. */
   now: number;
   /** Whether times in the last week are followed by relative times. */
   relativeTimes: boolean;

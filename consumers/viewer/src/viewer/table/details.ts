@@ -28,7 +28,7 @@ import { detailsStyles } from "./details.styles.js";
 import { HitMarker, hitStyles } from "./hit-marker.js";
 
 const SEPARATE_FIELDS = new Set(["before", "after", "metadata"]); // shown in separate sections
-const SCROLL_FROM = 1_000; // number of characters from which values scroll within their line
+const SCROLL_FROM = 1_000; // minimum length of values that scroll within their line
 const COPIED_MS = 3_000;
 
 /**

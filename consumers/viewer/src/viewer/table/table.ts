@@ -39,7 +39,7 @@ import { tableStyles } from "./table.styles.js";
 
 const ROW_HEIGHTS = { comfortable: 40, compact: 29 } as const; // px
 const CARD_CELLS = 3;
-const RELATIVE_TIME_MS = 30_000; // interval at which relative times are updated
+const RELATIVE_TIME_MS = 30_000; // update interval of relative times
 const REDRAW_AFTER_MS = 1_000; // relative times need no update within this time
 
 /**

@@ -23,7 +23,7 @@ from auditlane.server.auth.authentication import (
 )
 from auditlane.server.pages.i18n import N_
 
-API: Final = "/console/v1"  # below the path to which the cookie is sent
+API: Final = "/console/v1"  # below the cookie's path
 HOW: Final = N_(
     "Create a one-time link: run auditlane token --console, or POST /v1/admin/console-links as an admin client."
 )

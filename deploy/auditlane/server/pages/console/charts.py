@@ -115,7 +115,7 @@ def bars(period: Period, values: Values, top: float) -> str:
 
 
 def gaps(period: Period, columns: Sequence[Values]) -> list[Gap]:
-    """Return the parts of the period in which no column has a value.
+    """Return the parts of the period without a value in any column.
 
     The current step does not count as missing, since it is not over yet.
     """

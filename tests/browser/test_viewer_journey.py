@@ -37,7 +37,7 @@ def test_denied_deletions_of_a_day_are_shared_and_downloaded_in_few_clicks(
     site.give_session(page.context, unique)
     page.goto(f"{site.url}/?range=30d&tz=UTC")
     viewer = page.locator("auditlane-viewer")
-    expect(viewer.locator(".row").nth(5)).to_be_visible()
+    expect(viewer.locator("auditlane-table time").nth(5)).to_be_visible()
     page.evaluate("addEventListener('click', (event) => (window.clicks = (window.clicks ?? 0) + 1), true)")
 
     viewer.get_by_role("button", name=re.compile("^Time range: ")).click()

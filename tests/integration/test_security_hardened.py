@@ -25,9 +25,14 @@ from serving import Served
 from auditlane.access.audit import AuditRecord
 from auditlane.access.keys import KeysFile
 from auditlane.contract.acls import Allowed
+from auditlane.contract.dead_letter import Letter
 from auditlane.local import ports
 from auditlane.observe.observer import Observer
 from auditlane.observe.security.findings import Severity
+from auditlane.operations.dlq.handling import close_letters
+from auditlane.operations.dlq.handling import sender as sender_of_resolutions
+from auditlane.operations.dlq.index import Selection
+from auditlane.operations.dlq.topic import LetterTopic
 from auditlane.runtime.settings import load
 
 pytestmark = pytest.mark.long
@@ -104,6 +109,10 @@ def test_the_documented_accounts_suffice_for_every_component(
         producer.produce("audit.events", key="acme", value=b"not framed")
         assert producer.flush(30) == 0
         wait_until(lambda: hardened.run("init", "dlq", "list")[1], why=worker.tail)
+        serving, closed = load(**hardened.settings("serve")), list[Letter]()
+        letters = list(LetterTopic(serving).index().in_topic_order(Selection()))
+        close_letters(serving, letters, "a test", producer=sender_of_resolutions(serving), on_closed=closed.extend)
+        assert closed == letters != []  # as the console does
         observer.turn(datetime.now(UTC))
         assert observer.leading
         observer.close()

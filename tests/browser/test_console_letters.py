@@ -176,5 +176,10 @@ def test_the_pages_fit_a_phone(site: Site, tenant: str, page: Page, node_modules
     assert violations(page, whole_page=True) == []
     page.locator("#letters tbody tr").first.get_by_role("link").first.click()
     expect(page.get_by_role("button", name="Erneut verarbeiten")).to_be_visible()
+    preview = page.get_by_text("hexadezimal").bounding_box()
+    heading = page.get_by_role("heading", name="Ereignis").bounding_box()
+    assert preview is not None
+    assert heading is not None
+    assert preview["y"] > heading["y"]  # within its section
     assert page.evaluate("document.documentElement.scrollWidth") <= 390
     assert violations(page, whole_page=True) == []

@@ -23,7 +23,7 @@ $(STAMP): pyproject.toml constraints.txt | $(BIN)/python
 	@$(BIN)/python tests/support/tools.py
 	@touch $(STACK) $@
 
-.PHONY: run tools object-storage kube-score test test-viewer test-lint test-alone test-fault test-browser test-parts test-rest test-long lint format docs actions texts lock bench bench-parts bench-query bench-neighbours bench-viewer bench-embed pictures chaos simulate viewer clean help
+.PHONY: run tools object-storage kube-score test test-viewer test-lint test-alone test-fault test-browser test-parts test-rest test-long lint format docs actions texts lock bench bench-parts bench-query bench-readers bench-neighbours bench-viewer bench-embed pictures chaos simulate viewer clean help
 
 run: $(STACK) ## set up, start the whole stack with sample data, print links to open
 	@$(BIN)/python consumers/viewer/build.py --if-possible
@@ -126,8 +126,11 @@ bench-parts: $(STAMP) ## measure the steps, validation, the table's layout, the 
 	$(BIN)/python tests/bench/bench_query.py
 	$(BIN)/python -m pytest tests/bench --override-ini python_files='bench_sdk.py bench_spool.py bench_fastapi.py bench_http.py bench_django.py' -s
 
-bench-query: $(STAMP) ## measure reading over HTTP: time, and rows, bytes and CPU from ClickHouse's log (ROWS=1000000, MONTHS=1, REQUESTS=25)
+bench-query: $(STAMP) ## measure reading over HTTP: time, and rows, bytes and CPU from ClickHouse's log (ROWS=1000000, MONTHS=1, REQUESTS=25, DATA=folder)
 	$(BIN)/python tests/bench/bench_query.py
+
+bench-readers: $(STAMP) ## measure reading while a worker stores events (TENANTS=50, STORED_PER_S=20000, REQUESTS_PER_S=20, SECONDS=60)
+	$(BIN)/python tests/bench/bench_readers.py
 
 bench-neighbours: $(STAMP) ## measure the effect of one tenant's abuse on twenty others (ROUNDS=5, KINDS=contract,flood)
 	$(BIN)/python -m pytest tests/bench --override-ini python_files=bench_neighbours.py -s

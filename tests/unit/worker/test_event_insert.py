@@ -121,7 +121,7 @@ _REPLICATED: dict[str, Any] = {
         (_PLAIN | {"sorting": "tenant_id"}, r"is sorted by (tenant_id): rows with the same values in these columns"),
         (_PLAIN | {"partitioning": "toYYYYMMDD(occurred_at)"}, "is partitioned by 'toYYYYMMDD"),
         (_PLAIN | {"window": 0}, "remembers the tokens of 0 inserts"),
-        (_REPLICATED | {"window": 2_399}, "up to 2400 happen in 600 s"),
+        (_REPLICATED | {"window": 2_399}, "up to 2400 in 600 s"),
         (_REPLICATED | {"window_s": 599}, "forgets the tokens of inserts after 599 s"),
     ],
 )

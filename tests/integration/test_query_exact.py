@@ -95,7 +95,9 @@ def data_set(tenant: str, chance: random.Random) -> list[list[Row]]:
 
 
 def copy_of(chance: random.Random, offset: int, sent: datetime, *, trail: bool) -> Row:
-    """Return the columns in which copies of an event may differ. Those of auditlane's trail have the same source."""
+    """Return the columns that may differ between an event's copies. In auditlane's own audit trail, copies have the
+    same source.
+    """
     return {
         "kafka_offset": offset,
         "kafka_timestamp": sent,

@@ -274,7 +274,7 @@ class Runner:
         self._metrics.late_rows.inc(min(late, done.rows))
         self._metrics.freshness.observe(max(0.0, (stored_ms - min(timestamps_ms)) / 1_000))
 
-    # Actions of the core.
+    # The core's actions.
 
     def _act(self) -> None:
         while actions := self._core.step(now_ms(), time.time_ns() // 1_000_000):

@@ -10,7 +10,7 @@ class Acknowledgement:
     """One event's outcome, to be passed as `on_settled`."""
 
     def __init__(self, tracker: DeliveryTracker, unavailable: type[Unavailable]) -> None:
-        """Create it for one event. `unavailable` is the error after a timeout."""
+        """Create the acknowledgement for one event. `unavailable` is the error after a timeout."""
         self._unavailable = unavailable
         self._tracker = tracker
         self._settled = False

@@ -139,7 +139,7 @@ class PartitionState:
     oldest_ms: int = 0  # Kafka timestamp of the message at `begin`; 0 if unknown
     halt_reported: bool = False
     paused: bool = False
-    recheck_below: int = 0  # offset below which a range may have been attempted before
+    recheck_below: int = 0  # ranges that start below this offset may have been attempted before
     slow: bool = False  # whether the partition's last range was slow
     # time of the first failure since a step last succeeded; `error` is the latest failure
     failing_since: int | None = None

@@ -31,7 +31,8 @@ class Exchange:
     def failed(self, error: BaseException) -> None:
         """Note an unhandled exception, without its text, which may contain personal data.
 
-        An exception caused by a disconnect is not a failure of the application, so the status counts.
+        An exception caused by a disconnect is not a failure of the application, so the response status decides the
+        outcome.
         """
         if not self.left:
             self.exception = type(error).__name__

@@ -41,7 +41,7 @@ export function assignOrders(sequence: readonly OrderedField[], preferMoved: Rea
   }
 }
 
-/** Returns the names that moved: as few as explain the new order, preferably those in `preferMoved`. */
+/** Returns the smallest set of moved names that explains the new order, preferably names in `preferMoved`. */
 export function movedFields(before: readonly string[], after: readonly string[], preferMoved: ReadonlySet<string> = NONE): string[] {
   const indexByName = new Map(before.map((name, at) => [name, at]));
   const known = after.filter((name) => indexByName.has(name));

@@ -36,7 +36,8 @@ class Answer:
 @dataclass(frozen=True, slots=True)
 class Outcomes:
     """The outcome of each event, in order. It is None if the event was accepted, an error if it was rejected, and
-    LATER if it has to be sent again, at the earliest after `after_s`.
+    LATER or LIMITED if it has to be sent again, at the earliest after `after_s`. LIMITED means that its tenant has
+    reached a limit.
     """
 
     each: Sequence[AuditlaneError | str | None]
@@ -69,6 +70,7 @@ class Uncompressed:
 
 Verdict = Outcomes | Again | Smaller | Uncompressed
 LATER: Final = "later"
+LIMITED: Final = "limited"
 
 
 def read(answer: Answer, event_ids: Sequence[str], url: str, now: datetime, *, compressed: bool) -> Verdict:
@@ -132,6 +134,8 @@ def _outcome(result: Mapping[str, Any], event_id: str) -> AuditlaneError | str |
     status = result.get("status")
     if status == 202:
         return None if result.get("event_id") == event_id else LATER
+    if status == 429:
+        return LIMITED
     if not isinstance(status, int) or status in _TRANSIENT or not 400 <= status < 500 or status == 401:
         return LATER
     if result.get("code") == "TOO_LARGE":  # the request has too many bytes or events from here on

@@ -12,11 +12,18 @@ from collections.abc import Sequence
 from functools import partial
 from typing import Any, Final
 
-from auditlane.runtime.errors import AuditlaneError, BufferFull, ClientClosed, DeliveryFailed, GatewayUnavailable
+from auditlane.runtime.errors import (
+    AuditlaneError,
+    BufferFull,
+    ClientClosed,
+    DeliveryFailed,
+    GatewayUnavailable,
+    RateLimited,
+)
 from auditlane.sdk.config import ClientConfig
 from auditlane.sdk.delivery_tracker import DeliveryTracker, Epoch
 from auditlane.sdk.http_transport import answers
-from auditlane.sdk.http_transport.answers import Again, Outcomes, Smaller, Verdict
+from auditlane.sdk.http_transport.answers import LIMITED, Again, Outcomes, Smaller, Verdict
 from auditlane.sdk.http_transport.backlog import Backlog, Item
 from auditlane.sdk.http_transport.link import Link
 from auditlane.sdk.logs import log_later
@@ -53,6 +60,7 @@ class HttpDelivery:
         self._most = MOST_EVENTS
         self._accepted = 0  # events
         self._failures = 0  # consecutive requests that failed as a whole
+        self._not_before = 0.0  # monotonic time of the next request
         self._outage = Outage()
         self._problem: AuditlaneError | None = None
         self._thread = threading.Thread(target=self._serve, name="auditlane-delivery", daemon=True)
@@ -168,17 +176,20 @@ class HttpDelivery:
         now = time.monotonic()
         for item in self._expired(now):
             self._settle(item, Undelivered(self._late))
-        self._report_outage(self._outage.reminder(now))
+        if self._backlog:  # otherwise, no request shows whether the outage lasts
+            self._report_outage(self._outage.reminder(now))
+        new = False
         with self._changed:
             if not self._backlog:
                 if self._stopping:
                     return False
+                self._not_before = 0.0
                 self._wait(_IDLE_S)
                 new = bool(self._backlog)
-            else:
-                new = False
-                if (at := self._backlog.next_at()) is not None and at > now:
-                    self._wait(min(at - now, _IDLE_S))
+            elif (at := max(self._backlog.next_at() or 0.0, self._not_before)) > now:
+                self._wait(min(at - now, _IDLE_S))
+                if self._not_before > time.monotonic():
+                    return True
         if new and not self._stopping:
             time.sleep(_LINGER_S)
         with self._changed:
@@ -196,11 +207,8 @@ class HttpDelivery:
             self._waiting = False
 
     def _pause(self, timeout_s: float) -> None:
-        """Wait before the next request. Returns early once the client stops, or nothing is left to send."""
-        deadline = time.monotonic() + timeout_s
-        with self._changed:
-            while not self._stopping and self._backlog and (left := deadline - time.monotonic()) > 0:
-                self._changed.wait(min(left, _IDLE_S))
+        """Send no request until then, unless nothing is left to send."""
+        self._not_before = time.monotonic() + timeout_s
 
     def _expired(self, now: float) -> list[Item]:
         with self._changed:
@@ -235,7 +243,7 @@ class HttpDelivery:
 
     def _handle_outcomes(self, items: list[Item], verdict: Outcomes) -> None:
         later: list[Item] = []
-        accepted = 0
+        accepted = limited = 0
         for item, outcome in zip(items, verdict.each, strict=True):
             if outcome is None:
                 accepted += 1
@@ -244,19 +252,23 @@ class HttpDelivery:
                 self._settle(item, Undelivered(partial(_rejected, outcome), _GATEWAY))
             else:
                 later.append(item)
+                limited += outcome == LIMITED
         self._accepted += accepted
-        if len(later) < len(items):
+        works = len(later) < len(items) or limited == len(items)
+        if works:
             self._failures = 0
             self._most = min(self._most * 2, MOST_EVENTS)
             self._recovered()
         else:
             self._failures += 1
             self._note(GatewayUnavailable(f"The gateway at {self._config.url} cannot accept events now."))
+        if limited:
+            self._tracker.problem = RateLimited(f"The gateway at {self._config.url} limits the rate of a tenant.")
         wait_s = answers.wait_s(max(self._failures, 1), verdict.after_s, random.random())  # noqa: S311
         with self._changed:
             self._sending = []
             waiting = [item for item in later if not item.reported]
-            if accepted or len(waiting) < len(items):
+            if works:
                 self._backlog.hold(waiting, time.monotonic() + wait_s)
                 return
             self._backlog.put_back(waiting)

@@ -16,7 +16,7 @@ from auditlane.sdk.http_transport.credentials import Credentials
 from auditlane.sdk.logs import quiet
 
 _PATH: Final = "/v1/events"
-_TIMEOUT: Final = urllib3.Timeout(connect=10.0, read=60.0)
+_TIMEOUT: Final = urllib3.Timeout(connect=10.0, read=30.0)
 _MOST_BYTES: Final = 4 << 20  # of a response; that of a full request has 0.2 MiB
 _GZIP: Final = 16 + zlib.MAX_WBITS
 _LEAST_COMPRESSED: Final = 1_024  # bytes

@@ -21,6 +21,7 @@ from auditlane.runtime.errors import (
 )
 from auditlane.sdk.http_transport.answers import (
     LATER,
+    LIMITED,
     Again,
     Answer,
     Outcomes,
@@ -74,6 +75,7 @@ def test_the_same_results_in_a_problem_settle_the_events() -> None:
     found = verdict(403, problem("TENANT_FORBIDDEN", **results(denied, INVALID, {"status": 429}, accepted=0)))
     assert isinstance(found, Outcomes)
     assert [type(one) for one in found.each] == [WrongTenant, InvalidEvent, str]
+    assert found.each[2] == LIMITED
     unsent = {"status": 503, "code": "KAFKA_UNAVAILABLE"}
     assert verdict(503, problem("KAFKA_UNAVAILABLE", **results(unsent, unsent, unsent, accepted=0))) == Outcomes(
         [LATER] * 3

@@ -7,6 +7,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from fixtures.authority import authority
+from fixtures.tls import Terminator
 from fixtures.workers import wait_until
 from scripted_gateway import Reply, Request, ScriptedGateway, accepted, problem, settled
 
@@ -164,6 +166,22 @@ def test_partial_results_retry_only_what_may_succeed(gateway: ScriptedGateway) -
     client.close()
 
 
+def test_a_tenant_that_is_limited_does_not_block_the_others(gateway: ScriptedGateway) -> None:
+    def limited(request: Request) -> Reply:
+        statuses = [429 if event["tenant_id"] == "busy" else 202 for event in request.events]
+        return settled(request, statuses, retry_after="60")
+
+    gateway.rule = limited
+    client = client_of(gateway)
+    busy = client.emit(tenant_id="busy", action="a")
+    wait_until(lambda: type(client.flush(0).problem) is RateLimited)
+    ids = emitted(client, 5)
+    wait_until(lambda: gateway.stored == ids)
+    client.emit(tenant_id="busy", action="waits behind the first")
+    assert client.close(0).failed_count == 2
+    assert busy not in gateway.stored
+
+
 def test_a_request_that_is_too_large_is_split_until_only_the_large_event_fails(gateway: ScriptedGateway) -> None:
     def small(request: Request) -> Reply:
         large = len(request.events) > 4 or any(event.get("description") for event in request.events)
@@ -268,6 +286,22 @@ def test_a_spool_keeps_events_of_a_rejected_credential(gateway: ScriptedGateway,
     gateway.rule = accepted
     with client_of(gateway, **options) as client:
         wait_until(lambda: list(dict.fromkeys(gateway.stored)) == ids)
+
+
+def test_only_the_trusted_authority_gets_the_credential(gateway: ScriptedGateway, tmp_path: Path) -> None:
+    made, other = (authority(tmp_path / name, "127.0.0.1") for name in ("ours", "other"))
+    with Terminator(made, gateway.url) as tls:
+        errors = Errors()
+        client = client_of(gateway, url=tls.url, url_ca=str(other.ca), on_error=errors)
+        emitted(client, 1)
+        wait_until(lambda: errors.found)
+        assert "certificate" in str(errors.found[0][0])
+        client.close(0)
+        assert gateway.requests == []
+        with client_of(gateway, url=tls.url, url_ca=str(made.ca)) as client:
+            ids = emitted(client, 1)
+            assert client.flush(30)
+        assert gateway.stored == ids
 
 
 @pytest.mark.parametrize(

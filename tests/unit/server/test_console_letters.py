@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import builtins
 from collections import Counter
 from typing import Any
 
@@ -120,10 +121,14 @@ def test_filters_and_identities_are_checked() -> None:
 
 
 def test_without_the_packages_that_validate_the_console_names_them(monkeypatch: pytest.MonkeyPatch) -> None:
-    def missing(_: str) -> Any:
-        raise ModuleNotFoundError("No module named 'numpy'", name="numpy")
+    original = builtins.__import__
 
-    monkeypatch.setattr(letter_desk.importlib, "import_module", missing)
+    def without_numpy(name: str, *rest: Any) -> Any:
+        if name == "auditlane.operations.dlq":
+            raise ModuleNotFoundError("No module named 'numpy'", name="numpy")
+        return original(name, *rest)
+
+    monkeypatch.setattr(builtins, "__import__", without_numpy)
     with pytest.raises(MissingExtra, match=r"numpy.*auditlane\[worker\]"):
         letter_desk.handling()
 

@@ -6,12 +6,12 @@ that was replayed or closed is not handled again, however often the button is pr
 
 from __future__ import annotations
 
-import importlib
 import math
 from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from types import ModuleType
 from typing import Any, Final
 
 from auditlane.access.provenance_secrets import Secrets
@@ -26,7 +26,6 @@ from auditlane.server.bounded_call import BoundedCall
 PER_PAGE: Final = 50
 MOST: Final = 500  # letters of one action
 ACTION_S: Final = 60.0  # timeout of an action; it continues in its thread, and is recorded when it ends
-_HANDLING: Final = "auditlane.operations.dlq.handling"  # needs the extra `worker`, which `serve` alone does not
 
 
 @dataclass(frozen=True, slots=True)
@@ -161,10 +160,16 @@ class LetterDesk:
                 record(handled)
 
 
-def handling() -> Any:
-    """Return the module `operations.dlq.handling`. Raises MissingExtra."""
+def handling() -> ModuleType:
+    """Return the module `operations.dlq.handling`. Raises MissingExtra.
+
+    It validates as a worker does and needs the packages of the extra `worker`, which the server otherwise does without.
+    It is therefore imported only once an operator handles a letter.
+    """
     try:
-        return importlib.import_module(_HANDLING)
+        from auditlane.operations.dlq import handling as module
+
+        return module
     except ModuleNotFoundError as error:
         if (error.name or "").startswith("auditlane"):
             raise

@@ -7,7 +7,7 @@ const compare = (relation: string) => (field: string, value: string, negated: bo
 
 export const search: Texts["search"] = {
   done: "Fertig",
-  fields: { actor: "Akteur (Name oder ID)", event_id: "Ereignis-ID", ingested_at: "Gespeichert", occurred_at: "Zeit" },
+  fields: { actor: "Akteur (Name oder ID)", event_id: "Ereignis-ID", ingested_at: "Speicherzeitpunkt", occurred_at: "Zeit" },
   box: {
     label: "Log durchsuchen",
     placeholder: "Suchen oder filtern, z. B. action:user.login -outcome:success",
@@ -44,7 +44,7 @@ export const search: Texts["search"] = {
   },
   help: {
     title: "So suchen Sie",
-    intro: "Einzelne Wörter werden in allen Feldern gesucht. Mit Feld:Wert grenzen Sie ein; dabei zählt die Groß- und Kleinschreibung, außer bei Ergebnis und Schweregrad:",
+    intro: "Wörter ohne Feld werden in allen Feldern gesucht. Mit Feld:Wert grenzen Sie die Suche ein; dabei wird die Groß- und Kleinschreibung beachtet, außer bei Ergebnis und Schweregrad:",
     examples: [
       ["jane", "das Wort in einem beliebigen Feld, groß- oder kleingeschrieben"],
       ['"password changed"', "genau diese Wortfolge"],
@@ -65,7 +65,7 @@ export const search: Texts["search"] = {
     or: "oder",
   },
   terms: {
-    contains: (text, negated) => (negated ? `kein Feld enthält „${text}“` : `irgendein Feld enthält „${text}“`),
+    contains: (text, negated) => (negated ? `kein Feld enthält „${text}“` : `ein beliebiges Feld enthält „${text}“`),
     group: (inside, negated) => (negated ? `nicht (${inside})` : inside),
     any: (field, negated) => (negated ? `${field} hat keinen Wert` : `${field} hat einen Wert`),
     is: (field, value, negated) => (negated ? `${field} ist nicht ${value}` : `${field} ist ${value}`),
@@ -104,7 +104,7 @@ export const search: Texts["search"] = {
     back: "Alle Felder",
     picked: (count) => `${count} ausgewählt`,
     access: "Zugriffe auf dieses Log anzeigen",
-    accessNote: "Ansichten, Downloads, Links und Tokens für die Ansicht",
+    accessNote: "Aufrufe, Downloads, Links und Viewer-Tokens",
     nothing: "Keine passenden Felder oder Werte",
   },
   range: {
@@ -116,12 +116,12 @@ export const search: Texts["search"] = {
       "7d": "Letzte 7 Tage",
       "30d": "Letzte 30 Tage",
       "90d": "Letzte 90 Tage",
-      "1y": "Letztes Jahr",
+      "1y": "Letzte 12 Monate",
     },
     ever: "Gesamter Zeitraum",
     presetsLabel: "Häufige Zeiträume",
     custom: "Eigener Zeitraum",
-    oneDay: (day) => `${day} wird angezeigt. Ein zweiter Tag erweitert den Zeitraum.`,
+    oneDay: (day) => `${day} wird angezeigt. Wählen Sie einen zweiten Tag, um den Zeitraum zu erweitern.`,
     since: (at) => `Ab ${at}`,
     until: (at) => `Bis ${at}`,
     from: "Von",
@@ -140,7 +140,7 @@ export const search: Texts["search"] = {
     utc: "UTC",
     otherZone: "Andere",
     zoneName: "Name der Zeitzone",
-    unknownZone: (name) => `Eine Zeitzone „${name}“ gibt es nicht. Geben Sie einen Namen wie Asia/Tokyo ein.`,
+    unknownZone: (name) => `Die Zeitzone „${name}“ gibt es nicht. Geben Sie einen Namen wie Asia/Tokyo ein.`,
     local: (zone) => `${zone} (dieser Computer)`,
     previous: "Vorheriger Monat",
     next: "Nächster Monat",
@@ -153,11 +153,11 @@ export const search: Texts["search"] = {
     per: (width) => `${width} pro Balken`,
     most: (count, at) => `Höchstwert ${count}: ${at}`,
     bucket: (at, count, shown) => `${at}: ${events(count, shown)}`,
-    partial: "(teilweise)",
+    partial: "(unvollständig)",
     soFar: "(bisher)",
     hint: "Mit den Pfeiltasten bewegen, mit der Umschalttaste die Auswahl erweitern, mit Enter nur diesen Zeitraum anzeigen.",
     chosen: (at, count, shown) => `${at}, ${events(count, shown)}`,
-    none: "Keine Ereignisse für ein Diagramm",
+    none: "Keine Ereignisse für das Diagramm",
     failed: "Das Diagramm konnte nicht geladen werden.",
     units: {
       S: (count) => (count === 1 ? "1 Sekunde" : `${count} Sekunden`),

@@ -31,6 +31,6 @@ export const views: typeof english = {
     full: "Es gibt zu viele Ansichten. Löschen Sie eine, die nicht mehr gebraucht wird.",
     conflict: "Eine andere Person hat diese Ansicht geändert. Sie wurde neu geladen: Prüfen Sie sie, und wiederholen Sie Ihre Änderung.",
     gone: "Diese Ansicht wurde gelöscht.",
-    tooLong: "Die Suche ist zu lang zum Speichern. Kürzen Sie sie.",
+    tooLong: "Die Suche ist zu lang, um gespeichert zu werden. Kürzen Sie sie.",
   },
 };

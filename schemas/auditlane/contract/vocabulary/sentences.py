@@ -155,8 +155,8 @@ SENTENCES: Final[Mapping[str, Sentence]] = MappingProxyType(
         "permission.granted": _act(
             "granted the permission {metadata.permission} to {object}",
             "grant the permission {metadata.permission} to {object}",
-            "die Berechtigung {metadata.permission} an {object} erteilt",
-            "die Berechtigung {metadata.permission} an {object} zu erteilen",
+            "die Berechtigung {metadata.permission} an {object} vergeben",
+            "die Berechtigung {metadata.permission} an {object} zu vergeben",
         ),
         "permission.revoked": _act(
             "revoked the permission {metadata.permission} from {object}",
@@ -230,7 +230,7 @@ SENTENCES: Final[Mapping[str, Sentence]] = MappingProxyType(
             "das Audit-Log als Betreiber anzusehen",
         ),
         "token.refused": _fact("{actor} was refused a token", "{actor} wurde ein Token verweigert"),
-        "link.issued": _act("issued a link", "issue a link", "einen Link ausgestellt", "einen Link auszustellen"),
+        "link.issued": _act("issued a link", "issue a link", "einen Link erstellt", "einen Link zu erstellen"),
         "link.opened": _act("opened a link", "open a link", "einen Link geöffnet", "einen Link zu öffnen"),
         "audit_logs.enabled": _act(
             "switched on the audit log",
@@ -322,10 +322,10 @@ _VERBS: Final = (
     ("restored restore", "restored", "restore", "wiederhergestellt", "wiederherzustellen"),
     ("resumed resume", "resumed", "resume", "fortgesetzt", "fortzusetzen"),
     ("revoked revoke", "revoked", "revoke", "widerrufen", "zu widerrufen"),
-    ("rotated rotate", "rotated", "rotate", "rotiert", "zu rotieren"),
+    ("rotated rotate", "rotated", "rotate", "ausgetauscht", "auszutauschen"),
     ("scheduled schedule", "scheduled", "schedule", "geplant", "zu planen"),
     ("sent send", "sent", "send", "gesendet", "zu senden"),
-    ("shared share", "shared", "share", "geteilt", "zu teilen"),
+    ("shared share", "shared", "share", "freigegeben", "freizugeben"),
     ("signed sign", "signed", "sign", "unterschrieben", "zu unterschreiben"),
     ("started start", "started", "start", "gestartet", "zu starten"),
     ("stopped stop", "stopped", "stop", "beendet", "zu beenden"),
@@ -399,7 +399,7 @@ _NOUNS: Final = {
     "token": ("token", "a token", "Token", "ein Token"),
     "topic": ("topic", "a topic", "Topic", "ein Topic"),
     "user": ("user", "a user", "Benutzer", "einen Benutzer"),
-    "viewer_token": ("viewer token", "a viewer token", "Token für die Ansicht", "ein Token für die Ansicht"),
+    "viewer_token": ("viewer token", "a viewer token", "Viewer-Token", "ein Viewer-Token"),
     "webhook": ("webhook", "a webhook", "Webhook", "einen Webhook"),
     "workspace": ("workspace", "a workspace", "Arbeitsbereich", "einen Arbeitsbereich"),
 }
@@ -438,7 +438,10 @@ GRAMMAR: Final[Mapping[str, Grammar]] = MappingProxyType(
             nothing="something",
         ),
         "de": Grammar(
-            neutral=("{actor} hat „{action}“ für {object} ausgelöst", "{actor} versuchte „{action}“ für {object}"),
+            neutral=(
+                "{actor} hat „{action}“ für {object} ausgelöst",
+                "{actor} versuchte, „{action}“ für {object} auszulösen",
+            ),
             verbs={name: (verb.done.de, verb.attempted.de) for name, verb in _SENTENCE_OF_VERB.items()},
             nouns={name: (noun[2], noun[3]) for name, noun in _NOUNS.items()},
             articles=(("", "ein Objekt vom Typ „{noun}“"),),

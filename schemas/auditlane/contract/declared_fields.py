@@ -1,12 +1,16 @@
-"""Converts the custom fields that a subclass of AuditEvent declares to definitions of contract fields.
+"""Converts the custom fields declared by a subclass of AuditEvent into contract field definitions.
 
-| annotation | field | |---|---| | str, UUID, URL | AlphaNumeric | | EmailStr; IPv4Address, IPv6Address, IPvAnyAddress |
-Email; IpAddress | | Literal or Enum of strings; of integers | Enum; Integer with `oneOf` | | int; float, Decimal; bool
-| Integer; Number; Boolean | | datetime, AwareDatetime | Timestamp | | dict, list, tuple, set, a pydantic model, a
-dataclass, a TypedDict | Json |
+| annotation | field |
+|---|---|
+| str, UUID, URL | AlphaNumeric |
+| EmailStr; IPv4Address, IPv6Address, IPvAnyAddress | Email; IpAddress |
+| Literal or Enum of strings; of integers | Enum; Integer with `oneOf` |
+| int; float, Decimal; bool | Integer; Number; Boolean |
+| datetime, AwareDatetime | Timestamp |
+| dict, list, tuple, set, a pydantic model, a dataclass, a TypedDict | Json |
 
-`X | None` and a default concern the event alone: every field of a contract is nullable, since other events lack it.
-`max_length`, `pattern`, `ge`, `le`, and `gt` and `lt` of whole numbers become rules. Other constraints are checked only
+`X | None` and a default affect only the event: in the contract, every field is nullable, since other events lack it.
+`max_length`, `pattern`, `ge`, `le`, and (for integers) `gt` and `lt` become rules. Other constraints are checked only
 when an event is made. `title`, or else `description`, becomes the display name.
 """
 

@@ -22,6 +22,7 @@ from fixtures.workers import World, wait_until
 from auditlane.contract.partition import Partition
 from auditlane.contract.tenants import tenant_subject
 from auditlane.operations.kafka_offsets import KafkaOffsets
+from auditlane.store import migrate
 
 Where = tuple[int, int]
 
@@ -130,6 +131,34 @@ def test_a_row_deleted_again_is_restored_again(world: World, commands: Commands)
         assert len(offsets(world)) == 56
         assert commands.run("replay", world.settings.topic)["stored"] == 4
         assert offsets(world) == before
+
+
+def test_lost_tables_are_restored_from_a_backup_and_kafka(world: World, commands: Commands) -> None:
+    """The steps of docs/operate/backup.md, with a worker that runs all the time."""
+    database = world.settings.clickhouse_database
+    worker = world.worker()
+    world.produce(60)
+    world.stored(60)
+    world.client.command(f"BACKUP DATABASE `{database}` TO Disk('backups', '{database}')")
+    world.produce(40)
+    world.stored(100)
+    world.completed()
+    before = offsets(world)
+    world.client.command(f"DROP DATABASE `{database}` SYNC")
+    world.produce(20)  # these wait until there is a table
+    migrate.migrate(world.client, database)
+    window = "non_replicated_deduplication_window = 4000000"  # like the fixture: the test's workers insert often
+    world.client.command(f"ALTER TABLE {world.events} MODIFY SETTING {window}")
+    world.stored(20)
+    world.client.command(
+        f"RESTORE DATABASE `{database}` FROM Disk('backups', '{database}')"
+        " SETTINGS allow_non_empty_tables = true, allow_different_table_def = true"
+    )
+    world.completed()
+    assert commands.run("replay", world.settings.topic)["stored"] == 40
+    assert set(before) < set(offsets(world))
+    assert commands.run("verify")["counts"]["stored"] == len(offsets(world)) == 120
+    assert worker.stop() == 0
 
 
 def test_every_offset_has_a_status(world: World, commands: Commands) -> None:

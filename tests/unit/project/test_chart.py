@@ -140,7 +140,7 @@ def test_each_component_is_a_workload_of_its_own_with_one_process() -> None:
         "worker": ["worker"],
         "ingest": ["serve", "--roles", "ingest"],
         "query": ["serve", "--roles", "query"],
-        "init": ["init"],
+        "init": ["init", "--cluster", "main"],
         "verify": ["verify", "--json"],
     }
 
@@ -201,7 +201,7 @@ def test_keda_scales_by_the_lag_of_each_topic() -> None:
         assert metadata["limitToPartitionsWithLag"] == "false"
         assert metadata["offsetResetPolicy"] == "earliest"
         assert metadata["consumerGroup"] == "auditlane-worker"
-        assert metadata["bootstrapServers"] == "kafka-bootstrap.kafka.svc:9093"
+        assert metadata["bootstrapServers"] == "audit-kafka-bootstrap.kafka.svc:9093"
         assert one["authenticationRef"] == {"name": "auditlane-kafka"}
 
 
@@ -377,7 +377,7 @@ def test_the_network_is_closed_except_for_what_is_listed() -> None:
         "app.kubernetes.io/instance": "audit",
     }
     ports = [port["port"] for rule in deny["egress"] for port in rule["ports"]]
-    assert ports == [53, 53, 9093, 443, 8443]
+    assert ports == [53, 53, 9093, 8081, 8443, 443]  # the last one is the bucket's
     peers = {name: len(spec["ingress"][0]["from"]) for name, spec in policies.items() if name}
     assert peers == {"worker": 1, "ingest": 2, "query": 2}
     everything = render("everything")
@@ -444,13 +444,13 @@ def test_one_replica_may_keep_exports_in_a_temporary_folder() -> None:
         return dict(found)
 
     assert volume(render()) == {"name": "exports", "emptyDir": {"sizeLimit": "10Gi"}}
-    assert volume(render("production"))["persistentVolumeClaim"] == {"claimName": "auditlane-exports"}
+    assert volume(render("everything"))["persistentVolumeClaim"] == {"claimName": "exports"}
 
 
 def test_exports_in_a_bucket_need_no_volume() -> None:
     def query(**s3: str) -> Manifest:
-        bucket = {"url": "s3://audit/exports", **s3}
-        manifests = render("production", exports={"existingClaim": "", "s3": bucket})
+        bucket = {"url": "s3://audit/exports", "accessKey": "", "existingSecret": "", **s3}
+        manifests = render("production", exports={"s3": bucket})
         [found] = [pod for component, pod in pods(manifests) if component == "query"]
         return found
 
@@ -464,10 +464,8 @@ def test_exports_in_a_bucket_need_no_volume() -> None:
     assert volume["secret"]["items"] == [{"key": "secret-key", "path": "secret-key"}]
     [mount] = [one for one in container(pod)["volumeMounts"] if one["name"] == "exports"]
     assert env(pod)["AUDITLANE_EXPORT_S3_SECRET_KEY_FILE"] == mount["mountPath"] + "/secret-key"
-    everything = render(
-        "production", exports={"existingClaim": "", "s3": {"url": "s3://a-b", "endpoint": "http://s:9"}}
-    )
-    [deny] = [one["spec"] for one in everything if one["kind"] == "NetworkPolicy" and not _component(one)]
+    manifests = render("production", exports={"s3": {"endpoint": "http://s:9"}})
+    [deny] = [one["spec"] for one in manifests if one["kind"] == "NetworkPolicy" and not _component(one)]
     assert 9 in [port["port"] for rule in deny["egress"] for port in rule["ports"]]
 
 
@@ -515,9 +513,16 @@ def test_the_zone_of_a_pod_is_its_rack() -> None:
 
 def test_prometheus_gets_the_rules_and_job_names_of_deploy_observe() -> None:
     manifests = render("production")
-    rules = [one["spec"] for one in manifests if one["kind"] == "PrometheusRule"]
-    source = [yaml.safe_load(path.read_text()) for path in sorted((ROOT / "deploy/observe/rules").glob("*.yaml"))]
-    assert sorted(rules, key=str) == sorted(source, key=str)
+    rules = {one["metadata"]["name"]: one["spec"] for one in manifests if one["kind"] == "PrometheusRule"}
+    [[verify]] = [[rule for group in rules.pop("audit-auditlane-verify")["groups"] for rule in group["rules"]]]
+    files = {path.stem: yaml.safe_load(path.read_text()) for path in (ROOT / "deploy/observe/rules").glob("*.yaml")}
+    integrity = files.pop("integrity")  # no exporter reads the file of metrics that they need
+    assert rules == {f"audit-auditlane-{name}": spec for name, spec in files.items()}
+    assert verify["alert"] in {rule["alert"] for group in integrity["groups"] for rule in group["rules"]}
+    name = find(manifests, "CronJob")["metadata"]["name"]
+    assert verify["expr"].count(f'{{namespace="default", cronjob="{name}"}}') == 2
+    without = render("production", verify={"enabled": False})
+    assert "audit-auditlane-verify" not in {one["metadata"]["name"] for one in without}
     jobs = {
         relabelling["replacement"]
         for one in manifests

@@ -57,8 +57,9 @@ def test_strimzi_makes_the_topics_and_accounts_of_auditlane() -> None:
         config = {option: str(value) for option, value in spec["config"].items()}
         assert topics.differences(topic, topics.Topic(name, spec["partitions"], spec["replicas"], config)) == []
     users = {one["metadata"]["name"]: one["spec"] for one in documents("strimzi.yaml", "KafkaUser")}
-    assert users.keys() == {f"auditlane-{component}" for component in COMPONENTS}
-    for component in COMPONENTS:
+    assert users.keys() == {f"auditlane-{name}" for name in (*COMPONENTS, "producer", "keda")}
+    assert {tuple(one["operations"]) for one in users["auditlane-keda"]["authorization"]["acls"]} == {("Describe",)}
+    for component in (*COMPONENTS, "producer"):
         given = [
             acls.Allowed(
                 one["resource"]["type"],
@@ -87,11 +88,19 @@ def test_the_accounts_of_clickhouse_have_the_grants_of_their_roles() -> None:
         assert secret == {"name": "auditlane-clickhouse", "key": f"{component}-password"}
 
 
+PRODUCTION = yaml.safe_load((DEPLOY / "helm/auditlane/ci/production-values.yaml").read_text())
+
+
 def test_external_secrets_make_the_secrets_that_the_chart_mounts() -> None:
     values = yaml.safe_load((DEPLOY / "helm/auditlane/values.yaml").read_text())
-    made = {one["spec"]["target"]["name"]: one["spec"] for one in documents("external-secrets.yaml", "ExternalSecret")}
-    production = yaml.safe_load((DEPLOY / "helm/auditlane/ci/production-values.yaml").read_text())
-    assert made.keys() == {production[part]["existingSecret"] for part in ("kafka", "clickhouse", "keys")}
+    found = documents("external-secrets.yaml", "ExternalSecret")
+    made = {one["spec"]["target"]["name"]: one["spec"] for one in found if one["metadata"]["namespace"] == "audit"}
+    [login] = documents("keda.yaml", "TriggerAuthentication")
+    assert login["metadata"]["name"] == PRODUCTION["keda"]["authenticationRef"]
+    [keda] = {one["name"] for one in login["spec"]["secretTargetRef"]}
+    assert made[keda]["target"]["template"]["data"].keys() == {one["key"] for one in login["spec"]["secretTargetRef"]}
+    parts = [PRODUCTION[part] for part in ("kafka", "registry", "clickhouse", "keys")]
+    assert made.keys() == {one["existingSecret"] for one in (*parts, PRODUCTION["exports"]["s3"])} | {keda}
     template = made["auditlane-kafka"]["target"]["template"]["data"]
     assert sorted(template) == sorted(values["kafka"]["secretKeys"].values())
     for component in COMPONENTS:
@@ -101,6 +110,45 @@ def test_external_secrets_make_the_secrets_that_the_chart_mounts() -> None:
     files = (EXAMPLES / "external-secrets.yaml").read_text()
     for name in (*values["clickhouse"]["secretKeys"].values(), *values["keys"]["files"].values()):
         assert name in files
+    [role] = documents("external-secrets.yaml", "Role")
+    read = {one["remoteRef"]["key"] for spec in made.values() for one in spec.get("data", [])}
+    assert set(role["rules"][0]["resourceNames"]) == read
+
+
+def test_the_production_values_lead_to_the_services_of_the_examples() -> None:
+    [kafka] = documents("strimzi.yaml", "Kafka")
+    name, namespace = kafka["metadata"]["name"], kafka["metadata"]["namespace"]
+    [listener] = kafka["spec"]["kafka"]["listeners"]
+    bootstrap = f"{name}-kafka-bootstrap.{namespace}.svc:{listener['port']}"
+    assert PRODUCTION["kafka"]["bootstrap"] == bootstrap
+    certified = {one["spec"]["secretName"]: one["spec"] for one in documents("cert-manager.yaml", "Certificate")}
+    [deployment] = documents("registry.yaml", "Deployment")
+    [service] = documents("registry.yaml", "Service")
+    [user] = documents("registry.yaml", "KafkaUser")
+    [container] = deployment["spec"]["template"]["spec"]["containers"]
+    variables = {one["name"]: one.get("value") for one in container["env"]}
+    assert variables["KARAPACE_BOOTSTRAP_URI"] == bootstrap
+    assert variables["KARAPACE_SASL_PLAIN_USERNAME"] == user["metadata"]["name"]
+    [port] = service["spec"]["ports"]
+    assert port["port"] == container["ports"][0]["containerPort"]  # else, the network policy would not admit it
+    host = f"{service['metadata']['name']}.{service['metadata']['namespace']}.svc"
+    assert PRODUCTION["registry"]["url"] == f"https://{host}:{port['port']}"
+    assert certified["registry-tls"]["dnsNames"] == [host]
+    for manifest in (deployment, service):
+        assert KubernetesSchemas("1.37").problems(manifest) == []
+    [altinity] = documents("clickhouse-altinity.yaml", "ClickHouseInstallation")
+    own = altinity["metadata"]["name"]
+    [cluster] = altinity["spec"]["configuration"]["clusters"]
+    replicas = range(cluster["layout"]["replicasCount"])
+    hosts = [f"chi-{own}-{cluster['name']}-0-{replica}.clickhouse.svc.cluster.local" for replica in replicas]
+    assert PRODUCTION["clickhouse"]["cluster"] == cluster["name"]
+    assert PRODUCTION["clickhouse"]["serverUrls"] == [f"https://{host}:8443" for host in hosts]
+    assert PRODUCTION["clickhouse"]["url"] == f"https://clickhouse-{own}.clickhouse.svc:8443"
+    names = certified["clickhouse-tls"]["dnsNames"]
+    assert {f"clickhouse-{own}.clickhouse.svc", "*.clickhouse.svc.cluster.local"} <= set(names)
+    for role in ("ingest", "query"):
+        ingress = PRODUCTION[role]["ingress"]
+        assert certified[ingress["tlsSecret"]]["dnsNames"] == [ingress["host"]]
 
 
 def environment(unit: Path, tmp_path: Path) -> dict[str, str]:

@@ -35,7 +35,9 @@ JSON: Final = {"content-type": "application/json"}
 
 @dataclass(frozen=True)
 class Orders:
-    """The abuse to run: some of `KINDS`, with the tenant's own credentials, against one service and one topic."""
+    """The abuse to run: one or more of `KINDS`, against one service and one topic, with the tenant's own
+    credentials.
+    """
 
     kinds: tuple[str, ...]
     seconds: float
@@ -102,13 +104,12 @@ def backdated(abuse: Abuse) -> None:
 
 
 def flood(abuse: Abuse) -> None:
-    """Send as many events as the service accepts."""
     for _ in abuse.again():
         abuse.post("flood", [{"action": "flood", "description": "x" * 200} for _ in range(1_000)])
 
 
 def exports(abuse: Abuse) -> None:
-    """Export whole logs directly, as PDFs and in jobs."""
+    """Export the whole log repeatedly: directly, as PDFs, and through jobs."""
     for number in abuse.again():
         format_ = ("csv", "pdf", "jsonl")[number % 3]
         abuse.ask("exports", "GET", f"/v1/export?format={format_}")
@@ -117,7 +118,7 @@ def exports(abuse: Abuse) -> None:
 
 
 def searches(abuse: Abuse) -> None:
-    """Search for text that does not occur, and request every summary."""
+    """Search for text that does not occur, and request every kind of summary."""
     paths = (
         "events?limit=200&query=nowhere",
         "facets?field=action",
@@ -176,7 +177,7 @@ def tokens(abuse: Abuse) -> None:
 
 
 def bodies(abuse: Abuse) -> None:
-    """Send requests that announce a body but never send it, with and without a credential."""
+    """Send requests that announce a body but never send it, with and without credentials."""
     at = urlsplit(abuse.orders.url)
     credentials = ("", f"Authorization: Bearer {abuse.orders.token}\r\n")
     paths = ("/v1/viewer-tokens", "/v1/events", "/v1/token", "/v1/exports")
@@ -191,7 +192,6 @@ def bodies(abuse: Abuse) -> None:
 
 
 def tests(abuse: Abuse) -> None:
-    """Send test events."""
     for _ in abuse.again():
         abuse.ask("tests", "POST", "/v1/test-event")
 

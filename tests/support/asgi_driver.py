@@ -1,4 +1,4 @@
-"""Calls an ASGI application as a server does, with control over disconnects."""
+"""Calls an ASGI application as a server would, with control over when the client disconnects."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ class Call:
         self.sent.append(message)
 
     async def run(self) -> int:
-        """Run the application. Returns the response's status, or 0 without a response."""
+        """Run the application, and return the response's status, or 0 if it did not respond."""
         await self.app(self.scope, self.receive, self.send)
         return self.status
 
@@ -56,5 +56,4 @@ class Call:
 
 
 def call(app: Any, method: str, path: str, **options: Any) -> int:
-    """Send one request, and return the response's status."""
     return asyncio.run(Call(app, method, path, **options).run())

@@ -97,8 +97,8 @@ _OUTCOMES: Final = ("success", "success", "denied", "failure", "failure", "succe
 
 
 def records(count: int = len(_SHAPES), account: str = ACCOUNT) -> list[dict[str, Any]]:
-    """Return `count` records that cycle through the shapes, one per second from BEGIN, each with its own id. The result
-    is always the same.
+    """Return `count` records that cycle through the shapes, one per second from BEGIN. Each has its own id. The result
+    is deterministic.
     """
     return [
         {
@@ -119,7 +119,7 @@ def records(count: int = len(_SHAPES), account: str = ACCOUNT) -> list[dict[str,
 
 
 def outcomes(count: int = len(_SHAPES)) -> list[str]:
-    """Return the outcome of each record in `records(count)` as an event."""
+    """Return the outcome that each record in `records(count)` has as an event."""
     return [_OUTCOMES[number % len(_OUTCOMES)] for number in range(count)]
 
 

@@ -1,4 +1,6 @@
-"""Creates a project with `django-admin startproject` and auditlane's two lines, and runs and uses it as people do."""
+"""Creates a project with `django-admin startproject`, adds auditlane's two lines, and runs and uses it as a developer
+would.
+"""
 
 from __future__ import annotations
 
@@ -25,7 +27,7 @@ MIDDLEWARE = '    "auditlane.integrations.django.AuditMiddleware",\n'
 
 
 def start_project(python: str, folder: Path, env: Mapping[str, str], settings: str) -> Path:
-    """Create a project, add one line each to INSTALLED_APPS and MIDDLEWARE, append `settings`, and migrate."""
+    """Create a project, add auditlane to INSTALLED_APPS and MIDDLEWARE, append `settings`, and run the migrations."""
     folder.mkdir()
     _run(python, "-m", "django", "startproject", "mysite", str(folder), cwd=folder, env=env)
     path = folder / "mysite" / "settings.py"
@@ -38,7 +40,6 @@ def start_project(python: str, folder: Path, env: Mapping[str, str], settings: s
 
 
 def manage(python: str, folder: Path, env: Mapping[str, str], *arguments: str) -> str:
-    """Run manage.py, and return its output."""
     return _run(python, "manage.py", *arguments, cwd=folder, env=env)
 
 
@@ -50,7 +51,7 @@ def _run(*command: str, cwd: Path, env: Mapping[str, str]) -> str:
 
 @contextmanager
 def served(command: list[str], folder: Path, env: Mapping[str, str], port: int) -> Iterator[subprocess.Popen[bytes]]:
-    """Run a web server, and yield once it accepts connections on the port. It is stopped with SIGTERM."""
+    """Run a web server, and yield once it accepts connections on the port. Afterwards, stop it with SIGTERM."""
     with (folder / "server.log").open("ab") as log:
         process = subprocess.Popen(command, cwd=folder, env=dict(env), stdout=log, stderr=log)
 
@@ -113,7 +114,7 @@ class _Forms(HTMLParser):
 
 
 class Browser:
-    """A person's browser, which keeps cookies and fills in the forms on a page."""
+    """A minimal browser that keeps cookies and submits the forms on a page."""
 
     def __init__(self, url: str, **headers: str) -> None:
         self.url = url
@@ -124,7 +125,7 @@ class Browser:
         return self._send(urllib.request.Request(self.url + path, headers=self.headers))
 
     def submit(self, path: str, **fields: Any) -> str:
-        """Open a page, and submit its form with these fields changed. None omits a field."""
+        """Open a page, and submit its form with these fields changed. A field is omitted if its value is None."""
         forms = _Forms()
         forms.feed(self.get(path))
         values = forms.fields | {
@@ -146,7 +147,7 @@ class Browser:
 
 
 def environment(stack_env: Mapping[str, str], **more: str) -> dict[str, str]:
-    """Return the environment variables for a project whose events go to a stack."""
+    """Return the environment variables for a project that sends its events to the stack."""
     kept = {
         name: value for name, value in os.environ.items() if not name.startswith(("AUDITLANE_", "DJANGO_", "PYTHON"))
     }
@@ -154,7 +155,7 @@ def environment(stack_env: Mapping[str, str], **more: str) -> dict[str, str]:
 
 
 def read_events(stack: Stack, tenant: str, at_least: int) -> list[dict[str, Any]]:
-    """Wait until the query API has at least this many of a tenant's events, and return them, oldest first."""
+    """Wait until the query API returns at least this many of the tenant's events. Returns them, oldest first."""
     key = json.loads(stack.run("keys", "create", "--role", "vendor", "--tenant", tenant, "--json").stdout)
     url = stack.env["AUDITLANE_SERVE_URL"]
     credentials = {"client_id": key["client_id"], "secret": key["secret"]}

@@ -1,6 +1,6 @@
-"""A program that triggers every fastapi-users event over HTTP, and prints the recorded events as JSON.
+"""Triggers every fastapi-users event over HTTP, and prints the recorded events as JSON.
 
-fastapi-users pins packages that conflict with auditlane's, so it runs by itself, with its own packages on PYTHONPATH.
+fastapi-users pins packages that conflict with auditlane's, so this program runs in a process with its own PYTHONPATH.
 """
 
 from __future__ import annotations
@@ -119,7 +119,6 @@ async def log_in(password: str, email: str = "jane@acme.example") -> tuple[int, 
 
 
 async def use() -> list[int]:
-    """Return the requests' statuses."""
     account = {"email": "jane@acme.example", "password": PASSWORD}
     steps = [
         send("POST", "/auth/register", account),

@@ -1,8 +1,8 @@
-"""Sends requests to an application under gunicorn while its workers are killed, and then compares its database with the
+"""Kills the gunicorn workers of an application while it handles requests, and then compares its database with the
 store.
 
-The application handles `GET /<number>/<ending>/` with a change named `<number>-<pid>`. The ending, one of ENDINGS,
-determines how the request ends.
+The application handles `GET /<number>/<ending>/` by making a change named `<number>-<pid>`. The ending is one of
+ENDINGS, and determines how the request ends.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ WORKERS = 3
 
 @dataclass(frozen=True)
 class Application:
-    """An application. `wsgi` is gunicorn's argument, and `changes` is a query for the names of its committed
+    """An application under test. `wsgi` is gunicorn's argument, and `changes` is a query for the names of the committed
     changes.
     """
 
@@ -47,7 +47,7 @@ class Application:
 
 
 class KillLoop:
-    """Sends requests, and kills gunicorn's workers between them."""
+    """Sends requests, and kills gunicorn's workers in between."""
 
     def __init__(self, url: str, tenant: str, master: int, seed: int) -> None:
         self.pool = urllib3.PoolManager(retries=False, timeout=60.0)
@@ -90,7 +90,7 @@ class KillLoop:
                 self.acknowledged[body["pid"]].add(number)
 
     def kill(self) -> None:
-        """Kill one of gunicorn's workers, at any point of a request."""
+        """Kill one of gunicorn's workers, whatever it is doing."""
         workers = [child for child in self.master.children() if child.pid not in self.killed]
         if workers:
             chosen = self.random.choice(workers)
@@ -98,7 +98,7 @@ class KillLoop:
             os.kill(chosen.pid, signal.SIGKILL)
 
     def must_be_stored(self, name: str) -> bool:
-        """Return whether a change was made by a surviving process, or by one that was killed after its event was
+        """Return whether a change must be in the store: its process survived, or was killed after its event was
         acknowledged.
         """
         number, _, pid = name.partition("-")
@@ -106,7 +106,7 @@ class KillLoop:
 
 
 def check_events(stack: Stack, tenant: str, application: Application, *, requests: int, kills: int) -> str:
-    """Run the loop, assert that the events equal the committed changes, and return the run's figures."""
+    """Run the loop, assert that the events match the committed changes, and return a summary of the run."""
     port = free_port()
     command = [sys.executable, "-m", "gunicorn", "--workers", str(WORKERS), "--bind", f"127.0.0.1:{port}"]
     with served([*command, application.wsgi], application.folder, application.env, port) as master:

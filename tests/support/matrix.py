@@ -1,4 +1,4 @@
-"""Requests for the permission table's rows, credentials for its columns, and the responses that the table expects."""
+"""Requests for the rows of the permissions table, credentials for its columns, and the expected responses."""
 
 from __future__ import annotations
 
@@ -50,7 +50,9 @@ _OF_WHAT: dict[str, Any] = {
 
 @dataclass(frozen=True)
 class Credential:
-    """A credential. `of` is its tenant, or None for the whole environment. An empty `token` means no credential."""
+    """A credential. `of` is its tenant, or None if it covers the whole environment. An empty `token` stands for no
+    credential.
+    """
 
     kind: str
     of: str | None
@@ -62,7 +64,7 @@ class Credential:
 
 
 class Matrix:
-    """All cells of the table, against one served app."""
+    """All cells of the permissions table, for one served app."""
 
     def __init__(self, served: Served) -> None:
         self.served = served
@@ -76,7 +78,9 @@ class Matrix:
                 yield right, credential, expected
 
     def send(self, right: Right, credential: Credential) -> tuple[int, str]:
-        """Send a request, and return the response's status and code. Only a problem's body is read."""
+        """Send a request, and return the response's status and error code. The body is read only for error
+        responses.
+        """
         operation = self.operations[right.route]
         headers, body = {"if-match": "*", "sec-fetch-site": "same-origin"}, _body(right, operation, credential)
         if credential.kind == "operator":
@@ -138,7 +142,7 @@ def role_of_nobody() -> Iterator[None]:
 
 
 def answer(right: Right, credential: Credential) -> str | None:
-    """Return the expected response, or None if the cell cannot be tested."""
+    """Return the response that the table expects, or None if the cell cannot be tested."""
     whose, permission = right.whose, credential.permission
     if whose in (Whose.key, Whose.code):  # the request is wrong here, whatever the credential
         return NO_CREDENTIAL if permission in (None, Permission.admin) else None
@@ -167,14 +171,16 @@ def answer(right: Right, credential: Credential) -> str | None:
 
 
 def _first_checks(route: str) -> set[Permission]:
-    """Return the permissions that are sufficient for some request to this route. Permissions that depend on the body
-    are checked last.
+    """Return the permissions that suffice for some request to this route. Permissions that depend on the body are
+    checked last.
     """
     return {other.needs[0] for other in RIGHTS if other.route == route and len(other.needs) == 1}
 
 
 def is_answer(status: int, code: str, expected: str) -> bool:
-    """Return whether the response is as expected. A page contains the code as text, and a HEAD response has no body."""
+    """Return whether the response is the expected one. A page contains the code as text, and the response to HEAD has
+    no body.
+    """
     if expected == LET_IN:
         return status < 500 and status not in (401, 403)
     if expected == NO_CREDENTIAL:

@@ -1,4 +1,4 @@
-"""Twenty quiet tenants and an abusive one on real services, with a worker and `auditlane serve` as processes."""
+"""Runs twenty quiet tenants and an abusive one on real services, with a worker and `auditlane serve` as processes."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ _PROGRAM: Final = Path(__file__).with_name("abuse.py")
 
 @dataclass
 class Times:
-    """Durations in seconds for each kind of request, and unsuccessful responses."""
+    """The durations in seconds of each kind of request, and the unsuccessful responses."""
 
     login: list[float] = field(default_factory=list)
     emit: list[float] = field(default_factory=list)  # until the event becomes visible
@@ -43,8 +43,6 @@ class Times:
 
 
 class Tenant:
-    """A quiet tenant with its own key."""
-
     def __init__(self, installation: Installation, name: str) -> None:
         self.name = name
         self.sent: set[str] = set()
@@ -54,7 +52,7 @@ class Tenant:
         self._token = ""
 
     def round(self, times: Times) -> None:
-        """Log in, emit an event and wait until it is visible, then list events."""
+        """Log in, emit an event and wait until it is visible, and then list events."""
         began = time.perf_counter()
         key = {"client_id": self._key.client.client_id, "secret": self._key.secret}
         answer = self._ask(times, "POST", "/v1/token", key)
@@ -97,7 +95,7 @@ class Installation:
     """One installation with default settings, shared by quiet tenants and an abusive one."""
 
     def __init__(self, kafka: str, registry: str, clickhouse: str, unique: str, folder: Path, **overrides: Any) -> None:
-        """Start the installation. `overrides` contains additional settings."""
+        """Start the installation. `overrides` are additional settings."""
         settings = load(
             kafka_bootstrap=kafka,
             registry_url=registry,
@@ -126,11 +124,10 @@ class Installation:
         self.halted: list[str] = []
 
     def key(self, tenant: str, *roles: str) -> Issued:
-        """Create a key for this tenant."""
         return self.serve.keys.create(roles=roles, tenant=tenant, now=datetime.now(UTC))
 
     def rounds(self, count: int) -> Times:
-        """Run `count` rounds for every quiet tenant, some tenants concurrently."""
+        """Run `count` rounds for each quiet tenant. Some tenants run concurrently."""
         times = Times()
 
         def live(tenant: Tenant) -> None:

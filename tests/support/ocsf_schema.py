@@ -1,7 +1,7 @@
-"""Compiles the sources of an OCSF schema and validates events against it, strictly.
+"""Compiles the sources of an OCSF schema, and strictly validates events against it.
 
-The sources are read from a folder beside the project, and are not part of it. Unlike most consumers, `problems` also
-reports unknown and deprecated attributes, and captions that differ from the schema's.
+The sources are read from a folder next to the project, and are not part of it. `problems` is stricter than most
+consumers: it also reports unknown and deprecated attributes, and captions that differ from the schema's.
 """
 
 from __future__ import annotations
@@ -34,10 +34,12 @@ _OTHER: Final = 99
 
 
 class OcsfSchema:
-    """One version's compiled classes and objects, with inheritance, includes, profiles and the dictionary applied."""
+    """The compiled classes and objects of one version, with inheritance, includes, profiles and the dictionary
+    applied.
+    """
 
     def __init__(self, files: Mapping[str, Any]) -> None:
-        """Compile the JSON documents in `files`, keyed by path, such as `events/iam/iam.json`."""
+        """Compile the JSON documents in `files`, which are keyed by path, such as `events/iam/iam.json`."""
         dictionary = files["dictionary.json"]
         self.version: str = files["version.json"]["version"]
         self._types: dict[str, Any] = dictionary["types"]["attributes"]
@@ -57,7 +59,7 @@ class OcsfSchema:
                 self.classes[compiled["uid"]] = compiled
 
     def problems(self, event: Mapping[str, Any]) -> list[str]:
-        """Return an event's problems, one sentence each, with the attribute's path."""
+        """Return the problems with an event, each as a sentence that names the attribute's path."""
         uid = event.get("class_uid")
         if uid not in self.classes:
             return [f"class_uid: {uid!r} is not a class of {self.version}"]
@@ -79,7 +81,7 @@ class OcsfSchema:
         return found
 
     def attributes(self, described: Mapping[str, Any], profiles: frozenset[str] = frozenset()) -> dict[str, Any]:
-        """Return a compiled class's or object's attributes that are valid with these profiles."""
+        """Return the attributes of a compiled class or object that are valid with these profiles."""
         key = (described["kind"], described["name"], profiles)
         if key not in self._valid:
             self._valid[key] = {
@@ -90,7 +92,6 @@ class OcsfSchema:
         return self._valid[key]
 
     def object(self, name: str) -> dict[str, Any]:
-        """Return a compiled object."""
         if name not in self._objects:
             self._objects[name] = self._compile("objects", name)
         return self._objects[name]
@@ -190,8 +191,8 @@ class OcsfSchema:
 
 
 def _sibling(path: str, attribute: Mapping[str, Any], value: object, sibling: str, caption: object) -> Iterator[str]:
-    """Check the caption of an enumerated value. It must be the schema's, except for Other, whose caption comes from the
-    source.
+    """Check the caption of an enumerated value. It must be the schema's caption, except for the value Other, whose
+    caption is set by the source.
     """
     if value == _OTHER:
         if not caption:
@@ -203,7 +204,7 @@ def _sibling(path: str, attribute: Mapping[str, Any], value: object, sibling: st
 
 
 def _merged(below: dict[str, Any], above: Mapping[str, Any]) -> dict[str, Any]:
-    """Merge two documents deeply. Values in `above` take precedence."""
+    """Merge two documents recursively. Values in `above` take precedence."""
     for name, value in above.items():
         if isinstance(value, dict) and isinstance(below.get(name), dict):
             _merged(below[name], value)
@@ -214,7 +215,6 @@ def _merged(below: dict[str, Any], above: Mapping[str, Any]) -> dict[str, Any]:
 
 @cache
 def ocsf_schema(version: str) -> OcsfSchema:
-    """Compile the sources of one version of the schema."""
     assert _FOLDER is not None
     files = {}
     with tarfile.open(_FOLDER / f"ocsf-schema-{version}.tar.gz") as archive:

@@ -1,6 +1,6 @@
-"""A reference validator for the tests. It validates one message at a time, as simply as possible.
+"""A reference validator for the tests. It validates one message at a time, in the simplest possible way.
 
-It decodes with fastavro, and then rejects invalid data that fastavro accepts.
+It decodes messages with fastavro, and then rejects the invalid data that fastavro accepts.
 """
 
 from __future__ import annotations
@@ -41,7 +41,9 @@ class Stored:
 def expected_result(
     registry: DictRegistry, key: bytes | None, value: bytes | None, kafka_ms: int, limit: int
 ) -> R | Stored:
-    """Return a message's reject code or, if it is accepted, the stored row's base fields, `fields` and `schema_id`."""
+    """Return a message's reject code or, if the message is accepted, the stored row's base fields, `fields` and
+    `schema_id`.
+    """
     if value is None or len(value) < 5 or value[0] != 0:
         return R.NOT_FRAMED
     if len(value) - 5 > limit:
@@ -133,7 +135,7 @@ def decode(schema: dict[str, Any], datum: bytes) -> dict[str, Any]:
 
 
 def lenient(fields: list[dict[str, Any]], datum: bytes) -> bool:
-    """Return whether fastavro accepted an invalid index or boolean. It counts negative indexes from the end."""
+    """Return whether fastavro accepted an invalid index or boolean. It interprets negative indexes from the end."""
     at = 0
 
     def long() -> int:
@@ -244,7 +246,7 @@ def stored(schema: dict[str, Any], schema_id: int, values: dict[str, Any]) -> St
 
 
 def text(field: dict[str, Any], value: Any) -> Any:
-    """Return a value as it is stored as text. A float stays a float, so that it is compared as a number."""
+    """Return a value as the text that is stored. A float stays a float, so that it is compared as a number."""
     if isinstance(value, bool):
         return str(value).lower()
     if isinstance(value, float):

@@ -39,7 +39,7 @@ class Document(Base):
 
 
 class Person(Base):
-    """A class with joined inheritance and a primary key of two columns."""
+    """A class with joined inheritance and a composite primary key."""
 
     __tablename__ = "people"
     region: Mapped[str] = mapped_column(primary_key=True)
@@ -64,7 +64,9 @@ class Unwatched(Base):
 
 
 def with_savepoints(engine: Engine) -> Engine:
-    """Let SQLAlchemy send BEGIN, as its documentation describes. Otherwise, savepoints do not work in sqlite3."""
+    """Make SQLAlchemy send BEGIN itself, as its documentation describes. Otherwise, savepoints do not work in
+    sqlite3.
+    """
 
     @event.listens_for(engine, "connect")
     def _(connection: Any, _: Any) -> None:

@@ -32,7 +32,7 @@ audit_models(Database)
 
 
 def change(number: int, ending: str) -> dict[str, Any]:
-    """Create an invoice whose number contains the process id. Returns that id, and whether Kafka has acknowledged the
+    """Create an invoice with the process id in its number. Returns that id, and whether Kafka has acknowledged the
     events.
     """
     pid = os.getpid()

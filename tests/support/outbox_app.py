@@ -1,5 +1,5 @@
-"""A service with an outbox. It runs transactions until it is killed or has run enough of them: `python outbox_app.py
-URL TENANT SEED NUMBER`.
+"""A service with an outbox: `python outbox_app.py URL TENANT SEED NUMBER`. It runs that many transactions, unless it is
+killed first.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ def tables(client: AuditClient | None = None) -> tuple[Table, Outbox, MetaData]:
 
 
 def engine_of(url: str) -> Engine:
-    """Return an engine. On SQLite, it begins transactions explicitly, since savepoints do not work with the driver's
+    """Create an engine. On SQLite, it begins transactions explicitly, because savepoints do not work with the driver's
     default.
     """
     engine = create_engine(url)
@@ -37,7 +37,7 @@ def engine_of(url: str) -> Engine:
 
 
 def main(url: str, tenant: str, seed: int, number: int) -> None:
-    """Run `number` transactions, each ending at random in one of several ways."""
+    """Run `number` transactions, each with a randomly chosen ending."""
     chance = random.Random(seed)
     with AuditClient() as client:
         orders, outbox, _ = tables(client)

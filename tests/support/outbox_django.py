@@ -1,4 +1,4 @@
-"""A Django service with an outbox. It applies the migrations, runs transactions, and prints JSON about the result."""
+"""A Django service with an outbox. It applies the migrations, runs transactions, and prints the result as JSON."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from auditlane.runtime.errors import ConfigError
 
 
 def main() -> None:
-    """Try to emit an event outside a transaction. Then emit three events, of which two are committed."""
+    """Try to emit an event outside a transaction. Then emit three events, two of which are committed."""
     database = {"ENGINE": "django.db.backends.sqlite3", "NAME": os.environ["OUTBOX_DATABASE"]}
     settings.configure(INSTALLED_APPS=["auditlane.outbox.django"], DATABASES={"default": database}, USE_TZ=True)
     django.setup()

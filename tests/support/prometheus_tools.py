@@ -1,4 +1,4 @@
-"""Finds Prometheus' programs, which are in none of the packages that the tests install."""
+"""Finds Prometheus' programs, which are not included in any package that the tests install."""
 
 from __future__ import annotations
 
@@ -17,8 +17,8 @@ _HOW = (
 
 
 def tool(*names: str) -> str:
-    """Return the path of the first of these programs that exists. Without any, the test is visibly skipped, even in
-    CI.
+    """Return the path of the first of these programs that is installed. If there is none, the test is visibly skipped,
+    even in CI.
     """
     for name in names:
         if path := shutil.which(name, path=_FOLDER) if _FOLDER else shutil.which(name):
@@ -27,7 +27,7 @@ def tool(*names: str) -> str:
 
 
 def succeed(*command: str) -> str:
-    """Run a command, and return its output. If it fails, the test fails with that output."""
+    """Run a command, and return its output. Fails the test, and shows the output, if the command fails."""
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stdout + done.stderr
     return done.stdout

@@ -1,4 +1,4 @@
-"""Creates topics for the SDK's tests, and reads them."""
+"""Creates topics for the SDK's tests, and reads from them."""
 
 from __future__ import annotations
 
@@ -25,7 +25,6 @@ def create(kafka: str, topic: str, **config: str) -> None:
 
 
 def topic_with_schema(kafka: str, registry: str, topic: str) -> str:
-    """Create a topic, register its base subject, and return the topic's name."""
     create(kafka, topic)
     client = RegistryClient(registry)
     client.register(f"{topic}-value", json.dumps(base_schema()))
@@ -34,7 +33,6 @@ def topic_with_schema(kafka: str, registry: str, topic: str) -> str:
 
 
 def read(kafka: str, topic: str, count: int) -> list[Message]:
-    """Return a topic's first `count` messages, from all partitions."""
     consumer = Consumer({"bootstrap.servers": kafka, "group.id": uuid.uuid4().hex, "enable.auto.commit": False})
     consumer.assign([TopicPartition(topic, partition, 0) for partition in range(PARTITIONS)])
     found: list[Message] = []
@@ -49,7 +47,7 @@ def read(kafka: str, topic: str, count: int) -> list[Message]:
 
 
 def read_all(kafka: str, topic: str) -> list[Message]:
-    """Return all messages now in a topic."""
+    """Return all messages that are now in the topic."""
     consumer = Consumer({"bootstrap.servers": kafka, "group.id": uuid.uuid4().hex})
     ends = [consumer.get_watermark_offsets(TopicPartition(topic, one), timeout=10)[1] for one in range(PARTITIONS)]
     consumer.close()
@@ -57,7 +55,7 @@ def read_all(kafka: str, topic: str) -> list[Message]:
 
 
 def read_actions(kafka: str, topic: str, count: int) -> list[str]:
-    """Return the actions of a topic's first `count` messages, sorted."""
+    """Return the sorted actions of the topic's first `count` messages."""
     return sorted(decode(one)["action"] for one in read(kafka, topic, count))
 
 

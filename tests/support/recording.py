@@ -1,4 +1,4 @@
-"""A client that records into a list, with the real context, checks and repairs, but without Kafka."""
+"""A client that records events into a list. The context, the checks and the repairs are real, but there is no Kafka."""
 
 from __future__ import annotations
 
@@ -12,7 +12,9 @@ from auditlane.sdk.recording import Recorder
 
 
 class RecordingClient:
-    """Stands in for an AuditClient. `events` contains checked events, and `errors` what `on_error` would receive."""
+    """Stands in for an AuditClient. `events` contains the checked events, and `errors` contains what `on_error` would
+    receive.
+    """
 
     context = staticmethod(context)
     diff = staticmethod(diff)
@@ -48,7 +50,6 @@ class RecordingClient:
 
     @property
     def only(self) -> AuditEvent:
-        """Return the only recorded event."""
         [event] = self.events
         return event
 

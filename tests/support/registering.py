@@ -1,5 +1,5 @@
-"""The embedded registry in the test process, behind the real client. Paths and responses are real, but there is no
-socket.
+"""The embedded registry in the test process, used through the real client. Paths and responses are real, but there is
+no socket.
 """
 
 from __future__ import annotations
@@ -26,8 +26,8 @@ class Answer:
 
 
 class InProcess(RegistryClient):
-    """A registry client that calls the registry in this process. `before(method, path)` runs before each request, and
-    may raise an error or send other requests.
+    """A registry client that calls the registry in this process. `before(method, path)` is called before each request,
+    and may raise an error or send other requests.
     """
 
     def __init__(self, path: Path = Path(":memory:")) -> None:

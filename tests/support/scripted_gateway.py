@@ -1,4 +1,4 @@
-"""An HTTP server whose responses a test determines, in place of a gateway or of a proxy in front of it."""
+"""An HTTP server with scripted responses, standing in for the gateway or a proxy in front of it."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from typing import Any
 
 @dataclass
 class Request:
-    """A request. `events` are those of an NDJSON body."""
+    """A received request. `events` contains the events of an NDJSON body."""
 
     path: str
     headers: dict[str, str]
@@ -35,7 +35,7 @@ def accepted(request: Request) -> Reply:
 
 
 def settled(request: Request, statuses: list[int], **headers: str) -> Reply:
-    """Return the gateway's response with these statuses of the events."""
+    """Return the gateway's response to a request whose events have these statuses."""
     results: list[dict[str, Any]] = [
         {"index": index, "status": status, "event_id": event["event_id"]}
         | ({} if status == 202 else {"code": "EVENT_INVALID" if status == 400 else "UNAVAILABLE", "detail": "No."})
@@ -48,13 +48,15 @@ def settled(request: Request, statuses: list[int], **headers: str) -> Reply:
 
 
 def problem(status: int, code: str, **headers: str) -> Reply:
-    """Return an error of the gateway about a request as a whole."""
+    """Return the gateway's error response to a whole request."""
     content = {"type": f"urn:auditlane:problem:{code}", "code": code, "detail": "No.", "status": status}
     return status, content, {name.replace("_", "-"): text for name, text in headers.items()}
 
 
 class ScriptedGateway:
-    """Replies according to `rule`. `stored` has the ids of accepted events, in order. Use it as a context manager."""
+    """Responds according to `rule`. `stored` lists the ids of accepted events, in order. Use it as a context
+    manager.
+    """
 
     def __init__(self, rule: Rule = accepted) -> None:
         self.rule = rule

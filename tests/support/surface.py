@@ -1,4 +1,4 @@
-"""The HTTP service's operations, read from the app, and a request for each."""
+"""The HTTP service's operations, read from the app, and a sample request for each."""
 
 from __future__ import annotations
 
@@ -13,8 +13,8 @@ from fastapi.routing import APIRoute
 
 @dataclass(frozen=True)
 class Operation:
-    """One method on one path. `parameters` lists documented parameters as (place, name), and `body` is a schema or
-    None.
+    """One method on one path. `parameters` lists the documented parameters as (place, name). `body` is a schema, or
+    None if there is no body.
     """
 
     method: str
@@ -56,7 +56,7 @@ def operations(app: FastAPI) -> list[Operation]:
 
 
 def routes_of(owner: Any) -> Iterator[APIRoute]:
-    """Yield an app's routes in matching order."""
+    """Yield an app's routes in the order in which they are matched."""
     for route in owner.routes:
         if isinstance(route, APIRoute):
             yield route
@@ -65,8 +65,8 @@ def routes_of(owner: Any) -> Iterator[APIRoute]:
 
 
 def sample(schema: dict[str, Any] | None, document: dict[str, Any], strings: dict[str, str], name: str = "") -> Any:
-    """Return a value that matches a JSON schema: the schema's example, or a minimal value. `strings` maps field names
-    to strings.
+    """Return a value that matches a JSON schema: its example if it has one, or else a minimal value. `strings` maps
+    field names to the strings to use.
     """
     if not schema:
         return {}

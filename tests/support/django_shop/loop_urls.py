@@ -1,4 +1,4 @@
-"""The request loop's only page. It changes an invoice as the request specifies, and the request may end in any way."""
+"""The kill loop's only page. It changes an invoice, and ends the request in the way that the URL specifies."""
 
 from __future__ import annotations
 
@@ -13,8 +13,8 @@ from django_shop.models import Invoice
 
 
 def change(request: HttpRequest, number: int, how: str) -> HttpResponse:
-    """Create an invoice whose number contains the process id. Respond with that id and the events acknowledged by
-    Kafka.
+    """Create an invoice with the process id in its number. Respond with that id and the events that Kafka has
+    acknowledged.
     """
     pid = os.getpid()
     with transaction.atomic():

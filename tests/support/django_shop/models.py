@@ -47,7 +47,7 @@ class Debt(Invoice):
 
 
 class Item(models.Model):
-    """A model named in the settings."""
+    """A model that is audited because the settings name it."""
 
     name = models.CharField(max_length=50)
     supplier = models.CharField(max_length=50, blank=True)
@@ -55,7 +55,7 @@ class Item(models.Model):
 
 
 class Article(models.Model):
-    """An article, which only the admin changes."""
+    """An article, which is changed only in the admin."""
 
     title = models.CharField(max_length=50)
     access_token = models.CharField(max_length=50, blank=True)

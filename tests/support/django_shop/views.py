@@ -1,4 +1,4 @@
-"""The shop's views. Some are typical of an application; others exist only for tests."""
+"""The shop's views. Some are typical of a real application, and others exist only for the tests."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from django_shop.models import Invoice
 
 
 def create(request: HttpRequest, number: str) -> HttpResponse:
-    """Create an invoice. `?then=` chooses how the request ends."""
+    """Create an invoice. `?then=` specifies how the request ends."""
     then = request.GET.get("then", "")
     with transaction.atomic():
         invoice = Invoice.objects.create(number=number)
@@ -35,7 +35,6 @@ def create(request: HttpRequest, number: str) -> HttpResponse:
 
 
 def leave(request: HttpRequest) -> HttpResponse:
-    """Delete the user's own account."""
     with transaction.atomic():
         request.user.delete()
         django.contrib.auth.logout(request)

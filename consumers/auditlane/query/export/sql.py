@@ -112,7 +112,7 @@ def _typed(parameters: Parameters, column: Column, conflict: Conflict) -> str:
     if column.is_time:
         return f"e.{column.name}"
     if column.is_conflict:
-        return conflict()
+        return _value(parameters, column, conflict)
     return f"CAST(toValidUTF8({_value(parameters, column, conflict)}), 'Nullable(String)')"
 
 
@@ -128,7 +128,7 @@ def _sheet(zone: str, parameters: Parameters, column: Column, conflict: Conflict
     if column.is_time:
         at = f"toTimeZone(e.{column.name}, {parameters.add('String', zone)})"
         return f"(toUnixTimestamp64Milli(toDateTime64({at}, 3)) / 1000 + timezoneOffset({at})) / 86400 + 25569"
-    return conflict() if column.is_conflict else _text(parameters, column, conflict)
+    return (_value if column.is_conflict else _text)(parameters, column, conflict)
 
 
 def _value(parameters: Parameters, column: Column, conflict: Conflict) -> str:

@@ -1,5 +1,5 @@
-"""Fixtures shared by all tests. They provide a workspace and the parts of the stack, each of which is started once per
-session when it is first needed.
+"""Fixtures for all tests. They provide a workspace and the parts of the stack, each of which is started when it is
+first needed and shared by the session.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ _RERUN_IN_CI = {"browser", "integration"}
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """In CI, run a failed test of the browser or of joined parts a second time. The summary lists it as RERUN."""
+    """In CI, retry a failed browser or integration test once. The summary lists it as RERUN."""
     if os.environ.get("CI") != "true":
         return
     for item in items:
@@ -42,7 +42,7 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 @pytest.fixture(autouse=True)
 def clean_environment(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Hide the caller's AUDITLANE_* variables, except from the service fixtures, and the caller's stack."""
+    """Hide the caller's stack and AUDITLANE_* variables, except from the service fixtures."""
     for name in list(os.environ):
         if name.startswith("AUDITLANE_"):
             monkeypatch.delenv(name)
@@ -51,5 +51,5 @@ def clean_environment(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.fixture
 def unique() -> str:
-    """Return a name that no other test uses, and that is valid for a topic, a group, a database and a tenant id."""
+    """Return a name that no other test uses. It is valid for a topic, a group, a database and a tenant id."""
     return f"t{uuid.uuid4().hex[:12]}"

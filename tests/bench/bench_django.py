@@ -1,8 +1,9 @@
-"""Measures the cost of the integration for a Django view, with and without an event. Ratios within one run are
+"""Measures the cost of the Django integration for a view, with and without an event. Ratios within one run are
 reported, not asserted.
 
-The application runs in this process and is called as a server calls it, in rounds that alternate between the variants,
-so that a busy machine slows all of them alike. Kafka is real, and the process's CPU time includes its client's threads.
+The application runs in this process and is called directly, as a server would call it. Rounds alternate between the
+variants, so that a busy machine slows all of them alike. Kafka is real, and the process's CPU time includes the threads
+of its client.
 """
 
 from __future__ import annotations
@@ -70,7 +71,7 @@ def committed(request: Any) -> Any:
 
 
 def known_user(get_response: Callable[[Any], Any]) -> Callable[[Any], Any]:
-    """Give every request a user without querying a session."""
+    """Set a user on every request without loading a session."""
     from django.contrib.auth.models import User
 
     user = User(pk=17, username="jane")
@@ -115,7 +116,7 @@ class Measured:
 
 
 def emit_alone(client: AuditClient) -> float:
-    """Return the thread's median CPU time for `emit` with the same event, in µs."""
+    """Return the thread's median CPU time in µs for calling `emit` with the same event."""
     values: dict[str, Any] = {
         "tenant_id": "acme",
         "actor_id": "17",

@@ -1,8 +1,8 @@
-"""Measure the bytes, requests, time and layout shift of the embedded page. The figures are reported, and limits are
-asserted.
+"""Measures the bytes, requests, time and layout shift of the embedded page. The figures are reported, and only their
+limits are asserted.
 
-`make bench-embed` (LOADS=10). A vendor's page has `/embed` in a frame, and sends it a token by message. Each load uses
-a fresh browser profile. `auditlane serve` runs in this process, on the same machine.
+`make bench-embed` (LOADS=10). A vendor's page embeds `/embed` in an iframe and passes it a token with postMessage. Each
+load uses a fresh browser profile. `auditlane serve` runs in this process, on the same machine.
 """
 
 from __future__ import annotations

@@ -1,8 +1,9 @@
-"""Measures `emit` beside other ways to record the same event: logging it to a file, producing it with fastavro and
-without any check, and Frontegg's own Python client with a local endpoint. The results are reported, not asserted.
+"""Compares `emit` with other ways to record the same event: logging it to a file, producing it with fastavro and
+without any check, and sending it with Frontegg's own Python client to a local endpoint. The results are reported, not
+asserted.
 
-All but the last run in this process, in rounds that alternate between them. The CPU time includes all threads, up to
-the acknowledgement of the last event.
+All but the last run in this process, in rounds that alternate between them. The CPU time includes all threads, until
+the last event is acknowledged.
 """
 
 from __future__ import annotations
@@ -54,7 +55,7 @@ def logging_to_a_file(folder: Path) -> Iterator[tuple[Emit, Callable[[], object]
 
 @contextmanager
 def produce_with_fastavro(kafka: str, topic: str) -> Iterator[tuple[Emit, Callable[[], object]]]:
-    """Encode the event with fastavro and produce it, without a check. A thread counts the acknowledgements."""
+    """Encode the event with fastavro and produce it without checking it. A thread counts the acknowledgements."""
     schema = fastavro.parse_schema(base_schema())
     empty = {field["name"]: field.get("default") for field in base_schema()["fields"]}
     producer = Producer({"bootstrap.servers": kafka, "enable.idempotence": True, "linger.ms": 5})
@@ -119,7 +120,9 @@ def test_in_one_process(kafka, registry, unique, tmp_path):
 
 
 def measured(emit: Emit, flush: Callable[[], object]) -> tuple[float, ...]:
-    """Return the process's CPU time per event, and the median and the 99th percentile of a call, in microseconds."""
+    """Return three figures in microseconds: the process's CPU time per event, and the median and the 99th percentile of
+    the duration of a call.
+    """
     calls, cpu = [], time.process_time()
     for _ in range(EVENTS):
         before = time.perf_counter()

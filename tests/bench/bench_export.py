@@ -1,10 +1,9 @@
-"""Measure the cost of an export for the service: `python tests/bench/bench_export.py` (ROWS=5000000).
+"""Measures what an export costs the service: `python tests/bench/bench_export.py` (ROWS=5000000).
 
-One tenant's events are exported from a real `auditlane serve` over the embedded engine, as CSV and Parquet immediately,
-and as JSON Lines through a job. For each export, it prints rows, bytes, seconds, and the peak memory of `serve`. Then
-it compares the seconds of OCSF with those of JSON Lines, over all columns of at most 500,000 rows. The benchmark fails
-unless every export has as many rows as ClickHouse counts and the same sum of checksums, and `serve` stayed below 300
-MB.
+It exports one tenant's events from a real `auditlane serve` on the embedded engine: directly as CSV and Parquet, and as
+JSON Lines through a job. For each export, it prints the rows, bytes and seconds, and the peak memory of `serve`. It
+then compares the time for OCSF with that for JSON Lines, over all columns of at most 500,000 rows. The benchmark fails
+unless every export has the row count and the sum of checksums that ClickHouse computes, and `serve` stays below 300 MB.
 """
 
 from __future__ import annotations
@@ -65,7 +64,9 @@ def lines(pieces: Iterator[bytes]) -> Iterator[bytes]:
 
 
 def of_csv(answer: urllib3.BaseHTTPResponse) -> tuple[int, int, int]:
-    """Return the rows, sum of checksums and bytes of a CSV export in which every line is one event."""
+    """Return the number of rows, the sum of checksums, and the number of bytes of a CSV export in which every line is
+    one event.
+    """
     rows, total, size = -1, 0, 0  # the header is not a row
 
     def counted() -> Iterator[bytes]:

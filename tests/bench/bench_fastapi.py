@@ -1,9 +1,9 @@
 """Measures the cost of the middleware for a FastAPI route, with and without an event. Ratios within one run are
 reported, not asserted.
 
-The application runs in this process and is called as a server calls it, in rounds that alternate between the variants.
-CPU times are those of the fastest round, since other processes on the machine only add to them. Kafka is real, and the
-process's CPU time includes its client's threads.
+The application runs in this process and is called directly, as a server would call it. Rounds alternate between the
+variants. The CPU time of the fastest round is used, since other processes on the machine can only increase it. Kafka is
+real, and the process's CPU time includes the threads of its client.
 """
 
 from __future__ import annotations

@@ -1,8 +1,8 @@
-"""Measure the cost of syncing every insert to disk before it is acknowledged: `python tests/bench/bench_fsync.py`.
+"""Measures the cost of syncing every insert to disk before it is acknowledged: `python tests/bench/bench_fsync.py`.
 
-The worker's statement inserts the same ranges alternately into two tables, one of which writes its parts through to the
-disk (`fsync_after_insert`, `fsync_part_directory`). It prints an insert's CPU time in ClickHouse and its duration, as
-means over a pass, and the share of time that inserts take at the worker's part budget.
+The worker's statement inserts the same ranges alternately into two tables. One of them syncs its parts to disk
+(`fsync_after_insert`, `fsync_part_directory`). The benchmark prints the mean CPU time and duration of an insert in each
+pass, according to ClickHouse, and the share of time that inserts take at the worker's part budget.
 """
 
 from __future__ import annotations

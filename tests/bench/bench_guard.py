@@ -1,10 +1,10 @@
-"""Measure the cost of the guard inside every insert: `python tests/bench/bench_guard.py [--ranges 20] [--rows 50000]
+"""Measures the cost of the guard inside every insert: `python tests/bench/bench_guard.py [--ranges 20] [--rows 50000]
 …`.
 
-The same ranges are inserted alternately into two tables, by the worker's statement and by the same statement without
-the guard. Each pass uses a different topic and later times, so the tables grow as in production, where merges run too.
-For each pass it prints the rows stored before it, and the CPU time and duration of an insert according to ClickHouse's
-query log, as means over the pass.
+The same ranges are inserted alternately into two tables: with the worker's statement, and with the same statement
+without the guard. Each pass uses a different topic and later times, so the tables grow as they do in production, and
+merges run as well. For each pass, the benchmark prints the number of rows stored before it, and the mean CPU time and
+duration of an insert, according to ClickHouse's query log.
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ _GUARD = re.compile(r" WHERE \(SELECT uniqExact.*\) = 0(?= FORMAT)", re.DOTALL)
 
 
 def later(sealed: Range, months: dict[int, Any], by_ms: int) -> tuple[Range, dict[int, Any]]:
-    """Return the same messages with times that are `by_ms` later."""
+    """Return copies of the messages that are `by_ms` milliseconds later."""
     old = sealed.columns
     columns = Columns(old.offsets, [at + by_ms for at in old.timestamps_ms], old.keys, old.values)
     moved = {}
@@ -51,7 +51,7 @@ def later(sealed: Range, months: dict[int, Any], by_ms: int) -> tuple[Range, dic
 
 
 class Table:
-    """A separate table. `guarded` selects the statement that fills it."""
+    """A separate table. `guarded` selects the statement that inserts into it."""
 
     def __init__(self, client: Client, *, guarded: bool) -> None:
         self.name, self._client, self._guarded = "g" + uuid.uuid4().hex[:8], client, guarded

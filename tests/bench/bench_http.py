@@ -1,8 +1,8 @@
-"""Measure the cost of POST requests with one event and with a thousand events, relative to a bare handler. The figures
+"""Measures the cost of POST requests with one event and with a thousand events, relative to a bare handler. The figures
 are reported, not asserted.
 
-Both run alternately on the same broker, and each ratio compares one such pair, since the machine's speed drifts. On a
-busy machine, compare the CPU times of the two servers rather than their rates.
+Both servers run alternately on the same broker. Each ratio compares one such pair, since the machine's speed drifts. On
+a busy machine, compare the CPU times of the two servers rather than their rates.
 """
 
 from __future__ import annotations
@@ -42,7 +42,7 @@ _running: dict[str, psutil.Process] = {}  # the servers by URL
 
 @contextmanager
 def process(*command: str, **variables: str) -> Iterator[str]:
-    """Run a server in its own process, and yield its URL."""
+    """Run a server in a separate process, and yield its URL."""
     started = subprocess.Popen([sys.executable, *command], stdout=subprocess.PIPE, env=os.environ | variables)
     assert started.stdout is not None
     try:
@@ -57,7 +57,7 @@ def process(*command: str, **variables: str) -> Iterator[str]:
 
 @pytest.fixture
 def gateway(kafka: str, registry: str, unique: str, tmp_path: Path) -> Iterator[tuple[str, dict[str, str]]]:
-    """Yield the URL of `auditlane serve`, and request headers."""
+    """Start `auditlane serve`, and yield its URL and the headers for requests."""
     admin = AdminClient({"bootstrap.servers": kafka})
     for created in admin.create_topics([NewTopic(unique, 6, 1), NewTopic(f"{unique}.bare", 6, 1)]).values():
         created.result(30)
@@ -125,8 +125,8 @@ ROWS = 1_000_000
 
 @pytest.fixture
 def reading(clickhouse: str, tmp_path: Path) -> Iterator[tuple[str, dict[str, str]]]:
-    """Start `auditlane serve` with a tenant that has many events. Yields its URL, and request headers that authenticate
-    a viewer.
+    """Start `auditlane serve` with a tenant that has many events. Yields its URL, and headers that authenticate a
+    viewer.
     """
     with store(clickhouse) as filled:
         filled.generate("acme", ROWS)

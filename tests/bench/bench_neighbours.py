@@ -1,8 +1,8 @@
-"""Measures the effect of one tenant's abuse on twenty others.
+"""Measures how one tenant's abuse affects twenty others.
 
-The figures are the p95 of a login, of an event until it is visible, and of a list, relative to a quiet period in the
-same run, and the peak memory of `serve` and of the worker. They are reported, not asserted. KINDS=contract,flood
-measures only those kinds.
+It measures the p95 of logging in, of the time until an event is visible, and of listing events, relative to a quiet
+period in the same run. It also measures the peak memory of `serve` and of the worker. The figures are reported, not
+asserted. KINDS=contract,flood measures only those kinds of abuse.
 """
 
 from __future__ import annotations

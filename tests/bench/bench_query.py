@@ -1,11 +1,13 @@
-"""Measure the cost of reading over HTTP: `make bench-query` (ROWS=1000000, MONTHS=1, REQUESTS=25), unasserted.
+"""Measures the cost of reading over HTTP: `make bench-query` (ROWS=1000000, MONTHS=1, REQUESTS=25). Nothing is
+asserted.
 
-It stores one tenant's events next to those of a hundred small tenants, in inserts that each hold events of the whole
-time (so that parts overlap as much as possible), with one event in eighty stored twice, and sends one request after
-another to a real `auditlane serve`. With several MONTHS, it merges every month except the last, as ClickHouse does with
-months that receive no more events. For each kind of request, it prints the time, and from ClickHouse's query log what
-one request read: statements, rows, bytes and CPU time. With DATA, the events are kept in that folder, and used again by
-the next run.
+One tenant's events are stored next to those of a hundred small tenants. Each insert holds events from the whole period,
+so that parts overlap as much as possible, and one event in eighty is stored twice. With several MONTHS, every month
+except the last is merged, as ClickHouse does with months that receive no more events.
+
+The benchmark then sends requests, one after another, to a real `auditlane serve`. For each kind of request, it prints
+the time and, from ClickHouse's query log, what one request read: statements, rows, bytes and CPU time. With DATA, the
+events are kept in that folder, and reused by the next run.
 """
 
 from __future__ import annotations
@@ -63,7 +65,7 @@ FAR = "a page far down"
 
 
 def requests() -> dict[str, str]:
-    """Return the measured paths by name."""
+    """Return the path of each measured request, by name."""
     events = "/v1/events?limit=50"
     return {
         "first page": events,
@@ -113,7 +115,6 @@ def main() -> None:
 
 
 def fill(url: str, count: int) -> None:
-    """Create the events."""
     client = connect(load(clickhouse_url=url, query_timeout_s=3_600.0))
     migrate(client, DATABASE)
     since = datetime.now(UTC) - SPAN
@@ -140,7 +141,7 @@ def fill(url: str, count: int) -> None:
 
 
 def described(url: str) -> dict[str, object]:
-    """Return the numbers of events, parts and rows."""
+    """Return the number of events, parts and rows."""
     client = connect(load(clickhouse_url=url, query_timeout_s=3_600.0))
     parts = client.query(f"SELECT count(), sum(rows) FROM system.parts WHERE active AND database = '{DATABASE}'")
     events = client.query(f"SELECT count() FROM {DATABASE}.log WHERE tenant_id = '{TENANT}'").result_rows[0][0]
@@ -178,7 +179,9 @@ def measure(serve: ServeProcess, log: Client) -> None:
 
 
 def cost(log: Client, since: datetime, requests: int) -> list[float]:
-    """Return the cost of one of the requests since then: statements over events, rows and megabytes read, CPU ms."""
+    """Return the mean cost of a request since then: statements that read events, rows and megabytes read, and CPU time
+    in ms.
+    """
     log.command("SYSTEM FLUSH LOGS query_log")
     events = ", ".join(f"'{DATABASE}.{name}'" for name in ("log", "events"))
     row = log.query(

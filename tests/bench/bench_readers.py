@@ -1,9 +1,10 @@
-"""Measure reading while a worker stores events: `python tests/bench/bench_readers.py` (TENANTS=50, ROWS=1000000,
-STORED_PER_S=20000, REQUESTS_PER_S=20, SECONDS=60), unasserted.
+"""Measures reading while a worker stores events: `python tests/bench/bench_readers.py` (TENANTS=50, ROWS=1000000,
+STORED_PER_S=20000, REQUESTS_PER_S=20, SECONDS=60). Nothing is asserted.
 
-It stores the events of tenants of very different sizes, then produces further events for them at a steady rate, which a
-real `auditlane worker` stores. Meanwhile, it sends first pages and searches for one actor to a real `auditlane serve`,
-at a steady rate whether or not earlier requests have ended. It prints the times of both, and the delay of the worker.
+The tenants are of very different sizes. Once their events are stored, more events are produced at a steady rate, and a
+real `auditlane worker` stores them. At the same time, requests for first pages and for one actor's events are sent to a
+real `auditlane serve`, at a steady rate, whether or not earlier requests have ended. The benchmark prints the times of
+both kinds of request, and the worker's delay.
 """
 
 from __future__ import annotations
@@ -64,7 +65,7 @@ def fill(client: Client, database: str) -> None:
 
 
 def produce(load: Load, stored: list[tuple[str, bytes]], stop: threading.Event) -> None:
-    """Produce the messages at a steady rate until `stop`."""
+    """Produce the messages at a steady rate until `stop` is set."""
     producer = Producer({"bootstrap.servers": load.parts.kafka, "compression.type": "lz4", "linger.ms": 20})
     each, began = round(STORED_PER_S * BATCH_S), time.monotonic()
     for number, first in enumerate(range(0, len(stored), each)):
@@ -77,7 +78,9 @@ def produce(load: Load, stored: list[tuple[str, bytes]], stop: threading.Event) 
 
 
 def ask(serve: ServeProcess) -> dict[str, list[float]]:
-    """Send requests for `SECONDS`. Return the seconds that each took from when it was due, by kind."""
+    """Send requests for `SECONDS`. Returns, for each kind of request, the seconds from when each request was due until
+    it ended.
+    """
     pool = urllib3.PoolManager(retries=False, timeout=60.0, maxsize=64)
     headers = [{"Authorization": f"Bearer {serve.viewer_token(f'tenant-{number:03}')}"} for number in range(TENANTS)]
     took: defaultdict[str, list[float]] = defaultdict(list)

@@ -1,5 +1,5 @@
-"""Measures the SDK's cost to a service: the import time, the packages, and the rate and CPU time of `emit`, reported,
-not asserted.
+"""Measures what the SDK costs a service: its import time, its packages, and the rate and CPU time of `emit`. The
+figures are reported, not asserted.
 """
 
 from __future__ import annotations

@@ -1,5 +1,5 @@
-"""Measures `emit` in each delivery mode, and how fast a spool is delivered after an outage. The results are reported,
-not asserted.
+"""Measures `emit` in each delivery mode, and how fast a spool is sent after an outage. The results are reported, not
+asserted.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ MODES = {
 
 @pytest.fixture(scope="module")
 def wires(kafka, registry, tmp_path_factory):
-    """Provide the options of a client for each transport."""
+    """Provide the client options for each transport."""
     direct = {"kafka_bootstrap": kafka, "registry_url": registry}
     direct["topic"] = topic_with_schema(kafka, registry, f"t{uuid4().hex[:12]}")
     with ServeProcess(tmp_path_factory.mktemp("gateway"), roles="ingest", ingest_rate=0, **direct) as served:

@@ -1,7 +1,7 @@
-"""Measure the worker's CPU time step by step, in this process: `python tests/bench/bench_stages.py`.
+"""Measures the CPU time of each of the worker's steps in this process: `python tests/bench/bench_stages.py`.
 
-It prints the best of several rounds over the same messages, in CPU microseconds per event of the thread that executes
-the step.
+It prints the best of several rounds over the same messages, in CPU microseconds per event of the thread that runs the
+step.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ from auditlane.worker.validation.validator import BatchValidator
 
 
 def stages(load: Load, rows: int) -> dict[str, float]:
-    """Return the CPU time per event in µs by step, for ranges of `rows` messages."""
+    """Return the CPU time in µs per event of each step, for ranges of `rows` messages."""
     spent: dict[str, float] = {}
     seen: dict[str, int] = {}
 

@@ -1,8 +1,8 @@
-"""Measure the cost of the table layout of `events`: `python tests/bench/bench_table.py`. Each variant changes the
+"""Measures the cost of the table layout of `events`: `python tests/bench/bench_table.py`. Each variant changes the
 shipped table.
 
-For each variant it prints ClickHouse's CPU time for the worker's insert (the lowest of the rounds, µs per row), bytes
-per row in one part, the time of one merge of all parts, and the CPU time in ms of reading everything with `FINAL`
+For each variant, it prints the CPU time of the worker's insert (the lowest of the rounds, µs per row), the bytes per
+row in one part, and the time to merge all parts. It also prints the CPU time in ms of reading everything with `FINAL`
 before that merge, and of three queries after it: an actor's events, an event by its id, and a page of a tenant's newest
 events. CPU times come from ClickHouse's query log.
 """
@@ -91,7 +91,7 @@ _ID = "6f9619ff-8b86-4011-b42d-00c04fc964ff"
 
 
 def ranges(count: int, rows: int) -> list[tuple[Range, dict[int, Any]]]:
-    """Return validated ranges as the worker inserts them."""
+    """Return validated ranges, as the worker would insert them."""
     registry: Any = DictRegistry()
     registry.register(f"{TOPIC}-value", base_schema())
     validator = BatchValidator(SchemaCache(registry, topic=TOPIC, refresh_s=600), topic=TOPIC, max_event_bytes=524_288)
@@ -108,7 +108,9 @@ def ranges(count: int, rows: int) -> list[tuple[Range, dict[int, Any]]]:
 
 
 def build(client: Client, database: str, changes: list[tuple[str, str]]) -> Table:
-    """Create the changed table, but return the shipped table's guarantees, which a changed table may lack."""
+    """Create the changed table. The returned table claims the shipped table's guarantees, although the changed table
+    may lack them.
+    """
     migrate(client, database)
     made = preflight.check(client, database, EVENTS.names, parts_per_second=4)
     client.command(f"DROP TABLE `{database}`.events SYNC")
@@ -122,7 +124,7 @@ def build(client: Client, database: str, changes: list[tuple[str, str]]) -> Tabl
 
 
 def cost_ms(client: Client, database: str, text: str, parameters: dict[str, str]) -> float:
-    """Return a query's lowest CPU time over five runs, in milliseconds."""
+    """Return the lowest CPU time of five runs of a query, in milliseconds."""
     costs = []
     for _ in range(5):
         mark = uuid.uuid4().hex

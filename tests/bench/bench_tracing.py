@@ -1,8 +1,9 @@
-"""Measure the cost of tracing for the worker: `python tests/bench/bench_tracing.py [--events 300000] [--rounds 3]`.
+"""Measures what tracing costs the worker: `python tests/bench/bench_tracing.py [--events 300000] [--rounds 3]`.
 
-First, it measures in this process the CPU time for a range's spans, encoded as for export, and for each message of a
-batch. Then workers without and with tracing store the same topic in turn, and export to a collector in this process:
-once with a sampled `traceparent` in each message, once without. It prints the lowest CPU time of all rounds.
+First, it measures the CPU time for a range's spans, encoded for export, and for each message of a batch, in this
+process. Then workers with and without tracing take turns to store the same topic, and export their spans to a collector
+in this process: once with a sampled `traceparent` in each message, and once without. It prints the lowest CPU time of
+all rounds.
 """
 
 from __future__ import annotations
@@ -36,7 +37,7 @@ _TRACE = "4bf92f3577b34da6a3ce929d0e0e4736"
 
 
 class Sent(Load):
-    """Fills a topic with messages that have the header that the SDK adds within a sampled span."""
+    """Fills a topic with messages that carry the header that the SDK adds within a sampled span."""
 
     def _headers(self, _key: str, value: bytes) -> list[tuple[str, str | bytes | None]]:
         return [("traceparent", f"00-{_TRACE}-{len(value):016x}-01")]
@@ -58,7 +59,7 @@ class Collector(BaseHTTPRequestHandler):
 
 
 class Encodes(SpanExporter):
-    """Encodes spans and drops them."""
+    """Encodes spans and discards them."""
 
     def export(self, spans: Sequence[ReadableSpan]) -> SpanExportResult:
         encode_spans(spans).SerializeToString()
@@ -66,7 +67,7 @@ class Encodes(SpanExporter):
 
 
 def least(rounds: int, what: Callable[[], None]) -> float:
-    """Return this thread's lowest CPU time over several runs, in µs."""
+    """Return the lowest CPU time that this thread needs in several runs, in µs."""
     taken = []
     for _ in range(rounds):
         before = time.thread_time()
@@ -76,7 +77,7 @@ def least(rounds: int, what: Callable[[], None]) -> float:
 
 
 def spans_of(traces: RangeTraces, number: int) -> None:
-    """Create the spans that the worker creates for one range."""
+    """Create the spans that the worker would create for one range."""
     at = Partition("t", number % 6)
     one = Range(at, "id", 0, 0, Columns([0], [0], [b"k"], [b"v"]), "", 1)
     traces.begin(one)

@@ -1,7 +1,7 @@
-"""Measure validation, in CPU microseconds per event: `python tests/bench/bench_validator.py [--rows 50000] [--stages]`.
+"""Measures validation in CPU microseconds per event: `python tests/bench/bench_validator.py [--rows 50000] [--stages]`.
 
-It measures one schema, fifty tenant schemas mixed over 200 tenants, and one malformed datum in a hundred. It prints the
-best of five runs.
+It measures a single schema, fifty tenant schemas mixed over 200 tenants, and messages of which one in a hundred is
+malformed. It prints the best of five runs.
 """
 
 from __future__ import annotations

@@ -1,9 +1,9 @@
-"""Measure the viewer with a million events. The time until the first rows, the cost per frame while scrolling, and the
-memory are reported, not asserted.
+"""Measures the viewer with a million events: the time until the first rows, the cost per frame while scrolling, and the
+memory. The figures are reported, not asserted.
 
 `make bench-viewer` (EVENTS=1000000 LOADS=30 ROWS=100000). It uses one tenant, the embedded engine, `auditlane serve` as
-a separate process, and Chromium with software rendering. A frame's cost is the time that its main thread spends on
-script, style and layout from the start of one frame to the start of the next, according to Chromium's trace.
+a separate process, and Chromium with software rendering. The cost of a frame is the time that the main thread spends on
+script, style and layout between the start of that frame and the start of the next, according to Chromium's trace.
 """
 
 from __future__ import annotations
@@ -117,7 +117,7 @@ def printed(found: dict[str, Any], what: str) -> dict[str, Any]:
 
 
 def first_rows(context: BrowserContext, url: str) -> float:
-    """Return the milliseconds from the start of the navigation to the frame that shows the first event."""
+    """Return the milliseconds from the start of the navigation until the frame that shows the first event."""
     page = context.new_page()
     page.goto(url, wait_until="commit")
     wait_until(lambda: page.evaluate("window.firstRows > 0"))
@@ -128,9 +128,9 @@ def first_rows(context: BrowserContext, url: str) -> float:
 
 
 def scrolled(session: CDPSession, page: Page, speed: int) -> dict[str, Any]:
-    """Measure script, style and layout per frame, in wall and CPU time, and the longest task.
+    """Measure the wall and CPU time of script, style and layout per frame, and the longest task.
 
-    On a busy machine, the wall time includes other processes' work.
+    On a busy machine, the wall time includes the work of other processes.
     """
     with traced(session) as events:
         grid = page.locator("auditlane-table .grid").bounding_box()
@@ -163,7 +163,7 @@ def scrolled(session: CDPSession, page: Page, speed: int) -> dict[str, Any]:
 
 
 class traced:
-    """Traces Chromium while the context is active. The yielded list is complete once the context has ended."""
+    """Traces Chromium while the context is active. The yielded list is complete once the context has exited."""
 
     def __init__(self, session: CDPSession) -> None:
         self._session, self._events, self._done = session, list[dict[str, Any]](), False
@@ -187,7 +187,7 @@ def busiest(events: list[dict[str, Any]]) -> tuple[int, int]:
 
 
 def outermost(events: list[dict[str, Any]]) -> Iterator[dict[str, Any]]:
-    """Yield the events that are not inside another one."""
+    """Yield the events that are not nested in another one."""
     end = 0.0
     for one in sorted(events, key=lambda event: (event["ts"], -event["dur"])):
         if one["ts"] >= end:
@@ -196,7 +196,7 @@ def outermost(events: list[dict[str, Any]]) -> Iterator[dict[str, Any]]:
 
 
 def to_row(page: Page, row: int) -> None:
-    """Scroll to this row in steps, as pages load."""
+    """Scroll to this row step by step, so that pages are loaded on the way."""
     page.evaluate(
         """([row, height]) => new Promise((resolve) => {
           const grid = window.table.shadowRoot.querySelector(".grid");

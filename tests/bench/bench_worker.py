@@ -1,11 +1,11 @@
-"""Measure the whole path: `make bench`, or `python tests/bench/bench_worker.py [--events 300000] [--only one] …`.
+"""Measures the whole path: `make bench`, or `python tests/bench/bench_worker.py [--events 300000] [--only one] …`.
 
 In one run on the embedded stack, it measures inserting alone, consuming alone, the worker as it is deployed, and a
-naive loop and two frameworks that do the same work. A topic is filled first. Then a process is measured from its first
-message to its last commit. CPU seconds per million events and ratios within a run are comparable. Rates depend on the
-machine. `steady_per_s` and `steady_busy` refer to the middle of a run, from a tenth of its rows to nine tenths: they
-exclude the start, and the time that the last ranges wait to become due. Merges are stopped, so that every run has the
-same parts and nothing hides a duplicate.
+naive loop and two frameworks that do the same work. A topic is filled first. Each process is then measured from its
+first message to its last commit. CPU seconds per million events, and ratios within a run, are comparable between
+machines; rates are not. `steady_per_s` and `steady_busy` describe the middle of a run, from 10% to 90% of its rows.
+They exclude the start, and the time for which the last ranges wait until they are due. Merges are stopped, so that
+every run has the same parts and no merge hides a duplicate.
 """
 
 from __future__ import annotations
@@ -88,9 +88,9 @@ def parts(folder: Path) -> Iterator[Parts]:
 
 
 class Load:
-    """A filled topic. `ranges` contains its messages as the worker would seal them, one partition after another.
+    """A filled topic. `ranges` contains its messages in ranges as the worker would seal them, partition by partition.
 
-    If `signed`, each message has the gateway's headers, and the worker has the key.
+    If `signed`, each message has the gateway's headers, and the worker has the key to verify them.
     """
 
     def __init__(self, parts: Parts, scenario: str, count: int, *, signed: bool = False) -> None:
@@ -164,7 +164,9 @@ class Load:
 
 
 def insert_ceiling(load: Load, threads: int) -> dict[str, float]:
-    """Measure `threads` threads, each of which POSTs prebuilt Arrow streams of one range to the worker's table."""
+    """Measure how fast `threads` threads can POST prebuilt Arrow streams, each with one range, to the worker's
+    table.
+    """
     book = SchemaCache(load.registry, topic=load.settings.topic, refresh_s=600)
     validator = BatchValidator(book, topic=load.settings.topic, max_event_bytes=load.settings.max_event_bytes)
     tables: list[Any] = []
@@ -206,14 +208,14 @@ def _columns(client: Client, settings: Settings) -> list[str]:
 
 
 def raw_consume(load: Load) -> dict[str, float]:
-    """Measure the worker's consumer alone, which receives messages and drops them."""
+    """Measure the worker's consumer alone. Messages are received and dropped."""
     task = {"bootstrap": load.parts.kafka, "topic": load.settings.topic, "group": "raw", "messages": load.count}
     used = _child([sys.executable, str(HERE / "consume.py"), json.dumps(task)])
     return _figures(used["messages"], used["wall_s"], used["cpu_s"])
 
 
 def peer(load: Load, name: str, python: str, count: int) -> dict[str, float]:
-    """Measure a loop or framework that does the same work, for the first `count` messages that it receives."""
+    """Measure a loop or framework that does the same work, over the first `count` messages that it receives."""
     with load.run() as (settings, client):
         task = {
             "bootstrap": load.parts.kafka,
@@ -303,7 +305,9 @@ def _wait(what: Callable[[], bool], mine: WorkerProcess) -> None:
 
 
 def _completed(settings: Settings) -> Callable[[], bool]:
-    """Return a check that the group has committed up to the end of every partition and no write is pending."""
+    """Return a check that is true once the group has committed up to the end of every partition and no write is
+    pending.
+    """
     consumer = Consumer({"bootstrap.servers": settings.kafka_bootstrap, "group.id": settings.consumer_group})
     at = [TopicPartition(settings.topic, number) for number in range(settings.topic_partitions)]
     ends = {one.partition: consumer.get_watermark_offsets(one, timeout=10)[1] for one in at}

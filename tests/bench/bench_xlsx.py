@@ -1,8 +1,8 @@
-"""Measure the cost of a workbook for the service: `python tests/bench/bench_xlsx.py` (ROWS=1000000).
+"""Measures what a workbook costs the service: `python tests/bench/bench_xlsx.py` (ROWS=1000000).
 
-Exports one tenant's events with all columns as a workbook from a real `auditlane serve` over the embedded engine. The
-benchmark prints rows, bytes, seconds, and the peak memory of `serve` and of the process that makes the file. It fails
-if the file lacks a row or either process used 300 MB.
+It exports one tenant's events with all columns as a workbook, from a real `auditlane serve` on the embedded engine. It
+prints the rows, bytes and seconds, and the peak memory of `serve` and of the process that creates the file. It fails if
+the file lacks a row, or if either process used 300 MB.
 """
 
 from __future__ import annotations

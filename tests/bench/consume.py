@@ -1,4 +1,4 @@
-"""Measures the raw consume rate by receiving and dropping messages with the worker's consumer options.
+"""Measures how fast messages can be received and dropped with the worker's consumer options.
 
 Prints the resource usage.
 """

@@ -1,4 +1,4 @@
-"""Send requests over a few persistent connections as fast as responses arrive, and measure the rate and the
+"""Sends requests over a few persistent connections as fast as the responses arrive, and measures the rate and the
 latencies.
 """
 
@@ -13,7 +13,7 @@ from urllib.parse import urlsplit
 
 @dataclass(frozen=True, slots=True)
 class Load:
-    """A load's result. `rate` is in requests per second, and `p50` and `p99` are in milliseconds."""
+    """The result of a load test. `rate` is in requests per second, and `p50` and `p99` are in milliseconds."""
 
     rate: float
     p50: float
@@ -21,12 +21,12 @@ class Load:
 
 
 def load(request: bytes, url: str, *, connections: int, requests: int, status: int = 200) -> Load:
-    """Send the same request repeatedly. A response with a different status ends the run."""
+    """Send the same request repeatedly. Stops if a response has a different status."""
     return asyncio.run(_load(request, url, connections, requests, status))
 
 
 def request_of(method: str, path: str, headers: dict[str, str], body: bytes = b"") -> bytes:
-    """Return a whole HTTP request, encoded."""
+    """Return a complete HTTP request as bytes."""
     lines = [f"{method} {path} HTTP/1.1", "Host: localhost", f"Content-Length: {len(body)}"]
     lines += [f"{name}: {value}" for name, value in headers.items()]
     return "\r\n".join([*lines, "", ""]).encode() + body

@@ -36,7 +36,7 @@ _SEVERITIES = ("Info", "Info", "Info", "Low", "Medium", "High")
 def messages(
     registry: RegistryClient, topic: str, scenario: str, count: int, now_ms: int
 ) -> Iterator[tuple[str, bytes]]:
-    """Yield `count` messages as (key, value), after registering the schemas with which they are encoded."""
+    """Register the schemas needed, and then yield `count` messages as (key, value)."""
     chance = random.Random(7)
     encode = _encoders(registry, topic, fifty=scenario == "fifty schemas")
     words = _WORDS.split()
@@ -84,7 +84,6 @@ Encode = Callable[[dict[str, Any], int], bytes]
 
 
 def _encoders(registry: RegistryClient, topic: str, *, fifty: bool) -> list[Encode]:
-    """Return one encoder per tenant."""
     if not fifty:
         return [_encoder(registry.latest(f"{topic}-value").schema_id, base_schema(), ())] * TENANTS
     encoders: list[Encode] = []
@@ -118,7 +117,9 @@ def _encoder(schema_id: int, schema: Any, names: tuple[str, ...]) -> Encode:
 
 
 def _spoiled(chance: random.Random, value: bytes, event: dict[str, Any], encode: Encode) -> bytes:
-    """Return a message that will be rejected: damaged, from another tenant, or with a value that breaks a rule."""
+    """Return a message that will be rejected: it is damaged, belongs to another tenant, or has a value that breaks a
+    rule.
+    """
     match chance.randrange(5):
         case 0:
             return value[: -chance.randrange(1, 100)]

@@ -17,8 +17,8 @@ import psutil
 
 @dataclass(frozen=True, slots=True)
 class Usage:
-    """The resources used by a process. `cpu_s` covers all threads, and `peak_mb` is resident memory. Children that have
-    ended are not counted.
+    """The resources used by a process. `cpu_s` includes all threads, and `peak_mb` is resident memory. Child processes
+    that have exited are not counted.
     """
 
     cpu_s: float
@@ -34,14 +34,14 @@ def usage(pid: int) -> Usage:
 
 
 def stopwatch(pid: int) -> Callable[[], float]:
-    """Return a function that returns a process's CPU seconds since this call."""
+    """Start to measure a process. Returns a function that returns the CPU seconds used since then."""
     before = usage(pid).cpu_s
     return lambda: usage(pid).cpu_s - before
 
 
 @dataclass(frozen=True, slots=True)
 class Middle:
-    """The middle of a run, from 10% to 90% of its rows, without start and end. Times are Unix seconds."""
+    """The middle of a run, from 10% to 90% of its rows, which excludes its start and end. Times are Unix seconds."""
 
     begin: float
     end: float
@@ -49,14 +49,16 @@ class Middle:
 
     @classmethod
     def of(cls, stored: Sequence[tuple[float, int]]) -> Middle:
-        """Return a run's middle. `stored` lists, in order, when each range was stored, and its number of rows."""
+        """Return the middle of a run. `stored` lists the time at which each range was stored and its number of rows, in
+        order.
+        """
         totals = list(accumulate(rows for _, rows in stored))
         first, last = (bisect.bisect_left(totals, totals[-1] * share) for share in (0.1, 0.9))
         return cls(stored[first][0], stored[last][0], totals[last] - totals[first])
 
 
 class Busy:
-    """CPU usage of the whole machine, sampled every `EVERY_S` while the context is active."""
+    """The CPU usage of the whole machine, sampled every `EVERY_S` while the context is active."""
 
     EVERY_S = 0.1
 
@@ -90,7 +92,7 @@ class Busy:
 
 
 def machine() -> dict[str, object]:
-    """Return the facts about this machine that are needed to interpret the figures."""
+    """Return the facts about this machine that are needed to interpret the results."""
     model = next(
         (line.split(":")[1].strip() for line in Path("/proc/cpuinfo").read_text().splitlines() if "model name" in line),
         platform.processor(),

@@ -1,4 +1,6 @@
-"""Retakes the screenshots in `docs/pictures`: the demo that `make run` starts, in a browser, in light and dark mode."""
+"""Retakes the screenshots in `docs/pictures`. It opens the demo that `make run` starts in a browser, in light and dark
+mode.
+"""
 
 from __future__ import annotations
 

@@ -1,5 +1,5 @@
-"""Tests the console in a real browser with real services. It is opened by a link, refreshed, and left for a tenant's
-log.
+"""Tests the console in a real browser with real services: opening it with a link, refreshing it, and going on to a
+tenant's log.
 """
 
 from __future__ import annotations

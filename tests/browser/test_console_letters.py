@@ -1,4 +1,4 @@
-"""Tests the console's pages of dead letters in a real browser. They are opened, replayed and closed, and the log of
+"""Tests the console's dead-letter pages in a real browser. Letters are opened, replayed and closed, and the log of
 `_auditlane` names the operator.
 """
 
@@ -28,7 +28,7 @@ FORM = {"content-type": "application/x-www-form-urlencoded", "sec-fetch-site": "
 
 @pytest.fixture
 def tenant(site: Site, unique: str) -> str:
-    """Provide a tenant with three dead letters. Once its contract is corrected, two of them are valid."""
+    """Provide a tenant with three dead letters, two of which become valid once its contract is corrected."""
     register(site, unique, maximum=3)
     subject = tenant_subject(site.world.settings.topic, unique)
     schema_id = site.world.registry.latest(subject).schema_id
@@ -48,14 +48,15 @@ def register(site: Site, tenant: str, **rules: Any) -> None:
 
 
 def letters_of(site: Site, tenant: str, *, resolved: bool = False) -> list[dict[str, Any]]:
-    """Return the dead letters of a tenant through the API."""
     path = f"/v1/admin/dead-letters?limit=200{'&resolved=true' * resolved}"
     answer = site.request(path, site.served.client_token("admin"), auditlane_tenant=tenant).json()
     return answer["newest"] if answer.get("complete") else []
 
 
 def own_log(site: Site, action: str, tenant: str) -> list[tuple[Any, ...]]:
-    """Return the operators' actions on a tenant in the log of `_auditlane`: actor, outcome and number of letters."""
+    """Return what the log of `_auditlane` contains about an operator action on a tenant: actor, outcome and number of
+    letters.
+    """
     query = (
         "SELECT actor_id, toString(outcome), metadata['rows'], metadata['reason'] FROM "
         f"{site.world.events} WHERE tenant_id = '_auditlane' AND action = {{action:String}} "

@@ -1,7 +1,7 @@
-"""Builds the example in `docs/examples/embed/next` with the packed viewer, and runs it on the real service: a page that
-Next.js renders on the server, with a strict content policy and a token for one document's events.
+"""Builds the example in `docs/examples/embed/next` with the packed viewer, and runs it with the real service. Next.js
+renders the page on the server, with a strict Content-Security-Policy and a token for a single document's events.
 
-The packages come from npm when the test runs. Without npm's registry, the tests are skipped.
+The packages are installed from npm when the test runs. The tests are skipped if npm's registry cannot be reached.
 """
 
 from __future__ import annotations
@@ -45,7 +45,7 @@ def built(npm: Npm, packed_viewer: Path, tmp_path_factory: pytest.TempPathFactor
 
 @contextmanager
 def served(site: Site, built: Path, tenant: str, node: list[str]) -> Iterator[str]:
-    """Run the built example with a key of its own, and yield its address."""
+    """Run the built example with its own key, and yield its address."""
     settings = site.served.settings
     files = {
         "AUDITLANE_KEYS_FILE": str(settings.keys_file),
@@ -84,7 +84,7 @@ def served(site: Site, built: Path, tenant: str, node: list[str]) -> Iterator[st
 
 
 def fill(site: Site, tenant: str) -> None:
-    """Store two events of doc-7 and one of doc-8."""
+    """Store two events for doc-7 and one for doc-8."""
     event = {"tenant_id": tenant, "actor_id": "u-3", "actor_name": "Jane Cooper", "resource": "document"}
     documents = [("edited", "doc-7"), ("read", "doc-7"), ("read", "doc-8")]
     site.emit(*(event | {"action": f"document.{verb}", "resource_id": name} for verb, name in documents))

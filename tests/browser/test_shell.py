@@ -1,4 +1,6 @@
-"""Tests the pages around the viewer in a real browser: their content policy, reading without scripts, and frames."""
+"""Tests the pages around the viewer in a real browser: their Content-Security-Policy, reading without scripts, and
+frames.
+"""
 
 from __future__ import annotations
 
@@ -91,7 +93,7 @@ def test_without_scripts_the_page_links_to_the_plain_page(site: Site, unique: st
 
 
 def open_in_frame(site: Site, page: Page, src: str, origin: str) -> Frame:
-    """Open a vendor's page on this origin with `src` in a frame, and return the frame."""
+    """Open a vendor's page on this origin that shows `src` in a frame, and return the frame."""
     site.vendor.put("/product.html", f'<!doctype html><iframe src="{src}" width=900 height=600></iframe>'
                                      '<script src="/host.js"></script>')  # fmt: skip
     site.vendor.put("/host.js", HOST_SCRIPT, "text/javascript")

@@ -1,5 +1,5 @@
-"""Tests the installation shared by browser tests. Users sign in by a link, and sample events are stored through the
-real pipeline.
+"""Tests the installation that the browser tests share. Users sign in with a link, and sample events are stored through
+the real pipeline.
 """
 
 from __future__ import annotations

@@ -1,5 +1,5 @@
-"""Tests how the viewer shows conflicting events, their provenance, and fields named like inherited members, with real
-services.
+"""Tests how the viewer shows conflicting events, provenance, and fields with the names of inherited members. Services
+are real.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ def event(tenant: str, action: str, second: int = 0, **values: Any) -> dict[str,
 
 
 def open_viewer(site: Site, page: Page, tenant: str) -> Locator:
-    """Open a vendor's page with the tenant's log, and return its table."""
+    """Open a vendor's page with the tenant's log, and return the table."""
     page.goto(host_page(site, tenant, [{"token": site.token(tenant), "address": ""}]))
     table = page.locator("auditlane-table")
     expect(table.get_by_role("grid")).to_have_attribute("aria-busy", "false")

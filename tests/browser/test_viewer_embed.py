@@ -1,5 +1,5 @@
-"""Runs the unmodified examples in `docs/examples/embed`, each with its backend, on another origin, with the real
-service.
+"""Runs the unmodified examples in `docs/examples/embed` with the real service. Each runs with its own backend, on
+another origin.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ BACKEND = Path(__file__).parent.parent.parent / "docs" / "examples" / "embed" / 
 
 @contextmanager
 def backend(site: Site, example: str, tenant: str, node: list[str]) -> Iterator[str]:
-    """Run the example's backend with the environment that `auditlane env` prints, and yield the page's address."""
+    """Run the example's backend with the variables that `auditlane env` prints, and yield the page's address."""
     path = os.pathsep.join([str(Path(sys.executable).parent), str(Path(node[0]).parent), os.environ["PATH"]])
     env = os.environ | {
         "PATH": path,
@@ -86,7 +86,9 @@ def test_the_react_example_reports_a_backend_without_tokens(
 
 
 def test_a_content_policy_with_a_nonce_alone_is_enough(site: Site, unique: str, page: Page) -> None:
-    """Neither hosts nor `strict-dynamic` are listed for scripts: the nonce covers the modules loaded on demand."""
+    """The policy lists neither hosts nor `strict-dynamic` for scripts, so the nonce must cover the modules loaded on
+    demand.
+    """
     site.fill(unique, 20)
     messages = complaints(page)
     policy = f"default-src 'none'; script-src 'nonce-n0nce'; connect-src {site.url}; img-src data:"

@@ -1,4 +1,4 @@
-"""Tests grouping a log by a field over time, and the comparison with the preceding period, with real services."""
+"""Tests grouping a log by a field over time, and comparing it with the preceding period, with real services."""
 
 from __future__ import annotations
 
@@ -48,7 +48,7 @@ def events(tenant: str) -> list[dict[str, object]]:
 
 @pytest.fixture(scope="module")
 def tenant(site: Site) -> str:
-    """Return a tenant shared by all tests of this module, since they only read."""
+    """Provide a tenant that all tests of this module share, since they only read."""
     name = f"t{uuid.uuid4().hex[:12]}"
     site.emit(*events(name))
     return name
@@ -56,7 +56,7 @@ def tenant(site: Site) -> str:
 
 @pytest.fixture
 def open_viewer(site: Site, tenant: str, browser: Browser) -> Iterator[OpenViewer]:
-    """Open the viewer at an address. Script errors and policy violations fail the test."""
+    """Provide a function that opens the viewer at an address. Script errors and policy violations fail the test."""
     contexts: list[BrowserContext] = []
     errors: list[str] = []
 
@@ -87,14 +87,14 @@ def rows(page: Page) -> Locator:
 
 
 def expect_rows(page: Page, *texts: str) -> None:
-    """Wait until the table of groups contains these rows, each given as the texts of its cells."""
+    """Wait until the table of groups contains these rows. Each row is given as the texts of its cells."""
     expect(rows(page)).to_have_text(
         [re.compile(r"^\s*" + r"\s*".join(map(re.escape, text.split("|"))) + r"\s*$") for text in texts]
     )
 
 
 def expect_listed(page: Page, number: int) -> None:
-    """Wait until the list contains exactly this many events."""
+    """Wait until the list contains exactly this number of events."""
     expect(page.get_by_role("grid")).to_have_attribute("aria-rowcount", str(number + 1))
     expect(page.locator("auditlane-groups tfoot td").first).to_have_text(str(number))
 

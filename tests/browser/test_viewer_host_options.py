@@ -1,4 +1,6 @@
-"""Tests the host page's options (search, columns, row height, texts, hidden parts), its events, and a limited token."""
+"""Tests the host page's options (search, columns, row height, texts, hidden parts), the viewer's events, and a limited
+token.
+"""
 
 from __future__ import annotations
 
@@ -19,7 +21,7 @@ NOW = datetime.now(UTC).replace(microsecond=0)
 
 
 def fill(site: Site, tenant: str) -> None:
-    """Store 4 events of doc-7 and 6 of doc-8. The newest three of each are from today."""
+    """Store 4 events for doc-7 and 6 for doc-8. The newest three of each are from today."""
     site.emit(
         *(
             {
@@ -46,7 +48,7 @@ def rows(table: Locator) -> Locator:
 
 
 def listen(page: Page, *, keep_closed: bool = False) -> None:
-    """Collect the element's events in the page's `seen`."""
+    """Collect the element's events in `window.seen`."""
     page.evaluate(
         """(keepClosed) => {
           window.seen = [];

@@ -1,4 +1,6 @@
-"""Tests a usual task as a whole: who deleted what on a given day, only what was denied; share it, and download it."""
+"""Tests a typical task from start to end: find out who deleted what on a given day, narrow it to what was denied, share
+the result, and download it.
+"""
 
 from __future__ import annotations
 

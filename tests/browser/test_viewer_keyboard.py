@@ -1,4 +1,4 @@
-"""Tests keyboard shortcuts. They work everywhere in the service's own page, but only inside the viewer in a vendor's
+"""Tests keyboard shortcuts. They work everywhere on the service's own page, but only inside the viewer on a vendor's
 page.
 """
 

@@ -1,4 +1,4 @@
-"""Tests the viewer's life cycle in a page: insertion, removal, loss of its token, and the browser's history."""
+"""Tests the viewer's life cycle in a page: inserting and removing it, losing its token, and the browser's history."""
 
 from __future__ import annotations
 

@@ -40,7 +40,7 @@ viewer.viewer = null;
 
 @pytest.fixture(scope="module")
 def packed(viewer_build: Path, node: list[str]) -> dict[str, Any]:
-    """Return the package's `package.json`, with the packed files' names added as `files`."""
+    """Return the package's `package.json`, with the names of the packed files added as `files`."""
     env = os.environ | {"PATH": os.pathsep.join([str(Path(node[0]).parent), os.environ["PATH"]])}
 
     def npm(*command: str) -> str:
@@ -76,7 +76,7 @@ def test_the_package_contains_its_exports_and_their_imports_only(packed: dict[st
 
 
 def _imports(module: Path) -> list[Path]:
-    """Return the files that the module imports from its own folder, its parent folder, or below."""
+    """Return the files that the module imports with a relative path."""
     text = module.read_text()
     near = [one for one in (module.parent, module.parent.parent) for one in one.rglob("*.js")]
     return [one for one in near if f'"{os.path.relpath(one, module.parent)}"' in text or f'"./{one.name}"' in text]

@@ -18,7 +18,7 @@ PHONE = {"width": 390, "height": 844}
 
 
 def sign_in(site: Site, page: Page, tenant: str, size: dict[str, int]) -> Locator:
-    """Open the service's own page in a window of this size, and return the viewer once it has rows."""
+    """Open the service's own page in a window of this size, and return the viewer once it shows rows."""
     page.set_viewport_size({"width": size["width"], "height": size["height"]})
     site.sign_in(page, tenant)
     viewer = page.locator("auditlane-viewer")
@@ -34,7 +34,7 @@ def box(target: Locator) -> dict[str, float]:
 
 
 def cards_in_view(grid: Locator) -> list[list[str | float]]:
-    """Return each visible card's sentence and top, or an empty list while some are not drawn or loaded."""
+    """Return the sentence and the top of each visible card, or an empty list if some are not yet drawn or loaded."""
     found: list[list[str | float]] = grid.evaluate(
         """(grid) => {
           const view = grid.getBoundingClientRect();
@@ -162,7 +162,7 @@ def test_cards_scroll_and_arriving_events_leave_them_in_place(site: Site, unique
     ids=["desktop", "zoom 200 %"],
 )
 def test_rows_are_on_the_first_screen(site: Site, unique: str, page: Page, size: dict[str, int], rows: int) -> None:
-    """At 200 % zoom, a window of 1280 x 800 has 640 x 400 CSS pixels."""
+    """A window of 1280 x 800 has 640 x 400 CSS pixels at 200 % zoom."""
     site.fill(unique, 60)
     viewer = sign_in(site, page, unique, size)
     expect(viewer.get_by_role("button", name=re.compile("chart"))).to_be_visible()

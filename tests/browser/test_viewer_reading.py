@@ -1,4 +1,4 @@
-"""Tests reading the log in the viewer with real services: rows, pages, details, changes, columns and arriving
+"""Tests reading the log in the viewer with real services: rows, pages, details, changes, columns and incoming
 events.
 """
 
@@ -55,7 +55,7 @@ def event(tenant: str, number: int, **values: Any) -> dict[str, Any]:
 
 
 def open_viewer(site: Site, page: Page, tenant: str, **more: str) -> Locator:
-    """Open a vendor's page with the tenant's log, and return its table."""
+    """Open a vendor's page with the tenant's log, and return the table."""
     page.goto(host_page(site, tenant, [{"token": site.token(tenant), "address": ""} | more]))
     table = page.locator("auditlane-table")
     expect(table.get_by_role("grid")).to_have_attribute("aria-busy", "false")
@@ -73,7 +73,7 @@ def assert_accessible(page: Page) -> None:
 
 
 def cells(table: Locator, column: int = 3) -> list[str]:
-    """Return a column's (1-based) cell texts in the rendered rows, from the top."""
+    """Return the texts of a column (counted from 1) in the rendered rows, from top to bottom."""
     found: list[str] = table.locator(f".row .cell:nth-child({column})").all_inner_texts()
     return found
 

@@ -1,4 +1,4 @@
-"""Tests the cells and the heading of the details that a host page renders, with text and nodes but never with HTML."""
+"""Tests host pages that render cells and the heading of the details. They can return text and nodes, but never HTML."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ def opened(site: Site, unique: str, page: Page, **attributes: str) -> Locator:
 
 
 def set_renderer(page: Page, name: str, function: str) -> None:
-    """Set a property of the viewer to a function, which is given as JavaScript."""
+    """Set a property of the viewer to a JavaScript function."""
     page.evaluate(f"() => {{ document.querySelector('auditlane-viewer').{name} = {function}; }}")
 
 

@@ -1,4 +1,4 @@
-"""Tests searching a log with real services: the query with its completion, chips, time ranges, the chart, tiles and
+"""Tests searching a log with real services: the query and its completion, chips, time ranges, the chart, tiles and
 values.
 """
 
@@ -45,7 +45,7 @@ def events(tenant: str, now: datetime) -> list[dict[str, object]]:
 
 @pytest.fixture(scope="module")
 def tenant(site: Site) -> str:
-    """Provide a tenant for all tests of this module, which only read its log."""
+    """Provide a tenant that all tests of this module share, since they only read."""
     name = f"t{uuid.uuid4().hex[:12]}"
     site.emit(*events(name, datetime.now(UTC)))
     return name
@@ -53,7 +53,9 @@ def tenant(site: Site) -> str:
 
 @pytest.fixture
 def open_viewer(site: Site, tenant: str, browser: Browser) -> Iterator[OpenViewer]:
-    """Open the viewer at an address, by default in Berlin time. Script errors and policy violations fail the test."""
+    """Provide a function that opens the viewer at an address, by default in Berlin time. Script errors and policy
+    violations fail the test.
+    """
     contexts: list[BrowserContext] = []
     errors: list[str] = []
 
@@ -645,7 +647,9 @@ def test_tiles_lead_to_exactly_the_events_that_they_count(open_viewer: OpenViewe
     tiles = page.locator("auditlane-tiles")
 
     def follow(button: Locator) -> dict[str, str]:
-        """Click a tile or one of its lines, expect its number of events, and return the address's parameters."""
+        """Click a tile or one of its lines, expect as many events as it counts, and return the parameters of the
+        address.
+        """
         number = button.locator(".number, .count")
         expect(number).to_have_text(re.compile(r"^\d+$"))
         shown = int(number.inner_text())

@@ -1,4 +1,4 @@
-"""Tests the settings in a vendor's page with real services. Every change is checked against the service's state."""
+"""Tests the settings on a vendor's page with real services. Every change is verified through the service's API."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ for (const name of ["token-expired", "auditlane-problem", "auditlane-saved"]) {
 
 
 def open_settings(site: Site, page: Page, token: str, **attributes: str) -> Locator:
-    """Open a vendor's page with a strict content policy and the settings for this token."""
+    """Open a vendor's page, with a strict Content-Security-Policy, that shows the settings for this token."""
     all_attributes = {"base-url": site.url, "token": token} | attributes
     site.vendor.put("/settings.js", _SCRIPT, "text/javascript")
     site.vendor.put("/settings.css", "body { margin: 0; }", "text/css")
@@ -50,7 +50,7 @@ def open_settings(site: Site, page: Page, token: str, **attributes: str) -> Loca
 
 
 def open_as_admin(site: Site, page: Page, tenant: str, user: str = "jane", **attributes: str) -> Locator:
-    """Open the settings as a user with all permissions, and wait until they are loaded."""
+    """Open the settings as a user with all permissions, and wait until they have loaded."""
     found = open_settings(site, page, site.token(tenant, *ADMIN, user=user), **attributes)
     expect(found.get_by_role("list", name="Fields in display order")).to_be_visible()
     return found
@@ -73,7 +73,7 @@ def expect_saved(settings: Locator) -> None:
 def request_structure(
     site: Site, tenant: str, method: str = "GET", rest: str = "", body: Any = None, user: str = "jane"
 ) -> Any:
-    """Send a request about the structure as an admin of the tenant, and return the response's JSON."""
+    """Call the structure API as an admin of the tenant, and return the response's JSON."""
     path = f"/v1/tenants/{tenant}/structure{rest}"
     response = site.request(path, site.token(tenant, *ADMIN, user=user), method=method, body=body, if_match="*")
     assert response.status < 300, response.data
@@ -95,7 +95,7 @@ def stored_names(site: Site, tenant: str) -> list[str]:
 
 
 def texts(cells: Locator) -> list[str]:
-    """Return each cell's text as a single line."""
+    """Return the text of each cell, joined into a single line."""
     return [" ".join(one.split()) for one in cells.all_inner_texts()]
 
 

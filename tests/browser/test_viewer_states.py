@@ -1,4 +1,4 @@
-"""Tests each state of the viewer in a vendor's page with real services, and the ways to leave it."""
+"""Tests each state of the viewer on a vendor's page with real services, and how to leave it."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ HOSTILE = "<img src=x onerror=alert(1)><script>alert(2)</script>"
 
 
 def open_viewer(site: Site, page: Page, tenant: str, *permissions: Permission, **attributes: str) -> Locator:
-    """Open a page with one viewer that shows the tenant's log."""
+    """Open a page with one viewer, which shows the tenant's log."""
     all_attributes = {"token": site.token(tenant, *permissions)} | attributes
     page.goto(host_page(site, tenant, [all_attributes]))
     return page.locator("auditlane-viewer")
@@ -38,7 +38,9 @@ def assert_accessible(page: Page, viewer: Locator) -> None:
 
 
 def assert_data_stays(viewer: Locator, control: str = "Try again") -> None:
-    """Assert that the data stays, that no request is running, and that exactly one button offers a way on."""
+    """Assert that the data is still shown, that no request is running, and that exactly one button lets the user
+    continue.
+    """
     expect(viewer.get_by_role("button", name=control)).to_have_count(1)
     expect(viewer).not_to_contain_text(re.compile("could not be loaded|fetch|Bearer|The detail of"))
     expect(viewer.locator("auditlane-histogram canvas").first).to_be_visible()

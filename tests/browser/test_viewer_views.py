@@ -1,4 +1,4 @@
-"""Tests saved views in the viewer: as tabs, in links, for one person and for everyone in the tenant."""
+"""Tests saved views in the viewer: as tabs, in links, for one person, and for the whole tenant."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ PHONE = {"width": 390, "height": 844}
 def open_log(
     site: Site, page: Page, tenant: str, *permissions: Permission, user: str = "jane", path: str = ""
 ) -> Locator:
-    """Open the service's own page as this user, and return the viewer once it has rows."""
+    """Open the service's own page as this user, and return the viewer once it shows rows."""
     site.give_session(page.context, tenant, *permissions, user=user)
     page.goto(site.url + path)
     viewer = page.locator("auditlane-viewer")
@@ -29,7 +29,6 @@ def open_log(
 
 
 def save(site: Site, tenant: str, name: str, user: str = "jane", **content: Any) -> Any:
-    """Save a view over HTTP."""
     answer = site.request("/v1/views", site.token(tenant, user=user), method="POST", body={"name": name, **content})
     assert answer.status == 201, answer.data
     return answer.json()

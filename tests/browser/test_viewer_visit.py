@@ -1,4 +1,4 @@
-"""Tests links to a view, events that are new since the last visit, and printing."""
+"""Tests links to a view, the marking of events that are new since the last visit, and printing."""
 
 from __future__ import annotations
 

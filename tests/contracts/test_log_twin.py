@@ -1,4 +1,6 @@
-"""Runs the same tests on the simulator's in-memory log and group and on the real ones, which must behave alike."""
+"""Runs the same tests on the simulator's in-memory log and group and on real Kafka, to verify that both behave
+alike.
+"""
 
 from __future__ import annotations
 
@@ -29,12 +31,10 @@ class Log(Protocol):
     """A topic with two partitions, and a group."""
 
     def transaction(self, count: int) -> None:
-        """Write `count` messages to partition 0 in one transaction. Kafka then writes the transaction's commit
-        marker.
-        """
+        """Write `count` messages to partition 0 in one transaction. Kafka adds a commit marker after them."""
 
     def fetch(self, position: int) -> list[int]:
-        """Return the offsets in partition 0 from a position on. Raises OutOfRange."""
+        """Return the offsets in partition 0, starting at a position. Raises OutOfRange."""
 
     def join(self, name: str) -> None: ...
     def poll(self, name: str) -> set[int]:

@@ -1,4 +1,4 @@
-"""Tests Confluent's REST API with the embedded registry and with the registry at AUDITLANE_TEST_REGISTRY_URL."""
+"""Tests Confluent's REST API on the embedded registry, and on the registry at AUDITLANE_TEST_REGISTRY_URL."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ def record(*fields: str, name: str = "R") -> str:
 
 
 class Api:
-    """Calls the registry over plain HTTP. `call` returns the status and the JSON, `ok` requires the status 200, and
+    """Calls the registry over plain HTTP. `call` returns the status and the JSON body, `ok` requires status 200, and
     `refused` requires an error code.
     """
 

@@ -1,4 +1,4 @@
-"""Tests that the server and the viewer create the same sentences for 100,000 generated events, in both languages."""
+"""Tests that the server and the viewer produce the same sentences for 100,000 generated events, in both languages."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Runs the same tests on the simulator's in-memory table and on the real one, which must behave alike."""
+"""Runs the same tests on the simulator's in-memory table and on a real one, to verify that both behave alike."""
 
 from __future__ import annotations
 
@@ -33,13 +33,13 @@ class Store(Protocol):
         """Insert rows with the worker's statement, which contains the guard."""
 
     def rows(self, partition: int = 0) -> list[int]:
-        """Return every row's offset, ascending."""
+        """Return the offset of every row, in ascending order."""
 
     def held(self, first: int, last: int) -> dict[int, set[int]]:
         """Return the stored offsets from `first` to `last`, by month."""
 
     def remove(self) -> None:
-        """Delete all rows by hand."""
+        """Delete all rows, as an operator would by hand."""
 
 
 class Twin:
@@ -76,7 +76,7 @@ class Real:
         self._client.command(f"ALTER TABLE {self._events} MODIFY SETTING {changes}")
 
     def _table(self, offsets: Sequence[int], partition: int) -> pa.Table:
-        """Build a table with different rows each time, as after another validation."""
+        """Build a table whose rows differ each time, as they would after another validation."""
         count = len(offsets)
         return pa.table(
             {

@@ -1,4 +1,4 @@
-"""One suite for both transports: to a real Kafka, and to a real `auditlane serve` in front of it."""
+"""Runs one test suite against both transports: real Kafka, and a real `auditlane serve` in front of it."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ LARGE = f"large{uuid4().hex[:8]}"  # a tenant with a topic that takes only small
 
 @dataclass
 class Wire:
-    """A transport. `options` are those of a client that reaches its service, and `away` of one that does not."""
+    """A transport. `options` configures a client that reaches its service, and `away` one that does not."""
 
     kind: str
     kafka: str
@@ -50,13 +50,13 @@ class Wire:
     unavailable: type[Unavailable]
 
     def at(self, port: int) -> dict[str, Any]:
-        """Return the options of a client that uses another port of this machine."""
+        """Return the options for a client that connects to another port of this machine."""
         address = f"127.0.0.1:{port}"
         place = {"url": f"http://{address}"} if self.kind == "gateway" else {"kafka_bootstrap": address}
         return self.options | place
 
     def read(self, tenant: str, count: int) -> list[dict[str, Any]]:
-        """Return a tenant's events, in the order in which Kafka has them, once there are this many."""
+        """Wait until the tenant has this many events, and return them in Kafka's order."""
 
         def found() -> list[dict[str, Any]]:
             messages = read_all(self.kafka, self.topic)
@@ -66,7 +66,7 @@ class Wire:
         return found()
 
     def ids(self, tenant: str, count: int) -> list[str]:
-        """Return the ids of a tenant's events without repeated ones, in order."""
+        """Return the ids of a tenant's events in order, without duplicates."""
         events = [
             event for event in self.read(tenant, count) if not event["action"].startswith(("events.", "delivery."))
         ]
@@ -84,7 +84,7 @@ def topic(kafka: str, registry: str) -> str:
 def gateway(
     kafka: str, registry: str, topic: str, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[tuple[ServeProcess, str, str]]:
-    """Provide a gateway, and the id and secret of a client that may write every tenant's events."""
+    """Provide a gateway, and the id and secret of a client that may write events for every tenant."""
     settings = {"kafka_bootstrap": kafka, "registry_url": registry, "topic": topic}
     with ServeProcess(tmp_path_factory.mktemp("gateway"), roles="ingest", **settings) as served:
         issued = served.keys.create(roles=("writer",), tenant=None, now=datetime.now(UTC))
@@ -240,7 +240,7 @@ def test_a_close_reports_the_events_that_it_could_not_deliver(wire: Wire, unique
 
 
 def drain(wire: Wire, folder: Path) -> None:
-    """Run a client until it has delivered what earlier ones left."""
+    """Run a client until it has delivered what earlier clients left behind."""
     earlier = set(folder.rglob("*.set"))
     with AuditClient(**wire.options, spool_dir=str(folder)) as client:
         wait_until(lambda: not earlier & set(folder.rglob("*.set")) and not client.stats.spooled)
@@ -301,7 +301,7 @@ def test_an_invalid_event_is_refused_by_emit(wire: Wire, unique: str) -> None:
 
 
 def test_an_event_that_the_service_rejects_fails_alone(wire: Wire, unique: str, tmp_path: Path) -> None:
-    """Kafka rejects a message that its topic does not take, and the gateway a field that no contract has."""
+    """Kafka rejects a message that is too large for its topic, and the gateway rejects a field that no contract has."""
     bad: dict[str, Any] = {"tenant_id": unique, "action": "bad", "fields": {"no_such_field": 1}}
     if wire.kind == "kafka":
         bad = {"tenant_id": LARGE, "action": "bad", "description": os.urandom(50_000).hex()}

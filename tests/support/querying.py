@@ -158,7 +158,7 @@ def authorize(permission: Permission) -> Callable[[Request], Awaitable[TenantSco
 
 
 class Signer:
-    """Signs tokens as the signing keys do, with a fixed secret. `ago` backdates the tokens."""
+    """Signs tokens as the signing keys do, with a fixed secret. `ago` makes tokens expire that much earlier."""
 
     def __init__(self, ago: timedelta = timedelta(0)) -> None:
         self._ago = ago

@@ -1,6 +1,6 @@
-"""Handles messages and batches for all peers, so that the peers differ only in the code in between.
+"""The code for messages and batches that all peers share, so that the peers differ only in the code in between.
 
-A peer receives its task as JSON in its only argument, and prints its resource usage from the first message to the last
+A peer receives its task as JSON in its only argument. It prints its resource usage from the first message to the last
 commit.
 """
 
@@ -26,7 +26,7 @@ Text = Annotated[str, StringConstraints(min_length=1)]
 
 
 class Event(BaseModel):
-    """The base fields, checked by pydantic in its default mode."""
+    """The base fields, validated by pydantic in its default mode."""
 
     event_id: UUID
     tenant_id: Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9_-]*$", max_length=128)]
@@ -90,7 +90,7 @@ class Task:
         return self.schemas[schema_id]
 
     def row(self, key: bytes, value: bytes, partition: int, offset: int, timestamp: datetime) -> tuple[Any, ...] | None:
-        """Return a table row, or None if the message is rejected."""
+        """Convert a message to a table row. Returns None if the message is rejected."""
         if len(value) < 5 or value[0] != 0:
             return None
         schema_id = int.from_bytes(value[1:5], "big")
@@ -110,7 +110,7 @@ class Task:
         )  # fmt: skip
 
     def take(self, row: tuple[Any, ...] | None) -> bool:
-        """Buffer a row, and return whether the buffer is full enough for an insert."""
+        """Buffer a row. Returns whether the buffer is full enough for an insert."""
         self.seen += 1
         if row is not None:
             self.rows.append(row)

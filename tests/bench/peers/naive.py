@@ -1,5 +1,5 @@
-"""The loop that most people write first: confluent-kafka, fastavro and pydantic, inserting row by row, and
-committing.
+"""The loop that most people write first: confluent-kafka, fastavro and pydantic, with an insert per row, and then a
+commit.
 """
 
 from __future__ import annotations

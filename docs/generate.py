@@ -214,7 +214,7 @@ def http_codes() -> str:
 
 
 def permissions_table() -> str:
-    """Return a table of routes, with which single-permission credentials may use each."""
+    """Return a table of routes. It shows which credentials with a single permission may use each route."""
     foreign = {Whose.tenant: "403", Whose.client: "403", Whose.credential: "403", Whose.environment: "403"}
     rows = [
         (
@@ -284,7 +284,7 @@ def _ocsf(action: vocabulary.Action) -> Iterator[vocabulary.OcsfClass]:
 
 
 def action_names() -> str:
-    """Return a table of other products' names for the known actions."""
+    """Return a table that maps other products' action names to the known actions."""
     rows = [
         (
             f"`{one.name}`",
@@ -341,7 +341,7 @@ def entities() -> str:
 
 
 def _plain_type(type_: str) -> str:
-    """Return the name of a ClickHouse type without parameters, and without how it is stored."""
+    """Return the name of a ClickHouse type, without its parameters and storage options."""
     inner = re.sub(r"\b(?:Nullable|LowCardinality)\(", "", type_)
     return re.sub(r"^Enum8$", "Enum", inner.partition("(")[0].rstrip(")"))
 

@@ -119,7 +119,7 @@ def _docstring(action: Action) -> str:
 
 
 def _continued(sentence: str) -> str:
-    """Return a sentence in the form that follows a colon."""
+    """Return a sentence with its first letter in lower case, as after a colon, unless it starts with a proper name."""
     first = sentence.partition(" ")[0]
     return sentence if first in PROPER_NAMES else sentence[0].lower() + sentence[1:]
 

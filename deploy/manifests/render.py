@@ -30,7 +30,7 @@ def _is_test(manifest: dict[str, object]) -> bool:
 
 
 def _without_labels(value: object) -> None:
-    """Remove Helm's labels everywhere, also from the templates of pods."""
+    """Remove Helm's labels everywhere, including the pod templates."""
     if isinstance(value, dict):
         for name in _OF_HELM:
             value.pop(name, None)

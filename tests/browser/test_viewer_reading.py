@@ -603,7 +603,7 @@ def test_access_to_the_log_is_hidden_until_the_reader_wants_it(site: Site, uniqu
     expect(total).to_have_text("3")
     expect(table).not_to_contain_text("Link opened")
     page.get_by_role("button", name="Filter", exact=True).click()
-    switch = page.get_by_role("checkbox", name="Show access to this log")
+    switch = page.get_by_role("checkbox", name="Include events about access to this log")
     expect(switch).to_have_accessible_description("Views, downloads, links and viewer tokens")
     assert [one for one in violations(page) if "auditlane-filter" in one] == []
     switch.check()

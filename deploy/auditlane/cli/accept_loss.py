@@ -34,7 +34,7 @@ app = typer.Typer(add_completion=False)
 
 @dataclass(frozen=True, slots=True)
 class ResolvedLoss:
-    """The loss, and the number of stored rows at the abandoned offsets."""
+    """An accepted loss, and the number of rows that are stored at the abandoned offsets."""
 
     loss: Loss
     rows: int

@@ -89,8 +89,8 @@ def _typed_events(module: ModuleType) -> list[type[AuditEvent]]:
 
 
 def _is_current(event: type[AuditEvent]) -> bool:
-    """Return whether the module still contains this class. It may contain a newer class of the same name instead, or
-    only a factory.
+    """Return whether the module still contains this class. It may contain a newer class of the same name or only a
+    factory instead.
     """
     found: object = sys.modules.get(event.__module__)
     for name in event.__qualname__.split("."):

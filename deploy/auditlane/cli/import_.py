@@ -185,7 +185,7 @@ class _Summary:
 
 
 def _incomplete(summary: _Summary) -> InvalidInput | None:
-    """Return the command's final error if something was not imported, or None."""
+    """Return the command's final error, or None if everything was imported."""
     done, unit = summary.done, summary.unit
     if summary.unread:
         file, error = summary.unread[0]

@@ -159,7 +159,8 @@ def rotate(
     file: File = None,
     as_json: AsJson = False,
 ) -> None:
-    """Give a key a new secret and print it. It is shown only once. The previous secret remains valid for a time."""
+    """Give a key a new secret, and print it. It is shown only once. The previous secret remains valid for the time
+    given by --overlap."""
     from auditlane.access.keys import KeysFile
 
     now = datetime.now(UTC)

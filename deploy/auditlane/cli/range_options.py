@@ -58,7 +58,7 @@ def _slice(text: str) -> Slice:
 
 
 def plan_of(selection_: Selection, bounds: list[Bounds], *, below_commit: bool) -> Plan:
-    """Return the result of `selection.plan`, with ConfigError instead of its ValueError."""
+    """Return the result of `selection.plan`, raising ConfigError in place of its ValueError."""
     try:
         return plan(selection_, bounds, below_commit=below_commit)
     except ValueError as error:

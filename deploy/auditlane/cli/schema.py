@@ -98,7 +98,7 @@ def sync(
 
 
 class _Compared:
-    """The fields that classes need, compared with a tenant's contract, or the environment's if `tenant` is None."""
+    """The fields that classes need, compared with the contract of `tenant`, or with the environment's if it is None."""
 
     def __init__(self, targets: list[str], tenant: str | None) -> None:
         from auditlane.cli.event_classes import event_classes

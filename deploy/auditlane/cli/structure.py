@@ -145,7 +145,11 @@ def add_field(
         ) from error
     tenant_id = _tenant(tenant)
     if tenant_id is None and exclusive is not None:
-        raise InvalidInput("The base event is shared by all tenants.", field="exclusive", fix="Pass --tenant.")
+        raise InvalidInput(
+            "--exclusive applies to a tenant's contract, but the base event is shared by all tenants.",
+            field="exclusive",
+            fix="Pass --tenant.",
+        )
     rules = given.rules.stated() if given.rules else {}
     stated = FieldChange(name, given.type, given.default, rules, exclusive, given.view())
     note = unfinished_recorder(tenant_id, stated, name)

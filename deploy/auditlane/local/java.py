@@ -40,7 +40,7 @@ def find(environ: Mapping[str, str] = os.environ) -> Java:
         if major is not None and major >= OLDEST:
             return Java(path, major, build)
     raise PartFailed(
-        f"No Java {OLDEST} or newer was found, and the runtime from the wheel does not run on this machine.",
+        f"No Java {OLDEST} or newer was found, and the Java runtime installed with auditlane[local] does not run here.",
         fix="Install a Java runtime and put it on the PATH, or run your own Kafka and set AUDITLANE_KAFKA_BOOTSTRAP.",
     )
 

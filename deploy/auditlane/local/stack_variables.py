@@ -23,7 +23,8 @@ _FIELDS: Final = {variable(name): name for account in _ACCOUNTS.values() for nam
 def missing_variables(environ: Mapping[str, str], env: Mapping[str, str]) -> dict[str, str]:
     """Return those variables of a stack (`env`) that a command's environment lacks.
 
-    If the environment does not name any service, these are all variables that it does not set, otherwise only accounts.
+    If the environment names no service, these are all variables that it does not set. Otherwise, they are only the
+    accounts.
     """
     if any(environ.get(address) for address in ACCOUNTS):
         return missing_accounts(environ, env)
@@ -45,7 +46,7 @@ def missing_accounts(given: Mapping[str, str], env: Mapping[str, str]) -> dict[s
 
 
 def with_accounts(settings: Settings, env: Mapping[str, str]) -> Settings:
-    """Return the settings with the accounts in these variables."""
+    """Return a copy of the settings that contains the accounts from these variables."""
     own = {field: env[name] for name, field in _FIELDS.items() if name in env}
     return Settings.model_validate({**settings.model_dump(), **own})
 

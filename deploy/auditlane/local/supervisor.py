@@ -134,7 +134,7 @@ class Supervisor(ProcessLoop):
         threading.Thread(target=check, name=f"check-{name}", daemon=True).start()
 
     def _became_ready(self, name: str, starts: int, remarks: Sequence[str]) -> None:
-        """Record that a service is ready. `starts` distinguishes this run of the service from later ones."""
+        """Record that a service is ready. `starts` identifies this run of the service."""
         if starts != self._plan.services[name].starts:
             return
         self._remarks[name] = remarks

@@ -17,7 +17,7 @@ LONGEST_S: Final = 2_684_354  # clients set a timer for 80 % of it, and JavaScri
 
 
 def frontegg_tenant(request: Request) -> str | None:
-    """Return the tenant in Frontegg's or auditlane's own header, or None.
+    """Return the tenant in Frontegg's or auditlane's own header, or None if there is neither.
 
     Raises InvalidInput if the headers differ.
     """

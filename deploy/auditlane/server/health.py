@@ -86,8 +86,8 @@ def build(settings: Settings) -> APIRouter:
 
 
 def _loopback_hosts(settings: Settings) -> frozenset[str] | None:
-    """Return the host names allowed besides those of the loopback interface, or None if the process listens
-    elsewhere.
+    """Return the host names that are allowed in addition to those of the loopback interface. Returns None if the
+    process listens elsewhere.
     """
     if not validators.is_loopback(settings.serve_host):
         return None

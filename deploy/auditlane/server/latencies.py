@@ -47,7 +47,7 @@ def since(buckets: Buckets, before: Buckets) -> Buckets:
 
 
 def quantile(buckets: Buckets, share: float) -> float | None:
-    """Return a quantile of cumulative buckets, or None without observations. Pure.
+    """Return a quantile of cumulative buckets, or None if there are no observations. Pure.
 
     The quantile is interpolated within its bucket, as in Prometheus. Above the highest finite bound, it is that bound.
     """

@@ -1,4 +1,5 @@
-"""Serves HTTP/1.1 with uvicorn and httptools, and limits heads, their duration, pipelined requests and connections.
+"""Serves HTTP/1.1 with uvicorn and httptools. Limits the size and duration of request heads, pipelined requests, and
+connections.
 
 httptools takes a quarter less CPU per small request than h11, but has none of these limits. A client may offer to
 switch protocols (`Upgrade: h2c`, as sent by `curl --http2` and Java's client). The offer is ignored, and the response
@@ -24,7 +25,7 @@ from auditlane.server.middleware.client_addresses import network_of
 MAX_HEAD_BYTES: Final = 64 << 10  # maximum size of request line and headers; may be exceeded by one read of the socket
 READ_BYTES: Final = 64 << 10  # bytes per read, which are buffered for each connection before authentication
 MAX_PIPELINED: Final = 16  # maximum number of pipelined requests per connection
-_OFFERED: Final = frozenset({b"upgrade", b"http2-settings"})  # headers, and options of `Connection`, to remove
+_OFFERED: Final = frozenset({b"upgrade", b"http2-settings"})  # offers to switch protocols, to be removed
 
 
 @dataclass(slots=True)

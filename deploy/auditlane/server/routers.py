@@ -1,4 +1,4 @@
-"""Each role's routers, in matching order."""
+"""Each role's routers, in the order in which their routes are matched."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ from auditlane.server.services import Services
 
 
 def routers(services: Services) -> Iterator[APIRouter]:
-    """Yield the routers for this process's roles, in matching order."""
+    """Yield the routers for this process's roles, in the order in which their routes are matched."""
     yield tokens.build(services)
     yield frontegg.build()
     if services.ingest_service:

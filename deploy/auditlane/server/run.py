@@ -22,8 +22,8 @@ SWITCH_S: Final = 0.0005
 
 
 def listen(host: str, port: int) -> socket.socket:
-    """Return a bound socket. Port 0 selects a free port. Raises PortInUse, or ConfigError for another machine's
-    address.
+    """Return a bound socket. Port 0 selects a free port. Raises PortInUse if the port is taken, and ConfigError if the
+    address belongs to another machine.
     """
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
     # asyncio sets TCP_NODELAY only if the protocol is explicit; without it, responses wait 40 ms for delayed ACKs.

@@ -47,7 +47,8 @@ def variables(path: Path, number: int) -> dict[str, str]:
 
 
 def join() -> Path | None:
-    """Keep this process's values in the folder named by the environment, and return it, or None without the variable.
+    """Keep this process's values in the folder that an environment variable names, and return that folder. Returns None
+    if the variable is not set.
 
     Call this before any instrument is created.
     """

@@ -1,4 +1,4 @@
-"""A small document service. What its sessions commit becomes the tenants' audit log."""
+"""A small document service. The changes that its sessions commit become the tenants' audit log."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ audit_models(Database)
 
 
 async def tenant_of(request: Request, x_user: Annotated[str, Header()]) -> AsyncIterator[str]:
-    """Yield the tenant, in an audit context of its user. This stands in for your authentication: `X-User:
+    """Yield the tenant, inside an audit context for its user. This stands in for your authentication: `X-User:
     acme/jane`.
     """
     tenant, _, user = x_user.partition("/")
@@ -53,7 +53,8 @@ def database(_: Tenant) -> Iterator[Session]:
         yield session
 
 
-Data = Annotated[Session, Depends(database, scope="function")]  # commits before the response, in the context
+# scope="function": commits before the response is sent, while the audit context is still set
+Data = Annotated[Session, Depends(database, scope="function")]
 
 
 @asynccontextmanager

@@ -330,7 +330,6 @@ class IngestService:
                 waiter.settle(place, AuditlaneError("Something went wrong on our side."))
 
     def _are_cached(self, client: AuditClient, posted: Sequence[object], sender: Sender) -> bool:
-        """Return whether all of these events' contracts are cached."""
         tenants = {sender.tenant or event.get("tenant_id") for event in posted if isinstance(event, dict)}
         return all(client.knows(tenant) for tenant in tenants if isinstance(tenant, str))
 

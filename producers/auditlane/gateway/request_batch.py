@@ -70,7 +70,7 @@ class BatchResult:
 
 
 def answer(outcome: BatchResult) -> dict[str, Any]:
-    """Return a response's JSON body. A problem has the same members."""
+    """Return the JSON body of a response. Error responses contain the same members."""
     return {
         "accepted": outcome.accepted,
         **({"spooled": outcome.spooled} if outcome.spooled else {}),

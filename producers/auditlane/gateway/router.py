@@ -147,7 +147,7 @@ SOURCE: Final = "auditlane-test"
 
 
 def sample_event(actor_id: str, actor_type: str, given: Mapping[str, Any]) -> dict[str, Any]:
-    """Return a test event in the form of POST /v1/events, without time and id, so that it gets the current time and a
+    """Return a test event as `POST /v1/events` accepts it. It has no time and no id, so it gets the current time and a
     new id.
 
     `given` contains values of custom fields, which the tenant's contract may require. The contract checks their names.

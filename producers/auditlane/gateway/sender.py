@@ -50,7 +50,7 @@ class Sender:
         request_id: str = "",
         idempotency_key: str = "",
     ) -> Sender:
-        """Create a request's sender. `named` is the tenant in its `header`, or None without one.
+        """Create a request's sender. `named` is the tenant named in `header`, or None if the header is missing.
 
         Raises Forbidden if the permission `audits:write` is missing, WrongTenant if the credential belongs to another
         tenant, or InvalidInput for auditlane's own tenant or an invalid idempotency key.

@@ -48,7 +48,8 @@ def within(value: Any) -> str:
 
 
 def unwrapped(value: Any, text: str) -> tuple[str, str]:
-    """Return the record's text, and the reason to skip the record, or "". The record is the value or inside it."""
+    """Return the text of the record, which is the value itself or inside it, and the reason to skip it. The reason is
+    "" if the record should be imported."""
     if not isinstance(value, dict) or is_record(value):
         return text, ""
     if "digestStartTime" in value or "digestEndTime" in value:

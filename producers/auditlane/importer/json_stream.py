@@ -35,8 +35,8 @@ class Value:
 
 
 class JsonStream:
-    """Text to parse, which is `text` from `at` on. Fetching more text changes both, so keep positions relative to
-    `at`.
+    """The text to parse, which is `text` from position `at` on. Fetching more text changes both, so keep positions
+    relative to `at`.
     """
 
     def __init__(self, source: Source | None, text: str = "") -> None:
@@ -78,7 +78,7 @@ class JsonStream:
         return found[1]
 
     def value(self, lists: Set[str], alone: Callable[[dict[str, Any]], bool]) -> Value | None:
-        """Return the value at the front, or the position of one of these lists in it, without moving.
+        """Return the value at the front, or the position of one of these lists inside it. Does not move past it.
 
         A value for which `alone` is true is a record, which is returned as a whole. Returns None if the value is
         broken, truncated or too long.
@@ -157,8 +157,8 @@ def nested_list(
 ) -> tuple[int, int]:
     """Find a list like `list_at`, but in a truncated object, including the nested objects in which it is truncated.
 
-    Returns its position and nesting level, or zeros. Objects for which `alone` is true are records, which are not
-    searched.
+    Returns its position and nesting level, or (0, 0) if there is none. Objects for which `alone` is true are records,
+    which are not searched.
     """
     seen: dict[str, Any] = {}
     for name, start, end in members(text, at):

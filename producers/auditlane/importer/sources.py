@@ -68,7 +68,7 @@ class Source:
         return data
 
     def lines(self) -> Iterator[Item]:
-        """Yield the non-blank lines, without surrounding white space."""
+        """Yield the non-blank lines, without surrounding whitespace."""
         number = 0
         while line := self._line(MAX_ITEM_BYTES + 1):
             number += 1

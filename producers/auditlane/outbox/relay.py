@@ -132,7 +132,8 @@ class Relay:
         return Step(len(sent), len(refused), whole and bool(sent), error)
 
     def _deliver(self, rows: Sequence[Row[Any]]) -> tuple[list[int], dict[int, str], AuditlaneError | None]:
-        """Send rows and wait for Kafka. Returns acknowledged rows, rows to set aside, and the other rows' failure."""
+        """Send rows and wait for Kafka. Returns the acknowledged rows, the rows to set aside, and the error that the
+        remaining rows had."""
         settled: SimpleQueue[Settled] = SimpleQueue()
         open_ = 0
         error: AuditlaneError | None = None

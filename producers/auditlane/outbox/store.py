@@ -21,7 +21,7 @@ _USE: Final = "Use a URL such as postgresql+psycopg://user:password@host/app, ma
 
 @dataclass(frozen=True, slots=True)
 class Backlog:
-    """The rows in the table. `oldest_s` is the age in seconds of the oldest waiting row, or 0 without one."""
+    """The rows in the table. `oldest_s` is the age in seconds of the oldest waiting row, or 0 if no row is waiting."""
 
     waiting: int
     set_aside: int

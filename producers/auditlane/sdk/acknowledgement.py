@@ -7,7 +7,7 @@ from auditlane.sdk.delivery_tracker import DeliveryTracker
 
 
 class Acknowledgement:
-    """One event's outcome, to be passed as `on_settled`."""
+    """The outcome of one event. Pass it as `on_settled`."""
 
     def __init__(self, tracker: DeliveryTracker, unavailable: type[Unavailable]) -> None:
         """Create the acknowledgement for one event. `unavailable` is the error after a timeout."""
@@ -25,8 +25,8 @@ class Acknowledgement:
     def wait(self, event_id: str, timeout_s: float, *, spooled: bool) -> None:
         """Return once the event is acknowledged.
 
-        Raises the error of the event, or that of an unavailable service after `timeout_s`. After a timeout, an event
-        that is `spooled` is still delivered later.
+        Raises the event's error or, if there is no outcome after `timeout_s`, the `unavailable` error. An event that is
+        `spooled` is still delivered after a timeout.
         """
         if not self._tracker.wait_until(lambda: self._settled, timeout_s):
             problem = self._tracker.problem

@@ -211,7 +211,8 @@ def texts_of(metadata: Mapping[Any, object]) -> dict[str, str]:
 
 
 def text_of(value: object) -> str:
-    """Return a metadata value as text. Text stays unchanged; any other value is in the form of `plain_value`."""
+    """Return a metadata value as text. Text stays unchanged, and any other value is converted by `plain_value`
+    first."""
     if isinstance(value, str):
         return value if value.isascii() else value.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
     shown = plain_value(value)

@@ -146,7 +146,6 @@ class KafkaDelivery:
             raise NotOffered(self._undelivered(error.args[0])) from error
 
     def _reported(self, on_report: OnReport, error: KafkaError | None, message: Message) -> None:
-        """Handle an event's delivery report."""
         if error is not None:
             on_report(self._undelivered(error))
             return
@@ -230,7 +229,6 @@ class KafkaDelivery:
         error: KafkaError | None,
         message: Message,
     ) -> None:
-        """Handle one event's delivery report."""
         if error is None:
             self._tracker.settle(epoch, None, size)
             if self._outage.possible:

@@ -46,7 +46,7 @@ class Download:
         self._poll_s = poll_s
 
     def run(self, *, resume: bool) -> int:
-        """Export, and return the number of events. The file appears only when complete.
+        """Export, and return the number of events. The file appears only once it is complete.
 
         Raises the service's errors, and OSError if the file cannot be written.
         """

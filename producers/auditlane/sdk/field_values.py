@@ -13,8 +13,8 @@ _INT_RANGES: Final = {"int": 31, "long": 63}
 
 
 def converted(field: Field, value: Any) -> Any:
-    """Return the value in Avro's form. Raises ValueError with a message that continues a sentence starting with the
-    field's name.
+    """Return the value as Avro's encoder accepts it. Raises ValueError with a message that continues a sentence
+    starting with the field's name.
     """
     if value is None:
         if field.nullable:
@@ -65,7 +65,7 @@ def _time(value: Any) -> datetime:
 
 
 def _text(value: Any) -> str:
-    """Return text unchanged, and lists and objects as JSON text, which is their form in a contract."""
+    """Return text unchanged, and lists and objects as JSON text, which is how a contract represents them."""
     if isinstance(value, (dict, list)):
         value = json_text(value)
     if not isinstance(value, str):

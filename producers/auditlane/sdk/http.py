@@ -54,7 +54,7 @@ class Http:
         self._pool = urllib3.PoolManager(timeout=self._timeout_s, ca_certs=self._ca or None, maxsize=4)
 
     def json(self, method: str, path: str, *, fields: Pairs = (), body: Any = None) -> Any:
-        """Send a request, and return the response's JSON, or None without a body. Raises the service's errors, and
+        """Send a request, and return the response's JSON, or None if it has no body. Raises the service's errors, and
         Unavailable if it does not respond.
         """
         response = self.send(method, path, fields=fields, body=body)

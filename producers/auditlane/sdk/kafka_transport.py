@@ -61,7 +61,7 @@ class KafkaTransport:
         """Return the Kafka value of an event. Before a contract rejects an event, the registry is queried for a newer
         version.
 
-        Raises SchemaMayBeStale as well, if that is necessary and `may_ask` is false.
+        Raises SchemaMayBeStale if a query is necessary but `may_ask` is false.
         """
         tenant, limit = event.tenant_id, self._config.max_event_bytes
         encoder = self._schemas.encoder(tenant)

@@ -173,7 +173,8 @@ def id_text(value: Any) -> str:
 
 
 def micros(value: Any, now_us: int) -> int:
-    """Return the microseconds since 1970 for a time with a time zone. `now_us` is the present time likewise."""
+    """Return the microseconds since 1970 for a time with a time zone. `now_us` is the current time, also in
+    microseconds."""
     if type(value) is str and _TIME(value):
         value = datetime.fromisoformat(value)
     if type(value) is not datetime or (value.tzinfo is not UTC and type(value.tzinfo) is not timezone):

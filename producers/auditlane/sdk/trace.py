@@ -10,7 +10,8 @@ _MOST_CHARACTERS: Final = 200
 
 
 def request_id_of(traceparent: str | None, x_request_id: str | None = None) -> str | None:
-    """Return the trace id of a valid `traceparent` header, or else the `X-Request-Id`, or None without either.
+    """Return the trace id of a valid `traceparent` header, or else the `X-Request-Id`. Returns None if there is
+    neither.
 
     A client can send any X-Request-Id, so it is truncated to 200 characters, and ignored if any character is not
     printable.

@@ -130,7 +130,7 @@ class AuditAggregator:
         return self._end(len(self._open)) + self._end_tokens(len(self._tokens))
 
     def wakes_at(self) -> datetime | None:
-        """Return when the next group is due, or None without groups."""
+        """Return when the next group is due, or None if there are no groups."""
         read = next((group.at + self._window for group in self._open.values()), None)
         token = next((first + RENEWALS for first, _ in self._tokens.values()), None)
         return min((at for at in (read, token) if at is not None), default=None)

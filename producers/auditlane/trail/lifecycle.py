@@ -113,7 +113,7 @@ class Lifecycle:
         self._sink.record(worker_restarted(self._service, ended, running=self._version, host=self._host))
 
     def stopped(self, cause: str = "") -> None:
-        """Record the end of a service that had started, as a failure if there is a cause."""
+        """Record that the service stopped, as a failure if a cause is given. Does nothing unless it was started."""
         if not self._started or self._ended.is_set():
             return
         self._ended.set()

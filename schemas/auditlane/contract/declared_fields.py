@@ -124,9 +124,9 @@ def _checked_defaults(event: type[AuditEvent], given: dict[str, Any]) -> dict[st
         made = AuditEvent.checked({"tenant_id": "a", "action": "a"} | given)
     except InvalidInput as error:
         raise InvalidInput(
-            f"An argument of the class {event.__name__} is not valid. {error.message.rpartition('not valid: ')[2]}",
+            f"A class argument of {event.__name__} is not valid. {error.message.rpartition('not valid: ')[2]}",
             field=error.field,
-            fix=f"Correct {error.field}= after AuditEvent.",
+            fix=f"Correct `{error.field}=` in the class statement.",
         ) from error
     return {name: getattr(made, name) for name in given}
 

@@ -110,7 +110,7 @@ def plan(known: list[Migration], applied: dict[int, str]) -> list[Migration]:
     for migration in known:
         if applied.get(migration.version, migration.checksum) != migration.checksum:
             raise Drift(
-                f"Migration {migration.name} was applied to the store with different text.",
+                f"Migration {migration.name} differs from the version that was applied to the store.",
                 fix="Install the version of auditlane that applied it, or compare the tables with `SHOW CREATE TABLE`.",
             )
     return [migration for migration in known if migration.version not in applied]

@@ -288,7 +288,11 @@ def _name(caller: TenantScope | Principal) -> str:
 
 def _field_change(caller: TenantScope | Principal, name: str, body: ChangedField) -> FieldChange:
     if body.exclusive is not None and _tenant(caller) is None:
-        raise InvalidInput("The base event is shared by all tenants.", field="exclusive", fix="Set it for a tenant.")
+        raise InvalidInput(
+            "`exclusive` applies to a tenant's contract, but the base event is shared by all tenants.",
+            field="exclusive",
+            fix="Send the request for a tenant.",
+        )
     rules = body.rules.stated() if body.rules is not None else None
     dropped = "default" in body.model_fields_set and body.default is None
     return FieldChange(name, body.type, body.default, rules, body.exclusive, body.view(), without_default=dropped)

@@ -28,7 +28,7 @@ Task = Callable[[Inventory, Person, Random], list[Change]]
 
 
 def administer(inventory: Inventory, admin: Person, dice: Random) -> list[Change]:
-    """Carry out one task. Returns its actions, possibly none."""
+    """Perform one task, and return its actions. There may be none."""
     return weighted(dice, _TASKS)(inventory, admin, dice)
 
 

@@ -128,7 +128,8 @@ def ids_in_kafka(settings: Settings, tenants: set[str]) -> frozenset[str]:
 
 
 def _event_id(value: bytes | None) -> str | None:
-    """Return the record's first field, which is the same in every version, or None if the message is not an event."""
+    """Return the record's first field, which is the event id in every schema version. Returns None if the message is
+    not an event."""
     try:
         return str(fastavro.schemaless_reader(BytesIO(unframe(value or b"")[1]), "string", None))
     except (ValueError, EOFError, IndexError):

@@ -24,7 +24,7 @@ LENGTH: Final = timedelta(days=30)
 class TenantHistory:
     """Plays a tenant's sessions.
 
-    The events until some time always begin with the events until any earlier time.
+    The events until any time start with the events until every earlier time, so a history can be continued.
     """
 
     def __init__(self, tenant: Tenant, seed: int, begin: datetime) -> None:

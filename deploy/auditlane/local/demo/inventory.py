@@ -78,7 +78,8 @@ class Inventory:
         self.create("webhook", new("webhook", self, dice), dice)
 
     def active(self, *departments: str) -> list[Person]:
-        """Return the people in these departments, or in all without any, who may sign in."""
+        """Return the people in these departments who may sign in. Without departments, return those of all
+        departments."""
         return [
             person for person in self.people if person.active and (not departments or person.department in departments)
         ]

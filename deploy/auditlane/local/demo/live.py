@@ -1,4 +1,5 @@
-"""Continues a history at a watchable pace: a few events a minute, with the same people, sessions and objects.
+"""Continues a history at a pace that viewers can follow: a few events a minute, with the same people, sessions and
+objects.
 
 Live events are not part of the history. A restart continues from the history, so their changes are forgotten.
 """
@@ -43,5 +44,5 @@ class Live:
 
 
 def _entry(session: Session) -> Entry | None:
-    """Return the session's next action, or None at its end."""
+    """Return the session's next action, or None if the session has ended."""
     return next((step for step in session if isinstance(step, tuple)), None)

@@ -75,7 +75,7 @@ def staff(tenant: Tenant, dice: Random) -> list[Person]:
 
 
 def hired(tenant: Tenant, department: str, number: int, dice: Random) -> Person:
-    """Return a new member of a department, who is its `number`-th."""
+    """Return a new member of a department. `number` is the member's number within it."""
     role = "admin" if department == "admin" else weighted(dice, {"editor": 4, "viewer": 1})
     return Person(
         user_id=token(dice, "usr"),

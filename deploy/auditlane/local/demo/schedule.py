@@ -69,7 +69,7 @@ def any_session(inventory: Inventory, dice: Random) -> Session:
 
 
 def _helped(inventory: Inventory, dice: Random) -> Person:
-    """Return a person for support to help, preferably not an administrator."""
+    """Return a person who needs support, preferably not an administrator."""
     others = [person for person in inventory.active() if person.department != "admin"]
     return dice.choice(others or inventory.active())
 

@@ -141,7 +141,7 @@ def _login(person: Person, dice: Random) -> Change:
 
 
 def _logout(actor: Actor, person: Person, dice: Random) -> Session:
-    """Sign out. One in three people only closes the page instead."""
+    """Sign out. One person in three just closes the page instead."""
     if dice.random() < 0.33:
         return
     yield dice.expovariate(1 / 200)

@@ -79,7 +79,7 @@ def access_findings(
 ) -> Iterator[Finding]:
     """Yield the findings about the rights of a Kafka account: the operations that it may use on each resource.
 
-    A resource with None does not exist. `user` is the account's name, or empty if it is not known.
+    A resource that maps to None does not exist. `user` is the account's name, or "" if it is unknown.
     """
     complete = True
     for resource, operations in authorized.items():

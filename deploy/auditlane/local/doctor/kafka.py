@@ -56,7 +56,8 @@ _UNREACHABLE = (
 
 
 def explain(codes: set[int]) -> tuple[str, str]:
-    """Return the problem and its fix. `codes` are those that librdkafka reported while it failed to connect."""
+    """Return the problem and its fix. `codes` are the error codes that librdkafka reported while it failed to
+    connect."""
     return next(((what, fix) for code, what, fix in _REASONS if code in codes), _UNREACHABLE)
 
 
@@ -104,7 +105,7 @@ def _rights(settings: Settings, component: Component) -> Iterator[acls.Allowed]:
 def _authorized(client: AdminClient, right: acls.Allowed) -> frozenset[AclOperation] | None:
     """Return the operations that the brokers allow this account on a resource, or None if the resource does not exist.
 
-    The brokers state them in their descriptions, so that nothing has to be tried out.
+    The brokers include them in the descriptions of resources, so no operation has to be attempted.
     """
     given: dict[str, Any] = {"include_authorized_operations": True, "request_timeout": _TIMEOUT_S}
     deadline = time.monotonic() + _TIMEOUT_S
@@ -161,7 +162,8 @@ def _topics(
 
 
 def topic_findings(want: topics.Topic, have: topics.Topic, *, workers: int) -> Iterator[Finding]:
-    """Yield findings about an existing topic. Whatever would lose messages fails; other differences are warnings."""
+    """Yield findings about an existing topic. Differences that would lose messages are failures, and all others are
+    warnings."""
     lost = list(retention_findings(want, have))
     few = list(partition_findings(want.name, have.partitions, workers=workers))
     yield from (*few, *lost)

@@ -27,8 +27,8 @@ _CHECKS = {
 
 
 def examine_component(settings: Settings, component: Component) -> Iterator[Finding]:
-    """Yield findings about what a component needs to work with these settings: its secrets, its accounts, and the
-    parts that it uses. Other processes and this machine are not checked.
+    """Yield findings about what a component needs to work with these settings: its secrets, its accounts, and the parts
+    that it uses. Does not check other processes or this machine.
     """
     yield from access.secrets(settings, component)
     yield from host.credentials(settings, _FILES_OF[component])

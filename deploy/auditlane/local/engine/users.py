@@ -1,4 +1,4 @@
-"""The embedded ClickHouse's users: one per role, each with a password, or only `default` without one."""
+"""The embedded ClickHouse's users: one per role, each with a password, or only `default`, which has none."""
 
 from __future__ import annotations
 
@@ -50,7 +50,7 @@ def read(file: Path) -> dict[str, str]:
 
 
 def text(passwords: Mapping[str, str] | None, launcher: str, options: Options) -> str:
-    """Return the content of `users.xml`: the roles with these passwords, or `default` without any.
+    """Return the content of `users.xml`: the roles with these passwords, or `default` without a password.
 
     `launcher` is the password of the user that stops the servers.
     """

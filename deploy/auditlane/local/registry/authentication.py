@@ -46,7 +46,7 @@ class RequestGuard:
 
 
 def read_users(path: Path | None) -> dict[str, str]:
-    """Read a JSON file of passwords by user name. Returns {} without a file. Raises ConfigError."""
+    """Read a JSON file of passwords by user name. Returns {} if no file is given. Raises ConfigError."""
     if path is None:
         return {}
     try:

@@ -44,7 +44,8 @@ class Incompatibility:
         return "/" + "/".join(part.replace("~", "~0").replace("/", "~1") for part in self.path)
 
     def describe(self, reader: str, writer: str) -> str:
-        """Return the sentence of Confluent's registry. `reader` and `writer` are "new" and "old", or the reverse."""
+        """Return a sentence in the wording of Confluent's registry. `reader` and `writer` are "new" and "old", or the
+        reverse."""
         at = self.location
         description = {
             "FIXED_SIZE_MISMATCH": f"The size of FIXED type field at path '{at}' in the {reader} schema does not match "

@@ -12,7 +12,8 @@ _RANGES = {"int": 2**31, "long": 2**63}
 
 
 def invalid_default(schema: Node) -> str | None:
-    """Return a sentence about the first field whose default does not have its type, or None."""
+    """Return a sentence about the first field whose default does not have the field's type, or None if there is
+    none."""
     for field in _fields(schema, set()):
         if field.has_default and not _is_valid(field.type, field.default):
             return f"Invalid default for field {field.name}: {json.dumps(field.default)} not a {_kind(field.type)}"

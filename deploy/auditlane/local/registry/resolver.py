@@ -73,7 +73,7 @@ class Resolver:
         return _parsed(stored.text, tuple(self._resolve(stored.references)))
 
     def _resolve(self, references: Sequence[Reference], *, live: bool = False) -> list[str]:
-        """Return each referenced schema's text once, after the schemas that it references. Raises SchemaParseError."""
+        """Return the text of each referenced schema once, in dependency order. Raises SchemaParseError."""
         texts: dict[str, None] = {}
         for reference in references:
             target = self._store.version(reference.subject, reference.version)

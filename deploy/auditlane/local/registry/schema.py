@@ -26,7 +26,7 @@ class SchemaParseError(ValueError):
 def parse(text: str, referenced: Iterable[str] = ()) -> tuple[Node, frozenset[str]]:
     """Parse `text`. Returns the schema, and the full names that `referenced` defines. Raises SchemaParseError.
 
-    `referenced` contains texts, each after those that it references.
+    `referenced` contains schema texts in dependency order.
     """
     parser = _Parser()
     try:

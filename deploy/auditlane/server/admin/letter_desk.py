@@ -1,7 +1,7 @@
 """The operators' work with dead letters: list, open, replay and close them.
 
-In one process, only one call runs at a time, and each begins by reading the dead-letter topic to its end. So a letter
-that was replayed or closed is not handled again, however often the button is pressed.
+In one process, only one call runs at a time, and each starts by reading the dead-letter topic to its end. A letter that
+was replayed or closed is therefore not handled again, however often the button is pressed.
 """
 
 from __future__ import annotations
@@ -53,9 +53,9 @@ class Kept:
 class Handled:
     """The result of an action.
 
-    `tenants` counts the letters that were replayed or closed, by tenant. `before` are chosen letters that were not open
-    any more, `kept` those that stay open, and `gone` counts those that Kafka no longer holds. `dropped` counts the
-    events that lost a field, by field. `left` counts the selected letters beyond MOST.
+    `tenants` counts the letters that were replayed or closed, by tenant. `before` contains the selected letters that
+    were no longer open, `kept` those that stay open, and `gone` counts those that Kafka no longer holds. `dropped`
+    counts the events that lost a field, by field. `left` counts the selected letters beyond MOST.
     """
 
     chosen: int = 0
@@ -95,7 +95,7 @@ class LetterDesk:
         return await self._calls.run(lambda: page_of(*self._letters.followed(), selection, page))
 
     async def open(self, identity: str) -> Any:
-        """Return a letter with its record, as `operations.dlq.handling.opened` does. Raises NotFound."""
+        """Return a letter with its record, like `operations.dlq.handling.opened`. Raises NotFound."""
 
         def read() -> Any:
             letter = next(self._letters.caught_up().newest(_named([identity]), 1), None)
@@ -107,7 +107,7 @@ class LetterDesk:
         return await self._calls.run(read, timeout_s=ACTION_S)
 
     async def replay(self, selection: Selection, record: Record) -> Handled:
-        """Send the selected open letters again, if they are valid now. `record` receives the result, also after an
+        """Send the selected open letters again if they are valid now. `record` is called with the result, even after an
         error.
         """
 
@@ -127,7 +127,8 @@ class LetterDesk:
         return await self._calls.run(act, timeout_s=ACTION_S)
 
     async def close(self, selection: Selection, reason: str, record: Record) -> Handled:
-        """Close the selected open letters without sending them. `record` receives the result, also after an error.
+        """Close the selected open letters without sending them. `record` is called with the result, even after an
+        error.
 
         Raises InvalidInput if there is no reason.
         """
@@ -189,8 +190,8 @@ def page_of(index: Index, progress: Progress, selection: Selection, page: int) -
 
 
 def chosen(index: Index, selection: Selection) -> tuple[Handled, list[Letter]]:
-    """Return the open letters of a selection, at most MOST, in the topic's order. Letters that are named but not open
-    are in the result.
+    """Return the open letters of a selection, at most MOST, in the topic's order. `Handled.before` contains the
+    selected letters that are not open.
     """
     total, letters = index.count(selection), list(index.in_topic_order(selection, MOST))
     handled = Handled(chosen=len(letters), left=total - len(letters))

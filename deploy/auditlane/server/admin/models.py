@@ -66,7 +66,7 @@ class PartitionLag(BaseModel):
 
 
 class Lag(BaseModel):
-    """The workers' lag, in the form that `auditlane lag --json` prints."""
+    """The workers' lag, as `auditlane lag --json` prints it."""
 
     group: str
     lag: int

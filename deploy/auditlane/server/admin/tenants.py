@@ -53,7 +53,7 @@ _ORDERS: Final = {
 def read(
     connect: Callable[[], Client], database: str, *, after: str, prefix: str, limit: int, seconds: float
 ) -> Tenants:
-    """Return up to `limit` tenants that start with `prefix`, from after the name `after` on.
+    """Return up to `limit` tenants whose name starts with `prefix` and comes after the name `after`.
 
     Raises StoreUnavailable or StoreRefused, or QueryTooLarge after `seconds`.
     """
@@ -67,7 +67,7 @@ def read(
 
 
 class TenantOrder(StrEnum):
-    """The orders of the console's list of tenants."""
+    """The sort orders of the console's list of tenants."""
 
     name = "name"
     last = "last"  # most recent event first

@@ -1,4 +1,4 @@
-"""Authenticates requests: reads their credentials, and provides the dependencies with which routes require a scope.
+"""Authenticates requests. Reads their credentials, and provides the dependencies by which a route requires a scope.
 
 `RouteChecks` finds a route's dependencies without running it, because FastAPI reads the body before it calls them.
 """
@@ -78,7 +78,7 @@ class RouteChecks:
         self._others: list[CheckedRoute] = []
 
     def find(self, scope: Scope) -> CheckedRoute | None:
-        """Return the route that will handle this request, or None."""
+        """Return the route that will handle this request, or None if there is none."""
         if len(self._app.routes) != self._routes:
             self._learn()
         found = self._plain.get((scope["method"], scope["path"]))
@@ -360,7 +360,8 @@ def tenant_in_path(request: Request) -> str:
 
 
 def named_tenant(request: Request, header: str = TENANT_HEADER) -> str | None:
-    """Return the tenant in the header, or None. Raises InvalidInput if it is invalid or repeated."""
+    """Return the tenant in the header, or None if the header is missing. Raises InvalidInput if it is invalid or
+    repeated."""
     named = request.headers.getlist(header)
     if len(named) > 1:
         raise InvalidInput(f"The header {header} appears more than once.", field=header, fix="Send it once.")

@@ -1,4 +1,4 @@
-"""Page sessions' cookies: names, paths and deletion; and the cookie that remembers a shared view.
+"""The cookies of page sessions (their names, paths and deletion), and the cookie that remembers a shared view.
 
 Over HTTPS, the name starts with `__Host-`. Browsers accept such a cookie only from this host over HTTPS, so that
 neither another subdomain nor an attacker on the network can set it.
@@ -64,7 +64,7 @@ class Cookies:
             answer.delete_cookie(name, path=path, secure=secure, httponly=True, samesite="lax")
 
     def shared_view(self, request: Request) -> str:
-        """Return the view of a link to the log that the visitor has opened, as a query string, or an empty string."""
+        """Return the view in the link that the visitor has opened, as a query string, or "" if there is none."""
         opened = request.url.path == Page.log.value and request.headers.get("sec-fetch-dest", "document") == "document"
         return _view_in(request.url.query) if opened else ""
 

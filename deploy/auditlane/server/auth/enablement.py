@@ -14,8 +14,8 @@ THREADS: Final = 16  # number of threads: one refreshes the settings while the o
 
 
 class TenantEnablement:
-    """Checks whether logs are enabled. `enabled(tenant)` may block, like `StructureCache.of`, but requests wait for it
-    for at most `timeout_s` seconds.
+    """Checks whether logs are enabled. `enabled(tenant)` may block, like `StructureCache.of`, but a request waits for
+    it for at most `timeout_s` seconds.
 
     For an empty tenant, it returns the default that tenants inherit.
     """

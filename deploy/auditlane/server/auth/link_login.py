@@ -1,7 +1,7 @@
 """Signs users in to and out of the pages. A link's code is exchanged for an HttpOnly cookie; signing out deletes it.
 
-A GET of a link only shows a button, whose form is a POST. Mail scanners and chat previews follow links with GET and
-therefore do not use them up.
+A GET of a link only shows a button, which submits a form by POST. Mail scanners and chat previews follow links with GET
+and therefore do not use them up.
 """
 
 from __future__ import annotations

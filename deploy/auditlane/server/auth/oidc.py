@@ -16,7 +16,8 @@ from auditlane.runtime.settings import Settings, variable
 
 
 def from_settings(settings: Settings) -> Oidc | None:
-    """Return the configured issuer, or None, without sending a request. Raises ConfigError for unknown permissions."""
+    """Return the configured issuer, or None if there is none. Sends no request. Raises ConfigError for unknown
+    permissions."""
     if not settings.oidc_issuer:
         return None
     policy = OidcPolicy(

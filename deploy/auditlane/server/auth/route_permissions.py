@@ -39,8 +39,8 @@ class Cell(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Right:
-    """A route and the permissions that it requires, which are all of `needs`. `what` distinguishes requests to the same
-    route that require different permissions.
+    """A route and the permissions that it requires. A caller needs all of `needs`. `what` distinguishes requests to the
+    same route that require different permissions.
     """
 
     route: str

@@ -41,8 +41,8 @@ class ProxyMiddleware:
 
 
 def network_of(host: str | None) -> str:
-    """Return an IPv4 address unchanged, and an IPv6 address's /64 network. Any other text counts as a separate
-    address.
+    """Return an IPv4 address unchanged, and the /64 network of an IPv6 address. Any other text counts as an address of
+    its own.
     """
     try:
         address = ipaddress.ip_address((host or "").partition("%")[0])

@@ -1,8 +1,8 @@
 """Limits concurrent requests. A request is authenticated first, then its body is received, and only then is it
 processed.
 
-A client without a credential therefore costs only the parsing of its head, and a client that sends its body slowly does
-not occupy a slot.
+A client without a credential therefore costs only the parsing of its headers, and a client that sends its body slowly
+does not occupy a slot.
 """
 
 from __future__ import annotations
@@ -94,7 +94,7 @@ class _RequestSlot:
         self.answered = False
 
     def take(self, *, again: bool = False) -> None:
-        """Occupy a slot. Raises Busy or RateLimited, except with `again`, since a request in progress always
+        """Occupy a slot. Raises Busy or RateLimited, unless `again` is true, since a request in progress always
         continues.
         """
         if not self._counted or self._taken or self.answered:
@@ -194,8 +194,8 @@ class ConcurrencyLimit:
         await (refusal or self._app)(scope, receive, send_settled)
 
     def _too_large(self, request: Request, route: CheckedRoute | None) -> Response | None:
-        """Return the response to a body that is too large or of unknown length, which is not read, or None for any
-        other body.
+        """Return the response to a body that is too large or of unknown length, or None for any other body. The body is
+        not read.
         """
         streamed = self._streamed.get(request.url.path)
         if "transfer-encoding" in request.headers:

@@ -36,7 +36,8 @@ def attach_auditor(request: Request, sink: AuditSink, request_id: str) -> None:
 
 
 def record_response(request: Request, status: int, headers: Headers) -> None:
-    """Record the request, unless its route has. Called when the response starts, since a stream may last for hours."""
+    """Record the request, unless its route has already done so. Called when the response starts, since a stream may
+    last for hours."""
     auditor = auditor_of(request)
     if auditor.recorded:
         return

@@ -18,7 +18,7 @@ _METHODS: Final = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "O
 
 
 class TracingMiddleware:
-    """ASGI middleware around RequestMiddleware, whose log lines therefore have the trace id."""
+    """ASGI middleware around RequestMiddleware, so that the log lines contain the trace id."""
 
     def __init__(self, app: ASGIApp) -> None:
         self._app = app

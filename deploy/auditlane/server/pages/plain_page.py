@@ -45,7 +45,7 @@ AppServices = Annotated[Services, Depends(services_of)]
 
 
 async def log(request: Request, services: AppServices) -> Response:
-    """Return the tenant's events as a page, or the page for requests without a session."""
+    """Return a page with the tenant's events, or the sign-in page for a request without a session."""
     try:
         scope = await services.authenticator.authorize(Permission.read)(request)
     except (Unauthenticated, Forbidden) as error:

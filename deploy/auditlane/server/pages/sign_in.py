@@ -17,8 +17,8 @@ RETURN_TO: Final = "return_to"
 def sign_in_address(request: Request, settings: Settings, *, path: str = "") -> str:
     """Return `AUDITLANE_SIGN_IN_URL`, with the page to return to in `return_to`, or "" if the setting is empty.
 
-    That page is `path`, or else the requested one. It is omitted if its address is unknown, since without
-    `AUDITLANE_SERVE_URL`, a Host header could forge it.
+    That page is `path`, or else the requested one. `return_to` is omitted if this service's address is unknown, since
+    without `AUDITLANE_SERVE_URL`, it could only be taken from the Host header, which can be forged.
     """
     if not settings.sign_in_url:
         return ""

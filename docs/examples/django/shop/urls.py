@@ -12,7 +12,7 @@ from shop.models import Invoice
 
 @login_required(login_url="/admin/login/")
 def report(request: HttpRequest) -> JsonResponse:
-    """Return the sum of all invoices, and record who has seen it."""
+    """Return the sum of all invoices, and record who requested it."""
     totals = [invoice.total for invoice in Invoice.objects.all()]
     audit.record(action="report.viewed", resource="report", outcome="success", metadata={"invoices": len(totals)})
     return JsonResponse({"sum": str(sum(totals))})
@@ -20,7 +20,7 @@ def report(request: HttpRequest) -> JsonResponse:
 
 @login_required(login_url="/admin/login/")
 def pay_all(request: HttpRequest) -> JsonResponse:
-    """Mark all invoices as paid with one statement, which is one event."""
+    """Mark all invoices as paid with one statement, which is recorded as one event."""
     unpaid = Invoice.objects.filter(paid=False)
     paid = unpaid.update(paid=True)
     bulk(unpaid, "invoice.paid", count=paid)

@@ -1,1 +1,1 @@
-"""Accepts audits in the form that Frontegg's clients send."""
+"""Accepts audits in the format that Frontegg's clients send."""

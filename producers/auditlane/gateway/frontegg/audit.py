@@ -70,12 +70,12 @@ def event_of(
 
 
 def posted_of(event: AuditEvent) -> dict[str, Any]:
-    """Convert the event to the JSON API's form, without `source`, which that API fills in."""
+    """Convert the event to the JSON API's format. `source` is omitted, since that API fills it in."""
     return event.model_dump(mode="json", exclude_none=True, exclude={"source"})
 
 
 def _rest(sent: Mapping[str, Any], event: AuditEvent) -> dict[str, str]:
-    """Return, as metadata, the members that cannot be restored from the event's other fields."""
+    """Return the audit's members that cannot be restored from the event's other fields, as metadata."""
     restored = row_of(as_read(event), vendor="")
     kept: dict[str, str] = {}
     marked: list[str] = []
@@ -91,8 +91,8 @@ def _rest(sent: Mapping[str, Any], event: AuditEvent) -> dict[str, str]:
 
 
 def _is_restored(key: str, value: Any, restored: Mapping[str, Any], event: AuditEvent) -> bool:
-    """Return whether the restored audit has this member: identical, or with an equal value if auditlane generates
-    it.
+    """Return whether the restored audit contains this member. The value must be identical or, if auditlane generates
+    the member, equal.
     """
     if key == "createdAt":
         return parse_time(value) == event.occurred_at

@@ -1,4 +1,4 @@
-"""`POST /audits` accepts one audit in Frontegg's form, and responds once Kafka has it."""
+"""`POST /audits` accepts one audit in Frontegg's format, and responds once Kafka has it."""
 
 from __future__ import annotations
 

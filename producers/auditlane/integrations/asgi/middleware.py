@@ -80,7 +80,7 @@ class AuditMiddleware:
         self._pending: set[asyncio.Future[Any]] = set()
 
     def request_of(self, scope: Scope) -> Any:
-        """Return the resolvers' argument."""
+        """Return the object that is passed to the resolvers."""
         return scope
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -166,8 +166,8 @@ class AuditMiddleware:
 
 
 def path_within(path: str, root_path: str) -> str:
-    """Return the part of a request's path below `root_path`, which servers include in the path, but not all proxies
-    do.
+    """Return the part of a request's path below `root_path`. Servers include `root_path` in the path, but not all
+    proxies do.
     """
     if root_path and path.startswith(root_path) and path[len(root_path) : len(root_path) + 1] in ("", "/"):
         return path[len(root_path) :]

@@ -12,7 +12,8 @@ _MOST_CHARACTERS: Final = 8_000  # maximum total length of all values; brokers l
 
 
 def put_in(headers: dict[str, Any]) -> None:
-    """Add the current context's values. A message that already has values, such as a forwarded one, keeps them."""
+    """Add the current context's values to a message's headers. A message that already has values, such as a forwarded
+    one, keeps them."""
     if HEADER in headers:
         return
     room = _MOST_CHARACTERS
@@ -27,7 +28,7 @@ def put_in(headers: dict[str, Any]) -> None:
 
 
 def taken_from(headers: Mapping[str, Any] | None, *, request_id: str) -> AuditContext | None:
-    """Return the context that a message carries, or None.
+    """Return the context that a message carries, or None if it carries none.
 
     `request_id` is used if the message has none. Anyone who may send tasks may send any header, so values that are not
     text are ignored.

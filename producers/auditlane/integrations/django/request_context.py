@@ -24,7 +24,7 @@ _request: ContextVar[HttpRequest | None] = ContextVar("auditlane_django_request"
 
 
 def current_request() -> HttpRequest | None:
-    """Return the request being served, or None outside of one."""
+    """Return the request being served, or None if there is none."""
     return _request.get()
 
 
@@ -100,7 +100,7 @@ def _resolve(context: AuditContext) -> None:
 
 
 def user_of(request: HttpRequest) -> Any:
-    """Return the request's user, even if anonymous, or None without Django's authentication.
+    """Return the request's user, even if anonymous, or None if the project does not use Django's authentication.
 
     In an event loop, only a user that is already loaded can be read. Otherwise, this raises SynchronousOnlyOperation.
     """

@@ -52,7 +52,7 @@ def compared(before: object, after: object, mask: Collection[str] = ()) -> Chang
 
 
 def state(instance: Model, names: Collection[str]) -> dict[str, Any]:
-    """Return an instance's column values in the form in which they are read back from the database."""
+    """Return an instance's column values as the database would return them."""
     known = instance.__dict__
     fields = {field.attname: field for field in instance._meta.concrete_fields}
     return {name: _value(fields[name], known[name]) for name in names if name in known}

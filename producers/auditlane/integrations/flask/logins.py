@@ -12,7 +12,8 @@ from auditlane.sdk import AuditClient
 
 
 def current_user_id(_: object) -> str | None:
-    """Return the id of Flask-Login's current user, or None without a user or Flask-Login."""
+    """Return the id of Flask-Login's current user. Returns None if no user is logged in or Flask-Login is not
+    installed."""
     if not has_request_context() or not hasattr(current_app, "login_manager"):
         return None
     from flask_login import current_user

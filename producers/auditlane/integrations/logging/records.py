@@ -19,7 +19,7 @@ def is_internal(logger: str) -> bool:
 def event_of(
     given: object, message: Callable[[], str], *, at: float | None = None, exception: type[BaseException] | None = None
 ) -> dict[str, Any]:
-    """Return the event as keywords of `emit`. `given` is such keywords, or the action alone.
+    """Return the event as keywords of `emit`. `given` is a mapping of such keywords, or just the action.
 
     The message becomes the description. An exception sets the outcome to `failure` and adds its type to the metadata.
     Invalid values are kept: `record` corrects them, or counts and reports the event.

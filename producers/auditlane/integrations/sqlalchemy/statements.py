@@ -13,7 +13,8 @@ _MOST_SQL: Final = 1_000  # maximum length of a statement in characters
 
 
 def kind_of(execution: ORMExecuteState) -> Kind | None:
-    """Return the kind of change, or None unless the statement is an INSERT, UPDATE or DELETE on a mapped class."""
+    """Return the kind of change that a statement makes. Returns None unless it is an INSERT, UPDATE or DELETE on a
+    mapped class."""
     if not execution.is_orm_statement:
         return None
     if execution.is_update:

@@ -39,7 +39,8 @@ class Exchange:
 
     @property
     def outcome(self) -> OutcomeName:
-        """Return the request's outcome, as its response indicates unless there was none or there was an exception."""
+        """Return the request's outcome: `denied`, or `failure` after an exception, an error status or no response, or
+        else `success`."""
         if self.denied or self.status in DENIED:
             return "denied"
         if self.exception is not None or not 100 <= self.status < 400:

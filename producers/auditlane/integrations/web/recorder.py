@@ -54,7 +54,7 @@ class Recorder:
     def context(self, head: Callable[[], Head], request: Callable[[], Any]) -> AuditContext:
         """Return a request's context, which reads the request when the first event is built.
 
-        `request` returns the object for the resolvers.
+        `request` returns the object that is passed to the resolvers.
         """
         return context(resolve=_Hook(head, self._trusted, ResolverHook(self._resolvers, request)))
 
@@ -63,7 +63,8 @@ class Recorder:
         return self._record_denied or self._routes.has(method)
 
     def event(self, exchange: Exchange) -> dict[str, Any] | None:
-        """Return the values of the exchange's event on the first call, and None on later calls or without an event."""
+        """Return the values of the exchange's event on the first call. Returns None on later calls, or if there is no
+        event."""
         if exchange.recorded:
             return None
         exchange.recorded = True
@@ -94,7 +95,7 @@ class Recorder:
 
 
 class _Hook:
-    """Reads one request's head for its first event, and calls the resolvers for each event."""
+    """Reads one request's headers for its first event, and calls the resolvers for each event."""
 
     __slots__ = ("_head", "_resolvers", "_trusted")
 

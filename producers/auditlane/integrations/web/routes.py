@@ -1,4 +1,5 @@
-"""Selects a request's configured route by the framework's template, or by the path without one. Performs no I/O."""
+"""Selects a request's configured route by the framework's template or, if there is none, by the path. Performs no
+I/O."""
 
 from __future__ import annotations
 

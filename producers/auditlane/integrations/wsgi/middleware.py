@@ -65,7 +65,7 @@ class AuditMiddleware:
         )
 
     def request_of(self, environ: Environ) -> Any:
-        """Return the resolvers' argument."""
+        """Return the object that is passed to the resolvers."""
         return environ
 
     def __call__(self, environ: Environ, start_response: StartResponse) -> Iterable[bytes]:

@@ -46,7 +46,7 @@ class Outcomes:
 
 @dataclass(frozen=True, slots=True)
 class Again:
-    """No event was accepted, for a reason that is not in the events. `renew` means that the credential was rejected."""
+    """No event was accepted, for a reason unrelated to the events. `renew` means that the credential was rejected."""
 
     problem: AuditlaneError
     after_s: float | None = None
@@ -55,8 +55,9 @@ class Again:
 
 @dataclass(frozen=True, slots=True)
 class Smaller:
-    """The request was refused because of its size, or because of an event. If it has only one event, that event is
-    rejected with `error` if `certain`. If it is not, something between the client and the gateway may have refused it.
+    """The request was refused because of its size, or because of one of its events, so fewer events have to be sent at
+    once. An event that was sent alone is rejected with `error` if `certain` is true. Otherwise, something between the
+    client and the gateway may have refused it.
     """
 
     error: AuditlaneError
@@ -182,8 +183,8 @@ def retry_after_s(value: str, now: datetime) -> float | None:
 
 
 def wait_s(failures: int, after_s: float | None, chance: float) -> float:
-    """Return how long to wait after a number of consecutive failures, at least `after_s`. `chance` is between 0 and
-    1, so that clients do not all return at the same time.
+    """Return how long to wait after a number of consecutive failures, at least `after_s`. `chance` is between 0 and 1,
+    and keeps clients from retrying all at the same time.
     """
     if after_s is not None and after_s > 0:
         return after_s * (1 + 0.2 * chance)

@@ -13,8 +13,9 @@ from auditlane.sdk.transport import OnReport
 class Item:
     """One event. `deadline` is the monotonic time after which it fails.
 
-    `refusals` counts how often something other than the gateway has refused the event alone, while the gateway had
-    accepted others since the time before. `refused_at` is the number of events that it had accepted by then.
+    `refusals` counts how often something other than the gateway has refused a request with only this event. A refusal
+    counts only if the gateway has accepted other events since the previous one. `refused_at` is the number of events
+    that the gateway had accepted by the last counted refusal.
     """
 
     event_id: str
@@ -51,13 +52,13 @@ class Backlog:
         self._items.append(item)
 
     def put_back(self, items: Iterable[Item]) -> None:
-        """Return events that were taken. They are sent before later events of their tenants."""
+        """Put taken events back. They are sent before later events of their tenants."""
         for item in reversed(list(items)):
             hold = self._holds.get(item.tenant)
             (self._items if hold is None else hold.items).appendleft(item)
 
     def hold(self, items: Iterable[Item], until: float) -> None:
-        """Return events that were taken, and keep those of their tenants back until a time."""
+        """Put taken events back, and hold all events of their tenants until `until` (monotonic seconds)."""
         for item in reversed(list(items)):
             hold = self._holds.setdefault(item.tenant, _Hold(until))
             hold.until = until
@@ -91,7 +92,8 @@ class Backlog:
         return taken
 
     def next_at(self) -> float | None:
-        """Return the time at which to call `take`, which is 0 if there are new events, or None without events."""
+        """Return the time at which to call `take`. It is 0 if there are new events, and None if there are no events at
+        all."""
         if self._items:
             return 0.0
         return min((hold.until for hold in self._holds.values()), default=None)

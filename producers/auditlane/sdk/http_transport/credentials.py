@@ -38,7 +38,7 @@ class Credentials:
         return self._token
 
     def rejected(self) -> bool:
-        """Forget the token, which the gateway has rejected. Return whether another one may be obtained."""
+        """Forget the token, which the gateway has rejected. Returns whether another one may be obtained."""
         self._token = ""
         return self.renewable
 
@@ -77,7 +77,7 @@ class Credentials:
 
 
 def _content(path: str) -> str:
-    """Return the content of a file without spaces around it. Raises Unauthenticated if it cannot be read."""
+    """Return a file's content with surrounding whitespace stripped. Raises Unauthenticated if it cannot be read."""
     try:
         with Path(path).open("rb") as file:
             return file.read(_LARGEST).decode().strip()

@@ -207,7 +207,7 @@ class HttpDelivery:
             self._waiting = False
 
     def _pause(self, timeout_s: float) -> None:
-        """Send no request until then, unless nothing is left to send."""
+        """Send no request for `timeout_s` seconds, unless nothing is left to send."""
         self._not_before = time.monotonic() + timeout_s
 
     def _expired(self, now: float) -> list[Item]:
@@ -275,7 +275,7 @@ class HttpDelivery:
         self._pause(wait_s)
 
     def _handle_smaller(self, items: list[Item], verdict: Smaller) -> None:
-        """Send fewer events, until the one that is the reason is alone."""
+        """Send fewer events per request, until the event that caused the refusal is sent alone."""
         self._failures += 1
         if len(items) > 1:
             self._most = len(items) // 2
@@ -321,7 +321,7 @@ class HttpDelivery:
         on_settled: OnSettled | None,
         undelivered: Undelivered | None,
     ) -> None:
-        """Handle the outcome of an event that the tracker counts."""
+        """Report the outcome of an event that the tracker counts."""
         if undelivered is None:
             self._tracker.settle(epoch, None, size)
             if on_settled:

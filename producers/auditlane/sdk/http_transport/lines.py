@@ -1,5 +1,5 @@
-"""Encodes events as lines of NDJSON, in the form of `POST /v1/events`. The gateway checks them against the tenant's
-contract.
+"""Encodes events as NDJSON lines, the format that `POST /v1/events` accepts. The gateway checks them against the
+tenant's contract.
 """
 
 from __future__ import annotations
@@ -54,7 +54,7 @@ def line_of(event: AuditEvent, max_event_bytes: int) -> bytes:
 
 
 def _own_value(name: str, value: Any) -> Any:
-    """Return the value of a custom field in the form of JSON. Raises InvalidEvent."""
+    """Return a custom field's value as JSON can represent it. Raises InvalidEvent."""
     if isinstance(value, _PLAIN):
         return value
     if isinstance(value, datetime):

@@ -78,7 +78,7 @@ class Link:
 
 
 def _reason(error: BaseException) -> str:
-    """Return the text of an error without the representation of the connection that urllib3 adds."""
+    """Return the error's message without the connection repr that urllib3 puts in front of it."""
     text = str(error)
     _, found, rest = text.partition(">: ")
     return (rest if found else text).rstrip(".") or type(error).__name__

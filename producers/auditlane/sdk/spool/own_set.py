@@ -98,8 +98,8 @@ class OwnSet(RecordSet):
             _sync(self._descriptor)
 
     def duplicate(self) -> int:
-        """Return a duplicate descriptor of the active segment, which can be synced without the lock, or -1 without a
-        segment.
+        """Return a duplicate descriptor of the active segment, which can be synced without the lock. Returns -1 if
+        there is no segment.
         """
         return os.dup(self._descriptor) if self._descriptor >= 0 else -1
 

@@ -223,7 +223,6 @@ class SpoolSender(SpoolStore):
         return self._hand_over(event)
 
     def _reported(self, event: Event, error: Undelivered | None) -> None:
-        """Handle the delivery's report on one event."""
         with self.entered():
             if self.closed:
                 return

@@ -1,5 +1,5 @@
 export const searchProgress = {
-  paused: (time: string): string => `Searched as far as ${time} and found nothing more.`,
-  searching: (time: string): string => `Searching. Nothing more found as far as ${time}.`,
+  paused: (time: string): string => `Searched to ${time} and found nothing more.`,
+  searching: (time: string): string => `Searching… No more matches so far (reached ${time}).`,
   further: "Search further",
 };

@@ -106,7 +106,7 @@ export const search = {
     metadata: "Metadata",
     back: "All fields",
     picked: (count: number): string => `${count} selected`,
-    access: "Show access to this log",
+    access: "Include events about access to this log",
     accessNote: "Views, downloads, links and viewer tokens",
     nothing: "No matching fields or values",
   },

@@ -143,7 +143,7 @@ def marks(period: Period) -> list[datetime]:
 
 
 def combined(values: Iterable[float | None], how: str) -> float | None:
-    """Combine values by `avg`, `sum` or `max`. Returns None without values."""
+    """Combine values by `avg`, `sum` or `max`. Returns None if there are no values."""
     known = [value for value in values if value is not None]
     if not known:
         return None
@@ -151,7 +151,7 @@ def combined(values: Iterable[float | None], how: str) -> float | None:
 
 
 def latest(values: Values) -> float | None:
-    """Return the last measured value, or None."""
+    """Return the last measured value, or None if there is none."""
     return next((value for value in reversed(values) if value is not None), None)
 
 

@@ -109,7 +109,8 @@ async def close(request: Request, services: Services, operator: Principal) -> Re
 
 
 def record_replay(auditor: RequestAuditor, topic: str, handled: Handled) -> None:
-    """Record a replay in each tenant's log. One that sent nothing is recorded in `_auditlane` alone, as a failure."""
+    """Record a replay in each tenant's log. A replay that sent nothing is recorded as a failure, and only in
+    `_auditlane`."""
     before = datetime.now(UTC).isoformat()
     for tenant, rows in _by_tenant(handled).items():
         auditor.record(
@@ -168,12 +169,12 @@ async def _chosen(request: Request) -> tuple[Selection, str, dict[str, str]]:
         return selection_of(back["code"], back["tenant"]), reason, back
     names = [_identity(identity) for identity in form.get("id", [])[:MOST]]
     if not names:
-        raise InvalidInput("No dead letters were selected.", field="id", fix="Select some of them.")
+        raise InvalidInput("No dead letters are selected.", field="id", fix="Select at least one.")
     return Selection(names=tuple(names)), reason, back
 
 
 def selection_of(code: str, tenant: str, *, resolved: bool = False) -> Selection:
-    """Return the selection of a filter, whose values may be empty. Raises InvalidInput for an unknown code."""
+    """Return the selection for the given filter values, which may be empty. Raises InvalidInput for an unknown code."""
     if code and code not in RejectCode.__members__:
         raise InvalidInput("The parameter 'code' is not a reject code.", field="code")
     return Selection((tenant,) if tenant else (), (code,) if code else (), resolved=resolved)

@@ -1,4 +1,4 @@
-"""What all pages of the console share: the frame, the operator, and forms."""
+"""The parts that all pages of the console share: the frame, the operator, and forms."""
 
 from __future__ import annotations
 
@@ -30,8 +30,8 @@ Route = Callable[[Request], Awaitable[Response]]
 
 
 def page(view: View) -> Route:
-    """Return the route of a page or of a form. It authenticates the operator, and explains how to sign in without a
-    session. A failure of a component, or of this process's own settings, is shown within the console.
+    """Return the route of a page or a form. It authenticates the operator, and shows visitors without a session how to
+    sign in. If a component fails, or this process's own settings are wrong, the error is shown within the console.
     """
 
     async def route(request: Request) -> Response:
@@ -70,12 +70,12 @@ def rendered(
 
 
 async def form_of(request: Request) -> dict[str, list[str]]:
-    """Return the fields of a submitted form, without empty values."""
+    """Return the non-empty fields of a submitted form."""
     return parse_qs((await request.body()).decode(errors="replace"))
 
 
 def number_of(request: Request, name: str) -> int:
-    """Return a positive number from the address, or 1."""
+    """Return a positive number from the query string, or 1."""
     text = request.query_params.get(name, "")
     return max(1, int(text)) if text.isascii() and text.isdigit() and len(text) < 10 else 1
 

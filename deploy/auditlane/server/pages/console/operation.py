@@ -79,7 +79,7 @@ class Label:
 
 @dataclass(frozen=True, slots=True)
 class Chart:
-    """A chart, ready to be drawn. `missing` is the time without measurements, or empty."""
+    """A chart, ready to be drawn. `missing` is the time without measurements as text, or empty."""
 
     name: str
     title: str
@@ -101,7 +101,7 @@ class Table:
 
 @dataclass(frozen=True, slots=True)
 class Measured:
-    """A period's measurements, without charts if there are none."""
+    """A period's measurements. There are no charts if nothing was measured."""
 
     charts: list[Chart]
     table: Table

@@ -47,7 +47,7 @@ AppServices = Annotated[Services, Depends(services_of)]
 
 
 async def session(request: Request, services: AppServices, _tenant: TenantName = None) -> Session:
-    """Return the operator's session, in the same form as `/v1/session` for other credentials."""
+    """Return the operator's session, like `/v1/session` for other credentials."""
     return await session_of(request, Operators(services.authenticator).entered(request), services.enablement)
 
 

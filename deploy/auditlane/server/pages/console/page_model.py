@@ -86,7 +86,7 @@ async def section(query: Callable[[], Awaitable[T]]) -> Section[T]:
 
 
 def state_mark(part: PartHealth) -> str:
-    """Return the outcome whose colour in the log's style sheet stands for the state."""
+    """Return the outcome whose colour in the log's style sheet represents this state."""
     return _STATES[part.state]
 
 
@@ -119,7 +119,7 @@ def identity_of(letter: Letter) -> str:
 
 
 def event_rate(words: Catalogue, rate: Rate) -> str:
-    """Format events per second with at most two decimals, and none from 100 on."""
+    """Format the number of events per second, with at most two decimals, and none from 100 on."""
     value = rate.events_per_second
     return words.number(value, 0 if value >= 100 or value == 0 else 1 if value >= 1 else 2)
 

@@ -39,8 +39,8 @@ _DEPENDS: Final = {
 
 @dataclass(frozen=True, slots=True)
 class Problem:
-    """A problem. `part` is the component, or empty. `command` and `path` (a page, with its name in `label`) help; at
-    least one of them is set.
+    """A problem. `part` is the component, or empty. `command` and `path` (a page, named by `label`) help to solve it,
+    and at least one of them is set.
 
     `serious` problems delay or lose events. `path` may have a tenant in `tenant`.
     """
@@ -142,7 +142,8 @@ def _of_part(part: PartHealth) -> Problem:
 
 
 def _unknown(board: Board) -> Iterator[Problem]:
-    """Yield the reasons why sections are unavailable, unless a part that is down explains them. Each is given once."""
+    """Yield the reasons why sections are unavailable, unless a part that is down explains them. Each reason is given
+    once."""
     down = {part.name for part in board.health.value.parts if part.state == "away"} if board.health.value else set()
     reasons = {"health": board.health.problem}
     reasons |= {name: getattr(board, name).problem for name, part in _DEPENDS.items() if part not in down}

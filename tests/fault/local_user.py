@@ -1,6 +1,6 @@
 """Attacks the stack as another local user: `python local_user.py UID < attack.json`.
 
-Switches to that user, reads an attack, `[kind, argument, …]`, and writes the result.
+It switches to that user, reads an attack in the form `[kind, argument, …]`, and prints the result.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ def read(paths: list[str]) -> list[str]:
 
 
 def ask(url: str, method: str, headers: dict[str, str], body: str = "") -> list[object]:
-    """Return the response's status and body for a request with the URL's path and query."""
+    """Send a request to the URL, including its path and query. Returns the response's status and body."""
     split = urlsplit(url)
     connection = http.client.HTTPConnection(split.hostname or "", split.port, timeout=30)
     try:
@@ -45,14 +45,16 @@ def ask(url: str, method: str, headers: dict[str, str], body: str = "") -> list[
 
 
 def metadata(port: int) -> int:
-    """Request all topics from Kafka. Returns the response's length, or 0 if the connection was closed."""
+    """Request the metadata of all topics from Kafka. Returns the length of the response, or 0 if the connection was
+    closed.
+    """
     with socket.create_connection(("127.0.0.1", port), 30) as connection:
         return len(_call(connection, 3, 1, struct.pack(">i", -1)))
 
 
 def sign_in(port: int, user: str, password: str) -> int:
-    """Sign in to Kafka over SASL/PLAIN as this user. Returns Kafka's error code, 0 on success, or -1 if the connection
-    was closed.
+    """Sign in to Kafka with SASL/PLAIN as this user. Returns Kafka's error code, which is 0 on success, or -1 if the
+    connection was closed.
     """
     with socket.create_connection(("127.0.0.1", port), 30) as connection:
         if not _call(connection, 17, 1, _text("PLAIN")):
@@ -63,7 +65,7 @@ def sign_in(port: int, user: str, password: str) -> int:
 
 
 def processes(pids: list[int]) -> list[str]:
-    """Return all processes' command lines, and their environments where this user can read them."""
+    """Return the command lines of all processes, and their environments where this user can read them."""
     found = []
     for pid in pids:
         for name in ("cmdline", "environ"):

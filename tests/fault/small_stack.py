@@ -1,9 +1,9 @@
-"""Runs a supervisor over small stand-in processes: `python small_stack.py FOLDER JSON`.
+"""Runs a supervisor with small stand-in processes: `python small_stack.py FOLDER JSON`.
 
 JSON lists services with `name`, `depends_on`, `tier` and `mode`, which is serve, stubborn (ignores SIGTERM) or broken
-(exits immediately). Each service writes `start NAME` and `stop NAME` into FOLDER/journal, and is ready when
-FOLDER/up-NAME exists. While FOLDER/full exists, no service can be prepared, as on a full disk. FOLDER/refused has one
-line per attempt. If FOLDER/unreported exists, reporting that everything is up fails.
+(exits immediately). Each service writes `start NAME` and `stop NAME` into FOLDER/journal, and is ready once
+FOLDER/up-NAME exists. While FOLDER/full exists, no service can be prepared, as if the disk were full. FOLDER/refused
+has one line per attempt. If FOLDER/unreported exists, reporting that everything is up fails.
 """
 
 from __future__ import annotations

@@ -1,5 +1,5 @@
-"""Stops workers and gateways in turn while events keep arriving. Each process ends within the grace period that the
-chart grants it, and no acknowledged event is lost or stored twice.
+"""Stops workers and gateways in turn while events keep arriving. Each process exits within the grace period that the
+chart allows it, and no acknowledged event is lost or stored twice.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ SENDERS = 4
 
 
 class Load:
-    """Sends events without a pause to the gateways that are in `urls`. `acknowledged` are the ids of those with 202."""
+    """Continuously sends events to the gateways in `urls`. `acknowledged` contains the ids of events that got a 202."""
 
     def __init__(self, served: ServeProcess) -> None:
         now = datetime.now(UTC)
@@ -75,7 +75,7 @@ def gateway(world: World) -> ServeProcess:
 
 
 def terminated(process: subprocess.Popen[str], grace_s: float) -> int:
-    """Send SIGTERM, and return the exit code. A platform would kill the process after `grace_s`."""
+    """Send SIGTERM, and return the exit code. Fails after `grace_s` seconds, when a platform would kill the process."""
     process.send_signal(signal.SIGTERM)
     return process.wait(grace_s)
 

@@ -1,4 +1,6 @@
-"""Freezes and kills Kafka during POST requests. Acknowledged events are stored; all others get 503 with Retry-After."""
+"""Freezes and kills Kafka during POST requests. Acknowledged events are stored, and all others get a 503 with
+Retry-After.
+"""
 
 from __future__ import annotations
 
@@ -20,10 +22,10 @@ EACH = 5  # events per request
 
 
 class Posters:
-    """Threads that send POST requests until stopped. `acknowledged` contains event ids, and `refused` the other
-    responses.
+    """Threads that send POST requests until stopped. `acknowledged` contains event ids, and `refused` contains the
+    other responses.
 
-    `doubtful` contains the ids of events whose rejection stated that they may still be stored.
+    `doubtful` contains the ids of rejected events that may still be stored, according to the response.
     """
 
     def __init__(self, served: Served) -> None:
@@ -58,12 +60,12 @@ class Posters:
                     self.refused.append((answer.status, answer.headers.get("retry-after"), code))
 
     def acknowledge(self, more: int) -> None:
-        """Wait until `more` further events are acknowledged."""
+        """Wait until this many more events have been acknowledged."""
         enough = len(self.acknowledged) + more
         wait_until(lambda: len(self.acknowledged) >= enough, why=lambda: str(self.refused[-3:]))
 
     def meet_refusals(self) -> None:
-        """Wait until each thread has received another rejection."""
+        """Wait until each thread has received one more rejection."""
         enough = len(self.refused) + 2 * POSTERS
         wait_until(lambda: len(self.refused) >= enough, why="for refusals")
 

@@ -1,4 +1,4 @@
-"""The gateway accepts events while Kafka is down, and loses none of them when it is killed."""
+"""Tests that the gateway accepts events while Kafka is down, and loses none of them when it is killed."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ AWAY = "127.0.0.1:9"  # the discard port, on which no process listens
 
 
 def serve(world: World, **settings: Any) -> ServeProcess:
-    """Start a gateway with a spool. It cannot reach Kafka unless another address is given."""
+    """Start a gateway with a spool. By default, its Kafka address is unreachable."""
     given = world.settings.model_dump(exclude_unset=True) | {"kafka_bootstrap": AWAY}
     spool = {"ingest_spool_bytes": 64 << 20, "ingest_spool_dir": world.folder / "spool"}
     spool["ingest_ack_timeout_ms"] = 60_000  # on a busy machine, it may take a while until the first event is on disk
@@ -29,7 +29,7 @@ def serve(world: World, **settings: Any) -> ServeProcess:
 
 
 class Sender:
-    """Posts events in a thread. `accepted` contains the ids of events answered with 202, in request order."""
+    """Posts events in a thread. `accepted` lists the ids of events that got a 202, in the order of the requests."""
 
     def __init__(self, served: ServeProcess) -> None:
         now = datetime.now(UTC)
@@ -61,13 +61,15 @@ class Sender:
 
 
 def stored(world: World, tenant_like: str = "%") -> dict[str, int]:
-    """Return how often each event is visible in the store."""
+    """Return how often each event is visible in the store, by id."""
     query = f"SELECT event_id, count() FROM {world.events} FINAL WHERE tenant_id LIKE '{tenant_like}' GROUP BY 1"
     return {str(row[0]): int(row[1]) for row in world.client.query(query).result_rows}
 
 
 def drained(world: World) -> None:
-    """Run a gateway with Kafka until the spool is empty. Its own set is removed when it ends."""
+    """Run a gateway that can reach Kafka until the spool is empty. The gateway removes its own record set when it
+    ends.
+    """
     spool = world.folder / "spool"
     earlier = set(spool.glob("*.set"))
     with serve(world, kafka_bootstrap=world.settings.kafka_bootstrap):

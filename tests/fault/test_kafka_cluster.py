@@ -16,8 +16,8 @@ from fixtures.workers import World, wait_until, world_on
 
 
 def can_create_topic(bootstrap: str, name: str) -> bool:
-    """Return whether a topic can be created, which requires a controller. A new client is used, since librdkafka waits
-    for the controller that it knows.
+    """Return whether a topic can be created, which requires a controller. A new client is used each time, since
+    librdkafka keeps waiting for the controller that it already knows.
     """
     try:
         admin = AdminClient({"bootstrap.servers": bootstrap})

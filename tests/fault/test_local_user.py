@@ -38,7 +38,7 @@ Attack = Callable[..., Any]
 
 @pytest.fixture(scope="module")
 def folder() -> Iterator[Path]:
-    """Create a world-readable folder, as projects usually have. pytest's own folders are private."""
+    """Create a world-readable folder, like that of a typical project. pytest's own folders are private."""
     made = Path(tempfile.mkdtemp(prefix="auditlane-"))
     made.chmod(0o755)
     yield made
@@ -55,7 +55,7 @@ def stack(folder: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[St
 
 @pytest.fixture(scope="module")
 def attack() -> Attack:
-    """Run one attack as the user `nobody`."""
+    """Provide a function that runs one attack as the user `nobody`."""
 
     def run(*attack: object) -> Any:
         done = subprocess.run(

@@ -1,5 +1,5 @@
-"""One tenant does the worst that the API allows. None of twenty other tenants' requests and events are rejected, halted
-or lost.
+"""One tenant does the worst that the API allows. The requests and events of twenty other tenants are not rejected,
+halted or lost.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Kills each service while a file is imported. The supervisor restarts it, and each event is stored once."""
+"""Kills each service while a file is imported. The supervisor restarts the service, and each event is stored once."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ def own(tmp_path_factory: pytest.TempPathFactory):
 
 
 def _file(folder: Path, tenant: str) -> tuple[Path, int]:
-    """Write a file with this tenant's CloudTrail records. Returns the file and the number of records."""
+    """Write a file with CloudTrail records for this tenant. Returns its path and the number of records."""
     path = folder / f"{tenant}.jsonl"
     path.write_bytes(lines(RECORDS, tenant))
     return path, RECORDS

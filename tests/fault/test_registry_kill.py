@@ -1,4 +1,6 @@
-"""Kills the registry (-9) while schemas are registered. Its responses stay valid, and ids are assigned only once."""
+"""Kills the registry (SIGKILL) while schemas are registered. Its earlier responses remain valid, and no id is assigned
+twice.
+"""
 
 from __future__ import annotations
 

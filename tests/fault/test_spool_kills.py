@@ -1,4 +1,6 @@
-"""Kill processes that emit events while Kafka or the gateway is down. Afterwards, every event must be accounted for."""
+"""Kills processes that emit events while Kafka or the gateway is down. Afterwards, every event must be accounted
+for.
+"""
 
 from __future__ import annotations
 
@@ -45,7 +47,7 @@ for thread in range(2):
 
 
 class Run:
-    """Starts and kills programs that emit, and compares their notes with the store."""
+    """Starts and kills programs that emit events, and compares what they noted with the store."""
 
     def __init__(self, world: World, mode: str, transport: str) -> None:
         self.world = world
@@ -66,7 +68,7 @@ class Run:
 
     @contextmanager
     def without_kafka(self) -> Iterator[None]:
-        """Run a gateway that cannot reach Kafka. Every second program sends its events there."""
+        """Run a gateway that cannot reach Kafka. Half of the programs send their events to it."""
         if self.transport == "kafka":
             yield
             return
@@ -76,14 +78,14 @@ class Run:
 
     @contextmanager
     def serve(self, **settings: Any) -> Iterator[dict[str, Any]]:
-        """Run a gateway. Yields the options of a client."""
+        """Run a gateway, and yield the options for a client."""
         given = self.world.settings.model_dump(exclude_unset=True) | settings
         with ServeProcess(self.world.folder, roles="ingest", **given) as served:
             issued = served.keys.create(roles=("writer",), tenant=None, now=datetime.now(UTC))
             yield {"url": served.url, "client_id": issued.client.client_id, "secret": issued.secret}
 
     def kill(self, when: Callable[[], object]) -> None:
-        """Start a program, and kill all of its processes once the condition is met."""
+        """Start a program, and kill all of its processes once the condition is true."""
         options = self.options | self.away[self.kills % len(self.away)]
         env = {f"AUDITLANE_{name.upper()}": value for name, value in options.items()}
         env["AUDITLANE_DELIVERY_MODE"] = self.mode
@@ -101,12 +103,12 @@ class Run:
         self.kills += 1
 
     def emitted(self) -> tuple[set[str], set[str]]:
-        """Return the events whose `emit` began, and those whose `emit` returned."""
+        """Return two sets of event ids: those for which `emit` was called, and those for which it returned."""
         lines = self.notes.read_text().splitlines()
         return tuple({line[2:] for line in lines if line.startswith(sign)} for sign in "?!")  # type: ignore[return-value]
 
     def drain(self) -> None:
-        """Deliver what is on disk."""
+        """Deliver all events that are still on disk."""
         if self.transport == "kafka":
             self.drain_with({"kafka_bootstrap": self.world.settings.kafka_bootstrap})
             return
@@ -122,8 +124,8 @@ class Run:
         assert not [*self.folder.glob("*.set")]
 
     def stored(self) -> tuple[set[str], int]:
-        """Return the programs' stored events, and the reported losses. Asserts that each event is visible exactly
-        once.
+        """Return the programs' stored events, and the number of reported losses. Asserts that each event is visible
+        exactly once.
         """
         self.world.worker().ready()
         self.world.completed()
@@ -137,18 +139,22 @@ class Run:
         return names, int(lost)
 
     def grown(self, lines: int) -> Callable[[], bool]:
-        """Return a condition that is met once the programs have noted this many more events."""
+        """Return a condition that is true once the programs have noted this many more events."""
         aim = len(self.notes.read_bytes().splitlines()) + 2 * lines
         return lambda: len(self.notes.read_bytes().splitlines()) >= aim
 
     def spilled(self) -> bool:
-        """Return whether a living program has written to the spool, so that its newest set contains a segment."""
+        """Return whether a running program has written to its spool, so that the newest record set contains a
+        segment.
+        """
         newest = sorted(self.folder.glob("*.set"))[-2:]
         return any(path.stat().st_size > 1_000 for one in newest for path in one.glob("*.segment"))
 
 
 def flip_and_tear(folder: Path) -> str:
-    """Flip a bit of one record, and append an incomplete frame to its segment. Returns the record's event id."""
+    """Flip a bit of one record, and append an incomplete frame to its segment. Returns the event id of the damaged
+    record.
+    """
     segment = max(folder.glob("*.set/*.segment"), key=lambda path: path.stat().st_size)
     data = bytearray(segment.read_bytes())
     found = [one for one in scan(bytes(data), seed_of(segment.parent.name)) if isinstance(one, Found)]

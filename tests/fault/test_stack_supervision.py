@@ -1,5 +1,5 @@
-"""Tests the supervisor with real processes: order, restarts and escalation. When the supervisor is killed, no process
-is left behind.
+"""Tests the supervisor with real processes: order, restarts and escalation. If the supervisor is killed, no process is
+left behind.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ _FIVE = [
 
 
 def until(condition, what, within_s=60):
-    """Wait until a condition is true, and fail after a deadline."""
+    """Wait until a condition is true. Fails after a timeout."""
     deadline = time.monotonic() + within_s
     while not (found := condition()):
         assert time.monotonic() < deadline, f"waited {within_s} s for {what}"
@@ -39,8 +39,6 @@ def until(condition, what, within_s=60):
 
 
 class SmallStack:
-    """A running small stack."""
-
     def __init__(self, folder: Path, wanted: list[dict], python: list[str]) -> None:
         self.folder = folder
         with (folder / "out").open("ab") as out:
@@ -113,7 +111,7 @@ def test_problems_of_a_running_part_are_reported_at_each_start(small):
 
 
 def test_nothing_is_left_when_the_supervisor_is_killed(small):
-    """Not even a service that ignores SIGTERM is left running."""
+    """Even a service that ignores SIGTERM is not left running."""
     stack = small([{"name": "kafka"}, {"name": "worker", "mode": "stubborn", "tier": 2}]).wait_ready()
     pids = stack.pids()
     assert len(pids) == 2
@@ -232,7 +230,7 @@ def test_status_of_a_killed_supervisor_is_not_ready(small):
 
 
 def test_the_watcher_for_other_platforms_also_kills(tmp_path):
-    """Selects the pipe, which Linux does not need because its kernel sends a signal."""
+    """Forces the use of a pipe, which Linux does not need because its kernel sends a signal."""
     tether = Path(process.__file__).with_name("tether.py")
     parent = f"""
 import os, subprocess, sys, time

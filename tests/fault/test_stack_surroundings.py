@@ -1,5 +1,5 @@
-"""Tests `auditlane up` and commands in unusual environments: proxies, time zones, odd homes, ignored signals and full
-disks.
+"""Tests `auditlane up` and other commands in unusual environments: proxies, time zones, odd home directories, ignored
+signals, and full disks.
 """
 
 from __future__ import annotations
@@ -46,7 +46,7 @@ def command(*arguments: object, env: dict[str, str], **options: Any) -> subproce
 
 @pytest.fixture(scope="module")
 def odd(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, str]]:
-    """Start a stack in a hostile environment, and yield the environment for running commands."""
+    """Start a stack in a hostile environment, and yield the variables for running commands."""
     folder = tmp_path_factory.mktemp("odd")
     make_broker(folder / "probe")  # skips if Kafka is neither installed nor downloadable
     env = surroundings()
@@ -102,7 +102,7 @@ def test_everything_works_in_a_hostile_environment(odd: dict[str, str], tmp_path
 
 @pytest.fixture(scope="module")
 def stored(odd: dict[str, str]) -> dict[str, str]:
-    """Store an event for the tenant `full`, and return the environment for running commands."""
+    """Store an event for the tenant `full`, and return the variables for running commands."""
     assert command("emit", "--tenant", "full", "--action", "a", env=odd).returncode == 0
     wait_for_events("full", 1, odd)
     return odd
@@ -125,7 +125,7 @@ def stored(odd: dict[str, str]) -> dict[str, str]:
     ],
 )
 def test_output_to_a_full_disk(stored: dict[str, str], arguments: str) -> None:
-    """Also covers commands that keep running, and commands that have already done their work."""
+    """This includes commands that keep running, and commands that have already done their work."""
     line = ["sh", "-c", '"$@" >/dev/full', "sh", sys.executable, "-m", "auditlane.cli", *arguments.split()]
     env = stored | ({"AUDITLANE_WORKER_PORT": "0", "AUDITLANE_CONSUMER_GROUP": "full"} if arguments == "worker" else {})
     found = subprocess.run(line, capture_output=True, text=True, env=env, timeout=120)

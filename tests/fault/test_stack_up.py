@@ -1,4 +1,4 @@
-"""Tests `auditlane up` with the real services: readiness, discovery by commands, restarts after kill -9, and
+"""Tests `auditlane up` with the real services: readiness, how commands find the stack, restarts after SIGKILL, and
 cleanup.
 """
 
@@ -30,7 +30,7 @@ _WITHIN_S = 180
 
 
 def cli(*arguments, env=None):
-    """Run a subcommand until it exits."""
+    """Run a command, and wait until it exits."""
     return subprocess.run(
         [sys.executable, "-m", "auditlane.cli", *map(str, arguments)],
         capture_output=True,
@@ -65,7 +65,7 @@ class Stack:
         return json.loads((self.data / "up.out").read_text())
 
     def status(self) -> dict:
-        """Return the report printed by `auditlane status`, without starting a process for each poll."""
+        """Return what `auditlane status` reports, without starting a process for each poll."""
         return status.report(settings.load(data_dir=self.data))
 
     def part(self, name: str) -> dict:
@@ -132,7 +132,9 @@ def test_clickhouses_native_address_is_listed_everywhere(stack):
 
 
 def test_every_command_finds_the_stack_by_its_data_directory(stack):
-    """Without variables, commands find addresses and passwords. Given only an address, they find its password."""
+    """Without any variables, commands find the addresses and passwords. If only an address is given, they find the
+    password for it.
+    """
     by_folder = {"AUDITLANE_DATA_DIR": str(stack.data)}
     done = cli("emit", "--tenant", "found", "--action", "Login", env=by_folder)
     assert done.returncode == 0, done.stderr
@@ -182,7 +184,7 @@ def test_the_security_check_finds_what_the_embedded_stack_lacks(stack):
 
 
 def test_nothing_in_its_folder_is_readable_by_others(stack):
-    """Kafka's log, ClickHouse's parts, the registry, keys and logs contain every tenant's events."""
+    """Kafka's log, ClickHouse's parts, the registry, keys and logs contain the events of every tenant."""
     env = json.loads(cli("env", "--data", stack.data, "--json").stdout)
     done = cli("emit", "--tenant", "acme", "--action", "login", env=env)
     assert done.returncode == 0, done.stderr

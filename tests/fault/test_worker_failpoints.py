@@ -1,4 +1,6 @@
-"""Kills a worker at every step of the protocol, or freezes it past its session timeout. Each event is stored once."""
+"""Kills a worker at every step of the protocol, or freezes it for longer than its session timeout. Each event is stored
+once.
+"""
 
 from __future__ import annotations
 
@@ -12,7 +14,7 @@ STEPS = ("intent", "insert", "letters", "complete")
 
 
 def mixed(world: World, count: int) -> None:
-    """Produce events from two months and one bad message to each of the two partitions."""
+    """Produce events from two months, and one bad message, to each of the two partitions."""
     for days in (0, 40):
         world.produce(count, occurred_at=datetime.now(UTC) - timedelta(days=days))
     for partition in range(2):

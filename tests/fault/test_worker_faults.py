@@ -1,4 +1,4 @@
-"""Injects the faults of the long run (`make chaos`) one by one. The same worker survives each of them with exact
+"""Injects the faults of the long run (`make chaos`) one by one. A single worker survives each of them with exact
 results.
 """
 
@@ -33,7 +33,7 @@ def table_setting(world: World, name: str, value: object) -> Iterator[None]:
 
 
 def survived(world: World, worker: WorkerProcess, rows: int) -> None:
-    """Assert that this worker stored every event once, kept its partitions throughout, and wrote no dead letters."""
+    """Assert that the worker stored every event once, kept its partitions throughout, and wrote no dead letters."""
     world.completed()
     assert world.counts() == (rows, rows)
     assert not worker.events("partition.lost")
@@ -45,17 +45,17 @@ def survived(world: World, worker: WorkerProcess, rows: int) -> None:
 
 
 def buried(worker: WorkerProcess) -> float:
-    """Return the worker's dead-letter counter."""
+    """Return how many dead letters the worker has counted."""
     return sum(map(float, re.findall(r"dead_letters_total\{.*\} (\S+)", worker.get("/metrics"))))
 
 
 def failed(worker: WorkerProcess, with_: str) -> bool:
-    """Return whether an insert failed with an error that contains this string."""
+    """Return whether an insert failed with an error that contains this text."""
     return any(with_ in line["error"] for line in worker.events("range.failed"))
 
 
 def test_a_worker_waits_for_a_table_that_rejects_inserts(world: World) -> None:
-    """One worker survives a read-only table, too many parts, and a full disk."""
+    """The same worker survives a read-only table, too many parts, and a full disk."""
     worker, rows = world.worker(), 0
     for name, value, error in (
         ("table_readonly", 1, "READ_ONLY"),
@@ -87,8 +87,8 @@ def test_memory_and_time_limits_are_waited_out(world: World, proxy: Proxy) -> No
 
 
 def test_missing_and_late_responses(world: World, proxy: Proxy) -> None:
-    """Inserts are stored without a response, get their response or arrive only after the worker gave up, or are cut
-    off.
+    """Four cases: an insert is stored but its response is lost, the response arrives after the worker gave up, the
+    insert itself arrives after the worker gave up, or the insert is cut off.
     """
     worker = world.worker(clickhouse_url=proxy.url, insert_timeout_s=1)
     for kind, act in (
@@ -127,9 +127,7 @@ def test_a_missing_dead_letter_topic_leaves_the_range_open(world: World) -> None
 
 
 def test_offsets_set_back_by_another_member(world: World) -> None:
-    """Brokers let any member commit any offset. Messages that are consumed again because of this are not stored
-    twice.
-    """
+    """Brokers let any member commit any offset. Messages that are therefore consumed again are not stored twice."""
     first = world.worker()
     world.produce(200)
     world.completed()
@@ -150,7 +148,7 @@ def test_offsets_set_back_by_another_member(world: World) -> None:
 
 
 def test_the_registry_killed_mid_run(world: World, own_registry: RegistryProcess) -> None:
-    """Messages that need the registry wait. The outage causes no dead letters."""
+    """Messages that need the registry wait, and the outage causes no dead letters."""
     world.use_registry(own_registry.url)
     worker = world.worker(registry_url=own_registry.url, registry_refresh_s=0.2)
     world.produce(50)

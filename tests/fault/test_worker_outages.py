@@ -1,4 +1,6 @@
-"""Kills services while a worker is running. The worker waits, keeps its partitions and events, and exits on SIGTERM."""
+"""Kills services while a worker is running. The worker waits, keeps its partitions and events, and still exits on
+SIGTERM.
+"""
 
 from __future__ import annotations
 

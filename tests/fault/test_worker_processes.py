@@ -1,4 +1,4 @@
-"""Tests `auditlane worker --processes` on real services. A child is killed, and then the parent."""
+"""Tests `auditlane worker --processes` on real services. First a child is killed, and then the parent."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Changes the validation result between a crash and the redo. No message is lost or stored twice."""
+"""Tests that no message is lost or stored twice if the validation result changes between a crash and the redo."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ OCCURRED_US = 1_770_091_506_789_012
 
 @pytest.mark.parametrize("set_back", [False, True], ids=["handed over", "set back"])
 def test_messages_that_only_the_redo_accepts_are_stored(world: World, set_back: bool) -> None:
-    """This also holds if a tool has overwritten the intent, so that the range is sealed as if for the first time."""
+    """This is also true if a tool has overwritten the intent, so that the range is sealed as if for the first time."""
     schema = validating.contract(validating.own("amount", "double"))
     registered = json.dumps(schema)
     strange = world.registry.register(tenant_subject(world.settings.topic, "globex"), registered)
@@ -44,7 +44,7 @@ def test_messages_that_only_the_redo_accepts_are_stored(world: World, set_back: 
 
 
 def committed(world: World, offset: int) -> bool:
-    """Commit an offset manually. Returns whether Kafka accepted it, which it does only for a group without members."""
+    """Commit an offset manually. Returns whether Kafka accepted it. Kafka does so only if the group has no members."""
     try:
         world.commit(0, offset)
     except KafkaException:

@@ -1,4 +1,4 @@
-"""Injects known bugs into the simulated worker. The simulation must catch each of them."""
+"""Tests that the simulation catches known bugs, each of which is injected into the simulated worker."""
 
 from __future__ import annotations
 
@@ -23,7 +23,9 @@ SEEDS = 600  # number of schedules that suffices to catch each bug
 
 
 class CommitsBeforeInsert(Core):
-    """Considers a range complete once its intent is committed, and immediately commits past the range."""
+    """Considers a range complete as soon as its intent is committed, and immediately commits the offset after the
+    range.
+    """
 
     def step(self, now: int, wall_ms: int) -> list[Action]:
         actions = super().step(now, wall_ms)
@@ -37,7 +39,7 @@ class CommitsBeforeInsert(Core):
 
 
 class UnstableBoundaries(Core):
-    """Ignores the range in the intent, and seals a new one from its first offset."""
+    """Ignores the range in the intent, and seals a new one starting at the same offset."""
 
     def assigned(self, found: AssignmentFacts) -> StartDecision:
         begin = super().assigned(found)
@@ -46,7 +48,7 @@ class UnstableBoundaries(Core):
 
 
 class NeverRechecks(Core):
-    """Assumes that offsets above the committed offset were never attempted, even if it was set back."""
+    """Assumes that offsets above the committed offset were never attempted, even if that offset was set back."""
 
     def assigned(self, found: AssignmentFacts) -> StartDecision:
         begin = super().assigned(found)
@@ -63,7 +65,7 @@ class NoOwnership(Core):
 
 
 class NotCompared(Core):
-    """Accepts the result for a range from an earlier assignment as that of the range now in flight."""
+    """Accepts a result that belongs to a range of an earlier assignment as the result of the range now in flight."""
 
     def _flight(self, range_: Range) -> Any:
         state = self.partitions.get(range_.partition)
@@ -71,7 +73,7 @@ class NotCompared(Core):
 
 
 class PauseOutlivesAssignment(Core):
-    """Forgets a revoked partition but leaves it paused, so that it is still paused when assigned again."""
+    """Forgets a revoked partition without resuming it, so that it is still paused when it is assigned again."""
 
     def revoked(self, partitions: Iterable[Partition]) -> list[Partition]:
         super().revoked(partitions)
@@ -79,7 +81,7 @@ class PauseOutlivesAssignment(Core):
 
 
 class DropsWhenFull(Core):
-    """Advances past messages received over the memory limit, without keeping them."""
+    """Advances past messages received above the memory limit without keeping them."""
 
     def received(self, partition: Partition, columns: Columns, now: int) -> int:
         state = self.partitions.get(partition)
@@ -90,7 +92,7 @@ class DropsWhenFull(Core):
 
 
 class WaitsForEver(Core):
-    """Never resumes polling once over the memory limit."""
+    """Never resumes polling once it has exceeded the memory limit."""
 
     @property
     def must_wait(self) -> bool:
@@ -99,7 +101,7 @@ class WaitsForEver(Core):
 
 
 class NeverRefetches(Core):
-    """Frees memory by discarding messages, but does not seek back to fetch them again."""
+    """Frees memory by discarding messages, but does not seek back in order to fetch them again."""
 
     def step(self, now: int, wall_ms: int) -> list[Action]:
         return [action for action in super().step(now, wall_ms) if not isinstance(action, Seek)]
@@ -117,7 +119,7 @@ class IgnoresRefetched(Core):
 
 
 class ForgetsParkedRange(Core):
-    """Discards a failed range as if none of its rows could have been stored, and seals a new range from the same first
+    """Discards a failed range as if none of its rows could have been stored, and seals a new range from the same
     offset.
     """
 
@@ -130,21 +132,21 @@ class ForgetsParkedRange(Core):
 
 
 class ParksForEver(Core):
-    """Never fetches a parked range again."""
+    """Never fetches the messages of a parked range again."""
 
     def _unpark(self, now: int) -> None:
         pass
 
 
 class FailureCompletes(Core):
-    """Treats the commit that records a range's failure as the range's completion."""
+    """Mistakes the commit that records a range's failure for the range's completion."""
 
     def committed(self, commit: Commit, errors: Mapping[Partition, str], now: int) -> None:
         super().committed(replace(commit, notes=frozenset()), errors, now)
 
 
 class LateMonthsAreLost(Core):
-    """Completes a range whose late months are deferred."""
+    """Completes a range although its late months have been deferred."""
 
     def later(self, range_: Range, wait_ms: int, now: int) -> None:
         self.written(range_, parts=1, rejected=0, took_ms=1)
@@ -152,13 +154,13 @@ class LateMonthsAreLost(Core):
 
 def worker_with(core: type[Core], *, expects: bool = True) -> type[Worker]:
     """Return a worker with this core. Without `expects`, a first attempt adds missing rows without any check. With
-    `expects`, the attempt itself notices that the range was attempted before, which hides some bugs.
+    `expects`, a first attempt detects that the range was attempted before, which hides some bugs.
     """
     return type(core.__name__, (Worker,), {"core_class": core, "expects": expects})
 
 
 class CountsInTheClient(Worker):
-    """Queries the stored offsets before each insert, and inserts without a guard."""
+    """Queries which offsets are stored before each insert, and then inserts without a guard."""
 
     def _validate(self, range_: Range) -> Progress:
         progress = super()._validate(range_)
@@ -169,7 +171,7 @@ class CountsInTheClient(Worker):
 
 
 class DoesNotAwaitDeadLetters(Worker):
-    """Considers dead letters published before they are acknowledged."""
+    """Considers dead letters published before they have been acknowledged."""
 
     def _publish(self, job: Job) -> None:
         self.jobs.remove(job)
@@ -179,13 +181,13 @@ class DoesNotAwaitDeadLetters(Worker):
 
 
 class TrustsTheToken(Worker):
-    """Accepts a redo's insert as complete, although an earlier attempt stored other rows under the same token."""
+    """Considers a redo's insert complete, although an earlier attempt stored other rows under the same token."""
 
     compares = False
 
 
 class IgnoresUnknownOutcome(Worker):
-    """Repeats an insert with an unknown outcome, and trusts the acknowledgement of its token without checking the
+    """Repeats an insert whose outcome is unknown, and trusts that its token was acknowledged, without checking the
     rows.
     """
 

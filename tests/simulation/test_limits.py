@@ -1,7 +1,7 @@
-"""Steps through a validation result that changes twice around a frozen first attempt. Every row is stored once.
+"""Steps through a validation result that changes twice around a first attempt that is frozen. Every row is stored once.
 
-This is the rarest known way to store a row twice: one of 54,000 schedules reached it. It requires a first attempt that
-does not expect an empty range, and several other conditions, each of which the tests omit in turn.
+This is the rarest known way to store a row twice: one of 54,000 schedules found it. It requires a first attempt that
+does not expect an empty range, and several other conditions. Each test omits one of them.
 """
 
 from __future__ import annotations
@@ -30,14 +30,14 @@ VALUES = [b"202611:1:1:0", b"202611:0:1:1", b"202611:1:1:2", b"202611:0:1:3"]
 
 
 class Once(Random):
-    """Injects no faults. A statement's guard runs as soon as the statement is sent."""
+    """A source of randomness that injects no faults. A statement's guard runs as soon as the statement is sent."""
 
     def random(self) -> float:
         return 0.0
 
 
 class Thread(Inserts):
-    """An insert thread with one range, validated in the registry's state at the time of submission."""
+    """An insert thread with a single range, validated with the state of the registry at submission."""
 
     def __init__(self, world: World, *, redo: bool, expects: bool = True) -> None:
         super().__init__("redo" if redo else "first", world, Once())

@@ -1,5 +1,5 @@
-"""Runs seeded schedules with faults. Each valid offset is stored once, each invalid offset is dead-lettered, and none
-is stuck.
+"""Runs random schedules with faults. Each valid offset is stored once, each invalid offset is dead-lettered, and no
+partition gets stuck.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Runs rounds of faults until enough have happened, and writes the report.
+"""Runs rounds of faults until enough have been injected, and writes the report.
 
 With `--state FILE`, finished rounds are saved there, and the next run with the same seed resumes.
 """
@@ -39,7 +39,7 @@ def one_round(pipeline: Pipeline, run: Run, done: Round) -> None:
 
 
 def wave(pipeline: Pipeline, run: Run, done: Round) -> None:
-    """Inject some faults in quick succession, and repair what they broke."""
+    """Inject some faults in quick succession, and then repair what they broke."""
     kinds = next_wave(pipeline, run.kind_counts(done))
     pipeline.staff(pipeline.random.randint(1, 2))
     pipeline.at_work()
@@ -58,7 +58,7 @@ def wave(pipeline: Pipeline, run: Run, done: Round) -> None:
 
 
 def one_part(run: Run, folder: Path, options: argparse.Namespace) -> None:
-    """Inject the faults of one part of the run into a new pipeline."""
+    """Inject one part of the run's faults into a new pipeline."""
     part = Part(run.seed * 1_000 + len(run.parts), NODES[len(run.parts) % len(NODES)])
     run.parts.append(part)
     began = time.monotonic()

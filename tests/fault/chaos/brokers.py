@@ -1,4 +1,4 @@
-"""One or three brokers under attack. Workers connect to each of them through a separate proxy."""
+"""The one or three brokers under attack. Workers connect to each broker through a separate proxy."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ HOST = "127.0.0.1"
 
 
 class Proxies:
-    """Combines several proxies. A fault is injected by the proxy that receives the request."""
+    """Combines several proxies. The proxy that receives a matching request injects the fault."""
 
     def __init__(self, proxies: list[Proxy]) -> None:
         self._proxies = proxies
@@ -52,7 +52,9 @@ class Proxies:
 
 
 class Brokers:
-    """A cluster of `count` brokers, 1 or 3. Each has a second listener that advertises its proxy's address."""
+    """A cluster of `count` brokers, which is 1 or 3. Each broker has a second listener that advertises the address of
+    its proxy.
+    """
 
     def __init__(self, folder: Path, count: int) -> None:
         self.folder, self.count = folder, count

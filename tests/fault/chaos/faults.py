@@ -1,4 +1,4 @@
-"""The faults. Each is a generator that injects the fault and yields.
+"""The faults. Each is a generator that injects the fault and then yields.
 
 When resumed, it repairs the damage that the pipeline cannot repair itself, waits until the fault has taken effect, and
 returns whether it has.
@@ -25,7 +25,9 @@ STEPS = ("intent", "insert", "letters", "complete")
 def happens(
     condition: Callable[[], object], *, meanwhile: Callable[[], None] = lambda: None, seconds: float = HAPPENS_S
 ) -> bool:
-    """Return whether the condition becomes true in time. Until then, `meanwhile` is called once a second."""
+    """Wait until the condition is true, and return whether it became true in time. Meanwhile, `meanwhile` is called
+    once a second.
+    """
     deadline, tick = time.monotonic() + seconds, 0
     while not _holds(condition):
         if time.monotonic() > deadline:
@@ -56,7 +58,7 @@ def broker_killed(at: Pipeline) -> Fault:
 
 
 def leader_killed(at: Pipeline) -> Fault:
-    """Kill a partition's leader, one of three brokers. The others keep every acknowledged message."""
+    """Kill a partition's leader, one of three brokers. The other two keep every acknowledged message."""
     cluster, topic = at.parts.brokers.cluster, at.world.settings.topic
     partition = at.random.randrange(at.world.settings.topic_partitions)
     leader = cluster.leader(topic, partition)
@@ -137,7 +139,7 @@ def frozen(at: Pipeline) -> Fault:
 
 def _zombie(at: Pipeline, *, window: int | None) -> Fault:
     """Freeze a worker at a step, and resume it after its partitions have been reassigned. With `window`, ClickHouse has
-    then forgotten the worker's tokens.
+    forgotten the worker's tokens by then.
     """
     step = at.random.choice(["before_insert", "after_insert", "after_intent", "before_complete"])
     zombie = at.start(f"{step}:stop:{at.random.randint(1, 2)}")
@@ -158,7 +160,7 @@ def _zombie(at: Pipeline, *, window: int | None) -> Fault:
 
 
 def kill(worker: WorkerProcess) -> None:
-    """Kill a worker, even if it is stopped."""
+    """Kill a worker, even if it is suspended by a signal."""
     if worker.process.poll() is None:
         worker.process.send_signal(signal.SIGCONT)
         worker.kill()
@@ -220,7 +222,7 @@ def truncated(at: Pipeline) -> Fault:
 
 
 def _commit(at: Pipeline, partition: int, offset: int) -> bool:
-    """Commit an offset as an operator would. Returns whether Kafka accepted it, which it does only for a group without
+    """Commit an offset as an operator would. Returns whether Kafka accepted it. Kafka does so only if the group has no
     members.
     """
     try:

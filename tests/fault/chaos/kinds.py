@@ -1,4 +1,4 @@
-"""The kinds of faults by name, and the choice of the next ones."""
+"""The kinds of faults by name, and the choice of the next kinds to inject."""
 
 from __future__ import annotations
 
@@ -41,8 +41,8 @@ WAVE = 5  # maximum number of concurrent faults
 class Kind:
     """A kind of fault. `nodes` is the required number of brokers, where 0 means any number.
 
-    Within a wave, it excludes other kinds of its `family` and of the families in `without`, or all other kinds if
-    `alone`.
+    Within a wave, it excludes other kinds of the same `family` and of the families in `without`. If `alone`, it
+    excludes all other kinds.
     """
 
     name: str
@@ -109,7 +109,7 @@ KINDS = (
 
 
 def next_wave(pipeline: Pipeline, counts: Mapping[str, float]) -> list[Kind]:
-    """Return the next wave's kinds: those injected least often so far that can be combined."""
+    """Return the kinds for the next wave. Of those that can be combined, they have been injected least often so far."""
     available = [kind for kind in KINDS if kind.nodes in (0, pipeline.nodes)]
     pipeline.random.shuffle(available)
     limit = min(counts.get(kind.name, 0) for kind in available) + 1  # so that no kind gets far ahead

@@ -1,4 +1,6 @@
-"""Produces a steady, seeded stream of valid and invalid messages, and records those acknowledged by Kafka."""
+"""Produces valid and invalid messages at a steady rate from a seed, and records which of them Kafka has
+acknowledged.
+"""
 
 from __future__ import annotations
 
@@ -17,7 +19,7 @@ TENANTS = 20
 
 
 class Load(threading.Thread):
-    """Produces `rate` messages a second until `close` is called. `hold` pauses this and waits for the
+    """Produces `rate` messages a second until `close` is called. `hold` pauses it, and waits for the
     acknowledgements.
     """
 
@@ -39,7 +41,7 @@ class Load(threading.Thread):
         self._going.set()
 
     def hold(self) -> None:
-        """Pause, and wait until Kafka has acknowledged everything. Raises RuntimeError if it does not."""
+        """Pause, and wait until Kafka has acknowledged everything. Raises RuntimeError if Kafka does not."""
         self._going.clear()
         self._idle.wait()
         if left := self._producer.flush(120):
@@ -54,8 +56,8 @@ class Load(threading.Thread):
         self._going.set()
 
     def burst(self) -> None:
-        """Send blocks with an invalid message at the start, in the middle and at the end, and one block without any
-        valid message.
+        """Send blocks of messages with an invalid one at the start, in the middle and at the end, and one block of
+        invalid messages only.
         """
         for partition in range(self._world.settings.topic_partitions):
             for block in ("x....", "..x..", "....x", "xxx"):
@@ -63,7 +65,7 @@ class Load(threading.Thread):
                     (self._bad if mark == "x" else self._good)(partition)
 
     def lose(self, partition: int, first: int, end: int) -> None:
-        """Stop expecting rows for these offsets, although some may be stored."""
+        """Stop expecting rows for these offsets. Some of the rows may be stored nevertheless."""
         self.gone.append((partition, first, end))
         self.bad = {(at, offset) for at, offset in self.bad if not (at == partition and first <= offset < end)}
 

@@ -1,8 +1,9 @@
-"""Forks workers from one process that has imported their code, so that a start takes milliseconds instead of seconds.
+"""Forks workers from a process that has already imported their code, so that a worker starts in milliseconds instead of
+seconds.
 
-A forked worker runs `auditlane worker` in its own process. Only the imports are shared. As a program, this module reads
-a JSON line for each worker to start (`env`, `log`), and writes one for each worker that started (`pid`) or exited
-(`code`).
+A forked worker runs `auditlane worker` in its own process. Only the imports are shared. When run as a program, this
+module reads a JSON line for each worker to start (`env`, `log`). It writes a JSON line for each worker that has started
+(`pid`) or exited (`code`).
 """
 
 from __future__ import annotations
@@ -27,7 +28,7 @@ from auditlane.cli.main import run
 
 
 class Child:
-    """Implements the part of `subprocess.Popen` that `WorkerProcess` uses."""
+    """The part of `subprocess.Popen` that `WorkerProcess` uses."""
 
     stdout = None
 
@@ -133,7 +134,9 @@ def _run(env: dict[str, str], log: str) -> None:
 
 
 def serve() -> None:
-    """Fork the requested workers until stdin ends, then kill the running ones. Single-threaded, so forking is safe."""
+    """Fork the requested workers until stdin is closed, and then kill those still running. This process has a single
+    thread, so forking is safe.
+    """
     for module in ("auditlane.cli.app", "auditlane.cli.worker", "auditlane.worker.service"):
         importlib.import_module(module)
     gc.freeze()

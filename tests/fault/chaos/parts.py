@@ -12,7 +12,9 @@ from chaos.brokers import Brokers
 
 
 class Parts:
-    """Brokers, a registry and ClickHouse. Workers reach brokers and ClickHouse through proxies, tests directly."""
+    """Brokers, a registry and ClickHouse. Workers connect to the brokers and ClickHouse through proxies, and tests
+    connect directly.
+    """
 
     def __init__(self, folder: Path, nodes: int) -> None:
         self.engine = EngineProcess(folder / "clickhouse")

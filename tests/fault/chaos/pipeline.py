@@ -1,4 +1,4 @@
-"""The pipeline under attack: services, workers and load. After every round, it is restored to health and its rows are
+"""The pipeline under attack: services, workers and load. After every round, it is repaired, and its rows are
 counted.
 """
 
@@ -34,7 +34,7 @@ WINDOW = 1_000_000
 
 @dataclass
 class Counts:
-    """The number of rows and dead letters once everything produced has been processed, before any merge."""
+    """The number of rows and dead letters, before any merge, once everything that was produced has been processed."""
 
     expected: int
     rows: int
@@ -117,7 +117,7 @@ class Pipeline:
         self.query(f"ALTER TABLE {self.world.events} {change}", command=True)
 
     def query(self, sql: str, *, command: bool = False) -> Any:
-        """Run a query, with retries, since ClickHouse may be starting."""
+        """Run a query. Retries on errors, since ClickHouse may still be starting."""
         deadline = time.monotonic() + 30
         while True:
             try:
@@ -130,7 +130,7 @@ class Pipeline:
     # Workers.
 
     def start(self, failpoint: str = "") -> WorkerProcess:
-        """Start another worker, which reaches Kafka and ClickHouse through the proxies."""
+        """Start another worker, which connects to Kafka and ClickHouse through the proxies."""
         options = self.world.settings.model_dump(exclude_unset=True) | {
             "kafka_bootstrap": self.parts.brokers.proxied_bootstrap,
             "clickhouse_url": self.parts.clickhouse_proxy.url,
@@ -147,18 +147,18 @@ class Pipeline:
         return self.workers
 
     def victim(self) -> WorkerProcess:
-        """Return a random worker, starting one if none is left, since librdkafka may abort when a broker is killed."""
+        """Return a random worker. Starts one if none is left, since librdkafka may abort when a broker is killed."""
         return self.random.choice(self.alive() or [self.start()])
 
     def staff(self, count: int) -> None:
-        """Start or stop workers until there are `count`."""
+        """Start or stop workers until `count` are running."""
         alive = self.alive()
         end(alive[count:])
         for _ in range(count - len(alive)):
             self.start()
 
     def at_work(self) -> None:
-        """Wait, for at most 10 s, until a worker has partitions. No fault depends on this."""
+        """Wait for at most 10 s until a worker has partitions. No fault depends on this."""
         deadline = time.monotonic() + 10
         while time.monotonic() < deadline and not any(worker.events("partition.assigned") for worker in self.alive()):
             time.sleep(0.1)
@@ -166,7 +166,9 @@ class Pipeline:
     # After a round.
 
     def settle(self) -> Counts:
-        """Stop the load, wait until everything is stored and committed, and count. Raises TimeoutError."""
+        """Stop the load, wait until everything is stored and committed, and return the counts. Raises TimeoutError if
+        this takes too long.
+        """
         self.load.hold()
         deadline = time.monotonic() + DRAIN_S
         while not self._drained():
@@ -236,7 +238,7 @@ class Pipeline:
         )
 
     def _stored_of_gone(self) -> int:
-        """Return the number of rows for offsets in `load.gone`, stored before their messages were deleted."""
+        """Return how many rows were stored for offsets in `load.gone` before their messages were deleted."""
         if not self.load.gone:
             return 0
         where = " OR ".join(
@@ -246,7 +248,7 @@ class Pipeline:
         return int(self.query(f"SELECT uniqExact(event_id) FROM {self.world.events} WHERE {where}")[0][0])
 
     def tidy(self) -> None:
-        """Merge the parts if there are too many. Their rows have been counted, and contain no duplicates."""
+        """Merge the parts if there are too many. Their rows have already been counted, and contain no duplicates."""
         [(parts,)] = self.query("SELECT count() FROM system.parts WHERE database = 'chaos' AND active")
         if parts > TIDY_PARTS:
             self.query(f"OPTIMIZE TABLE {self.world.events} FINAL", command=True)
@@ -254,7 +256,7 @@ class Pipeline:
             time.sleep(1.1)  # so that parts created later have a later modification time
 
     def longest_pause(self, since_ms: int, until_ms: int) -> float:
-        """Return the longest time in seconds for which a partition was not consumed, between two times in Unix ms."""
+        """Return the longest time, in seconds, for which a partition was not consumed between two times (Unix ms)."""
         rows = self.query(
             f"SELECT kafka_partition, toUnixTimestamp64Milli(ingested_at) AS at FROM {self.world.events} "
             f"WHERE at BETWEEN {since_ms} AND {until_ms} GROUP BY 1, 2 ORDER BY 1, 2"
@@ -278,7 +280,7 @@ class Pipeline:
 
 
 def end(workers: list[WorkerProcess]) -> None:
-    """Send SIGTERM to the workers, and wait until all have exited."""
+    """Send SIGTERM to the workers, and wait until all of them have exited."""
     for worker in workers:
         worker.process.terminate()
     for worker in workers:

@@ -1,4 +1,4 @@
-"""Faults of the network between workers and services, and services that reject requests."""
+"""Faults of the network between workers and services, and of services that reject requests."""
 
 from __future__ import annotations
 
@@ -68,7 +68,7 @@ def refused(name: str, value: object) -> Callable[[Pipeline], Fault]:
 
 
 def _failures(at: Pipeline) -> float:
-    """Return the number of failed inserts in the running workers."""
+    """Return the number of failed inserts over all running workers."""
     found = [re.findall(r'retries_total\{.*step="insert".*\} (\S+)', worker.get("/metrics")) for worker in at.alive()]
     return sum(float(value) for values in found for value in values)
 

@@ -1,4 +1,4 @@
-"""A run's results, and its report as Markdown."""
+"""The results of a run, and its report in Markdown."""
 
 from __future__ import annotations
 
@@ -57,9 +57,8 @@ _COLUMNS = (
 
 @dataclass
 class Round:
-    """The faults that `happened` or were `missed`, and the counts afterwards, unless the pipeline got `stuck`.
-
-    `scaled` contains the periods of scaling workers (Unix ms), and `pauses_s` the longest pause in each.
+    """The faults that `happened` or were `missed`, and the counts afterwards, unless the pipeline got `stuck`. `scaled`
+    lists the periods in which workers were scaled (Unix ms), and `pauses_s` lists the longest pause in each period.
     """
 
     happened: list[str] = field(default_factory=list)
@@ -84,7 +83,7 @@ class Round:
 
 @dataclass
 class Part:
-    """The rounds run on one pipeline, whose seed determines the faults."""
+    """The rounds run on one pipeline. Its seed determines the faults."""
 
     seed: int
     nodes: int
@@ -110,7 +109,7 @@ class Run:
 
     @classmethod
     def resume(cls, seed: int, wanted: int, state: Path | None) -> Run:
-        """Return the run saved in the state file if it has this seed, otherwise a new run."""
+        """Load the run with this seed from the state file. Returns a new run if there is none."""
         run = cls(seed, wanted)
         if state is not None and state.exists():
             saved = json.loads(state.read_text())
@@ -148,11 +147,13 @@ class Run:
 
     @property
     def can_continue(self) -> bool:
-        """Return whether to run another round. After a failed round, later ones would only repeat the failure."""
+        """Return whether another round should be run. After a failed round, later rounds would only repeat the
+        failure.
+        """
         return self.survived and time.monotonic() < self.until
 
     def kind_counts(self, now: Round) -> Counter[str]:
-        """Return how often each kind was injected. A fault without effect counts half."""
+        """Return how often each kind was injected. Faults that had no effect count half."""
         counts: Counter[str] = Counter()
         for done in [*self.rounds, now] if now not in self.rounds else self.rounds:
             counts.update(dict.fromkeys(done.missed, 0.5))  # type: ignore[arg-type]
@@ -172,7 +173,7 @@ def commit_of(folder: Path) -> str:
 
 
 def write(run: Run, path: Path) -> None:
-    """Write the report on the rounds so far."""
+    """Write a report on the rounds so far."""
     path.parent.mkdir(parents=True, exist_ok=True)
     kinds = Counter(kind for done in run.rounds for kind in done.happened)
     survived = Counter(kind for done in run.rounds if done.survived for kind in done.happened)

@@ -1,4 +1,6 @@
-"""Kills a service while a worker is stopped just before or after a step. The worker then continues without it."""
+"""Kills a service while a worker is suspended just before or after a step. The worker then continues without that
+service.
+"""
 
 from __future__ import annotations
 
@@ -14,7 +16,9 @@ from chaos.pipeline import Pipeline
 
 @dataclass(frozen=True)
 class Part:
-    """A service that can be killed and restarted. `nodes` is the required number of brokers, or 0 for any number."""
+    """A service that can be killed and restarted. `nodes` is the required number of brokers, or 0 if any number will
+    do.
+    """
 
     name: str
     kill: Callable[[Pipeline], None]

@@ -1,8 +1,8 @@
-"""An in-memory table. An insert takes two steps, so that other inserts may run between its guard and the landing of its
-rows.
+"""An in-memory table. An insert takes two steps, so that other inserts can run between the insert's guard and the
+moment at which its rows become visible ("land").
 
-Tokens are checked when rows land, and forgotten past the window. A known token drops the whole insert, whatever its
-rows. An insert lands completely or not at all.
+Tokens are checked when rows land, and are forgotten once they are outside the window. If a token is known, the whole
+insert is dropped, whatever rows it contains. An insert lands completely or not at all.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ Offset = tuple[Partition, int]
 
 @dataclass(slots=True)
 class Insert:
-    """A statement that the server has received. `rows` contains the offsets that passed the guard, once it has run."""
+    """A statement that the server has received. Once the guard has run, `rows` contains the offsets that passed it."""
 
     token: str
     partition: Partition
@@ -61,7 +61,7 @@ class ClickHouse:
         return insert
 
     def look(self, insert: Insert) -> None:
-        """Run the subqueries of an insert's guard."""
+        """Evaluate the subqueries in an insert's guard."""
         if insert.rows is None and insert.held not in (None, self._held(insert)):
             insert.rows = ()
         if insert.rows is None:
@@ -77,7 +77,7 @@ class ClickHouse:
             self._land(insert)
 
     def others(self, count: int) -> None:
-        """Land `count` inserts from other partitions in the same table."""
+        """Land `count` inserts of other partitions in the same table."""
         for _ in range(count):
             self._remember(f"other {self.inserts}")
 
@@ -113,13 +113,13 @@ class ClickHouse:
             del self.tokens[oldest]
 
     def drop(self, insert: Insert) -> None:
-        """Abort the statement, because its connection broke before its rows landed."""
+        """Abort the statement because its connection was closed before its rows landed."""
         if not insert.landed:
             insert.landed = True
             self.running.remove(insert)
 
     def lose(self, insert: Insert) -> None:
-        """Lose the rows but keep their token, because the only replica with the part died before a quorum had it."""
+        """Lose the rows but keep their token, as when the only replica with the part dies before a quorum has it."""
         self.look(insert)
         if not insert.landed and insert.rows and insert.token not in self.tokens:
             self.lost[insert.token] = insert
@@ -127,7 +127,7 @@ class ClickHouse:
         self.drop(insert)
 
     def owes(self, partition: Partition) -> bool:
-        """Return whether rows of the partition were lost and have not been stored again yet."""
+        """Return whether the partition has lost rows that have not been stored again yet."""
         return any(self._is_missing(insert) for insert in self.lost.values() if insert.partition == partition)
 
     def _is_missing(self, insert: Insert) -> bool:

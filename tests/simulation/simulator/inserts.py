@@ -1,5 +1,5 @@
-"""A simulated worker's insert threads. For each range, they perform the steps of `worker.sink.insert_pool` one at a
-time.
+"""The insert threads of a simulated worker. For each range, they perform the steps of `worker.sink.insert_pool` one by
+one.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from auditlane.worker.protocol.partition_state import Range
 class Progress:
     """A range's validation result.
 
-    It is kept as long as the range, so that a repeated step does not validate the range again.
+    It is kept as long as the range, so that repeating a step does not validate the range again.
     """
 
     rows: dict[int, list[int]]  # month -> offsets left to store
@@ -32,10 +32,10 @@ class Progress:
 
 @dataclass(slots=True)
 class Job:
-    """One attempt at a step of a range.
+    """One attempt at a step for a range.
 
     For a redo, `seen` contains the stored offsets by month, and `again` counts consecutive checks with the same result.
-    `missing` lists the months left to send, or is None before the check.
+    `missing` lists the months that remain to be sent, or is None before the check.
     """
 
     work: Write | Publish
@@ -62,7 +62,7 @@ FAULTS = {
 
 
 class Inserts:
-    """The insert threads. `advance` performs one step of one thread."""
+    """The insert threads of a worker. `advance` performs one step of one thread."""
 
     compares = True  # whether a redo compares with the stored rows
     doubts = True  # whether a check follows an insert with an unknown outcome
@@ -123,7 +123,9 @@ class Inserts:
         return self.compares and (job.work.range.redo or job.progress.doubtful)
 
     def _settle(self, job: Job) -> None:
-        """Check which rows a redo lacks, or insert the next of them, until a check finds none missing."""
+        """Perform one step of a redo: check which rows are missing, or insert some of them. A redo ends when a check
+        finds that none are missing.
+        """
         range_, progress = job.work.range, job.progress
         if job.missing is None:
             before, job.seen = job.seen, self.world.clickhouse.held(range_.partition, range_.first, range_.last)
@@ -148,7 +150,9 @@ class Inserts:
             self.world.clickhouse.look(job.sent)
 
     def _answer(self, job: Job, sent: Insert) -> None:
-        """Receive ClickHouse's response, or none. Without one, the rows may have landed, land later, or never land."""
+        """Receive ClickHouse's response, if it arrives. If not, the rows may have landed, may land later, or may never
+        land.
+        """
         clickhouse = self.world.clickhouse
         fault = self.random.choice(list(FAULTS)) if self._trouble() else ""
         remedy, becomes = FAULTS.get(fault, (Remedy.retry, "land"))

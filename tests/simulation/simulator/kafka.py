@@ -1,7 +1,7 @@
-"""An in-memory log and consumer group that behave like real ones wherever it matters to a worker.
+"""An in-memory log and consumer group that behave like real ones in every respect that matters to a worker.
 
-A commit is checked for membership and epoch, never for ownership. A member learns of its expulsion when it polls. A
-partition moves only after its owner has released it or was expelled.
+A commit is checked for membership and epoch, but not for ownership. A member learns that it was expelled when it polls.
+A partition is reassigned only after its owner has released it or has been expelled.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ TOPIC_ID = "00000000-0000-0000-0000-000000000001"
 
 
 class OutOfRange(LookupError):
-    """Raised if the log does not contain this position."""
+    """Raised if a position is not in the log."""
 
 
 @dataclass(slots=True)
@@ -34,8 +34,8 @@ class Message:
 
 @dataclass(slots=True)
 class Member:
-    """One consumer in the group. `owned` contains the partitions that it believes it owns, and `target` those assigned
-    to it.
+    """A consumer in the group. `owned` contains the partitions that it believes it owns, and `target` those that it has
+    been assigned.
     """
 
     name: str
@@ -63,7 +63,7 @@ class Kafka:
         self.ends[partition] += 1
 
     def fetch(self, partition: Partition, position: int, count: int) -> Columns:
-        """Return at most `count` messages from `position` on. Raises OutOfRange."""
+        """Return at most `count` messages, starting at `position`. Raises OutOfRange."""
         if position > self.ends[partition]:
             raise OutOfRange(f"{partition} ends at {self.ends[partition]}")
         log = self.logs[partition]
@@ -83,7 +83,7 @@ class Kafka:
         self.rebalance()
 
     def leave(self, name: str) -> None:
-        """Remove a member that left, or whose session timed out, and release the member's partitions."""
+        """Remove a member that has left or whose session has timed out, and release its partitions."""
         self.members.pop(name).expelled = True
         self.held = {at: holder for at, holder in self.held.items() if holder != name}
         self.rebalance()
@@ -98,7 +98,7 @@ class Kafka:
                 self.members[names[(number + turn) % len(names)]].target.add(partition)
 
     def poll(self, member: Member) -> tuple[set[Partition], set[Partition]]:
-        """Return the partitions revoked from a member, already released, and those assigned to it."""
+        """Return the partitions revoked from a member, which are already released, and those assigned to it."""
         if member.expelled:
             revoked, member.owned = member.owned, set()
             return revoked, set()
@@ -114,7 +114,7 @@ class Kafka:
         return revoked, assigned
 
     def commit(self, member: Member, epoch: int, offsets: dict[Partition, tuple[int, str]]) -> bool:
-        """Return whether the group accepted the commit."""
+        """Commit offsets. Returns whether the group accepted them."""
         if member.expelled or epoch != member.epoch:
             return False
         self.committed |= offsets

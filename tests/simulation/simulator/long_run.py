@@ -34,7 +34,7 @@ DOING = ("idle", "holding", "intent", "write", "writing, insert sent", "publish"
 
 @dataclass
 class Totals:
-    """The results of a number of schedules."""
+    """The combined results of some schedules."""
 
     schedules: int = 0
     failed: list[int] = field(default_factory=list)
@@ -59,7 +59,7 @@ class Totals:
 
 @dataclass
 class Run:
-    """A requested run and its progress. The first `totals.schedules` seeds are done, and took `seconds`."""
+    """A run and its progress. The first `totals.schedules` seeds are done, and took `seconds`."""
 
     first: int
     wanted: int
@@ -70,7 +70,7 @@ class Run:
 
     @classmethod
     def resume(cls, first: int, wanted: int, processes: int, state: Path | None) -> Run:
-        """Return the run saved in the state file if it has the same arguments, otherwise a new run."""
+        """Load the run from the state file. Returns a new run if there is none with the same arguments."""
         run = cls(first, wanted, processes)
         if state is not None and state.exists():
             saved = json.loads(state.read_text())
@@ -97,12 +97,12 @@ class Run:
 
 
 def plan(seed: int) -> Plan:
-    """Return a seed's plan, which is the same as in the tests."""
+    """Return the plan for a seed, which is the same as in the tests."""
     return Plan(seed=seed, partitions=1 + seed % 3)
 
 
 def chunk(seeds: range) -> Totals:
-    """Run these seeds' schedules, and return their results."""
+    """Run the schedules for these seeds, and return their combined results."""
     totals = Totals()
     for seed in seeds:
         schedule = Schedule(plan(seed))

@@ -1,6 +1,6 @@
-"""Runs one seeded schedule: random faults, a quiet period, and a check of the promise.
+"""Runs one schedule from a seed: random faults, a quiet period, and a check of the promise.
 
-Each step has its own random seed, so that removing steps does not change the remaining ones. `shrink` depends on this.
+Each step has its own random seed, so that removing a step does not change the others. `shrink` depends on this.
 """
 
 from __future__ import annotations
@@ -26,10 +26,10 @@ class Broken(AssertionError):
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """A schedule's parameters.
+    """The parameters of a schedule.
 
-    `window` is the number of tokens that ClickHouse remembers. With `patient`, if another insert has used a running
-    insert's token, the running insert ends before the token is forgotten. This is the promise's only condition on the
+    `window` is the number of tokens that ClickHouse remembers. With `patient`, if another insert has used the token of
+    a running insert, the running insert ends before the token is forgotten. This is the promise's only condition on the
     window.
     """
 
@@ -71,7 +71,7 @@ class Schedule:
         self.menu = self._menu()
 
     def run(self) -> None:
-        """Run the schedule. Raises Broken."""
+        """Run the schedule. Raises Broken if the promise is broken."""
         self._start()
         for step in range(self.plan.steps) if self.plan.only is None else self.plan.only:
             self.random.seed(self.plan.seed << 16 | step)
@@ -142,7 +142,7 @@ class Schedule:
             )
 
     def _land(self) -> None:
-        """Advance a running insert, by running its guard or landing its rows."""
+        """Advance a running insert: run its guard, or land its rows."""
         if running := self.world.clickhouse.running:
             insert = self.random.choice(running)
             if insert.rows is None:
@@ -160,13 +160,13 @@ class Schedule:
         self.world.events["clock jumps"] += 1
 
     def _roll_over(self) -> None:
-        """Let other workers' inserts push our tokens out of the window."""
+        """Push our tokens out of the window with inserts from other workers."""
         self.world.log("the window rolls over")
         self.world.events["window rolled over"] += 1
         self.world.clickhouse.others(self.random.randint(1, self.plan.window))
 
     def _store_restart(self) -> None:
-        """Kill ClickHouse. Each running insert either lands just before or is lost, and gets no response."""
+        """Kill ClickHouse. Each running insert either lands just before or is lost, and never gets a response."""
         self.world.log("ClickHouse restarts")
         self.world.events["ClickHouse restarts"] += 1
         for insert in list(self.world.clickhouse.running):
@@ -186,7 +186,7 @@ class Schedule:
                 self._start()
 
     def _stop(self) -> None:
-        """Send SIGTERM to a worker. It drains for a while, and then leaves, finished or not."""
+        """Send SIGTERM to a worker. It drains for a while, and then leaves, whether or not it has finished."""
         if awake := self._awake():
             worker = self.random.choice(awake)
             self.world.log(f"{worker.name} drains")
@@ -220,8 +220,8 @@ class Schedule:
             worker.frozen = worker.frozen and self.random.random() < 0.5
 
     def _expel(self) -> None:
-        """Let a frozen worker's session time out. Other workers get its partitions while it still believes that it owns
-        them.
+        """Let the session of a frozen worker time out. Other workers get its partitions while it still believes that it
+        owns them.
         """
         frozen = [worker for worker in self.workers if worker.frozen and not worker.member.expelled]
         if frozen:
@@ -238,13 +238,15 @@ class Schedule:
         self.world.kafka.rebalance(self.random.randint(0, 3))
 
     def _turn_verdicts(self) -> None:
-        """Flip the verdicts on doubtful messages, as registering a new schema or an exclusive contract does."""
+        """Reverse the validation result of doubtful messages, as registering a new schema or an exclusive contract
+        does.
+        """
         self.world.turned = not self.world.turned
         self.world.log("the registry changes: the verdicts on doubtful messages flip")
         self.world.events["verdicts turned"] += 1
 
     def _settled(self) -> list[Partition]:
-        """Return the partitions for which no worker has a range in flight or about to start."""
+        """Return the partitions for which no worker has a range in flight or is about to start one."""
         busy = {job.work.range.partition for worker in self.workers for job in worker.jobs}
         busy |= {insert.partition for insert in self.world.clickhouse.running}
         busy |= {
@@ -256,7 +258,7 @@ class Schedule:
         return sorted(set(self.world.kafka.committed) - busy)
 
     def _rewind(self) -> None:
-        """Set an offset back where no range is in flight, as another member or a tool may."""
+        """Set an offset back where no range is in flight, as another member or a tool might."""
         if settled := self._settled():
             partition = self.random.choice(settled)
             offset = self.random.randint(0, self.world.kafka.committed[partition][0])
@@ -265,8 +267,8 @@ class Schedule:
             self.world.kafka.committed[partition] = (offset, "")
 
     def _expire(self) -> None:
-        """Expire an offset with its intent, unless lost rows must still be stored again, which the expiry would
-        prevent.
+        """Expire a committed offset and its intent. Skipped if rows that were lost still have to be stored again, since
+        that would become impossible.
         """
         if settled := [at for at in self._settled() if not self.world.clickhouse.owes(at)]:
             partition = self.random.choice(settled)
@@ -299,8 +301,8 @@ class Schedule:
             self.world.clickhouse.land(insert)
 
     def _finished(self) -> bool:
-        """Return whether every partition has an owner that has completed it, even if its offset has been set back
-        since.
+        """Return whether every partition has an owner that has completed it, even if its offset has been set back since
+        then.
         """
         ends = {at: log[-1].offset + 1 for at, log in self.world.kafka.logs.items() if log}
         states = [state for worker in self.workers for state in worker.core.partitions.values()]

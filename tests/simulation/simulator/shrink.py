@@ -1,4 +1,4 @@
-"""Shrinks a failing schedule by removing steps while the promise is still broken."""
+"""Shrinks a failing schedule by removing steps as long as the promise is still broken."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from simulator.schedule import Broken, Plan, Schedule
 
 
 def broken(plan: Plan) -> Broken | None:
-    """Run the schedule. Returns the exception that describes how the promise breaks, or None if it holds."""
+    """Run the schedule. If it breaks the promise, return the exception that describes how, otherwise None."""
     try:
         Schedule(plan).run()
     except Broken as failure:
@@ -17,7 +17,9 @@ def broken(plan: Plan) -> Broken | None:
 
 
 def shrink(plan: Plan) -> tuple[Plan, Broken]:
-    """Return a minimal failing plan and its failure. Without any one of the plan's steps, the promise holds."""
+    """Return a minimal failing plan and its failure. If any single step were removed from the plan, the promise would
+    hold.
+    """
     failure = broken(plan)
     assert failure is not None, f"seed {plan.seed} breaks nothing"
     steps = tuple(range(plan.steps)) if plan.only is None else plan.only

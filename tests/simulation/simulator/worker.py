@@ -1,4 +1,4 @@
-"""A simulated worker process: the real core, driven by the consumer loop's steps, one at a time."""
+"""A simulated worker process: the real core, driven step by step as the consumer loop would."""
 
 from __future__ import annotations
 
@@ -16,8 +16,8 @@ from auditlane.worker.protocol.partition_state import Policy
 
 
 class Worker(Inserts):
-    """A simulated worker. `poll` and `act` make one turn of the consumer loop, and `advance` makes one step of one
-    insert thread.
+    """A simulated worker. `poll` and `act` together make one turn of the consumer loop, and `advance` performs one step
+    of one insert thread.
     """
 
     core_class: type[Core] = Core
@@ -39,7 +39,7 @@ class Worker(Inserts):
         return self.world.now + self.born
 
     def struck(self, fault: str) -> None:
-        """Record each partition's state at the time when a fault struck."""
+        """Record the state of each partition at the time of a fault."""
         for partition in self.member.owned:
             self.world.struck[fault, self._state_of(partition)] += 1
 
@@ -55,7 +55,7 @@ class Worker(Inserts):
     # The consuming thread.
 
     def poll(self) -> None:
-        """Poll as the consumer does: handle a rebalance, then fetch messages. Skipped under backpressure."""
+        """Poll as the consumer does: handle a rebalance, and then fetch messages, unless backpressure is active."""
         if self.core.must_wait:
             return
         kafka = self.world.kafka
@@ -85,7 +85,7 @@ class Worker(Inserts):
                 self.core.received(partition, columns, self.now)
 
     def act(self) -> None:
-        """Perform the core's actions. A commit's result is returned to the core immediately, since the real call is
+        """Perform the core's actions. The core gets the result of a commit immediately, since the real call is
         synchronous.
         """
         for _ in range(4):
@@ -122,8 +122,8 @@ class Worker(Inserts):
         return AssignmentFacts(partition, TOPIC_ID, offset, metadata, 0, kafka.ends[partition], stored)
 
     def _commit(self, commit: Commit) -> dict[Partition, str]:
-        """Commit, or fail. A failed commit is rejected, partly accepted, or returns an error although it arrives before
-        the next one.
+        """Try to commit. With a fault, the commit is lost, arrives late, is partly accepted, or is accepted without a
+        response.
         """
         kafka, epoch = self.world.kafka, self.member.epoch
         self.arrive()

@@ -1,4 +1,4 @@
-"""The state shared by simulated workers: the log, the store, dead letters, the time, and a trace of events."""
+"""The state shared by the simulated workers: the log, the store, dead letters, the time, and a trace of events."""
 
 from __future__ import annotations
 

@@ -32,7 +32,7 @@ def keys(path: Path) -> KeysFile:
 
 @pytest.fixture
 def hashed(monkeypatch) -> list[str]:
-    """Record each hashed secret."""
+    """Record each secret that is hashed."""
     secrets: list[str] = []
     hash_ = keys_module._hash
     monkeypatch.setattr(keys_module, "_hash", lambda secret: secrets.append(secret) or hash_(secret))

@@ -1,4 +1,4 @@
-"""Tests permissions and scopes, which only authentication can create."""
+"""Tests permissions and scopes. Only authentication can create a scope."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ def test_a_scope_cannot_be_changed():
 
 
 def test_only_authentication_makes_principals_and_only_the_cli_acts_for_the_operator():
-    """A route that could create its own scope might break tenant isolation."""
+    """A route that could create its own scope could break tenant isolation."""
     allowed = {
         "Principal": "schemas/auditlane/access/",
         # The latter for auditlane's own audit trail.

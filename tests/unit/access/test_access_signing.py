@@ -1,4 +1,4 @@
-"""Tests signing keys: one key per purpose, overlapping rotation, and every kind of token that must be rejected."""
+"""Tests signing keys: one key per purpose, rotation with an overlap, and every kind of token that must be rejected."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ HOUR = timedelta(hours=1)
 
 @pytest.fixture
 def path(tmp_path: Path) -> Path:
-    """Write a file with one key that has been in use since long before NOW, and return the file's path."""
+    """Write a file with a single key, which was in use long before NOW, and return the path."""
     path = tmp_path / "signing.json"
     SigningKeys.load_or_create(path)
     content = json.loads(path.read_text())

@@ -1,4 +1,4 @@
-"""Tests what each kind of token and link permits, and that one kind is never accepted in place of another."""
+"""Tests what each kind of token and link permits, and that no kind is accepted in place of another."""
 
 from __future__ import annotations
 
@@ -123,7 +123,7 @@ def test_other_strings_are_not_tokens(signing, ask):
 
 
 def test_a_forged_purpose_in_the_header_does_not_verify(signing, ask):
-    """The header's purpose selects a key. That key does not verify tokens signed for another purpose."""
+    """The purpose in the header selects a key, which does not verify tokens signed for another purpose."""
     link_header, _, _ = code_of(mint_link(signing, JANE, url="http://h", now=NOW, session=HOUR)).partition(".")
     viewer_header, _, _ = mint_viewer_token(signing, JANE, now=NOW, ttl=HOUR).text.partition(".")
     code = code_of(mint_link(signing, JANE, url="http://h", now=NOW, session=HOUR))

@@ -1,4 +1,4 @@
-"""Tests parsing only a token's header. The result equals PyJWT's, or Unauthenticated is raised."""
+"""Tests parsing only a token's header. The result is the same as PyJWT's, or Unauthenticated is raised."""
 
 from __future__ import annotations
 

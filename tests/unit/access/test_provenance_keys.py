@@ -1,4 +1,4 @@
-"""Tests the keys that sign provenance. They are created once, verify their old signatures after a rotation, and are
+"""Tests the keys that sign provenance. They are created once, still verify old signatures after a rotation, and are
 separate from the token keys.
 """
 

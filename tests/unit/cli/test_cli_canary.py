@@ -1,4 +1,4 @@
-"""Tests options of `auditlane canary` that exclude each other."""
+"""Tests `auditlane canary` with mutually exclusive options."""
 
 from __future__ import annotations
 

@@ -1,4 +1,6 @@
-"""Tests each command's help. It has a summary, a help text for each option, and examples that the command accepts."""
+"""Tests the help of each command. It has a summary, a description of each option, and examples that the command
+accepts.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Tests the modules that commands import. A command must not load libraries that only other commands need."""
+"""Tests which modules a command imports. It must not load libraries that only other commands need."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ print(*sorted(sys.modules.keys() & {HEAVY!r}), file=sys.stderr)
 
 
 def test_light_commands_import_no_client_of_a_store(tmp_path: Path) -> None:
-    """Only `env` is run. The other commands are just loaded, as `--help` and every other command do."""
+    """Only `env` is actually run. The other commands are merely loaded, as they are for `--help`."""
     Layout.of(tmp_path).write_state({"env": {"AUDITLANE_REGISTRY_URL": "http://127.0.0.1:8081"}})
     done = subprocess.run(
         [sys.executable, "-c", _SCRIPT, str(tmp_path)], capture_output=True, text=True, check=False, timeout=60

@@ -38,7 +38,7 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 def run(app: Any, *arguments: str) -> str:
-    """Run a command and return its output. Raises an AuditlaneError unchanged."""
+    """Run a command and return its output. AuditlaneErrors are raised unchanged."""
     result = CliRunner().invoke(app, list(arguments))
     if isinstance(result.exception, AuditlaneError):
         raise result.exception

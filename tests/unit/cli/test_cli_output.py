@@ -90,7 +90,7 @@ def test_commands_work_whatever_signals_their_parent_ignores(keys: Path, ignored
 
 
 def test_ignored_signals_of_the_parent_are_reset() -> None:
-    """SIGINT stays ignored, since a shell ignores it for background processes."""
+    """SIGINT stays ignored, because shells ignore it for background processes."""
     script = (
         "import signal; from auditlane.runtime import signals; signals.ordinary();"
         "print([signal.getsignal(one).name for one in (signal.SIGCHLD, signal.SIGTERM, signal.SIGINT)],"

@@ -1,4 +1,4 @@
-"""Tests which processes a process group restarts, when, and on which port."""
+"""Tests which processes a process group restarts, when it does so, and on which port."""
 
 from __future__ import annotations
 

@@ -1,4 +1,6 @@
-"""Tests `auditlane token --filter`, which creates a token with a base filter, or explains the filter's error."""
+"""Tests `auditlane token --filter`, which creates a token with a base filter, or explains what is wrong with the
+filter.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Tests the output of `auditlane up` when everything is ready."""
+"""Tests what `auditlane up` prints when everything is ready."""
 
 from __future__ import annotations
 

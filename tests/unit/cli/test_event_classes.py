@@ -1,4 +1,4 @@
-"""Tests typed events named on the command line, which are imported from the working directory."""
+"""Tests typed events that are named on the command line. They are imported from the working directory."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ class Shared(Base, action="document.shared"): ...
 
 @pytest.fixture(autouse=True)
 def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
-    """Make a new folder the working directory, and forget its modules afterwards."""
+    """Create a folder, make it the working directory, and unload the modules imported from it afterwards."""
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr(sys, "path", [path for path in sys.path if path])
     before = set(sys.modules)

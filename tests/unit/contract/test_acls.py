@@ -1,4 +1,4 @@
-"""Tests the Kafka ACLs of each component."""
+"""Tests the Kafka ACLs that each component needs."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Tests that a column of blobs stored in several parts behaves like a plain list."""
+"""Tests that a column of blobs that is stored in several parts behaves like a plain list."""
 
 from __future__ import annotations
 

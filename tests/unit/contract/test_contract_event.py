@@ -1,4 +1,4 @@
-"""Tests the event, its Avro encoding, its framing, and tenant names."""
+"""Tests the event, its Avro encoding and framing, and tenant names."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Tests the differences between a contract's fields and the fields that typed events need."""
+"""Tests the comparison of a contract's fields with the fields that typed events need."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ def contract(*fields: FieldDefinition) -> dict[str, Any]:
 
 
 def compared(*fields: FieldDefinition, event: type[AuditEvent] = Deleted, **shown: bool) -> ContractDiff:
-    """Compare the event with a contract that has these fields. `shown` limits which of them are visible."""
+    """Compare an event class with a contract that has these fields. `shown` limits which of them are visible."""
     visible = shown or {field.name: True for field in fields}
     return contract_diff(needed_fields([event]), contract(*fields), visible)
 

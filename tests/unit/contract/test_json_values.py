@@ -1,4 +1,4 @@
-"""Tests the conversion of Python values to JSON text, and the errors that name a value that cannot be converted."""
+"""Tests the conversion of Python values to JSON text, and the errors for values that cannot be converted."""
 
 from __future__ import annotations
 

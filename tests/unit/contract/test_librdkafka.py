@@ -1,4 +1,4 @@
-"""Tests the options that exactly-once delivery depends on, and the options that librdkafka refuses."""
+"""Tests the options that exactly-once delivery depends on, and options that librdkafka rejects."""
 
 from __future__ import annotations
 

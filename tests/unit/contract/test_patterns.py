@@ -1,4 +1,4 @@
-"""Tests that patterns are matched by RE2 alone, at a limited cost, and mean the same in the gateway and in the
+"""Tests that patterns are matched only by RE2, at a limited cost, and mean the same in the gateway and in the
 worker.
 """
 
@@ -78,7 +78,9 @@ def test_all_evaluations_of_a_pattern_agree(text: str, texts: list[str]) -> None
     )
 )
 def test_every_accepted_pattern_has_a_bounded_program(text: str) -> None:
-    """RE2's time is proportional to the program's size times the value's length, so the size limit bounds the time."""
+    """RE2's time is proportional to the size of the program times the length of the value, so limiting the size limits
+    the time.
+    """
     try:
         pattern = Pattern.parse(text)
     except ValueError as error:

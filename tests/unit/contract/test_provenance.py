@@ -1,4 +1,4 @@
-"""Tests the signature for a message's provenance, with valid signatures and every variant that must be rejected."""
+"""Tests the signature on a message's provenance: valid signatures, and every variant that must be rejected."""
 
 from __future__ import annotations
 

@@ -1,5 +1,5 @@
-"""Tests that the newest version of the base event without some base fields does not block any client. The newest
-complete version is used instead.
+"""Tests a newest version of the base event that lacks some base fields. It does not block clients, which use the newest
+complete version instead.
 """
 
 from __future__ import annotations

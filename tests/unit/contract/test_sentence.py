@@ -1,5 +1,5 @@
-"""Tests sentences that describe events, with the vectors that the viewer's tests also read, the built-in templates, and
-invalid templates.
+"""Tests the sentences that describe events: the test vectors that the viewer's tests also read, the built-in templates,
+and invalid templates.
 """
 
 from __future__ import annotations

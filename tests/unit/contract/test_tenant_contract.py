@@ -1,4 +1,4 @@
-"""Tests a tenant's contract: parsing a schema, the rejected schemas with their fixes, and the rules that `emit`
+"""Tests a tenant's contract: parsing a schema, rejected schemas and how to fix them, and the rules that `emit`
 applies.
 """
 

@@ -1,4 +1,4 @@
-"""Tests which topics `init` creates, which drift it reports, and which migrations it finds pending."""
+"""Tests which topics `init` creates, what drift it reports, and which migrations it considers pending."""
 
 from __future__ import annotations
 
@@ -53,7 +53,7 @@ def test_migrations_are_numbered_without_a_gap() -> None:
 
 
 def test_every_alteration_may_run_twice() -> None:
-    """Processes may migrate concurrently, and each server in a cluster is migrated separately."""
+    """Processes may run migrations concurrently, and each server in a cluster is migrated separately."""
     for migration in migrate.known():
         for statement in migration.statements("db"):
             for verb in re.findall(r"\b(?:ADD|DROP) (?:COLUMN|INDEX|CONSTRAINT|PROJECTION) (?!IF )", statement):

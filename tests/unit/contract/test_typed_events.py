@@ -1,4 +1,4 @@
-"""Tests what a typed event's class may declare, the resulting contract field, and the errors."""
+"""Tests what a typed event's class may declare, the contract field that results from it, and the errors."""
 
 from __future__ import annotations
 
@@ -134,8 +134,8 @@ def test_an_annotation_becomes_a_field(
 
 
 def test_a_default_and_none_only_affect_the_event() -> None:
-    """The contract registers neither a default nor an optional type, because events of other classes may lack the
-    field.
+    """Neither a default nor an optional type is registered in the contract, because events of other classes may lack
+    the field.
     """
     (plain,), (optional,) = declared_fields(declared(str, "a")), declared_fields(declared(str | None, None))
     assert plain.definition == optional.definition
@@ -270,7 +270,7 @@ def test_a_value_that_would_be_altered_is_refused(annotation: Any, value: Any) -
 
 
 def test_an_annotation_may_name_a_class_that_follows() -> None:
-    """The class is only checked when its fields are described."""
+    """The class is checked only when its fields are described."""
     namespace: dict[str, Any] = {}
     source = """
 from __future__ import annotations

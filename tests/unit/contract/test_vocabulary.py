@@ -1,4 +1,4 @@
-"""Tests the vocabulary's names, metadata and OCSF classes, including those of auditlane's own actions."""
+"""Tests the names, metadata and OCSF classes in the vocabulary, including those of auditlane's own actions."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Tests that a Frontegg audit becomes an event, and that reading it returns the same audit."""
+"""Tests that a Frontegg audit becomes an event, and that reading the event returns the same audit."""
 
 from __future__ import annotations
 
@@ -279,7 +279,7 @@ def test_a_read_echoes_whatever_was_sent(sent):
 
 @given(st.text(st.characters(categories=["Cs", "L", "N"]), min_size=1))
 def test_half_a_surrogate_pair_becomes_a_replacement_character(text):
-    """JavaScript's `toWellFormed` does the same. Strings that were cut often end in the middle of an emoji."""
+    """JavaScript's `toWellFormed` does the same. Truncated strings often end in the middle of an emoji."""
     whole = re.sub("[\ud800-\udfff]", "\ufffd", text)
     row = echo({"user": text, "action": text, "note": text, f"key {text}": 1, "list": [text], "inner": {text: [text]}})
     assert (row["user"], row["action"], row["note"], row[f"key {whole}"]) == (whole, whole, whole, 1)

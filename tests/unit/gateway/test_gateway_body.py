@@ -1,4 +1,6 @@
-"""Tests splitting a body into lines wherever its chunks end, parsing the lines, and counting the results."""
+"""Tests splitting a body into lines, whatever the boundaries of its chunks, parsing the lines, and counting the
+results.
+"""
 
 from __future__ import annotations
 
@@ -29,7 +31,6 @@ LONGEST = 40
 
 
 def cut(text: bytes, places: list[int]) -> list[bytes]:
-    """Split the text at these positions."""
     ends = sorted({place % (len(text) + 1) for place in places} | {0, len(text)})
     return [text[begin:end] for begin, end in itertools.pairwise(ends)] or [b""]
 
@@ -169,8 +170,8 @@ def test_a_tally_keeps_only_what_a_response_can_contain():
 
 
 class FakeIngestService:
-    """A stand-in for IngestService that accepts numbers and rejects other values. It fails for numbers from
-    `fails_at`.
+    """Stands in for IngestService. It accepts numbers and rejects other values. Numbers from `fails_at` on fail, as if
+    Kafka were unavailable.
     """
 
     def __init__(self, fails_at: int | None = None) -> None:

@@ -1,5 +1,5 @@
-"""Tests gzip and zstd bodies. They yield the same events wherever their chunks end, and memory stays within the
-limits.
+"""Tests gzip and zstd bodies. They yield the same events whatever the boundaries of their chunks, and memory stays
+within limits.
 """
 
 from __future__ import annotations
@@ -30,7 +30,9 @@ async def pieces_of(data: bytes, places: list[int]) -> AsyncIterator[bytes]:
 
 
 def undone(data: bytes, coding: Coding, places: list[int] | None = None, most: int = 1 << 30) -> tuple[bytes, int, int]:
-    """Return the decoded bytes, the length of the longest decoded piece, and the decoder's own byte count."""
+    """Return the decoded bytes, the length of the longest decoded piece, and the number of bytes that the decoder
+    counted.
+    """
     counted: list[int] = []
 
     async def read() -> list[bytes]:
@@ -56,7 +58,7 @@ def test_the_body_is_the_same_wherever_pieces_end(coding: Coding, members: list[
 
 @pytest.mark.parametrize("coding", CODINGS)
 def test_a_decompression_bomb_is_stopped_at_the_limit(coding: Coding) -> None:
-    """The bombs are a gigabyte of zeros compressed to a few hundred KiB, and the same data compressed twice."""
+    """The bombs are a gigabyte of zeros, compressed once to a few hundred KiB, and compressed twice."""
     once = PACKED[coding](bytes(64 << 20)) * 16
     with pytest.raises(BodyTooLarge, match="1048576"):
         undone(once, coding, most=1 << 20)

@@ -1,4 +1,4 @@
-"""Tests `POST /v1/events` without Kafka or a registry. Requests are rejected early where possible, and no body causes
+"""Tests `POST /v1/events` without Kafka or a registry. Requests are rejected as early as possible, and no body causes
 an internal error.
 """
 
@@ -241,7 +241,7 @@ def test_one_sender_may_occupy_at_most_half_of_the_bytes():
 
 
 def test_an_external_user_is_not_mistaken_for_a_client():
-    """This applies to events sent by the user, and to event ids that the user repeats."""
+    """This applies both to events that the user sends and to event ids that the user repeats."""
     client, user = Sender("al_1", "acme"), Sender("al_1", "acme", external=True)
     posted = {"action": "Login", "occurred_at": "2026-01-01T00:00:00Z"}
     ids = {keywords_of(dict(posted), replace(one, idempotency_key="k"), 0)["event_id"] for one in (client, user)}
@@ -254,8 +254,8 @@ def test_an_external_user_is_not_mistaken_for_a_client():
 
 
 def test_concurrent_requests_do_not_exceed_the_rate_together():
-    """All requests are admitted while the bucket has tokens. After one sender has used them up, the others' remaining
-    events are rejected.
+    """All requests are admitted while the bucket has tokens. Once one sender has used them up, the remaining events of
+    the others are rejected.
     """
     service, now = IngestService(load(**NOWHERE, ingest_rate=1, ingest_burst=10)), time.monotonic()
     senders = [Sender("al_1", "acme") for _ in range(4)]

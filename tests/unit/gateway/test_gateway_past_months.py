@@ -1,4 +1,4 @@
-"""Tests how many past months one tenant's events may span over HTTP."""
+"""Tests the limit on the number of past months that one tenant's events may span over HTTP."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ TODAY = datetime(2026, 11, 29, tzinfo=UTC)
 
 
 def events(count: int, *, first: int = 0) -> list[Any]:
-    """Return one event per past month, newest first. The first month that counts as past is 2026-09."""
+    """Return one event per past month, newest first. The newest month that counts as past is 2026-09."""
     months = [(2026 * 12 + 8 - at) for at in range(first, first + count)]
     return [{"occurred_at": f"{month // 12:04}-{month % 12 + 1:02}-03T00:00:00Z"} for month in months]
 

@@ -1,4 +1,4 @@
-"""Tests the conversion of posted JSON: defaults, tenants, ids of repeated requests, and a key's rate."""
+"""Tests the conversion of posted JSON: defaults, tenants, the ids of repeated requests, and the rate limit of a key."""
 
 from __future__ import annotations
 

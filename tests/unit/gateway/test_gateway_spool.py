@@ -1,4 +1,4 @@
-"""Tests the gateway's use of the SDK's spool."""
+"""Tests how the gateway uses the SDK's spool."""
 
 from __future__ import annotations
 

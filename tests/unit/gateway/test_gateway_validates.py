@@ -72,7 +72,7 @@ SENDER = Sender("al_1", None, request_id="r-1")
 
 
 class Delivered:
-    """A stand-in for the producer that keeps messages instead of sending them to Kafka."""
+    """Stands in for the producer. It keeps messages instead of sending them to Kafka."""
 
     def __init__(self, *_: Any) -> None:
         self.messages: list[tuple[bytes, bytes]] = []
@@ -116,7 +116,9 @@ def service(registry: DictRegistry) -> Iterator[IngestService]:
 
 
 def judged(registry: DictRegistry, service: IngestService, posted: list[object]) -> list[bool]:
-    """Post events, and assert that the worker stores the accepted ones. Returns whether each event was accepted."""
+    """Post events, and assert that the worker stores the accepted ones. Returns, for each event, whether it was
+    accepted.
+    """
     delivered = service._running()._publisher._delivery.messages  # type: ignore[union-attr]
     delivered.clear()
     results = asyncio.run(service.send(posted, SENDER))
@@ -298,7 +300,7 @@ def test_an_invalid_contract_is_refused_by_both(registry: DictRegistry, service:
 def test_an_event_after_a_change_is_written_with_the_changed_contract(
     registry: DictRegistry, service: IngestService
 ) -> None:
-    """The gateway still has the base contract cached. Events written with it would now be rejected by the worker."""
+    """The gateway still has the base contract in its cache, but the worker would now reject events encoded with it."""
     event = BASE | {"tenant_id": "late"}
     assert judged(registry, service, [event]) == [True]
     registry.register(f"{TOPIC}.late-value", contract(own("x", "string"), exclusive=True))

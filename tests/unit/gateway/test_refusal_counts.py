@@ -1,5 +1,5 @@
-"""Tests the counts of events rejected by a contract. They are per tenant and hour, limited in number, and marked if the
-rejections began with a change.
+"""Tests the counts of events that a contract rejects. They are kept per tenant and hour, limited in number, and marked
+if the rejections began with a change.
 """
 
 from __future__ import annotations

@@ -32,7 +32,7 @@ def convert(record: Any, tenant: str | None = None) -> AuditEvent:
 
 
 def stored(event: AuditEvent) -> AuditEvent:
-    """Return the event as Avro and the store return it. Addresses are IPv6, and times are UTC."""
+    """Return the event as it would be after being encoded in Avro and stored. Addresses are IPv6, and times are UTC."""
     out = BytesIO()
     fastavro.schemaless_writer(out, SCHEMA, event.record())
     out.seek(0)

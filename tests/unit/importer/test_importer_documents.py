@@ -1,4 +1,4 @@
-"""Tests that CloudTrail's records are found in any envelope, and that a broken document does not affect others."""
+"""Tests that CloudTrail records are found in any envelope, and that a broken document does not affect others."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ def items(text: str | bytes) -> list[Item]:
 
 
 def found(text: str | bytes) -> list[str]:
-    """Return each item's record name, its problem, or the reason for skipping it."""
+    """Return, for each item, the name of its record, its problem, or the reason for skipping it."""
     return [one.problem or one.note or json.loads(one.text)["eventName"] for one in items(text)]
 
 

@@ -1,4 +1,4 @@
-"""Tests the resource of a CloudTrail request whose record does not list any resources."""
+"""Tests how the resource of a CloudTrail request is found if its record does not list any resources."""
 
 from __future__ import annotations
 

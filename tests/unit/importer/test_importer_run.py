@@ -109,7 +109,7 @@ def test_possible_loss_is_reported_even_if_nothing_is_imported():
 
 
 class Trickle(io.RawIOBase):
-    """A pipe that delivers its first bytes one by one."""
+    """A pipe that delivers its first bytes one at a time."""
 
     def __init__(self, data: bytes) -> None:
         self._data = data
@@ -187,7 +187,7 @@ TYPED = [
 
 
 def encoded(line: dict[str, Any], *own: dict[str, Any]) -> dict[str, Any]:
-    """Return the record sent for an imported line, under a contract with these custom fields."""
+    """Return the record that is sent for an imported line, under a contract with these custom fields."""
     schema = base_schema()
     schema["fields"] += own
     encoder = Encoder.parse("s", 1, json.dumps(schema))
@@ -290,7 +290,7 @@ def test_a_checkpoint_applies_to_the_unchanged_file_only(tmp_path):
 
 
 class FakeClient:
-    """A client that accepts events. Its flush number `fail_at` fails."""
+    """A client that accepts events. If `fail_at` is n, its nth flush fails."""
 
     def __init__(self, fail_at: int = 0, interrupt_at: int = 0) -> None:
         self.config = type("Config", (), {"delivery_timeout_ms": 1})

@@ -31,7 +31,6 @@ def client() -> RecordingClient:
 
 
 def documents(client, *, status=204, body=None, **options):
-    """Return a FastAPI application with one audited route."""
     app = FastAPI()
 
     @app.delete("/documents/{document_id}", status_code=status)
@@ -118,7 +117,7 @@ def _delete_by_number(document_id: int) -> None: ...
 
 @pytest.mark.parametrize("outside", [True, False])
 def test_an_exception_is_recorded_by_its_type_and_raised_again(client, outside):
-    """Outside Starlette's own error handling, the exception is only raised after a complete response."""
+    """Outside Starlette's own error handling, the exception is raised only after a complete response."""
     app = documents(None if outside else client, body=lambda: raise_(KeyError("secret")))
     if outside:
         app.user_middleware.clear()
@@ -252,7 +251,7 @@ def test_background_tasks_do_not_delay_the_event(client):
 
 
 class TestMounts:
-    """Tests prefixes, and applications mounted below the application with the middleware."""
+    """Tests prefixes, and applications mounted inside the application that has the middleware."""
 
     routes = {"DELETE /api/{version}/documents/{document_id}": "document.deleted"}  # noqa: RUF012
 

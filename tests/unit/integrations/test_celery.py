@@ -1,4 +1,4 @@
-"""Tests events caused by Celery's signals, in one process, with eager tasks and with signals as the worker sends
+"""Tests the events for Celery's signals in a single process, with eager tasks and with signals as the worker sends
 them.
 """
 
@@ -40,7 +40,7 @@ def app(log: RecordingClient) -> Iterator[Celery]:
 
 
 def message(headers: dict[str, Any], **values: Any) -> dict[str, Any]:
-    """Return the headers as the worker receives them, after a broker has transported them as JSON."""
+    """Return the headers as the worker receives them, after a broker has carried them as JSON."""
     return json.loads(json.dumps(headers)) | values
 
 
@@ -55,7 +55,7 @@ def published() -> dict[str, Any]:
 
 
 def run(task: Any, headers: dict[str, Any]) -> None:
-    """Run a task as a process in the pool does."""
+    """Run a task as a process in the worker's pool would."""
     from celery.app.trace import build_tracer
 
     build_tracer(task.name, task, app=task.app)("t-1", (), {}, message(headers, root_id="root-1"))

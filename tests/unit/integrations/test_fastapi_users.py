@@ -1,5 +1,5 @@
-"""Tests the mixin for fastapi-users with a small stand-in that has the same hooks. tests/integration uses the real
-library.
+"""Tests the mixin for fastapi-users with a small stand-in that has the same hooks. The real library is tested in
+tests/integration.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from auditlane.integrations.fastapi import AuditedUsers
 
 
 class BaseUserManager:
-    """The parts of the fastapi-users class of this name that the mixin relies on."""
+    """The parts that the mixin needs of the fastapi-users class with the same name."""
 
     async def authenticate(self, credentials):
         return credentials.user

@@ -1,4 +1,4 @@
-"""Tests that exactly the log records with an `audit` attribute become events."""
+"""Tests that log records become events if, and only if, they have an `audit` attribute."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Tests that the SQLAlchemy integration's events equal the sessions' committed changes, on real SQLite."""
+"""Tests that the events of the SQLAlchemy integration match the changes that sessions commit, on real SQLite."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ def log() -> RecordingClient:
 
 @pytest.fixture
 def session_of(engine: Engine, log: RecordingClient) -> Iterator[Maker]:
-    """Provide audited sessions, inside a context with a tenant and an actor."""
+    """Provide audited sessions, within a context that has a tenant and an actor."""
     made = sessionmaker(engine)
     auditor = audited(made, log, [Folder, AuditedModel(Document, exclude={"search"}), Person])
     with context(tenant="acme", actor="user-17"):
@@ -48,7 +48,7 @@ def audited(target: Any, log: RecordingClient, models: list[Any], **options: Any
 
 
 def short(event: AuditEvent) -> tuple[str, str | None, Any, Any]:
-    """Return the action, the id, and the states before and after a change."""
+    """Return the action, the id, and the states before and after the change."""
     return event.action, event.resource_id, state(event.before), state(event.after)
 
 

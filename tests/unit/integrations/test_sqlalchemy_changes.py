@@ -1,4 +1,4 @@
-"""Tests which change results from a transaction's operations on one row."""
+"""Tests which change results from the operations of one transaction on a row."""
 
 from __future__ import annotations
 

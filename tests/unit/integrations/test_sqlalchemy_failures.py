@@ -1,5 +1,5 @@
-"""Tests that sessions used after a failed flush, and values that raise errors, neither cause wrong events nor lose
-other events.
+"""Tests sessions that are used after a failed flush, and values that raise errors. Neither may cause wrong events or
+the loss of others.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Runs random transactions with savepoints, rollbacks and exceptions. The events must equal the difference between the
+"""Runs random transactions with savepoints, rollbacks and exceptions. The events must match the differences between the
 committed states.
 """
 
@@ -36,7 +36,7 @@ def table(engine: Engine) -> Table:
 
 
 def changed(before: Table, after: Table) -> dict[str, tuple[str, Any, Any]]:
-    """Return the events expected for the difference between two tables, by id."""
+    """Return the events expected for the differences between two tables, by id."""
     expected: dict[str, tuple[str, Any, Any]] = {}
     for key in before.keys() | after.keys():
         was, now = before.get(key), after.get(key)

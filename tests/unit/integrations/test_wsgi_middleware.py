@@ -188,7 +188,7 @@ class TestFlask:
 
     @pytest.mark.parametrize("testing", [False, True])
     def test_an_exception_is_recorded_by_its_type(self, client, testing):
-        """Flask itself either returns a 500 response or, in testing mode, raises the exception again."""
+        """Flask returns a 500 response or, in testing mode, raises the exception again."""
         app = documents(client, lambda: raise_(KeyError("secret")))
         app.testing = testing
         app.logger.disabled = True
@@ -281,7 +281,7 @@ class TestFlask:
         assert client.only.resource_id == "7"
 
     def test_nothing_fails_without_a_request_of_the_middleware(self, client):
-        """An application's own tests may push a request context that has not passed through the middleware."""
+        """An application's tests may push a request context without going through the middleware."""
         with documents(client).test_request_context("/documents/7", method="DELETE"):
             pass
         assert client.events == []

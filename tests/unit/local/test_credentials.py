@@ -1,5 +1,5 @@
-"""Tests the passwords of a stack's services: their files, which service gets which password, and how commands find
-them.
+"""Tests the passwords of a stack's services: the files that contain them, which service gets which password, and how
+commands find them.
 """
 
 from __future__ import annotations
@@ -105,7 +105,9 @@ def test_a_replaced_part_keeps_the_account_that_it_has(made):
 
 
 def test_a_shells_accounts_are_never_used_for_embedded_parts(made):
-    """Neither a user nor a token is used. Of the Kafka options, only those unrelated to an account are used."""
+    """Neither the user nor the token is used. Of the Kafka options, only those that are not related to an account are
+    used.
+    """
     stale = {"security.protocol": "SASL_SSL", "sasl.username": "u", "sasl.password": "old", "client.rack": "a"}
     settings = load(
         kafka_extra=stale, registry_user="u", registry_token="t", clickhouse_user="u", clickhouse_password="p"
@@ -257,7 +259,7 @@ def test_env_of_a_stack_without_passwords_has_no_roles(tmp_path):
 
 
 def test_a_shell_with_the_stacks_variables_can_restart_it(made):
-    """The stack starts its own services with the passwords in the data directory. It does not wait for external
+    """The stack starts its own services with the passwords in the data directory, and does not wait for external
     services.
     """
     env = ADDRESSES | account_variables(load(), made)

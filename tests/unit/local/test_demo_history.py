@@ -1,4 +1,6 @@
-"""Tests the demo's history. It depends only on the seed and the start time, and every event is possible at its time."""
+"""Tests the demo's history. It depends only on the seed and the start time, and every event is plausible at its
+time.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Tests that the live demo continues where its history ends, and finds the time of its first start."""
+"""Tests that the live demo continues where its history ends, and finds out when it was first started."""
 
 from __future__ import annotations
 

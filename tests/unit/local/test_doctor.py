@@ -1,4 +1,4 @@
-"""Tests the doctor's findings, as pure decisions and with unreachable services."""
+"""Tests the doctor's findings: the decisions without I/O, and the checks against unreachable services."""
 
 from __future__ import annotations
 
@@ -224,7 +224,7 @@ def test_unreachable_parts_are_each_named_with_a_fix(tmp_path):
 
 @pytest.mark.parametrize("component", Component)
 def test_a_component_whose_parts_are_all_unreachable_may_be_retried(tmp_path, component):
-    """Its secrets are there; nothing else of the installation is looked at."""
+    """The component's secrets exist. Nothing else about the installation is checked."""
     one, two, three = ports.free(3)
     for name in ("keys.json", "signing-keys.json", "provenance-keys.json"):
         kind = {"k": host.KeysFile, "s": host.SigningKeys, "p": host.ProvenanceKeys}[name[0]]
@@ -289,7 +289,9 @@ def test_after_a_power_loss_verify_and_replay_are_proposed(tmp_path, monkeypatch
 
 
 class Answers:
-    """Stands in for the workers on one host, with halted partitions by port. Ports in `busy` return other content."""
+    """Stands in for the workers on one host. Halted partitions are given by port, and ports in `busy` return other
+    content.
+    """
 
     def __init__(self, halted, busy=()):
         self.halted, self.busy = halted, busy

@@ -1,5 +1,5 @@
-"""Tests which schemas can read which other schemas. Avro's rules are tested one by one, and the results are compared
-with Apache Avro's own checker wherever that is correct.
+"""Tests which schemas can read data written with which other schemas. Avro's rules are tested one by one, and the
+results are compared with Apache Avro's own checker wherever it is correct.
 """
 
 from __future__ import annotations
@@ -217,8 +217,8 @@ def test_apache_avro_agrees(reader: Any, writer: Any) -> None:
     ],
 )
 def test_where_apache_avro_for_python_disagrees_with_java(reader: Any, writer: Any) -> None:
-    """An alias without a namespace inherits its schema's namespace. Avro for Python ignores this, so auditlane has its
-    own checker. This test fails once Avro is fixed.
+    """An alias without a namespace inherits the namespace of its schema. Avro for Python ignores this, which is why
+    auditlane has its own checker. This test fails once Avro has been fixed.
     """
     theirs = ReaderWriterCompatibilityChecker().get_compatibility(
         avro_parse(json.dumps(reader)), avro_parse(json.dumps(writer))

@@ -1,5 +1,5 @@
-"""Tests how the registry parses and writes Avro schemas. It follows Java's rules, and is compared with two other
-parsers.
+"""Tests how the registry parses and writes Avro schemas. It follows Java's rules, and the results are compared with
+those of two other parsers.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from auditlane.local.registry.schema import SchemaParseError, parse
 
 
 def canonical(schema: str, *referenced: str) -> str:
-    """Return the text that the registry stores for a schema's text."""
+    """Return the text that the registry stores for a schema."""
     node, known = parse(schema, referenced)
     return render(node, known)
 
@@ -171,7 +171,7 @@ NAMES = st.sampled_from(["A", "B", "n.A", "n.B", "m.C", "D"])
 
 @st.composite
 def schemas(draw: st.DrawFn, depth: int = 3, *, taken: set[str] | None = None) -> Any:
-    """Draw schemas that any parser accepts, without duplicate names and nested unions."""
+    """Draw schemas that every parser accepts, without duplicate names or nested unions."""
     taken = set() if taken is None else taken
     kinds = ["string", "int", "long", "double", "bytes", "boolean", "null", "float"]
     kind = draw(st.sampled_from([*kinds, *(["array", "map", "union", "record", "enum", "fixed"] if depth else [])]))

@@ -246,7 +246,7 @@ def test_a_complete_cache_needs_no_network(tmp_path, monkeypatch):
 
 
 class Repository:
-    """A stand-in for jgo's context. It downloads the content in `arrives`."""
+    """Stands in for jgo's context. It downloads the content in `arrives`."""
 
     def __init__(self, folder: Path, arrives: bytes | Exception) -> None:
         self._file, self._arrives = folder / "arrived.jar", arrives

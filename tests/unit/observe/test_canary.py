@@ -1,4 +1,4 @@
-"""Tests the canary's decisions: results, pauses, and the installation's health."""
+"""Tests the canary's decisions: its results, its pauses, and the installation's health."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ def test_an_event_is_visible_late_or_lost_by_the_time_it_took() -> None:
 
 
 def test_a_frozen_worker_is_noticed_within_a_minute_with_the_default_settings() -> None:
-    """In the worst case, the worker freezes just after it has stored an event, so only the next event becomes
+    """In the worst case, the worker freezes just after it has stored an event, so the next event is the first to become
     overdue.
     """
     limits = Limits.of(Settings())

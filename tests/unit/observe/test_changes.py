@@ -1,4 +1,4 @@
-"""Tests events about expiry, hourly counts of rejected messages, and registered contracts."""
+"""Tests the events about things that expire, hourly counts of rejected messages, and registered contracts."""
 
 from __future__ import annotations
 
@@ -221,7 +221,7 @@ def test_refusals_over_http_are_recorded_when_their_hour_is_over_or_the_process_
 
 
 def test_two_processes_with_one_name_count_in_two_events() -> None:
-    """A container that restarts within the hour has the same host name and process id."""
+    """A container that is restarted within the hour has the same host name and process id."""
     kept = Kept()
     for _ in range(2):
         refusals = HttpRefusals(TOPIC, kept)

@@ -1,4 +1,4 @@
-"""Tests which measurements of an installation become which events, and in which log."""
+"""Tests which measurements of an installation lead to which events, and in which log."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ EVERY = timedelta(seconds=15)
 
 
 def run(*found: Measurements, policy: Policy = POLICY, state: ObserverState | None = None) -> list[AuditRecord]:
-    """Return the events caused by these checks. Between checks, the state moves to another process."""
+    """Return the events that result from these checks. Between the checks, the state moves to another process."""
     events: list[AuditRecord] = []
     text = (state or ObserverState()).dump()
     for number, one in enumerate(found):

@@ -1,4 +1,4 @@
-"""Tests when a condition is entered and left, and that noise around a threshold causes neither."""
+"""Tests when a condition is entered and left, and that noise around a threshold does neither."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ def run(
     every_ms: int = 15 * SECOND,
     from_ms: int = 0,
 ) -> tuple[Condition, list[tuple[int, Transition]]]:
-    """Return the final state, and each transition with the number of its check."""
+    """Return the final state, and a list of the transitions, each with the number of the check that caused it."""
     condition = condition or Condition()
     transitions: list[tuple[int, Transition]] = []
     for number, value in enumerate(values):

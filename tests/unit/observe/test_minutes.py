@@ -1,4 +1,4 @@
-"""Tests the history's rows, and which checks belong to which minute."""
+"""Tests the rows of the history, and which checks belong to which minute."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ LETTERS = Letters(positions={0: 10})
 
 
 def run(*checks: tuple[float, Measurements]) -> list[Minute]:
-    """Return the minutes recorded for checks at these seconds after the start."""
+    """Return the minutes that are recorded for checks at these times, in seconds after the start."""
     state, minutes = ObserverState(letters=LETTERS), []
     for after_s, found in checks:
         now = START + timedelta(seconds=after_s)

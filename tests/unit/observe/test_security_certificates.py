@@ -26,7 +26,7 @@ NOW = datetime.now(UTC).replace(microsecond=0)
 
 
 def make(path: Path, ends: datetime) -> Path:
-    """Write a self-signed certificate for 127.0.0.1, with its key, to a PEM file."""
+    """Write a self-signed certificate for 127.0.0.1, and its key, to a PEM file."""
     key = ec.generate_private_key(ec.SECP256R1())
     name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "127.0.0.1")])
     address = x509.SubjectAlternativeName([x509.IPAddress(ipaddress.ip_address("127.0.0.1"))])
@@ -51,7 +51,9 @@ def make(path: Path, ends: datetime) -> Path:
 
 @contextlib.contextmanager
 def served(pem: Path) -> Iterator[int]:
-    """Run a TLS server with this certificate, and yield its port. The server closes connections after the handshake."""
+    """Run a TLS server with this certificate, and yield its port. The server closes each connection after the
+    handshake.
+    """
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     context.load_cert_chain(pem)
     with socket.create_server(("127.0.0.1", 0)) as listening:

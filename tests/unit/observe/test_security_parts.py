@@ -1,4 +1,4 @@
-"""Tests the security check of Kafka and ClickHouse, from facts to findings."""
+"""Tests how the security check turns facts about Kafka and ClickHouse into findings."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Tests the whole security check: the report, impossible checks, and its schedule in `serve`."""
+"""Tests the whole security check: the report, checks that cannot be made, and its schedule in `serve`."""
 
 from __future__ import annotations
 
@@ -200,7 +200,7 @@ def test_a_serious_finding_is_a_failure(severity):
 
 
 class Ledger:
-    """In-memory claims. For the first `failures` claims, the result is unknown."""
+    """In-memory claims. The result of the first `failures` claims is unknown."""
 
     def __init__(self, failures: int = 0) -> None:
         self.names: list[str] = []

@@ -1,4 +1,4 @@
-"""Tests the security check of settings, TLS, addresses, files, keys and disks, from facts to findings."""
+"""Tests how the security check turns facts about settings, TLS, addresses, files, keys and disks into findings."""
 
 from __future__ import annotations
 

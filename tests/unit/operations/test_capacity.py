@@ -1,4 +1,4 @@
-"""Tests the capacity estimate: the formulas, the limits that cause a note, and the command's input and output."""
+"""Tests the capacity estimate: the formulas, the limits that lead to a note, and the command's input and output."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Tests dead letters without Kafka: the index, filters, resolving into the newest contract, the dry run, and the
+"""Tests dead letters without Kafka: the index, filters, conversion to the newest contract, the dry run, and the
 view.
 """
 
@@ -219,7 +219,7 @@ def test_counts_by_code_tenant_and_state() -> None:
 
 
 class World:
-    """An in-memory registry with a tenant's contracts, and the objects needed for a replay."""
+    """An in-memory registry with a tenant's contracts, and the objects that a replay needs."""
 
     def __init__(self) -> None:
         self.registry = validating.base_registry()
@@ -391,7 +391,9 @@ def test_a_replayed_message_keeps_its_provenance(tmp_path: Path) -> None:
     ]
 
     def claims(dry_runner: DryRunner) -> list[tuple[bool, Claim | None, str]]:
-        """Return, for each letter, whether its value was replaced, its signed claim, and why it cannot be replayed."""
+        """Return, for each letter, whether its value was replaced, its signed claim, and the reason why it cannot be
+        replayed.
+        """
         return [
             (
                 result.value != result.found.value,

@@ -1,4 +1,4 @@
-"""Tests the consumer group's metrics: sums per topic, open dead letters per code, and exactly the listed names."""
+"""Tests the metrics of the consumer group: sums per topic, open dead letters per code, and exactly the listed names."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ LETTER = Count("NOT_FRAMED", "acme", State.open, 3, 5_000, 9_000)
 
 
 def exposed(metrics: GroupMetrics) -> dict[str, dict[tuple[str, ...], float]]:
-    """Return each exposed sample's value by metric and label values."""
+    """Return the value of each exposed sample, by metric and label values."""
     registry = CollectorRegistry()
     registry.register(metrics)
     families = text_string_to_metric_families(generate_latest(registry).decode())

@@ -1,4 +1,4 @@
-"""Tests each offset's status, based on sorted arrays of messages, rows and dead letters."""
+"""Tests the status of each offset, determined from sorted arrays of messages, rows and dead letters."""
 
 from __future__ import annotations
 

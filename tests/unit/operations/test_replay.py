@@ -1,4 +1,4 @@
-"""Tests a replay's next step after an interruption, its tokens, and its options."""
+"""Tests the next step of a replay after an interruption, its tokens, and its options."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Tests how a replay handles one chunk: omissions, retries, and reasons for stopping."""
+"""Tests how a replay processes one chunk: what it leaves out, its retries, and its reasons for stopping."""
 
 from __future__ import annotations
 
@@ -73,7 +73,7 @@ def to_table(client: Client, slept: list[float], **options: Any) -> TableTarget:
 
 
 def take(target: TableTarget, messages: list[Message]) -> tuple[Progress, int]:
-    """Process a chunk of messages. Returns the progress and the number of announcements."""
+    """Process a chunk of messages. Returns the progress, and how often it was announced."""
     span, progress, announced = Span(PARTITION, ID, 0, 100, 0), Progress("run"), []
     target.begin(span)
     chunk = Chunk(10, 10 + len(messages), messages)  # type: ignore[arg-type]
@@ -125,7 +125,7 @@ class KafkaOffsets:
 
 
 class Target:
-    """Collects written chunks. It fails at the chunk that begins at `fails_at`."""
+    """Collects the chunks that are written. Fails at the chunk that begins at `fails_at`."""
 
     def __init__(self, fails_at: int = -1) -> None:
         self.taken: list[tuple[int, int]] = []
@@ -145,7 +145,9 @@ class Target:
 
 
 class Reader:
-    """Reads a message at every offset. Even offsets are acme's messages, odd offsets another tenant's."""
+    """Reads a message at every offset. Messages at even offsets are acme's, and those at odd offsets another
+    tenant's.
+    """
 
     def __init__(self, _settings: object) -> None:
         pass

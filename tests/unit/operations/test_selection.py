@@ -1,4 +1,4 @@
-"""Tests which offsets a replay or verification covers, given the request, Kafka's bounds, and the commits."""
+"""Tests which offsets a replay or a verification covers, given the request, Kafka's bounds, and the commits."""
 
 from __future__ import annotations
 

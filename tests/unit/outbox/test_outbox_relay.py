@@ -1,4 +1,4 @@
-"""Tests what the relay does with rows that the registry refuses, on SQLite, with a stand-in for Kafka's client."""
+"""Tests what the relay does with rows that the registry rejects, on SQLite, with a stand-in for Kafka's client."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ ENGINE_URL = "sqlite://"
 
 
 class Client:
-    """Encodes the events of every tenant except one, and acknowledges what it sends."""
+    """Encodes the events of all tenants except one, and acknowledges what it sends."""
 
     def __init__(self) -> None:
         self.refusal: Exception = RegistryRefused("The contract of broken is no schema.")

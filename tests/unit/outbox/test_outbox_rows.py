@@ -1,4 +1,4 @@
-"""Tests the outbox's rows. An event survives the conversion to JSON, and a key always belongs to the same bucket."""
+"""Tests the rows of the outbox. Events survive the conversion to JSON, and a key always belongs to the same bucket."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Tests that the Helm chart renders the resources promised in docs/operate/kubernetes.md, and rejects values that
+"""Tests that the Helm chart renders the resources described in docs/operate/kubernetes.md, and rejects values that
 cannot work.
 """
 
@@ -41,14 +41,14 @@ def _rendered(case: str, values: str) -> tuple[int, str, str]:
 
 
 def render(case: str = "minimal", **values: Any) -> list[Manifest]:
-    """Return the manifests for a file in `ci` with these additional values."""
+    """Return the manifests for a values file in `ci` and these additional values."""
     code, out, error = _rendered(case, json.dumps(values))
     assert code == 0, error
     return [one for one in yaml.safe_load_all(out) if one]
 
 
 def refused(case: str = "minimal", **values: Any) -> str:
-    """Return the error with which the chart rejects these values."""
+    """Return the error that the chart reports for these values."""
     code, _, error = _rendered(case, json.dumps(values))
     assert code != 0
     return error

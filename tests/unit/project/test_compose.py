@@ -1,4 +1,4 @@
-"""Tests the compose file. Every variable and command exists, versions are pinned, and containers are confined."""
+"""Tests the compose file. Every variable and command in it exists, versions are pinned, and containers are confined."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ VERSION = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["versi
 
 
 def interpolated(text: str) -> str:
-    """Return the text with each of compose's variables replaced by its default."""
+    """Replace each of compose's variables in a text by its default."""
     return re.sub(r"\$\{\w+:-([^}]*)\}", r"\1", text)
 
 

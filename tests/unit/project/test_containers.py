@@ -35,7 +35,7 @@ def test_with_docker_they_run(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_the_real_daemon_is_queried(monkeypatch: pytest.MonkeyPatch) -> None:
-    """The configured daemon cannot exist, so the query must fail."""
+    """The configured daemon does not exist, so the query must fail."""
     containers.no_docker.cache_clear()
     monkeypatch.setenv("DOCKER_HOST", "unix:///nowhere/docker.sock")
     assert containers.no_docker()

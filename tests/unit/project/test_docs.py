@@ -1,4 +1,4 @@
-"""Tests that the docs' generated parts match the code, that links between pages have targets, and that prose is
+"""Tests that the generated parts of the docs match the code, that links between pages have targets, and that prose is
 wrapped.
 """
 
@@ -70,7 +70,7 @@ def test_every_package_and_module_is_explained() -> None:
 
 
 def long_lines(text: str, most: int = 100) -> list[str]:
-    """Return prose lines that are too long. Tables, code, generated blocks and addresses do not count."""
+    """Return the lines of prose that are too long. Tables, code, generated blocks and links do not count."""
     prose = re.sub(
         r"^( *)```.*?^\1```$|<!-- generated.*?<!-- end -->|^ *\|[^\n]*", "", text, flags=re.DOTALL | re.MULTILINE
     )
@@ -88,7 +88,7 @@ def test_prose_is_wrapped(page: Path) -> None:
 
 @pytest.mark.parametrize("page", generate.pages(), ids=lambda page: str(page.relative_to(ROOT)))
 def test_every_table_row_is_one_line(page: Path) -> None:
-    """A row that continues on the next line ends the table in Markdown."""
+    """In Markdown, a row that continues on the next line ends the table."""
     text = re.sub(r"^( *)```.*?^\1```$", "", page.read_text(), flags=re.DOTALL | re.MULTILINE)
     rows = [line.strip() for line in text.splitlines() if line.strip().startswith("|") or line.strip().endswith(" |")]
     assert [row for row in rows if not (row.startswith("|") and row.endswith("|"))] == []
@@ -103,7 +103,7 @@ def test_a_long_line_of_prose_is_found() -> None:
 
 
 def test_every_name_in_the_architectures_tree_exists() -> None:
-    """Only the block's names of folders and modules are checked, not the explanations in parentheses."""
+    """Only the names of folders and modules in the block are checked, not the explanations in parentheses."""
     text = (ROOT / "docs" / "architecture.md").read_text()
     [tree] = (block for block in re.findall(r"```text\n(.*?)```", text, re.DOTALL) if "schemas/auditlane/" in block)
     names = re.findall(

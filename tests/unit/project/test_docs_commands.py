@@ -1,4 +1,4 @@
-"""Tests that the commands, settings and requests named in the docs exist, and that the index links every page."""
+"""Tests that the commands, settings and requests named in the docs exist, and that the index links to every page."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ every_page = pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.re
 
 
 def _commands(line: str) -> Iterator[list[str]]:
-    """Yield each command's words on a shell line, including commands within `$(…)`."""
+    """Yield the words of each command on a shell line, including commands within `$(…)`."""
     words: list[str] = []
     lexer = shlex.shlex(line, posix=True, punctuation_chars=True)
     lexer.whitespace_split = True
@@ -53,7 +53,7 @@ def _commands(line: str) -> Iterator[list[str]]:
 
 
 def commands_in(text: str) -> list[str]:
-    """Return the command lines in a page's code spans and blocks. Output shown in blocks is skipped."""
+    """Return the command lines in the code spans and blocks of a page. Output shown in blocks is skipped."""
     found = []
     for _, block in SHELL.findall(text):
         lines = block.replace("\\\n", "").splitlines()
@@ -64,8 +64,8 @@ def commands_in(text: str) -> list[str]:
 
 
 def _parse(words: list[str]) -> None:
-    """Parse the words after `auditlane`. Raises a usage error for an unknown subcommand or option, or an extra
-    argument.
+    """Parse the words after `auditlane`. Raises a usage error if a subcommand or option is unknown, or an argument is
+    superfluous.
     """
     subcommand = find(words[0])
     assert subcommand, f"auditlane has no subcommand {words[0]!r}"

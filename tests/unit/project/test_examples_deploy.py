@@ -1,6 +1,6 @@
-"""Tests what is deployed without the chart: plain manifests, systemd units, and examples for operators.
+"""Tests the deployments without the chart: plain manifests, systemd units, and examples for operators.
 
-The examples were checked against the operators' definitions by hand; these tests compare them with the code.
+The examples were checked by hand against the operators' definitions. These tests compare them with the code.
 """
 
 from __future__ import annotations
@@ -152,7 +152,7 @@ def test_the_production_values_lead_to_the_services_of_the_examples() -> None:
 
 
 def environment(unit: Path, tmp_path: Path) -> dict[str, str]:
-    """Return the variables of a unit, with files in place of its credentials."""
+    """Return the variables that a unit sets, with files in place of its credentials."""
     text = unit.read_text()
     found: dict[str, str] = {}
     for name in re.findall(r"^EnvironmentFile=/etc/auditlane/(\S+)$", text, re.MULTILINE):

@@ -22,7 +22,7 @@ TARGETS = ("worker", "serve")
 
 
 def locked(target: str) -> dict[str, str]:
-    """Return each package's version in a lock file, by normalized name."""
+    """Return the version of each package in a lock file, by normalized name."""
     found = re.findall(r"^([A-Za-z0-9._-]+)==([^ \\]+)", (FOLDER / f"{target}.txt").read_text(), re.MULTILINE)
     return {_normal(name): version for name, version in found}
 
@@ -32,7 +32,7 @@ def _normal(name: str) -> str:
 
 
 def extra(name: str) -> set[str]:
-    """Return the packages of an extra, including those of the extras in it."""
+    """Return the packages of an extra, including those of extras that it contains."""
     project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
     found = {_normal(Requirement(one).name) for one in project["dependencies"]}
     for line in project["optional-dependencies"][name]:

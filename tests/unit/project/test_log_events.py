@@ -1,4 +1,4 @@
-"""Tests that the list of log events contains exactly the logged events with their levels."""
+"""Tests that the list of log events contains exactly the events that are logged, with their levels."""
 
 from __future__ import annotations
 
@@ -29,8 +29,8 @@ class A:
 
 
 def logged(source: str) -> Iterator[tuple[str, str]]:
-    """Yield the name and level of each event that a module logs, including functions that log the event named by their
-    first argument.
+    """Yield the name and level of each event that a module logs, including those logged by functions that take the name
+    as their first argument.
 
     Raises AssertionError if a name is neither a literal nor such an argument.
     """
@@ -60,7 +60,7 @@ def _calls(within: ast.AST) -> Iterator[ast.Call]:
 
 
 def _level(call: ast.Call) -> str | None:
-    """Return a logger call's level, or None for any other call."""
+    """Return the level of a logger call, or None if the call is not one."""
     assert isinstance(call.func, ast.Attribute)
     return LEVELS.get(call.func.attr) if LOGGER.fullmatch(ast.unparse(call.func.value)) else None
 

@@ -1,4 +1,4 @@
-"""Tests that alert rules and dashboards use existing metrics, labels and routes, and that every alert has a unit
+"""Tests that alert rules and dashboards use metrics, labels and routes that exist, and that every alert has a unit
 test.
 """
 
@@ -54,7 +54,7 @@ every_rule = pytest.mark.parametrize("rule", RULES, ids=lambda one: one.get("ale
 
 
 def nodes(expression: str, kind: type) -> list[Any]:
-    """Return an expression's nodes of one kind. Raises ValueError if the expression is not PromQL."""
+    """Return the nodes of one kind in an expression. Raises ValueError if the expression is not valid PromQL."""
     found = []
 
     def visit(node: Any) -> bool:
@@ -67,7 +67,7 @@ def nodes(expression: str, kind: type) -> list[Any]:
 
 
 def labels_of(name: str) -> set[str]:
-    """Return a metric's possible labels. Fails if the metric does not exist."""
+    """Return the labels that a metric can have. Fails if the metric does not exist."""
     if name in RECORDED:
         return set()
     if name in OF_PROMETHEUS:
@@ -200,7 +200,7 @@ def test_the_example_scrapes_the_jobs_that_rules_name() -> None:
 
 
 def anchors(page: str) -> set[str]:
-    """Return the anchors of a runbook's headings."""
+    """Return the anchors of the headings in a runbook."""
     text = (ROOT / "docs" / "operate" / "runbooks" / page).read_text("utf-8")
     return {heading.lower() for heading in re.findall(r"^## (\w+)$", text, re.MULTILINE)}
 

@@ -1,5 +1,5 @@
 """Tests that Prometheus' own programs accept the rules, and that the rules' unit tests and inhibitions work. Skipped if
-the programs are missing.
+the programs are not installed.
 """
 
 from __future__ import annotations
@@ -38,13 +38,13 @@ class Alertmanager:
         self.url, self.log = url, log
 
     def send(self, *alerts: dict[str, str], **more: str) -> None:
-        """Report alerts by their labels, as Prometheus does."""
+        """Report alerts, given by their labels, as Prometheus would."""
         body = json.dumps([{"labels": labels, **more} for labels in alerts]).encode()
         request = urllib.request.Request(f"{self.url}/api/v2/alerts", body, {"content-type": "application/json"})
         urllib.request.urlopen(request, timeout=10).close()
 
     def statuses(self) -> dict[tuple[str, str], dict[str, Any]] | None:
-        """Return each alert's status by name and severity, or None while Alertmanager is starting."""
+        """Return the status of each alert by name and severity, or None while Alertmanager is starting."""
         try:
             with urllib.request.urlopen(f"{self.url}/api/v2/alerts", timeout=10) as answer:
                 found = json.load(answer)

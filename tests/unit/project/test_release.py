@@ -1,4 +1,4 @@
-"""Tests the checks before a release, and the form of the release workflow."""
+"""Tests the checks before a release, and the structure of the release workflow."""
 
 from __future__ import annotations
 
@@ -99,7 +99,7 @@ def test_actions_are_pinned_by_commit_and_permissions_are_minimal() -> None:
 
 
 def test_no_script_contains_an_expression_and_each_is_valid_shell() -> None:
-    """An expression in a script would let its value run as code."""
+    """The value of an expression inside a script would be run as code."""
     scripts = [step["run"] for step in steps() if "run" in step]
     assert scripts
     for script in scripts:

@@ -1,5 +1,5 @@
-"""Tests that the threat model names only existing tests, and at least one for each action that it rules out for an
-attacker.
+"""Tests that the threat model names only tests that exist, and at least one for each action that it says an attacker
+cannot perform.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Tests that the tree matches the packaging, and that the layers cover it."""
+"""Tests that the tree matches the packaging, and that the architecture's layers cover all of it."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ PACKAGES = sorted(
 
 
 def test_the_lists_of_folders_agree() -> None:
-    """With `packages` alone, a wheel is complete, but an editable install silently contains only one folder."""
+    """With `packages` alone, a wheel is complete, but an editable install silently contains only one of the folders."""
     build = CONFIG["tool"]["hatch"]["build"]
     assert build["dev-mode-dirs"] == list(FOLDERS)
     assert build["targets"]["wheel"]["packages"] == [f"{one}/auditlane" for one in FOLDERS]

@@ -1,4 +1,4 @@
-"""Tests which artefacts can be built without the viewer, and which contain the viewer's build."""
+"""Tests which artifacts can be built without the viewer, and which contain the viewer's build."""
 
 from __future__ import annotations
 
@@ -74,7 +74,7 @@ def test_with_the_viewer_it_is_a_wheel_for_others(tree):
 
 
 def test_no_wheel_from_a_source_distribution_without_the_viewer(tree):
-    """`python -m build` builds the wheel in this way."""
+    """`python -m build` builds the wheel from the source distribution."""
     assert built(tree, "sdist").returncode == 0
     [sdist] = tree.parent.glob("out/*.tar.gz")
     with tarfile.open(sdist) as packed:

@@ -1,4 +1,4 @@
-"""Tests that texts follow docs/style.md. They contain no banned phrase, and a function's docstring begins with a
+"""Tests that texts follow docs/style.md: they contain no banned phrase, and a function's docstring begins with a
 verb.
 """
 

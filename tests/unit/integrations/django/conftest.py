@@ -1,4 +1,4 @@
-"""Runs the shop in this process, on SQLite, with a client that keeps recorded events."""
+"""Runs the shop in this process, on SQLite, with a client that keeps the recorded events."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from auditlane.sdk.recording import Recorder
 
 
 class Recorded:
-    """The part of AuditClient that the integration uses, without Kafka. It checks and keeps events."""
+    """The parts of AuditClient that the integration uses, without Kafka. It checks events and keeps them."""
 
     def __init__(self) -> None:
         self.events: list[AuditEvent] = []
@@ -43,7 +43,6 @@ class Recorded:
         return [event.action for event in self.events]
 
     def one(self, action: str) -> AuditEvent:
-        """Return the only event with this action."""
         found = [event for event in self.events if event.action == action]
         assert len(found) == 1, (action, self.actions(), self.errors, self.unmade)
         return found[0]
@@ -54,7 +53,7 @@ class Recorded:
 
 @pytest.fixture(scope="session")
 def shop(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Path, bytes]]:
-    """Set up Django with the shop, once per process. Yields the database file and the content of an empty database."""
+    """Set up Django with the shop, once per process. Yields the database file, and the content of an empty database."""
     database = tmp_path_factory.mktemp("shop") / "shop.sqlite3"
     os.environ["SHOP_DATABASE"] = str(database)
     os.environ["DJANGO_SETTINGS_MODULE"] = "django_shop.settings"
@@ -75,7 +74,7 @@ def shop(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Path, bytes
 
 @pytest.fixture
 def recorded(shop: tuple[Path, bytes]) -> Iterator[Recorded]:
-    """Empty all tables, and provide the client that records the test's events."""
+    """Empty all tables, and provide a client that records the test's events."""
     from django.core.cache import cache
     from django.db import connections
     from django.test import override_settings
@@ -92,7 +91,7 @@ def recorded(shop: tuple[Path, bytes]) -> Iterator[Recorded]:
 
 @pytest.fixture
 def user(recorded: Recorded) -> Any:
-    """Provide a user. The creation of the user is not in the log."""
+    """Provide a user. The event about the user's creation is discarded."""
     from django.contrib.auth.models import User
 
     made = User.objects.create_user("jane", "jane@acme.example", "first-Secret-1")
@@ -102,7 +101,7 @@ def user(recorded: Recorded) -> Any:
 
 @pytest.fixture
 def staff(recorded: Recorded) -> Any:
-    """Provide a browser in which an administrator is logged in."""
+    """Provide a browser with a signed-in administrator."""
     from django.contrib.auth.models import User
     from django.test import Client
 
@@ -116,7 +115,7 @@ def staff(recorded: Recorded) -> Any:
 
 @pytest.fixture
 def client_of(recorded: Recorded) -> Any:
-    """Provide a function that returns a browser, in which the given user, if any, is logged in."""
+    """Provide a function that returns a browser, in which the given user, if any, is signed in."""
     from django.test import Client
 
     def make(user: Any, **options: Any) -> Any:

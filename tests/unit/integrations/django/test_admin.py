@@ -1,5 +1,5 @@
-"""Tests that an edit in the admin is one event with the changes. A model that is audited anyway gets no second
-event.
+"""Tests that an edit in the admin results in one event with the changes. A model that is audited anyway does not get a
+second event.
 """
 
 from __future__ import annotations

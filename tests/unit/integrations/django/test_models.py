@@ -1,4 +1,4 @@
-"""Tests that changes to audited models become events when they are committed, and never if they are rolled back."""
+"""Tests that changes to audited models become events once they are committed, and never if they are rolled back."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Tests that logins, failed logins and logouts become events with user, address and tenant."""
+"""Tests that logins, failed logins and logouts become events with the user, the address and the tenant."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Tests that changes to users and to their passwords, roles, groups and permissions become events, no matter which code
+"""Tests that changes to users, and to their passwords, roles, groups and permissions, become events, whatever code
 makes them.
 """
 

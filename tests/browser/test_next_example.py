@@ -51,7 +51,7 @@ def served(site: Site, built: Path, tenant: str, node: list[str]) -> Iterator[st
         "AUDITLANE_KEYS_FILE": str(settings.keys_file),
         "AUDITLANE_SIGNING_KEYS_FILE": str(settings.signing_keys_file),
     }
-    command = [sys.executable, "-m", "auditlane.cli", "keys", "create", "--role", "vendor", "--name", "next", "--json"]
+    command = [sys.executable, "-m", "auditlane.cli", "keys", "create", "--role", "auditor", "--name", "next", "--json"]
     created = json.loads(subprocess.run(command, env=os.environ | files, check=True, capture_output=True).stdout)
     env = os.environ | {
         "AUDITLANE_SERVE_URL": site.url,

@@ -11,7 +11,7 @@ from urllib.parse import quote
 import pytest
 from fixtures.axe import violations
 from fixtures.host_page import complaints, give_tokens, host_page
-from fixtures.site import Site, wait_for
+from fixtures.site import Site, follow, wait_for
 from fixtures.workers import wait_until
 from playwright.sync_api import Locator, Page, Route, expect
 
@@ -121,6 +121,16 @@ def test_the_host_page_can_hide_the_instructions(site: Site, unique: str, page: 
     viewer.evaluate("(element) => (element.hideFirstUse = false)")
     viewer.evaluate("(element) => element.open()")
     expect(viewer.get_by_role("region", name="Send your first event")).to_be_visible()
+
+
+def test_the_log_of_auditlane_itself_can_be_searched(site: Site, page: Page) -> None:
+    follow(page, site.console_link())
+    page.goto(f"{site.url}/console/tenants?search=_auditlane")
+    wait_until(lambda: page.reload() and page.get_by_role("button", name="View as _auditlane").count())
+    page.get_by_role("button", name="View as _auditlane").click()
+    expect(page.get_by_text("You are viewing the log of _auditlane")).to_be_visible()
+    wait_for(page, f"{VIEWER}.unused === false")
+    expect(page.locator("auditlane-search")).to_be_visible()
 
 
 def test_an_empty_result_offers_ways_to_widen_the_search(site: Site, unique: str, page: Page) -> None:

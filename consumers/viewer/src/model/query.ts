@@ -7,6 +7,9 @@ export const SPECIAL = /[^\p{L}\p{N}_@/+.]/gu;
 /** Excludes auditlane's own events and test events. */
 export const EXCLUDE_OWN_EVENTS = "-source:auditlane -source:auditlane-test";
 
+/** auditlane's own tenant, whose log contains only events of auditlane. */
+export const OWN_TENANT = "_auditlane";
+
 /** Formats `field:value`, with a leading `-` if negated. A null or empty value means that the field has none. */
 export function formatTerm(parameter: string, value: string | null, negated = false): string {
   const name = escapeName(parameter);

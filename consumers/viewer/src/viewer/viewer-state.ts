@@ -14,7 +14,7 @@ import { columnFields, shownColumns } from "../model/columns.js";
 import { fieldLabel } from "../model/labels.js";
 import { type Density, type HostOptions, NO_OPTIONS } from "../model/host-options.js";
 import { type Preferences, PreferenceStore } from "../model/preferences.js";
-import { EXCLUDE_OWN_EVENTS } from "../model/query.js";
+import { EXCLUDE_OWN_EVENTS, OWN_TENANT } from "../model/query.js";
 import { rangeParams } from "../model/range.js";
 import { viewOf } from "../model/saved-view.js";
 import { DEFAULT_SORT, DEFAULT_VIEW, type View } from "../model/view.js";
@@ -218,7 +218,7 @@ export class ViewerState extends EventTarget {
     const found = await this.client.json<{ data: unknown[] }>("/v1/events", {
       params: [["limit", "1"], ["query", EXCLUDE_OWN_EVENTS]],
     });
-    this.unused = found.data.length === 0;
+    this.unused = found.data.length === 0 && this.tenant !== OWN_TENANT;
     this.notify();
     return this.unused;
   }

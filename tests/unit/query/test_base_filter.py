@@ -1,4 +1,6 @@
-"""Tests that base filters are validated when a token is created, and are part of every statement for their scope."""
+"""Tests that base filters are validated when a token is created, and are part of every statement that is run for their
+scope.
+"""
 
 from __future__ import annotations
 

@@ -438,7 +438,9 @@ def test_a_tenant_adopts_an_environments_field_unchanged(registry: InProcess, co
 
 @pytest.mark.parametrize("work", ["add", "change", "release"])
 def test_repeating_an_interrupted_operation_completes_it(work: str) -> None:
-    """The registry fails at each of the operation's requests in turn. Repeating the call then updates every tenant."""
+    """The registry fails at each of the operation's requests in turn. When the call is repeated, every tenant is
+    updated.
+    """
     for dies_at in range(1, 200):
         registry = InProcess()
         ensure_base_subject(registry, TOPIC)
@@ -548,7 +550,7 @@ def plan(default: Any) -> Schema:
 def test_a_fields_default_cannot_change_to_another_value(
     registry: InProcess, contracts: ContractRepository, tenant: str | None, removed: bool
 ) -> None:
-    """Otherwise, stored events with the old default would be indistinguishable from those with the new one."""
+    """Otherwise, stored events with the old default could not be distinguished from those with the new one."""
     contracts.add(tenant, plan("free"), replace=False)
     if removed:
         contracts.release(tenant, "plan")

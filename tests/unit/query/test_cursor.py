@@ -1,4 +1,4 @@
-"""Tests that a cursor decodes to the encoded position, and is valid only for its own tenant and filter."""
+"""Tests that a cursor decodes to the position it was made from, and is valid only for its own tenant and filter."""
 
 from __future__ import annotations
 

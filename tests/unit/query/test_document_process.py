@@ -1,4 +1,4 @@
-"""Tests documents created in a child process, and every way in which the process can end."""
+"""Tests documents that are created in a child process, and all the ways in which that process can end."""
 
 from __future__ import annotations
 

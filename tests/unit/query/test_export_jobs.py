@@ -1,4 +1,4 @@
-"""Tests job folders: one owner at a time, lost leases, separate tenants, and expiry."""
+"""Tests the folders of export jobs: one owner at a time, lost leases, separation of tenants, and expiry."""
 
 from __future__ import annotations
 

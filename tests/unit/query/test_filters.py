@@ -1,4 +1,4 @@
-"""Tests that query parameters become a typed filter, or an error with the parameter's name and the fix."""
+"""Tests that query parameters are converted to a typed filter, or to an error that names the parameter and the fix."""
 
 from __future__ import annotations
 

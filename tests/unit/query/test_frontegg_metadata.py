@@ -1,4 +1,6 @@
-"""Tests columns in Frontegg's format. They are derived from the structure, saved into it, and returned as saved."""
+"""Tests columns in Frontegg's format. They are derived from the structure, saved to it, and returned as they were
+saved.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Tests the query parameters as each Frontegg client writes them, and the resulting queries."""
+"""Tests the query parameters as each Frontegg client sends them, and the queries that result."""
 
 from __future__ import annotations
 

@@ -1,4 +1,6 @@
-"""Tests Frontegg's queries as SQL. They are bound to the tenant, and every value from the caller is a parameter."""
+"""Tests the SQL for Frontegg's queries. It is restricted to the tenant, and every value from the caller is a
+parameter.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Tests locating addresses without a database file, with one, and after replacing the file."""
+"""Tests locating addresses without a database file, with one, and after the file has been replaced."""
 
 from __future__ import annotations
 

@@ -1,5 +1,5 @@
-"""Tests a histogram's buckets. There are at most as many as requested, without gaps, and they are aligned to the local
-clock.
+"""Tests the buckets of a histogram. There are at most as many as requested, they have no gaps, and they are aligned to
+local time.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Tests live streams over an in-memory store, with two processes, unordered inserts, and clients that connect at
+"""Tests live streams with an in-memory store, two processes, inserts out of order, and clients that connect at
 random.
 """
 
@@ -48,8 +48,8 @@ class Row:
 
 
 class MemoryStore:
-    """A store whose statements are functions over its rows. The fixture replaces the statements in `live.sql` with
-    them.
+    """A store whose statements are functions over its rows. The fixture uses them in place of the statements in
+    `live.sql`.
     """
 
     def __init__(self) -> None:
@@ -119,7 +119,7 @@ def memory(monkeypatch: pytest.MonkeyPatch) -> MemoryStore:
 
 
 def made(chance: random.Random, count: int) -> list[Row]:
-    """Return rows in four partitions, nearly in order. Some belong to another tenant. Skipped offsets are dead
+    """Return rows in four partitions, nearly in order. Some belong to another tenant. Offsets without a row are dead
     letters.
     """
     nexts: dict[tuple[str, int], int] = {}
@@ -138,7 +138,9 @@ def mac(purpose: str, data: bytes) -> bytes:
 
 
 class Client:
-    """Reads events, disconnects at random, even within a batch, and reconnects to either process."""
+    """A client that reads events, disconnects at random, even in the middle of a batch, and reconnects to either
+    process.
+    """
 
     def __init__(self, tails: list[hub.StreamHub], chance: random.Random) -> None:
         self.got: list[tuple[Any, ...]] = []
@@ -175,7 +177,7 @@ class Client:
         self._channel = self._tail.join(ACME, Filter())
 
     def _taken(self, events: list[follow.StreamedEvent], cut: float) -> bool:
-        """Keep the events. Returns False if the client disconnects before the last event."""
+        """Store the events. Returns False if the client disconnects before the last one."""
         for event in events:
             self.got.append(tuple(json.loads(event.line)))
             self._id = self._seals.seal(ACME, Filter(), event.position)

@@ -1,4 +1,4 @@
-"""Tests that a stream's text is sent in chunks, and that nothing is sent after the credential has expired."""
+"""Tests that the text of a stream is sent in chunks, and that nothing is sent once the credential has expired."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ HERE = StreamPosition(0, {})
 
 
 def stream_texts(count: int, checks: int) -> tuple[list[str], int]:
-    """Stream `count` events with a credential that passes `checks` checks. Returns the chunks and the number of checks
+    """Stream `count` events with a credential that passes `checks` checks. Returns the chunks, and the number of checks
     made.
     """
     subscription = Subscription(lambda: None)

@@ -1,4 +1,6 @@
-"""Tests the offsets seen by a stream. No offset is skipped or sent twice, regardless of the insert order."""
+"""Tests how a stream tracks the offsets it has seen. No offset is skipped or sent twice, in whatever order rows are
+inserted.
+"""
 
 from __future__ import annotations
 
@@ -60,8 +62,8 @@ def test_a_stream_can_resume_after_every_step(before, more):
 @settings(max_examples=25)
 @given(st.randoms(use_true_random=False), st.integers(1, 60))
 def test_a_watch_returns_each_offset_once_in_any_order(chance, most):
-    """Polling is repeated while offsets are held back. If there are more gaps than are kept, this lasts until the gaps
-    are old enough.
+    """Polling is repeated as long as offsets are held back. If there are more gaps than can be tracked, they are held
+    back until the gaps are old enough.
     """
     left = chance.sample(range(0, 200, 2), 100)
     tracker, waiting, passed, now = PartitionTracker(), set(), set(), 0.0
@@ -91,7 +93,7 @@ def test_few_gaps_never_settle():
 
 
 def test_many_young_gaps_hold_back_later_offsets():
-    """A range's months are inserted one after another, so every second offset arrives first."""
+    """The months of a range are inserted one after another, so every second offset arrives first."""
     tracker = PartitionTracker()
     even = list(range(0, 1_000, 2))
     tracker.observe(even, 0.0)

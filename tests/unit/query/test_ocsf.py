@@ -1,4 +1,4 @@
-"""Tests events in OCSF. They are valid in both versions whatever the event contains, and lose nothing."""
+"""Tests events in OCSF. They are valid in both versions whatever the event contains, and no information is lost."""
 
 from __future__ import annotations
 
@@ -81,7 +81,7 @@ UNKNOWN = [
 
 
 def filled(action: Action) -> dict[str, Any]:
-    """Return a row with a value for everything that the action may contain. All strings are different."""
+    """Return a row with a value for everything that the action can contain. All strings are different."""
     keys = {
         key: described.values[0] if described.values else "7" if described.kind == "number" else f"meta-{key}"
         for key, described in {**action.required, **action.optional}.items()
@@ -91,7 +91,7 @@ def filled(action: Action) -> dict[str, Any]:
 
 
 def valid(row: dict[str, Any], version: OcsfVersion) -> dict[str, Any]:
-    """Encode a row as a line, check that the line is valid, and return the line's event."""
+    """Encode a row as a line, check that the line is valid, and return the event in it."""
     event = encoded(json.dumps(row).encode(), version)
     assert ocsf_schema(version.value).problems(event) == [], event
     return event

@@ -1,4 +1,4 @@
-"""Tests that the OCSF validator finds each kind of mistake. Otherwise, passing it would prove nothing."""
+"""Tests that the OCSF validator detects each kind of mistake. Otherwise, passing its checks would prove nothing."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Tests that a truncated result is always detected, wherever it is cut."""
+"""Tests that a truncated result is always detected, wherever it is cut off."""
 
 from __future__ import annotations
 

@@ -1,5 +1,5 @@
-"""Tests the query language: the meaning of valid queries, the errors for invalid ones, and printing as the inverse of
-parsing.
+"""Tests the query language: the meaning of valid queries, the errors for invalid ones, and printing, which is the
+inverse of parsing.
 """
 
 from __future__ import annotations
@@ -294,7 +294,7 @@ TERMS = st.one_of(
 
 
 def extended(nodes: st.SearchStrategy[Node]) -> st.SearchStrategy[Node]:
-    """Return trees with one more level than these, in normal form."""
+    """Return a strategy for trees with one more level than these, in normal form."""
 
     def several(unlike: type) -> st.SearchStrategy[tuple[Node, ...]]:
         return st.lists(nodes.filter(lambda one: not isinstance(one, unlike)), min_size=2, max_size=4).map(tuple)
@@ -323,7 +323,7 @@ def test_any_text_is_a_query_or_an_error_with_a_column(text):
 
 
 def other(node: Node) -> Node:
-    """Return the same tree over the same columns, with other values."""
+    """Return the same tree with the same columns, but with other values."""
     match node:
         case And(items) | Or(items):
             return type(node)(tuple(map(other, items)))
@@ -352,7 +352,7 @@ def other(node: Node) -> Node:
 
 
 def big(value: object) -> bool:
-    """Return whether a value is so large that a float cannot represent every integer. Such values are compared
+    """Return whether a value is too large for a float to represent every integer. Such values are compared
     differently.
     """
     return isinstance(value, int) and abs(value) > 1 << 53
@@ -375,7 +375,7 @@ def test_no_value_is_in_the_sql_text(tree):
 
 
 def test_the_documented_forms_are_valid_queries():
-    """Every form in the table in docs/query.md is a query. Comparisons, wildcards and ranges parse as such."""
+    """Every form in the table in docs/query.md is a query. Comparisons, wildcards and ranges are parsed as such."""
     text = (ROOT / "docs" / "query.md").read_text()
     language = text[text.index("## The query language") : text.index("## Pages")]
     rows = re.findall(r"^\| (`.*?`) \| ", language, re.MULTILINE)

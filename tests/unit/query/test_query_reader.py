@@ -1,6 +1,4 @@
-"""Tests that all statements for a page share one statement's time limit, and that a long search returns the time it
-reached.
-"""
+"""Tests that all statements for a page share a single time limit, and that a long search returns how far it got."""
 
 from __future__ import annotations
 
@@ -24,7 +22,7 @@ SEARCHED = Filter(words=("nothing",))
 
 
 class Slow:
-    """Returns how far the log reaches, and then no rows. Each statement takes some seconds on a simulated clock."""
+    """Returns how far back the log goes, and then no rows. Each statement takes some seconds on a simulated clock."""
 
     def __init__(self, seconds: float) -> None:
         self.now = 100.0

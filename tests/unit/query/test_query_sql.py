@@ -1,4 +1,6 @@
-"""Tests that the caller's values never appear in the SQL text, which depends only on which filters are present."""
+"""Tests that values from the caller never appear in the text of the SQL, which depends only on which filters are
+present.
+"""
 
 from __future__ import annotations
 
@@ -32,7 +34,7 @@ NOT_NULLABLE = ("action", "actor", "actor_id", "resource", "source")
 
 
 def statements(tenant: str, value: str, key: str, micros: int) -> list[Statement]:
-    """Return a statement of every kind, compiled with the value in every place where a caller can put one."""
+    """Return a compiled statement of every kind, with the value in every place that a caller can control."""
     scope = TenantScope.for_operator(tenant)
     filter_ = Filter(
         equals=dict.fromkeys(COLUMNS, (value,)),
@@ -86,7 +88,7 @@ def test_every_statement_is_bound_to_the_tenant():
 
 
 def test_copies_share_the_columns_that_the_content_hash_covers_as_they_are_stored():
-    """Only conditions on these may select rows before FINAL has chosen between the copies of an event."""
+    """Only conditions on these columns may select rows before FINAL has chosen between the copies of an event."""
     texts = [text for migration in known() for text in migration.statements("a")]
     [create] = [text for text in texts if text.startswith("CREATE TABLE IF NOT EXISTS `a`.events ")]
     found = re.search(r"formatRowNoNewline\('RowBinary',(.*?)\)\), 1, 16\)", create, re.DOTALL)

@@ -28,7 +28,7 @@ def view(view_id: str, name: str, revision: int = 1) -> StoredView:
 
 
 def problem(**content: Any) -> tuple[str, str, str]:
-    """Return the field, message and fix of the error for a view's content."""
+    """Return the field, message and fix of the error for a view with this content."""
     with pytest.raises(AuditlaneError) as raised:
         check(ViewRequest.model_validate({"name": "x"} | content), lambda _: STRUCTURE, "acme")
     return raised.value.field, raised.value.message, raised.value.fix

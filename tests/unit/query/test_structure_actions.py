@@ -1,4 +1,4 @@
-"""Tests the action catalogue. The environment's labels extend or replace the built-in labels."""
+"""Tests the action catalogue, in which the environment's labels extend or replace the built-in ones."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Tests audit trail events about structure changes, with separate actions for the switch and for the fields."""
+"""Tests the audit events about changes to the structure, with separate actions for the switch and for the fields."""
 
 from __future__ import annotations
 

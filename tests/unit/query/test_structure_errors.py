@@ -1,4 +1,6 @@
-"""Tests registry errors shown to a tenant's admin. They name the kind of error, but not the registry's address."""
+"""Tests how registry errors are shown to a tenant's admin. The message names the kind of error, but not the registry's
+address.
+"""
 
 from __future__ import annotations
 

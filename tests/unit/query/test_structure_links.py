@@ -1,4 +1,6 @@
-"""Tests link templates for the application's pages. They use https only, and have known placeholders after the host."""
+"""Tests templates for links to the application's pages. They must use https, and may have known placeholders after the
+host.
+"""
 
 from __future__ import annotations
 

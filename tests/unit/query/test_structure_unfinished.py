@@ -1,4 +1,4 @@
-"""Tests that a change that fails half-way is reported, since the contract may have changed although the caller got an
+"""Tests that a change that fails half-way is reported, because the contract may have changed although the caller got an
 error.
 """
 

@@ -1,4 +1,4 @@
-"""Tests workbooks. Texts are never formulas, dates are real dates, and sheets have a maximum size."""
+"""Tests workbooks. Text is never interpreted as a formula, dates are real dates, and sheets are limited in size."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Tests which media type a client prefers, according to the weights in a header."""
+"""Tests which media type is chosen for the weights in a client's Accept header."""
 
 from __future__ import annotations
 

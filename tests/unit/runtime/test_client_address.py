@@ -1,4 +1,4 @@
-"""Tests the client's address behind proxies. Entries that a client can forge never count."""
+"""Tests how the client's address is determined behind proxies. Entries that a client could forge are never used."""
 
 from __future__ import annotations
 

@@ -1,4 +1,6 @@
-"""Tests limits for text and JSON values. Oversized values are replaced by their size, SHA-256 and first characters."""
+"""Tests the size limits for text and JSON values. Oversized values are replaced by their size, SHA-256 and first
+characters.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Tests that one tenant's many requests do not delay other tenants."""
+"""Tests that many requests from one tenant do not delay other tenants."""
 
 from __future__ import annotations
 

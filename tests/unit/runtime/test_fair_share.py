@@ -1,4 +1,4 @@
-"""Tests each tenant's share of the event loop, and which tenants are therefore delayed."""
+"""Tests how much of the event loop's time each tenant gets, and which tenants are delayed as a result."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from auditlane.runtime.fair_share import ALONE_S, KEPT, LONGEST_S, Shares, Timed
 
 
 def busy(shares: Shares, tenant: str, part: float, *, since: float, until: float) -> None:
-    """Charge the tenant for this share of the loop's time, in steps of 10 ms."""
+    """Charge the tenant for this fraction of the loop's time, in steps of 10 ms."""
     for step in range(int((until - since) * 100)):
         shares.charge(tenant, part / 100, since + step / 100)
 
@@ -42,7 +42,9 @@ def test_a_tenant_above_its_share_waits_longer_the_more_it_uses() -> None:
 
 
 def test_a_tenant_that_waits_its_turn_gets_its_share_and_no_more() -> None:
-    """Simulate forty clients whose requests take 50 ms. Each client sends its next request when it gets a response."""
+    """Simulate forty clients whose requests take 50 ms each. A client sends its next request as soon as it gets a
+    response.
+    """
     shares, ready, done, now = Shares(0.2), [0.0] * 40, 0.0, 0.0
     while now < 100:
         client = min(range(len(ready)), key=ready.__getitem__)
@@ -136,7 +138,7 @@ def test_the_number_of_tracked_tenants_is_bounded() -> None:
 
 
 def charged_for(work: Coroutine[Any, Any, None]) -> list[float]:
-    """Run the work and return each step's charge. Errors in the work are raised unchanged."""
+    """Run the work, and return what is charged for each step. Errors in the work are raised unchanged."""
     charged: list[float] = []
 
     async def run() -> None:

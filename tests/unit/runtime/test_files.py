@@ -1,4 +1,4 @@
-"""Tests that a small file is replaced completely or not at all."""
+"""Tests that a small file is replaced either completely or not at all."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ def test_a_failed_write_leaves_the_old_file(tmp_path):
 
 
 def test_a_new_name_reaches_the_disk_before_it_is_relied_upon(tmp_path, monkeypatch):
-    """The file is synced first, and then its folder, so the new file is complete after a power loss."""
+    """The file is synced first, and then its folder, so the new file is complete even after a power loss."""
     done = []
     fsync, replace = os.fsync, Path.replace
 

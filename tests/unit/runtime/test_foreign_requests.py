@@ -1,4 +1,4 @@
-"""Tests browsers' cross-origin requests, and which callers a worker's health port accepts."""
+"""Tests cross-origin requests from browsers, and which callers a worker's health port accepts."""
 
 from __future__ import annotations
 

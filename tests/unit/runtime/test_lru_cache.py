@@ -1,4 +1,4 @@
-"""Tests that caches have a maximum size, and that every cache keyed by external input is an LRU cache."""
+"""Tests that caches are limited in size, and that every cache keyed by external input is an LRU cache."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Tests that pydantic's errors are reported in auditlane's own wording."""
+"""Tests that pydantic's errors are reported in auditlane's own words."""
 
 from __future__ import annotations
 

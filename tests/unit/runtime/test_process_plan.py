@@ -1,4 +1,4 @@
-"""Tests a stack's process plan. The plan only makes decisions, without I/O and with the time as an argument."""
+"""Tests a stack's process plan, which makes decisions without I/O. The time is an argument."""
 
 from __future__ import annotations
 

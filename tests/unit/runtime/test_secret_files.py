@@ -1,4 +1,4 @@
-"""Tests secrets in files: the file's content, the errors, and that a secret may not be given both ways."""
+"""Tests secrets in files: the content of the file, the errors, and that a secret must not be given both ways."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Tests records in files. They are durable, limited in size, and sent by the first process that can."""
+"""Tests records in files. They are durable, limited in size, and sent by the first process that is able to."""
 
 from __future__ import annotations
 

@@ -1,5 +1,5 @@
-"""Tests that disabled tracing costs nothing and imports nothing, and that enabled tracing covers headers, statements
-and failures.
+"""Tests that tracing costs and imports nothing while it is disabled, and that it covers headers, statements and
+failures while it is enabled.
 """
 
 from __future__ import annotations

@@ -120,7 +120,7 @@ def test_a_function_of_the_application_that_raises_does_not_fail_the_call(calls)
 
 
 class Unreadable(Exception):
-    """An exception whose text and attributes raise an error when they are read."""
+    """An exception whose text and attributes raise errors when they are read."""
 
     def __str__(self) -> str:
         raise RuntimeError

@@ -1,4 +1,4 @@
-"""Tests the audit context. It is read when an event is created, and inherited by nested contexts, tasks and threads."""
+"""Tests the audit context. It is read when an event is created, and nested contexts, tasks and threads inherit it."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from auditlane.sdk.trace import request_id_of
 
 
 def filled(**values):
-    """Return an event's keywords after the current context has filled in the missing ones."""
+    """Return an event's keywords after the current context has added those that are missing."""
     errors: list[Exception] = []
     fill(values, errors.append)
     assert errors == []

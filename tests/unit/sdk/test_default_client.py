@@ -1,4 +1,4 @@
-"""Tests the client shared by a whole process. It is only ever created once, and never blocks a request."""
+"""Tests the client that a whole process shares. It is created only once, and never blocks a request."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Tests differences between an object's states. They are readable, limited in size, and contain no secrets."""
+"""Tests the differences between two states of an object. They are readable, limited in size, and contain no secrets."""
 
 from __future__ import annotations
 

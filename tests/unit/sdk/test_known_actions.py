@@ -1,4 +1,4 @@
-"""Tests the known actions' methods. They match the vocabulary, and emit events with its defaults."""
+"""Tests the methods for known actions. They match the vocabulary, and emit events with its defaults."""
 
 from __future__ import annotations
 

@@ -1,5 +1,5 @@
-"""Tests that the fast path of `emit` agrees with the model and fastavro. Both accept the same events and produce the
-same bytes. The fast path accepts all common events.
+"""Tests that the fast path of `emit` agrees with the model and fastavro: they accept the same events and produce the
+same bytes. All common events take the fast path.
 """
 
 from __future__ import annotations
@@ -38,7 +38,7 @@ BUILDER = EventBuilder("", None, own_events=False)
 
 @pytest.fixture(params=[0, 1_000_000], ids=["compiled", "interpreted"], autouse=True)
 def compiled(request, monkeypatch):
-    """Run each test with the compiled function for a set of keywords, and with the general one."""
+    """Run each test twice: with the function compiled for a set of keywords, and with the general one."""
     monkeypatch.setattr(plain_encoding, "_COMPILED", CompiledEncoders(request.param))
 
 
@@ -66,7 +66,7 @@ class Hostile:
 
 
 def encoder(*own, first=(), ruled=None):
-    """Return the encoder for a contract with these custom fields, and these rules per base field."""
+    """Return the encoder for a contract with these custom fields, and with these rules for base fields."""
     described = base_schema()
     for field in described["fields"]:
         field.update((ruled or {}).get(field["name"], {}))
@@ -182,7 +182,7 @@ ENOUGH = {"actor_id": "u", "project": "moon", "seats": 5, "outcome": "denied", "
 
 @st.composite
 def keywords(draw, contract):
-    """Draw keywords for `emit` that are mostly valid, with some unusual or invalid values."""
+    """Draw keywords for `emit`. Most are valid, and some are unusual or invalid."""
     own = [field.name for field in ENCODERS[contract].contract.own]
     names = draw(st.sets(st.sampled_from([*AuditEvent.model_fields, *own, *own]), max_size=9))
     values = {"tenant_id": "acme", "action": "login"} | (ENOUGH if contract == "strict" else {})
@@ -198,7 +198,7 @@ def keywords(draw, contract):
 
 
 def generally(found, values):
-    """Return the model's and fastavro's encoding. Raises InvalidEvent."""
+    """Encode an event with the model and fastavro. Raises InvalidEvent."""
     event = BUILDER.build(None, dict(values))
     return replace(found, plain=None).encode(event, LIMIT)
 

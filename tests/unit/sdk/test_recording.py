@@ -1,4 +1,4 @@
-"""Tests that `record` never fails. It repairs an event, or counts and reports the event as unrecorded."""
+"""Tests that `record` never fails. It repairs an event, or else counts and reports it as unrecorded."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from auditlane.sdk.recording import Recorder
 
 
 class Log:
-    """Collects a Recorder's reports, and its events after the client's own checks."""
+    """Collects what a Recorder reports, and its events after the client's own checks."""
 
     def __init__(self, most_bytes: int = 100_000) -> None:
         self.events: list[AuditEvent] = []
@@ -34,7 +34,7 @@ class Log:
         return event.event_id
 
     def record(self, **values: Any) -> AuditEvent:
-        """Record an event that must be emitted, and return the emitted event."""
+        """Record an event that has to be emitted, and return the emitted event."""
         event_id = self.recorder.record(values)
         assert event_id == self.events[-1].event_id
         return self.events[-1]

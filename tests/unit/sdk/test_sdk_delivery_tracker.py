@@ -1,4 +1,4 @@
-"""Tests which events a flush waits for, and the flush's result."""
+"""Tests which events a flush waits for, and what it returns."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Tests the SDK's own log, whose handlers may themselves record events."""
+"""Tests the SDK's own log. Its handlers may themselves record events."""
 
 from __future__ import annotations
 

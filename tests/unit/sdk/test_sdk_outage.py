@@ -1,4 +1,4 @@
-"""Tests log messages about an unreachable service, and how often they appear."""
+"""Tests the log messages about an unreachable service, and how often they are logged."""
 
 from __future__ import annotations
 

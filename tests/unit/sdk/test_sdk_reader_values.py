@@ -1,4 +1,4 @@
-"""Tests that a filter's value becomes text, or is rejected with an error that names the filter."""
+"""Tests that the value of a filter is converted to text, or is rejected with an error that names the filter."""
 
 from __future__ import annotations
 

@@ -1,4 +1,6 @@
-"""Tests that a registry that accepts connections but never responds delays emitters only up to their own limit."""
+"""Tests a registry that accepts connections but never responds. It delays callers of `emit` only up to their own time
+limit.
+"""
 
 from __future__ import annotations
 
@@ -103,7 +105,7 @@ def until_learnt() -> None:
 
 
 def test_an_emit_waits_up_to_its_limit_and_the_next_fails_at_once(silent: Silent) -> None:
-    """`max_block_ms=0` behaves in the same way. The registry client's own timeout of five seconds has no effect."""
+    """This includes `max_block_ms=0`. The registry client's own timeout of five seconds has no effect."""
     options = {"kafka_bootstrap": "127.0.0.1:9", "registry_url": silent.url}
     client = AuditClient(registry_wait_ms=50, on_error=lambda error, event_id: None, **options)
     try:
@@ -151,7 +153,7 @@ def test_after_a_failure_one_emitter_retries_and_the_others_fail_at_once() -> No
 
 
 def test_a_known_contract_never_waits_for_a_refresh() -> None:
-    """Emitting does not wait, even if the refresh finds that the tenant now has its own contract, and then hangs."""
+    """This is true even if the refresh finds that the tenant now has its own contract, and then hangs."""
     registry, clock = Hanging(), Clock()
     contracts = SchemaResolver(registry, topic="t", refresh_s=30, wait_s=FOR_EVER_S, clock=clock)
     assert contracts.encoder("acme").schema_id == 1

@@ -1,4 +1,4 @@
-"""Tests the SDK's writer schema, and the error for an event that does not match it."""
+"""Tests the schema with which the SDK writes an event, and the error for an event that does not match it."""
 
 from __future__ import annotations
 
@@ -75,7 +75,7 @@ class Clock:
 
 
 def refreshed(contracts):
-    """Wait until the refreshing thread, if any, has ended."""
+    """Wait until the thread that refreshes contracts, if there is one, has ended."""
     for thread in threading.enumerate():
         if thread.name == "auditlane-contracts":
             thread.join(10)

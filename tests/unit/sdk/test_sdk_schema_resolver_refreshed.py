@@ -1,5 +1,5 @@
-"""Tests that the SDK checks whether a cached contract is still the newest before rejecting an event under it, at a
-limited rate.
+"""Tests that the SDK checks whether a cached contract is still the newest before it rejects an event because of it. The
+rate of these checks is limited.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ def schema(*own: str) -> str:
 
 
 class FakeRegistry:
-    """An in-memory registry that records requests, and can be unreachable or hang."""
+    """An in-memory registry that records requests, and can be made unreachable or made to hang."""
 
     def __init__(self) -> None:
         self.schemas = {"t-value": (1, schema()), "t.acme-value": (2, schema("x"))}
@@ -151,7 +151,7 @@ def test_a_reported_change_is_requested_at_once(contracts, registry):
 
 
 def test_a_reported_change_is_refreshed_in_the_background(contracts, registry):
-    """An added rule takes effect soon, even if the cached contract does not reject any event."""
+    """A new rule takes effect soon, even if the cached contract does not reject any event."""
     registry.schemas["t.acme-value"] = (3, schema("x", "y"))
     contracts.forget("acme")
     assert contracts.encoder("acme").schema_id == 2
@@ -184,7 +184,7 @@ def test_a_hanging_registry_is_waited_for_once_a_second(registry):
 
 
 class Client:
-    """A stand-in for AuditClient whose contract rejects events until the registry has been queried."""
+    """Stands in for AuditClient. Its contract rejects events until the registry has been queried."""
 
     def __init__(self) -> None:
         self.queried_on: set[int] = set()

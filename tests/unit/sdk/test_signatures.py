@@ -1,4 +1,4 @@
-"""Tests that the typed signatures agree with ClientConfig, the event and the service's filters."""
+"""Tests that the typed signatures match ClientConfig, the event and the service's filters."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ def keywords(function: Any) -> dict[str, inspect.Parameter]:
 
 
 def argument_docs(text: str | None) -> set[str]:
-    """Return the names described in a docstring's `Args` section."""
+    """Return the names that the `Args` section of a docstring describes."""
     described = re.search(r"Args:\n(.*?)\n\n", text or "", re.DOTALL)
     assert described
     return set(re.findall(r"^ {12}(\w+): ", described[1], re.MULTILINE))
@@ -59,7 +59,7 @@ def test_omitted_options_have_the_configs_defaults():
 
 
 def test_an_option_reaches_the_config_by_its_own_name(monkeypatch):
-    """Every option reaches the config, whether or not a config is given, unless its value is None."""
+    """This is true for every option, with and without a `config`, unless the option's value is None."""
     monkeypatch.setattr(publisher, "transport_of", mock.Mock())
     monkeypatch.setattr(publisher.EventPublisher, "_opened_spool", mock.Mock(return_value=None))
     options: dict[str, Any] = {
@@ -133,7 +133,7 @@ TEXTS = {"event_id": str(uuid.uuid4()), "occurred_at": "2026-01-31T13:45:00Z", "
 
 
 def samples(kind: Any) -> list[Any]:
-    """Return sample values of a type, one per member of a union or Literal."""
+    """Return sample values of a type: one for each member of a union or Literal."""
     if get_origin(kind) in (Union, UnionType):
         return [value for one in get_args(kind) for value in samples(one)]
     if get_origin(kind) is Literal:

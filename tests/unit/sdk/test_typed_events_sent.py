@@ -1,4 +1,4 @@
-"""Tests typed events in the SDK: fields that the context fills in, the recorded event, and the fixes named in
+"""Tests typed events in the SDK: fields that the context provides, the recorded event, and the fixes named in
 errors.
 """
 

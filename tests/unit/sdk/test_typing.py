@@ -1,4 +1,4 @@
-"""Tests that type checkers accept correct uses of the SDK, and report the expected error for each incorrect use."""
+"""Tests that type checkers accept correct uses of the SDK, and report the expected error for each incorrect one."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ def by_line(pairs: list[tuple[int, str]]) -> Reports:
 
 
 def run(folder: Path, *command: str) -> str:
-    """Run a checker that finds only the installed package, and return its output."""
+    """Run a checker that can find only the installed package, and return its output."""
     done = subprocess.run(
         [sys.executable, "-m", *command], cwd=folder, capture_output=True, text=True, check=False, timeout=240
     )

@@ -1,4 +1,4 @@
-"""Correct and incorrect uses of the public SDK. Type checkers read them. They are never run.
+"""Correct and incorrect uses of the public SDK. They are read by type checkers, and never run.
 
 On a line that ends in `# wrong: <code of mypy>, <rule of pyright>`, each checker must report exactly that. Checkers
 must not report anything on other lines.

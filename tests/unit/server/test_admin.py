@@ -1,5 +1,5 @@
-"""Tests administration over HTTP without the components that it reports on: permissions, unavailable components, and
-timeouts.
+"""Tests administration over HTTP: permissions, unavailable components and timeouts. The components themselves are not
+running.
 """
 
 from __future__ import annotations

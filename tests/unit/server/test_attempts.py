@@ -1,5 +1,5 @@
-"""Tests that failed sign-ins are limited by address and client id, and never lock out a client with the correct
-secret.
+"""Tests that failed sign-ins are limited by address and by client id, without ever locking out a client with the
+correct secret.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ def served(tmp_path) -> Iterator[Served]:
 
 
 class From:
-    """A client with this loopback address."""
+    """A client that connects from this loopback address."""
 
     def __init__(self, served: Served, address: str) -> None:
         self._pool = urllib3.PoolManager(retries=False, timeout=30.0, source_address=(address, 0))

@@ -1,4 +1,4 @@
-"""Tests records about requests in auditlane's own audit trail."""
+"""Tests what auditlane's own audit trail records about requests."""
 
 from __future__ import annotations
 
@@ -23,7 +23,9 @@ class RecordingSink:
 
 @pytest.fixture
 def kept(tmp_path, monkeypatch):
-    """Yield the service and its records. The store is unavailable, but the successful requests here do not need it."""
+    """Yield the service, and the records it makes. The store is unavailable, but the successful requests here do not
+    need it.
+    """
     kept = RecordingSink()
     monkeypatch.setattr(
         "auditlane.server.middleware.request.RequestAuditor", lambda _, **given: RequestAuditor(kept, **given)

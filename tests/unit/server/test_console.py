@@ -1,4 +1,4 @@
-"""Tests the operators' console: access, sections, and opening a tenant's log."""
+"""Tests the operators' console: access, its sections, and opening a tenant's log."""
 
 from __future__ import annotations
 
@@ -55,7 +55,7 @@ PARTITION = {
 
 
 class Section:
-    """Stands in for the components read by a section. It fails while it is `away`."""
+    """Stands in for the components that a section reads. It fails while it is `away`."""
 
     def __init__(self) -> None:
         self.away = False
@@ -152,7 +152,7 @@ def served(tmp_path, operations, kept) -> Iterator[Served]:
 
 
 def entered(served: Served, **more: Any) -> str:
-    """Return the cookie of an operator who has followed a link."""
+    """Return the cookie of an operator who has opened a link."""
     body = {"user": "ops"} | more
     answer = served.request("/v1/admin/console-links", served.client_token("admin"), method="POST", body=body)
     assert answer.status == 200, answer.data
@@ -165,7 +165,7 @@ def entered(served: Served, **more: Any) -> str:
 
 
 def post(served: Served, cookie: str, form: str, site: str = "same-origin") -> Any:
-    """Submit the page's form as a browser does."""
+    """Submit the page's form as a browser would."""
     headers = {"cookie": cookie, "sec-fetch-site": site, "content-type": "application/x-www-form-urlencoded"}
     return served._pool.request("POST", f"{served.url}/console/view", body=form, headers=headers, redirect=False)
 

@@ -38,7 +38,7 @@ INNER = WIDTH - LEFT - RIGHT
 
 
 def hours(*numbers: int, of: int = 10) -> Period:
-    """Return a period of hours from START, with steps at these hours."""
+    """Return a period of `of` hours that begins at START, with steps at these hours."""
     return Period(START, START + of * HOUR, 3_600, [START + number * HOUR for number in numbers])
 
 

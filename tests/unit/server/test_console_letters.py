@@ -1,4 +1,4 @@
-"""Tests the decisions about dead letters in the console: which are chosen, what is recorded, and who may act."""
+"""Tests decisions about dead letters in the console: which of them are selected, what is recorded, and who may act."""
 
 from __future__ import annotations
 
@@ -134,7 +134,9 @@ def test_without_the_packages_that_validate_the_console_names_them(monkeypatch: 
 
 
 def test_only_an_operator_may_open_replay_or_close(tmp_path: Any) -> None:
-    """A reader, whether with a token or a session, cannot, and neither can an operator from another site."""
+    """A reader with a token or a session cannot, and an operator whose request comes from another site cannot
+    either.
+    """
     with Served(tmp_path) as served:
         reader = served.viewer_token("acme", Permission.read)
         session = served.session("acme", Permission.read).partition("=")[2]

@@ -1,4 +1,4 @@
-"""Tests which problems the console reports, and that each names what helps."""
+"""Tests which problems the console reports, and that each report says what to do."""
 
 from __future__ import annotations
 

@@ -15,7 +15,7 @@ App = Callable[[Any, Any, Any], Awaitable[None]]
 
 
 class Wire:
-    """Carries the messages between a server and an app, and reports a disconnect after each completed request."""
+    """Carries the messages between a server and an app, and reports a disconnect after each complete request."""
 
     def __init__(self, *incoming: dict[str, Any]) -> None:
         self.incoming: asyncio.Queue[dict[str, Any]] = asyncio.Queue()

@@ -1,4 +1,6 @@
-"""Tests disabled audit logs. No route shows them, but they can be configured, and operators' actions can be read."""
+"""Tests disabled audit logs. No route shows them, but they can still be configured, and operators' actions can still be
+read.
+"""
 
 from __future__ import annotations
 
@@ -19,7 +21,7 @@ ON = Structure(True, DEFAULT_FIELDS)
 
 @pytest.fixture
 def served(tmp_path, monkeypatch) -> Iterator[Served]:
-    """Serve without a store, and with globex's log disabled. A request that reaches the store returns 503."""
+    """Serve without a store, with globex's log disabled. Requests that get as far as the store return 503."""
     monkeypatch.setattr(StructureCache, "of", lambda _, tenant: OFF if tenant == "globex" else ON)
     with Served(tmp_path) as served:
         yield served

@@ -1,4 +1,4 @@
-"""Tests that each problem's example in `openapi.json` quotes a message from the code."""
+"""Tests that the example of each problem in `openapi.json` quotes a message from the code."""
 
 from __future__ import annotations
 
@@ -20,7 +20,9 @@ TEXTS = sorted(
 
 
 def _pattern(node: ast.expr) -> str:
-    """Return a regular expression for an expression's strings. Non-literal parts match anything."""
+    """Return a regular expression that matches the strings in an expression. Parts that are not literals match
+    anything.
+    """
     if isinstance(node, ast.Constant):
         return re.escape(node.value) if isinstance(node.value, str) else ".+"
     if isinstance(node, ast.JoinedStr):
@@ -32,7 +34,7 @@ def _pattern(node: ast.expr) -> str:
 
 @cache
 def patterns() -> list[re.Pattern[str]]:
-    """Return a regular expression for each string in the code, except strings in the examples."""
+    """Return a regular expression for each string in the code, except those in the examples."""
     return [re.compile(one) for one in set(_of_code()) if len(re.sub(r"\.\+|\\", "", one)) >= LITERAL]
 
 

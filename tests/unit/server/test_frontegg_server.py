@@ -1,4 +1,4 @@
-"""Tests the token routes used by Frontegg's clients, and paths with extra slashes, without a store or Kafka."""
+"""Tests the token routes that Frontegg's clients use, and paths with extra slashes, without a store or Kafka."""
 
 from __future__ import annotations
 
@@ -54,8 +54,8 @@ def test_a_wrong_key_is_rejected(served, path):
 
 
 def test_an_error_also_has_the_members_of_their_sdk(served):
-    """Frontegg's browser SDK reads `errors`, a list of strings, and `errorCode`. auditlane's own members are also
-    present.
+    """Frontegg's browser SDK reads `errors`, which is a list of strings, and `errorCode`. auditlane's own members are
+    also present.
     """
     for path in (*FORMS, "/audits", "//audits//stats"):
         body = served.request(path, method="PUT", body={}).json()
@@ -92,7 +92,7 @@ def test_a_tokens_lifetime_is_positive_and_fits_a_timer(tmp_path):
 
 
 def test_a_busy_process_still_issues_tokens(tmp_path):
-    """Frontegg's Node client ends its process when it cannot renew its token."""
+    """Frontegg's Node client terminates its process if it cannot renew its token."""
     with Served(tmp_path, serve_max_concurrency=1, serve_body_timeout_s=60) as served:
         issued, entered, go_on = served.client("vendor"), threading.Event(), threading.Event()
 

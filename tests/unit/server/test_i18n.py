@@ -1,4 +1,4 @@
-"""Tests the pages' languages: completeness, negotiation, numbers and times."""
+"""Tests the languages of the pages: completeness, negotiation, numbers and times."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ def written(language: str) -> Catalog:
 
 
 def spoken(scratch: Path) -> Catalog:
-    """Return the messages in the server's code and templates, extracted as `make texts` does."""
+    """Return the messages in the server's code and templates, extracted in the same way as by `make texts`."""
     found = scratch / "found.pot"
     arguments = ["--mapping", str(ROOT / "pyproject.toml"), "--output", str(found), str(SERVER)]
     CommandLineInterface().run(["pybabel", "--quiet", "extract", *arguments])
@@ -55,7 +55,7 @@ def forms(text: str | Iterable[str]) -> list[str]:
 
 
 def parts(text: str) -> list[str]:
-    """Return the placeholders and markup that a translation must keep."""
+    """Return the placeholders and markup that a translation must preserve."""
     return sorted(re.findall(r"%\(\w+\)s|\{\w+\}|</?\w+[^>]*>", text))
 
 
@@ -87,7 +87,7 @@ def test_only_words_of_both_languages_are_translated_by_themselves(language):
 
 
 def test_templates_contain_no_untranslated_words():
-    """Without expressions and markup, no words remain."""
+    """Once expressions and markup are removed, no words are left."""
     templates = sorted(SERVER.rglob("templates/*.html"))
     assert templates
     for path in templates:

@@ -1,4 +1,4 @@
-"""Tests a process's latencies over a period, computed from its histograms."""
+"""Tests a process's latencies over a period, which are computed from its histograms."""
 
 from __future__ import annotations
 

@@ -27,7 +27,7 @@ LAG = PartitionLag(Partition("audit.events", 0), 10, 15, lag=5, lost=0, age_s=8.
 
 
 def samples(text: str | bytes) -> dict[tuple[str, ...], float]:
-    """Return each sample's value by its name and label values."""
+    """Return the value of each sample, by name and label values."""
     families = text_string_to_metric_families(text if isinstance(text, str) else text.decode())
     return {(one.name, *one.labels.values()): one.value for family in families for one in family.samples}
 
@@ -85,7 +85,7 @@ Start = Callable[[int], HttpMetrics]
 
 @pytest.fixture
 def start(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Start]:
-    """Provide a function that creates a process's metrics as if it ran in that process."""
+    """Provide a function that creates a process's metrics as if it were running in that process."""
     monkeypatch.setattr(values, "ValueClass", values.ValueClass)
     monkeypatch.setenv("PROMETHEUS_MULTIPROC_DIR", "")
 

@@ -1,4 +1,6 @@
-"""Tests tokens from an external issuer whose keys an HTTP server publishes: valid and invalid tokens, and outages."""
+"""Tests tokens from an external issuer, whose keys are published by an HTTP server: valid and invalid tokens, and
+outages.
+"""
 
 from __future__ import annotations
 
@@ -36,7 +38,7 @@ AUDIENCE = "audit-logs"
 
 
 class Issuer:
-    """An issuer with its discovery document and keys. It returns 500 while it is `down`."""
+    """An issuer with a discovery document and keys. It returns 500 while it is `down`."""
 
     def __init__(self) -> None:
         outer = self
@@ -67,7 +69,7 @@ class Issuer:
         return {"keys": self.keys}
 
     def token(self, key: Any = RSA, kid: str | None = "r1", alg: str = "RS256", **claims: Any) -> str:
-        """Return a token that is valid except for the given claims. None omits a claim."""
+        """Return a token that is valid except for the given claims. A claim is omitted if its value is None."""
         document = {
             "iss": self.url,
             "aud": AUDIENCE,
@@ -81,7 +83,7 @@ class Issuer:
 
 
 def public(private: Any, kid: str | None, **more: Any) -> dict[str, Any]:
-    """Return a key as a key set publishes it."""
+    """Return a key in the form in which a key set publishes it."""
     kinds = {rsa.RSAPrivateKey: jwt.algorithms.RSAAlgorithm, ec.EllipticCurvePrivateKey: jwt.algorithms.ECAlgorithm}
     kind = next((one for type_, one in kinds.items() if isinstance(private, type_)), jwt.algorithms.OKPAlgorithm)
     return kind.to_jwk(private.public_key(), as_dict=True) | ({"kid": kid} if kid else {}) | more
@@ -103,7 +105,7 @@ class Clock:
 
 
 def oidc(issuer: Issuer, clock: Any = None, **settings: Any) -> Oidc:
-    """Return the issuer as a service with these settings creates it."""
+    """Create the OIDC verifier as a service with these settings would."""
     found = from_settings(load(oidc_issuer=issuer.url, oidc_audience=f"other, {AUDIENCE}", **settings))
     assert found
     if clock:
@@ -123,8 +125,8 @@ def test_a_valid_token_is_accepted(issuer, key, kid, alg):
 
 
 def hs256_with_the_public_key(issuer: Issuer) -> str:
-    """Return a token signed with the public key as a shared secret, a known attack. PyJWT refuses to sign in this
-    way.
+    """Return a token signed with the public key as if it were a shared secret, which is a known attack. PyJWT refuses
+    to create such a token.
     """
     pem = RSA.public_key().public_bytes(serialization.Encoding.PEM, serialization.PublicFormat.SubjectPublicKeyInfo)
     _, payload, _ = issuer.token().split(".")

@@ -1,4 +1,4 @@
-"""Tests the OpenAPI document. Every route declares each status that it returns, with a valid example."""
+"""Tests the OpenAPI document. Every route declares each status that it can return, with a valid example."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Tests the plain page's filter and event models, and the rendered HTML."""
+"""Tests the plain page: its models of the filter and of events, and the rendered HTML."""
 
 from __future__ import annotations
 

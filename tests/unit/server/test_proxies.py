@@ -1,4 +1,4 @@
-"""Tests the client's address and scheme behind proxies, as the rest of the server sees them."""
+"""Tests the client's address and scheme behind proxies, as seen by the rest of the server."""
 
 from __future__ import annotations
 

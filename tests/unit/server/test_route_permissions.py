@@ -1,4 +1,6 @@
-"""Tests that the permissions table contains every route, and that routes reject other callers even without a store."""
+"""Tests that the permissions table contains every route, and that routes reject all other callers even without a
+store.
+"""
 
 from __future__ import annotations
 

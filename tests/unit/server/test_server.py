@@ -52,7 +52,7 @@ def add_crash(app: FastAPI) -> None:
 
 
 def problem(response, status: int, code: str) -> dict:
-    """Check that the response is a well-formed problem, and return its body."""
+    """Assert that the response is a well-formed problem, and return its body."""
     assert response.status == status, response.data
     assert response.headers["content-type"] == "application/problem+json"
     body = response.json()
@@ -281,7 +281,7 @@ def test_a_short_link_works_once_like_the_link_for_which_it_stands(tmp_path):
 
 
 def test_requesting_a_link_does_not_use_it_up(served):
-    """Mail scanners and chat previews send GET requests. The page works without scripts, in either language."""
+    """Mail scanners and chat previews send GET requests. The page works without scripts, in both languages."""
     path = link(served)
     for headers in ({}, HTML, HTML | {"accept_language": "de"}):
         looked = served.request(path, **headers)
@@ -358,7 +358,7 @@ def test_over_https_the_cookie_is_secure(tmp_path):
 
 
 def test_a_link_into_a_frame_sets_a_cross_site_cookie(tmp_path):
-    """Browsers must send the link's cookie within a frame on another site."""
+    """Browsers must send the link's cookie when the frame is on another site."""
     body = {"tenant": "acme", "user": "jane", "link": True, "page": "embed"}
     with Served(tmp_path, serve_url="https://audit.example") as served:
         token = served.client_token("vendor")

@@ -29,7 +29,7 @@ PLACES = {"tenant": "acme", "name": "region", "export_id": "x", "event_id": "x",
 
 @pytest.fixture(scope="module")
 def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
-    """Serve without other services, and with timeouts longer than any test."""
+    """Serve without other services, and with timeouts that are longer than any test."""
     with Served(
         tmp_path_factory.mktemp("served"), **NOWHERE, serve_max_concurrency=2, serve_body_timeout_s=300
     ) as service:
@@ -37,7 +37,7 @@ def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
 
 
 def raw(served: Served, head: str, *headers: str, body: bytes = b"") -> socket.socket:
-    """Open a connection and send only this part of a request."""
+    """Open a connection, and send only this part of a request."""
     at = urlsplit(served.url)
     connection = socket.create_connection((at.hostname, at.port), timeout=30)
     lines = [f"{head} HTTP/1.1", "Host: here", *headers]
@@ -46,7 +46,7 @@ def raw(served: Served, head: str, *headers: str, body: bytes = b"") -> socket.s
 
 
 def answered(connection: socket.socket) -> tuple[int, dict[str, str], str]:
-    """Return the response's status, headers and body, without sending more."""
+    """Read the response without sending any more, and return its status, headers and body."""
     with connection, connection.makefile("rb") as file:
         status = int(file.readline().split()[1])
         lines = iter(lambda: file.readline().decode().strip(), "")
@@ -55,7 +55,7 @@ def answered(connection: socket.socket) -> tuple[int, dict[str, str], str]:
 
 
 def with_bodies(served: Served) -> list[Operation]:
-    """Yield every operation that may read a body and requires a credential."""
+    """Return every operation that may read a body and requires a credential."""
     found = [one for one in operations(served.app) if one.method in ("POST", "PUT", "PATCH", "DELETE")]
     return [one for one in found if str(one) not in OPEN]
 
@@ -93,7 +93,7 @@ def test_a_missing_permission_is_rejected_before_the_body(served):
 @pytest.mark.parametrize("path", ["/v1/viewer-tokens", "/v1/events", "/v1/token", "/auth/vendor", "/console/view"])
 @pytest.mark.parametrize("credential", [True, False], ids=["client", "nobody"])
 def test_requests_without_their_bodies_do_not_occupy_slots(served, path, credential):
-    """There are two slots, and many such requests."""
+    """There are only two slots, and many such requests."""
     headers = [f"Authorization: Bearer {served.client_token('vendor')}"] if credential else []
     headers += ["Content-Type: application/json", "Content-Length: 1000"]
     with ExitStack() as open_:
@@ -139,14 +139,16 @@ def test_an_unknown_path_reads_no_body(served, head):
 
 
 def test_a_client_that_is_still_sending_gets_the_response(served):
-    """A megabyte is in flight when the response arrives. Resetting the connection would discard the response."""
+    """A megabyte is still being sent when the response arrives. If the connection were reset, the response would be
+    lost.
+    """
     headers = ("Content-Type: application/json", "Content-Length: 1000000")
     status, _, body = answered(raw(served, "POST /v1/viewer-tokens", *headers, body=b"x" * 1_000_000))
     assert (status, json.loads(body)["code"]) == (401, "UNAUTHENTICATED")
 
 
 def test_an_expected_body_is_requested_once(served):
-    """The client waits for `100 Continue`, and receives it only with a valid credential."""
+    """The client waits for `100 Continue`, which it receives only if its credential is valid."""
     token = served.client_token("vendor")
     text = b'{"tenant": "acme", "user": "jane"}'
     headers = (f"Authorization: Bearer {token}", "Content-Type: application/json", f"Content-Length: {len(text)}")

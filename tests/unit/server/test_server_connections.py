@@ -1,4 +1,4 @@
-"""Tests limits on connections: their number, slow heads, and pipelined requests."""
+"""Tests the limits on connections: their number, slow request heads, and pipelined requests."""
 
 from __future__ import annotations
 

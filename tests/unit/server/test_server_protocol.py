@@ -1,5 +1,5 @@
-"""Tests that heads are limited however they are split. Bodies and pipelined requests do not count towards the limit,
-even after the client has offered another protocol.
+"""Tests that request heads are limited in size, however they are split. Bodies and pipelined requests do not count
+towards the limit, even if the client has offered to switch protocols.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ CHUNK = 1 << 14
 
 
 async def echo(scope: Any, receive: Any, send: Any) -> None:
-    """Respond with the body's and the headers' sizes."""
+    """Respond with the sizes of the body and of the headers."""
     size, more = 0, True
     while more:
         message = await receive()
@@ -41,7 +41,7 @@ def address() -> Iterator[tuple[str, int]]:
 
 
 def answers(address: tuple[str, int], sent: bytes, chunk: int = CHUNK) -> bytes:
-    """Read until the server closes the connection."""
+    """Send this in chunks, and read until the server closes the connection."""
     got = b""
     with socket.create_connection(address, timeout=20) as line:
         line.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)

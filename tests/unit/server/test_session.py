@@ -1,4 +1,4 @@
-"""Tests the session for every kind of credential, also while audit logs are disabled."""
+"""Tests the session for every kind of credential, including while audit logs are disabled."""
 
 from __future__ import annotations
 

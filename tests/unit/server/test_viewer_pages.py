@@ -1,4 +1,4 @@
-"""Tests serving the viewer's build, and the pages that load it, with and without a build."""
+"""Tests how the viewer's build is served, and the pages that load it, with and without a build."""
 
 from __future__ import annotations
 

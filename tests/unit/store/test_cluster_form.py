@@ -1,4 +1,6 @@
-"""Tests that the cluster form equals the single-server SQL, except for replicated engines and ON CLUSTER."""
+"""Tests that the cluster form of the SQL equals the single-server form, except for replicated engines and ON
+CLUSTER.
+"""
 
 from __future__ import annotations
 
@@ -16,7 +18,7 @@ from auditlane.store.preflight import TableDefinition, check_table, settings_for
 
 
 def single(*later: Migration) -> list[str]:
-    """Return the final state's statements in the single-server form."""
+    """Return the statements that create the final state, in the single-server form."""
     chain = [one for migration in [*known(), *later] for one in migration.statements("audit")]
     return fold([RECORD.replace("{database}", "`audit`"), *chain])
 
@@ -44,7 +46,7 @@ def test_every_statement_runs_on_the_cluster_and_every_table_has_its_distributed
 
 @pytest.mark.parametrize("later", [[], [LATER]])
 def test_without_its_cluster_clauses_it_equals_the_single_server_form(later: list[Migration]) -> None:
-    """A column added to one form must therefore be in the other form as well."""
+    """Therefore, a column that is added to one form must be added to the other as well."""
     back = []
     for statement in clustered(*later):
         if statement.startswith("CREATE DATABASE") or "ENGINE = Distributed" in statement:
@@ -59,8 +61,8 @@ def test_without_its_cluster_clauses_it_equals_the_single_server_form(later: lis
 
 
 def test_it_is_the_final_state_and_alters_nothing() -> None:
-    """A replica that joins later can run the statements, since Keeper compares each CREATE with the table's current
-    state.
+    """A replica that joins later can run the statements, since Keeper compares each CREATE with the current state of
+    the table.
     """
     text = clustered(LATER)
     assert not [one for one in text if not one.startswith("CREATE ")]
@@ -80,14 +82,14 @@ def test_for_one_server_it_is_the_same_without_on_cluster() -> None:
 
 
 def test_each_shard_records_its_migrations_on_all_of_its_replicas() -> None:
-    """An ALTER reaches only one shard's replicas, so its record must not apply to other shards."""
+    """An ALTER reaches the replicas of only one shard, so its record must not apply to other shards."""
     [record] = [one for one in clustered() if "`audit`.migrations" in one]
     assert clustered().index(record) == 1, "the table is created before the migrations that it records"
     assert "ReplicatedReplacingMergeTree('/clickhouse/tables/{shard}/{database}/migrations', '{replica}')" in record
 
 
 def test_an_upgrade_runs_only_a_migrations_alters_of_replicated_tables() -> None:
-    """Views and Distributed tables are recreated on each server instead."""
+    """Views and Distributed tables are instead recreated on each server."""
     assert changes(LATER, "audit") == [
         "ALTER TABLE `audit`.events ADD COLUMN IF NOT EXISTS note String, ADD INDEX IF NOT EXISTS n note TYPE minmax",
         "ALTER TABLE `audit`.settings MODIFY SETTING replicated_deduplication_window = 7",
@@ -102,7 +104,7 @@ def test_each_table_has_a_path_of_its_own_and_no_name_of_one_replica() -> None:
 
 
 def test_links_leases_and_observations_are_one_table_for_all_shards() -> None:
-    """If each shard had its own tables, a link would work once per shard, and each shard would have an observer."""
+    """If each shard had tables of its own, a link would work once per shard, and each shard would have an observer."""
     shared = re.findall(r"Replicated\w+\('([^']+/shared/[^']+)', '([^']+)'", script("audit", "main"))
     assert [path.rpartition("/")[2] for path, _ in shared] == ["link_claims", "observations", "leases"]
     assert not any("{shard}" in path for path, _ in shared)

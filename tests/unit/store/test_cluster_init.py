@@ -1,4 +1,4 @@
-"""Tests `init` on one of a cluster's servers: its statements, repeated runs, and refusals."""
+"""Tests `init` on one server of a cluster: its statements, repeated runs, and what it refuses to do."""
 
 from __future__ import annotations
 
@@ -26,7 +26,9 @@ NAMES = [one.name for one in known()]
 
 @dataclass
 class Server:
-    """One replica as `init` sees it: its tables' engines and columns, and its shard's recorded migrations."""
+    """A replica as `init` sees it: the engines and columns of its tables, and the migrations that its shard has
+    recorded.
+    """
 
     engines: dict[str, str] = field(default_factory=dict)
     columns: dict[str, list[tuple[str, ...]]] = field(default_factory=dict)
@@ -159,7 +161,7 @@ def test_the_tables_of_one_server_are_not_mistaken_for_a_clusters() -> None:
     ("keeper", "elsewhere"), [({"/clickhouse/tables/01/audit"}, True), (set(), False), (None, False)]
 )
 def test_a_replica_that_joins_is_not_given_the_tables_of_one_server(keeper: set[str] | None, elsewhere: bool) -> None:
-    """Running `init` without a cluster, through a load balancer, would create a single server's tables."""
+    """If `init` were run without a cluster, through a load balancer, it would create the tables of a single server."""
     server = Server(shard="01", keeper=keeper)
     if elsewhere:
         with pytest.raises(ConfigError, match="that other replicas of its shard have") as no:

@@ -1,4 +1,6 @@
-"""Tests the effective data structure, from the defaults, the environment's changes, and the tenant's changes."""
+"""Tests the effective data structure, which combines the defaults, the environment's changes, and the tenant's
+changes.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,6 @@
-"""Tests where ClickHouse requests are sent. The URL's path is a prefix, and loopback addresses do not use a proxy."""
+"""Tests where ClickHouse requests are sent. The path of the URL is used as a prefix, and loopback addresses bypass the
+proxy.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Tests the structure cache: one read for many tenants, stale entries during an outage, and a maximum size."""
+"""Tests the structure cache: one read for many tenants, stale entries during an outage, and a size limit."""
 
 from __future__ import annotations
 
@@ -20,8 +20,8 @@ ORDER = FieldView(name="order_number", display_name="Order", show_in_table=False
 
 
 class Table:
-    """Stands in for ClickHouse. It keeps each scope's newest row, records every read, and can be unavailable or
-    slow.
+    """Stands in for ClickHouse. It keeps the newest row of each scope and records every read. It can be made
+    unavailable or slow.
     """
 
     def __init__(self) -> None:
@@ -51,7 +51,7 @@ class Table:
 
 
 def dump(field: FieldView) -> dict[str, Any]:
-    """Return the field as a version with one more attribute would store it."""
+    """Return the field as a version of auditlane with one more attribute would store it."""
     return field.model_dump(by_alias=True, mode="json") | {"fromTheFuture": 1}
 
 

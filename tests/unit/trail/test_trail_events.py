@@ -1,4 +1,4 @@
-"""Tests that a record of any size and shape becomes events that are within the size limit and valid under the
+"""Tests that a record of any size and shape is converted to events that are within the size limit and valid under the
 contract.
 """
 
@@ -20,7 +20,7 @@ ID = "0197d2f0-0000-7000-8000-000000000000"
 
 
 def made(record: AuditRecord, limit: int) -> list[AuditEvent]:
-    """Return a record's events, after asserting that each can be encoded within the limit."""
+    """Convert a record to events. Asserts that each can be encoded within the limit."""
     events = events_of(bounded(record, limit), at=T0, event_id=ID)
     for event in events:
         assert plain_base().encode(event, min(limit, MAX_BYTES))

@@ -1,4 +1,4 @@
-"""Tests which starts, stops, restarts and new versions auditlane's own audit trail records."""
+"""Tests which starts, stops, restarts and version changes auditlane's own audit trail records."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Tests an insert thread whose second attempt validates differently from the first."""
+"""Tests an insert thread whose second attempt yields a different validation result from the first."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ COUNT = 6
 
 @dataclass
 class Table:
-    """Keeps offsets. As in ClickHouse, an insert with an already used token does not store anything."""
+    """Keeps offsets. As in ClickHouse, an insert does not store anything if its token has been used before."""
 
     offsets: list[int] = field(default_factory=list)
     spent: set[Any] = field(default_factory=set)
@@ -50,8 +50,8 @@ class Table:
 
 
 def attempt(table: Table, accepted: set[int], *, redo: bool) -> Done:
-    """Validate a range with this result, write it, and publish its rejected messages. Returns the last step's
-    result.
+    """Validate a range so that these offsets are accepted, write it, and publish its rejected messages. Returns the
+    result of the last step.
     """
     columns = Columns(list(range(COUNT)), [0] * COUNT, [b"k"] * COUNT, [b"v"] * COUNT)
     range_ = Range(Partition("t", 0), "id", 0, COUNT - 1, columns, "", 1, redo)
@@ -101,7 +101,7 @@ def test_manually_deleted_rows_do_not_block_a_redo() -> None:
 
 
 def test_a_store_that_hides_acknowledged_rows_halts_the_partition() -> None:
-    """A row policy may hide the rows from the user. Every further insert would then store them again."""
+    """A row policy can hide the rows from the user. In that case, every further insert would store them again."""
 
     class Hides(Table):
         def stored(self, range_: Range) -> dict[int, set[int]]:
@@ -113,8 +113,8 @@ def test_a_store_that_hides_acknowledged_rows_halts_the_partition() -> None:
 
 @dataclass
 class Unsure(Table):
-    """A replicated table on which the first insert fails. If `stores`, its rows are nevertheless stored; otherwise,
-    they are lost.
+    """A replicated table on which the first insert fails. If `stores` is true, its rows are stored nevertheless;
+    otherwise, they are lost.
     """
 
     code: int = 319
@@ -136,7 +136,9 @@ class Unsure(Table):
 @pytest.mark.parametrize("code", [244, 319])
 @pytest.mark.parametrize("stores", [True, False])
 def test_an_insert_of_unknown_outcome_is_followed_by_a_check(code: int, stores: bool) -> None:
-    """Without the check, a repeated insert would be acknowledged because of its token, even if the rows are lost."""
+    """Without the check, a repeated insert would be acknowledged because of its token, even if the rows had been
+    lost.
+    """
     table = Unsure(code=code, stores=stores)
     columns = Columns(list(range(COUNT)), [0] * COUNT, [b"k"] * COUNT, [b"v"] * COUNT)
     range_ = Range(Partition("t", 0), "id", 0, COUNT - 1, columns, "", 1, redo=False)

@@ -35,9 +35,9 @@ def traffic(given: Given) -> dict[str, Traffic]:
 
 
 def opened(*ranges: tuple[int, int], policy: BreakerPolicy = POLICY) -> list[bool]:
-    """Record ranges of a single tenant, 1 ms apart. Returns whether the breaker opens at each of them.
+    """Record ranges of a single tenant, 1 ms apart, and return whether the breaker opens at each of them.
 
-    A range consists of the number of messages and the number of rejected messages.
+    Each range is given as its number of messages and the number of those that are rejected.
     """
     return stops(*({"acme": one} for one in ranges), policy=policy)
 
@@ -194,7 +194,7 @@ def test_a_range_that_opens_the_circuit_is_not_completed_and_others_continue() -
         worker.assigned(AssignmentFacts(partition, TOPIC_ID, 0, Intent(TOPIC_ID).encode(), 0, 1_000))
 
     def step() -> list[object]:
-        """Step the worker and confirm its commits until it requests no more. Returns all requested actions."""
+        """Step the worker and confirm its commits until it has no more. Returns all actions that it requested."""
         requested: list[object] = []
         while actions := worker.step(0, 0):
             requested += actions

@@ -143,7 +143,7 @@ OURS = [(name, "T", "DEFAULT" if name == "provenance_id" else "") for name in EV
 
 
 def test_an_insert_names_the_columns_that_the_worker_writes_and_no_others() -> None:
-    """A newer auditlane has added columns, with and without a default, between and after this version's columns."""
+    """A newer auditlane has added columns, with and without defaults, between and after the columns of this version."""
     added = [("note", "String", "DEFAULT"), ("region", "Nullable(String)", "")]
     computed = [("content_hash", "T", "MATERIALIZED"), ("day", "Date", "ALIAS"), ("raw", "String", "EPHEMERAL")]
     table = [*added, *OURS[:5], *computed, *OURS[5:], ("last", "UInt8", "")]

@@ -1,4 +1,6 @@
-"""Tests converting Kafka's messages to columns per partition, with errors set aside, and with GUIDs in headers."""
+"""Tests the conversion of Kafka messages to columns per partition. Errors are returned separately, and headers may
+contain GUIDs.
+"""
 
 from __future__ import annotations
 

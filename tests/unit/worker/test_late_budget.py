@@ -1,4 +1,4 @@
-"""Tests the budget for late months: the permitted cost of a tenant's backdated events, and which partitions wait."""
+"""Tests the budget for late months: what a tenant's backdated events may cost, and which partitions have to wait."""
 
 from __future__ import annotations
 
@@ -91,7 +91,7 @@ def rows(*tenants: str) -> pa.Table:
 
 
 class Thread:
-    """Runs insert threads with one range, whose validated rows are in these months."""
+    """Runs the steps of insert threads on a single range, whose validated rows are in these months."""
 
     def __init__(self, months: dict[int, pa.Table], late: LateBudget, *, redo: bool = False) -> None:
         columns = Columns(range(100), [NOW] * 100, [b"k"] * 100, [b"v"] * 100)

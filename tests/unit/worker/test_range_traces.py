@@ -1,4 +1,4 @@
-"""Tests a range's span: its links, its commits, and its end."""
+"""Tests the span of a range: its links, its commits, and its end."""
 
 from __future__ import annotations
 

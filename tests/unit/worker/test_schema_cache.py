@@ -1,4 +1,4 @@
-"""Tests the worker's registry requests and their rate. A stale cache never causes the rejection of an event."""
+"""Tests the worker's requests to the registry, and their rate. A stale cache never causes an event to be rejected."""
 
 from __future__ import annotations
 
@@ -83,7 +83,9 @@ def test_the_latest_version_decides_whether_a_contract_is_exclusive(
 
 
 def test_a_contract_registered_a_moment_ago_counts(book: SchemaCache, registry: DictRegistry) -> None:
-    """Equal schema texts share an id, so a result cached for one tenant must not reject another tenant's events."""
+    """Equal schema texts have the same id, so a result cached for one tenant must not cause the rejection of another
+    tenant's events.
+    """
     shared = contract(own("x", "string"))
     schema_id = registry.register(f"{TOPIC}.one-value", shared)
     assert book.tenants_allowed(schema_id, ["one"]) == {"one"}

@@ -1,5 +1,5 @@
 # ruff: noqa: E501 (one case a line)
-"""Tests each reject code by example, their precedence, and the columns of accepted events."""
+"""Tests each reject code with examples, their precedence, and the columns of accepted events."""
 
 from __future__ import annotations
 
@@ -280,7 +280,7 @@ def test_an_outage_refuses_nothing_and_validation_resumes_afterwards(registry: D
 
 
 def by_guid(guid: UUID, framed: bytes) -> bytes:
-    """Return a message as it is kept in memory, framed by a GUID instead of an id."""
+    """Return a message as it is kept in memory, framed with a GUID instead of an id."""
     value = prepend_guid(framed[HEADER_BYTES:], [(HEADER, b"\x01" + guid.bytes)])
     assert value is not None
     return value
@@ -351,8 +351,8 @@ def same(result: ValidationResult, other: ValidationResult) -> bool:
 
 
 def test_completed_messages_keep_the_decision_of_earlier_rules(registry: DictRegistry) -> None:
-    """Completed messages skip the checks whose rules may have changed: the schema's tenant and the maximum event
-    size.
+    """Completed messages skip the checks whose rules may have changed since: the tenant of the schema, and the maximum
+    event size.
     """
     values = [message(3, contract(own("x", "string")), x="1"), message(description="d" * 5_000), b"bad", message(4)]
     keys: list[bytes | None] = [b"acme"] * len(values)

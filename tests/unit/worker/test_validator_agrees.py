@@ -1,5 +1,5 @@
-"""Tests that the validator agrees with the plain reference on any input, regardless of the other messages in the
-batch.
+"""Tests that the validator agrees with the simple reference on any input, whatever the other messages in the batch
+are.
 """
 
 from __future__ import annotations
@@ -46,8 +46,8 @@ STRICT_ID = REGISTRY.register(f"{TOPIC}.strict-value", contract(own("x", "string
 
 @pytest.fixture(autouse=True, scope="module")
 def errors_surface() -> Iterator[None]:
-    """Disable isolation. It validates ever smaller parts, which would hide an error that only two messages together
-    cause.
+    """Disable isolation. It would validate ever smaller parts, and thereby hide an error that two messages cause only
+    in combination.
     """
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(validator_module, "isolated", lambda raw, validate: validate(raw))
@@ -189,7 +189,7 @@ def test_any_messages_are_validated_as_by_the_reference(drawn: list[tuple[bytes 
 
 @pytest.mark.parametrize("seed", range(4))
 def test_thousands_of_messages_with_one_in_fifty_mutated(seed: int) -> None:
-    """The messages span several of the decoder's chunks, with both schemas mixed."""
+    """The messages span several of the decoder's chunks, and both schemas are mixed."""
     chance = random.Random(seed)
     values: list[bytes | None] = []
     for number in range(4_300 if seed == 0 else 900):
@@ -244,8 +244,8 @@ def test_extreme_doubles_are_judged_alike(value: float) -> None:
 
 
 def test_a_varint_that_wraps_around_32_bits() -> None:
-    """A decoder that wraps would read -2**31-1 as 2**31-1. Both varints have the same length, which would hide the
-    error.
+    """A decoder that wraps around would read -2**31-1 as 2**31-1. Both varints have the same length, which would hide
+    the error.
     """
     wrapping = contract(own("n", "long"), exclusive=False)
     narrow = contract(own("n", "int"), exclusive=False)

@@ -1,4 +1,6 @@
-"""Tests a message's provenance: a valid signature's client, or the topic, and values reserved for auditlane."""
+"""Tests the provenance of a message, which is the client named in a valid signature or else the topic, and values that
+are reserved for auditlane.
+"""
 
 from __future__ import annotations
 
@@ -123,8 +125,8 @@ def decided(default: Any) -> dict[str, Any]:
     ids=repr,
 )
 def test_only_the_first_default_of_a_field_counts_as_not_set(defaults: list[Any], expected: list[list[str]]) -> None:
-    """If later defaults counted as well, two events with different values would count as one, and the second would be
-    hidden.
+    """If later defaults counted as well, two events with different values would count as the same event, and the second
+    would be hidden.
     """
     registry = base_registry()
     registry.register(f"{TOPIC}.acme-value", contract(own("plain", "string")))

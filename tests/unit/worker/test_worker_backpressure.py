@@ -1,4 +1,6 @@
-"""Tests a partition whose range makes no progress. It neither blocks others nor fills the memory, and is reported."""
+"""Tests a partition whose range makes no progress. It neither blocks others nor fills the memory, and it is
+reported.
+"""
 
 from __future__ import annotations
 
@@ -29,12 +31,12 @@ def core(*partitions: Partition, **policy: object) -> Core:
 
 
 def messages(first: int, count: int, size: int = 9) -> Columns:
-    """Return messages of `size` bytes, each with a one-byte key."""
+    """Return messages with a one-byte key and a value of `size` bytes."""
     return Columns(range(first, first + count), [at + 1 for at in range(count)], [b"k"] * count, [b"v" * size] * count)
 
 
 class World:
-    """Executes a core's actions, except writes, and tracks the positions that a consumer would have."""
+    """Performs a core's actions, except for writes, and tracks the positions that a consumer would have."""
 
     def __init__(self, core_: Core) -> None:
         self.core, self.now = core_, 0

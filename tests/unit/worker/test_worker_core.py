@@ -44,7 +44,7 @@ def plan(commit: Commit, at: Partition = P) -> tuple[int, int | None, int | None
 
 
 def sealed(worker: Core, now: int = 0) -> Write:
-    """Seal a range and commit its intent. Returns the write that the core requests."""
+    """Seal a range and commit its intent. Returns the write that the core then requests."""
     commit = only(worker.step(now, now), Commit)
     worker.committed(commit, {}, now)
     return only(worker.step(now, now), Write)

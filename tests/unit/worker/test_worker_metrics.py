@@ -1,4 +1,4 @@
-"""Tests that the worker's instruments are exactly the listed metrics, and that lag counts uncompleted messages."""
+"""Tests that the worker exposes exactly the listed metrics, and that lag counts uncompleted messages."""
 
 from __future__ import annotations
 

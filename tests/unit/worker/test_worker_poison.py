@@ -1,4 +1,6 @@
-"""Tests messages and schemas that cannot be validated. Whatever the reason, only the affected messages are rejected."""
+"""Tests messages and schemas that cannot be validated. Whatever the reason, only the messages concerned are
+rejected.
+"""
 
 from __future__ import annotations
 
@@ -303,7 +305,7 @@ def test_requests_for_a_tenant_with_many_ids_are_bounded_and_delay_no_other() ->
 
 
 def numbered(raw: RawRange, bad: set[bytes]) -> ValidationResult:
-    """Raise an error if a value is bad, like a bug in validation. Otherwise, reject every message."""
+    """Raise an error if a value is bad, as a bug in validation would. Otherwise, reject every message."""
     if bad & set(raw.values):  # type: ignore[arg-type]
         raise IndexError("a mistake")
     found = [Rejection(at, RejectCode.ACTION_EMPTY, "", None, None) for at in range(len(raw.offsets))]

@@ -1,4 +1,4 @@
-"""Tests what a response means for the events of a request, and how long the client waits."""
+"""Tests what a response means for the events in a request, and how long the client waits."""
 
 from __future__ import annotations
 

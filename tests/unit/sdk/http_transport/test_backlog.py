@@ -1,4 +1,4 @@
-"""Tests the order in which events are sent, against a plain model."""
+"""Tests the order in which events are sent, by comparing it with a simple model."""
 
 from __future__ import annotations
 
@@ -53,7 +53,7 @@ def test_events_expire_on_hold_too() -> None:
 
 @given(st.integers(0, 2**32))
 def test_every_event_is_sent_once_in_the_order_of_its_tenant(seed: int) -> None:
-    """Requests fail as a whole or in part, at random. A failed event is sent again."""
+    """At random, requests fail completely or partly. A failed event is sent again."""
     chance, backlog, now = random.Random(seed), Backlog(), 0.0
     added: list[str] = []
     done: list[str] = []

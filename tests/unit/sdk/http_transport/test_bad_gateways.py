@@ -1,4 +1,4 @@
-"""Tests the client with gateways, and with what may be in front of them, that do not do what they should."""
+"""Tests the client against misbehaving gateways and proxies."""
 
 from __future__ import annotations
 
@@ -48,7 +48,7 @@ def client_of(gateway: ScriptedGateway, **options: Any) -> AuditClient:
 
 
 def times(count: int, reply: Reply | Callable[[Request], Reply], then: Callable[[Request], Reply] = accepted) -> Any:
-    """Return a rule that replies so to the first requests, and then in another way."""
+    """Return a rule that gives this reply to the first `count` requests, and then follows `then`."""
     left = [None] * count
 
     def rule(request: Request) -> Reply:
@@ -225,7 +225,9 @@ def test_a_gateway_that_takes_no_compression_gets_none(gateway: ScriptedGateway)
 
 
 def test_a_rejected_token_is_renewed(gateway: ScriptedGateway, tmp_path: Path) -> None:
-    """The gateway accepts only the token `new`. A client id and secret buy the tokens `old` and then `new`."""
+    """The gateway accepts only the token `new`. The client id and secret are exchanged first for `old`, and then for
+    `new`.
+    """
     bought = ["new", "old"]
     secrets: list[Any] = []
 

@@ -1,4 +1,4 @@
-"""Tests that an event sent over HTTP is the event that would be sent to Kafka."""
+"""Tests that an event sent over HTTP is the same as the event that would be sent to Kafka."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ LIMIT = 524_288
 
 
 def received(event: AuditEvent) -> AuditEvent:
-    """Return the event that the gateway makes of a line."""
+    """Return the event that the gateway creates from a line."""
     line = line_of(event, LIMIT)
     assert b"\n" not in line
     return AuditEvent.checked(keywords_of(parse(line), SENDER, 0))

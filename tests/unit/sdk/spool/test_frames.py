@@ -1,4 +1,4 @@
-"""Tests the segments' format. Segments are truncated and altered at every position."""
+"""Tests the format of segments, which are truncated and altered at every position."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ def written(records: list[Record]) -> bytes:
 
 
 def starts(records: list[Record]) -> list[int]:
-    """Return each frame's start position, and the last frame's end position."""
+    """Return the position at which each frame starts, and the position at which the last one ends."""
     at, found = HEADER_BYTES, [HEADER_BYTES]
     for record in records:
         at += len(frame(record, SEED))

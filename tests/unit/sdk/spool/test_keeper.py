@@ -1,4 +1,4 @@
-"""Tests delivery events, and adopting other processes' sets."""
+"""Tests delivery events, and the adoption of record sets from other processes."""
 
 from __future__ import annotations
 
@@ -116,7 +116,7 @@ def test_a_loss_is_reported_until_that_succeeds_and_to_another_tenant_if_the_con
 
 
 def abandoned(folder) -> OwnSet:
-    """Return the set of a killed process."""
+    """Return the record set of a killed process."""
     own = OwnSet.create(folder, segment_bytes=1_000, syncs=False)
     own.append("acme", "id", "t", b"k", b"v", (), 1, waiting=True)
     own.close_inherited()

@@ -1,4 +1,4 @@
-"""Tests the states of a ledger's records by comparing them with a plain dictionary."""
+"""Tests the states of the records in a ledger by comparing them with a plain dictionary."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from auditlane.sdk.spool.ledger import Ledger
 
 
 class LedgerMachine(RuleBasedStateMachine):
-    """Makes every change to both a ledger and a dictionary."""
+    """Applies every change to both a ledger and a dictionary."""
 
     def __init__(self) -> None:
         super().__init__()

@@ -1,4 +1,4 @@
-"""Tests a set's lock and counters."""
+"""Tests the lock and the counters of a record set."""
 
 from __future__ import annotations
 

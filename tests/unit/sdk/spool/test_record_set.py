@@ -1,4 +1,4 @@
-"""Tests that one process can write a set, and that the same or another process can read it."""
+"""Tests record sets, which one process writes and the same or another process reads."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ def add(own: OwnSet, *names: str, waiting: bool = True, alone: bool = False) -> 
 
 
 def abandon(own: OwnSet):
-    """Leave a set as a killed process leaves it, and return its folder."""
+    """Leave a record set as a killed process would, and return its folder."""
     own.close_inherited()
     own.owner.close()
     return own.path

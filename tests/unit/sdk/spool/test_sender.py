@@ -1,4 +1,6 @@
-"""Tests how events are written, passed to the Kafka client, and counted. The test decides the client's results."""
+"""Tests how events are written to the spool, passed to the Kafka client, and counted. The test decides what the client
+reports.
+"""
 
 from __future__ import annotations
 
@@ -29,7 +31,7 @@ TOO_LARGE = Undelivered(failed, "Kafka")
 
 
 class Kafka:
-    """A stand-in for the Kafka client. It keeps events until the test settles them."""
+    """Stands in for the Kafka client. It keeps events until the test settles them."""
 
     def __init__(self, room: int = 10**6) -> None:
         self.room = room
@@ -72,11 +74,11 @@ class Bench:
         self.sender.fill(time.monotonic() + 60)
 
     def counts(self) -> tuple[int, int, int]:
-        """Return the tracker's numbers of delivered, failed and pending events."""
+        """Return how many events the tracker considers delivered, failed and pending."""
         return self.tracker.delivered, self.tracker.failed, self.tracker.pending
 
     def killed(self) -> list[Loss]:
-        """Leave the files as a killed process leaves them, adopt them, and return the losses."""
+        """Leave the files as a killed process would, adopt them, and return the losses."""
         assert self.sender.own is not None
         self.sender.own.close_inherited()
         self.sender.own.owner.close()

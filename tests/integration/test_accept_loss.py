@@ -1,4 +1,4 @@
-"""Tests that a halted partition resumes after the command named in its message. Nothing else is lost, and nothing is
+"""Tests that a halted partition resumes after the command that its message names. Nothing else is lost, and nothing is
 stored twice.
 """
 
@@ -19,13 +19,13 @@ from auditlane.local.doctor import host
 
 
 def halted(worker: WorkerProcess) -> str:
-    """Return why the worker halted. Fails unless it halted exactly once."""
+    """Return the reason why the worker halted. Fails unless it halted exactly once."""
     [line] = wait_until(lambda: worker.events("partition.halted"), why=worker.tail)
     return str(line["reason"])
 
 
 def named(reason: str) -> list[str]:
-    """Return the arguments of the command named in a message."""
+    """Return the arguments of the command that the message names."""
     return shlex.split(re.findall("`auditlane ([^`]+)`", reason)[0])
 
 
@@ -94,7 +94,7 @@ def test_a_worker_that_cannot_be_stopped_can_be_frozen(world: World, commands: C
 
 @pytest.mark.long
 def test_a_truncated_log_resumes_once_its_rows_are_moved_aside(world: World, commands: Commands) -> None:
-    """Follows docs/operate/workers.md. Rows above the log's end simulate messages that a broker has lost."""
+    """Follows docs/operate/workers.md. Rows above the end of the log simulate messages that a broker has lost."""
     world.produce(40, partition=0)
     first = world.worker()
     world.completed()

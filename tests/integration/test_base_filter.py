@@ -1,5 +1,5 @@
-"""Tests on every route and parameter that a token with a base filter never reads, counts or exports events about
-another object.
+"""Tests that a token with a base filter never reads, counts or exports events about another object, on any route or
+with any parameter.
 """
 
 from __future__ import annotations
@@ -31,7 +31,9 @@ NOW = datetime.now(UTC).replace(microsecond=0)
 
 
 class Stage:
-    """A service with events about two objects. One token can read the whole log, and another only one object."""
+    """A service with events about two objects. One token may read the whole log, and another only the events about one
+    object.
+    """
 
     def __init__(self, served: Served, table: Store) -> None:
         self.served, self.table = served, table
@@ -40,7 +42,6 @@ class Stage:
         self.limited = self.minted(filter=FILTER)["access_token"]
 
     def minted(self, **more: Any) -> dict[str, Any]:
-        """Create a viewer token through the API."""
         body = {"tenant": TENANT, "user": "jane", "permissions": ["audits:read", "audits:export"], **more}
         answer = self.served.request("/v1/viewer-tokens", self.vendor, method="POST", body=body)
         assert answer.status == 200, answer.data
@@ -53,7 +54,6 @@ class Stage:
         return answer.json()
 
     def job(self, token: str, **body: Any) -> dict[str, Any]:
-        """Create an export job, and wait until it has ended."""
         created = self.served.request("/v1/exports", token, method="POST", body={"format": "jsonl", **body}).json()
 
         def ended() -> Any:
@@ -109,7 +109,7 @@ def victims(stage: Stage) -> dict[str, str]:
 
 
 def attempts(stage: Stage, operation: Operation, stolen: dict[str, str]) -> Iterator[tuple[str, Any]]:
-    """Yield requests that try to reach the other object, as pairs of a path with a query, and a body."""
+    """Yield requests that try to read the other object, each as a path with its query, and a body."""
     path = operation.at({name: quote(stolen.get(name, MARK), safe="") for name in operation.placeholders})
     documented = [name for place, name in operation.parameters if place == "query"]
     needed = [("format", "jsonl")] if "format" in documented else []
@@ -269,7 +269,7 @@ def test_another_objects_event_is_as_unknown_as_a_missing_one(stage):
 
 
 def test_a_conflict_with_another_objects_event_is_not_told(stage):
-    """Two events have the same id and time, and one of them does not match the filter."""
+    """Two events have the same id and time, but only one of them matches the filter."""
     at = NOW - timedelta(minutes=5)
     one = row(300, occurred_at=at, resource_id="doc-9")
     stage.table.add([one, other(301, occurred_at=at, event_id=one["event_id"])])
@@ -295,7 +295,7 @@ def opened(stage: Stage, token: str, query: str = "", **headers: str) -> urllib3
 
 
 def test_streams_carry_only_the_object_and_share_nothing_with_others(stage):
-    """Both streams use the same filter. The whole log's stream begins first."""
+    """Both streams use the same filter. The stream of the whole log begins first."""
     whole, limited = opened(stage, stage.whole), opened(stage, stage.limited)
     texts = {whole: b"", limited: b""}
     chunks = {one: one.stream(1) for one in texts}

@@ -1,4 +1,4 @@
-"""Tests the canary on real services, with the store and the query API, with a frozen worker, and in `serve`."""
+"""Tests the canary on real services: with the store and the query API, with a frozen worker, and in `serve`."""
 
 from __future__ import annotations
 
@@ -21,7 +21,6 @@ QUICK: dict[str, Any] = {"canary_every_s": 1, "canary_late_s": 8, "canary_lost_s
 
 
 def get(url: str) -> tuple[int, str]:
-    """Send a GET request, and return the status and the body."""
     try:
         with urllib.request.urlopen(url, timeout=10) as answer:
             return 200, answer.read().decode()

@@ -1,4 +1,4 @@
-"""Tests one-time links on the real engine. Of several concurrent requests for a link, exactly one is admitted."""
+"""Tests one-time links on the real engine. If several requests use a link concurrently, exactly one is admitted."""
 
 from __future__ import annotations
 
@@ -126,8 +126,8 @@ def test_a_link_stays_valid_while_clickhouse_is_unreachable(filled: Store, tmp_p
 
 
 def test_a_claim_whose_response_was_lost_is_claimed_again_by_one(filled: Store) -> None:
-    """The insert was stored, but its response was lost. No request has been admitted yet, so exactly one retry is
-    admitted.
+    """The insert was stored, but its response was lost. No request has been admitted yet, so exactly one retry
+    succeeds.
     """
     client = connect(filled.settings)
 

@@ -1,8 +1,8 @@
-"""Tests the cluster form on a real cluster. AUDITLANE_TEST_CLICKHOUSE_URLS=a,b,c names one shard's replicas, in any
-order.
+"""Tests the cluster form on a real cluster. AUDITLANE_TEST_CLICKHOUSE_URLS=a,b,c lists the replicas of one shard, in
+any order.
 
-AUDITLANE_TEST_CLICKHOUSE_USER and …_PASSWORD are the account, and …_CLUSTER is the cluster's name. The default is the
-largest cluster in system.clusters.
+AUDITLANE_TEST_CLICKHOUSE_USER and …_PASSWORD set the account, and …_CLUSTER sets the name of the cluster. The default
+is the largest cluster in system.clusters.
 """
 
 from __future__ import annotations
@@ -61,7 +61,7 @@ class Servers:
         )
 
     def init(self, client: Client) -> list[str]:
-        """Migrate on the cluster that `auditlane init` would choose."""
+        """Run the migrations on the cluster that `auditlane init` would choose."""
         name = cluster_init.cluster_of(client, self.database) or self.cluster
         return cluster_init.migrate(client, self.database, name)
 
@@ -116,7 +116,9 @@ def test_init_through_any_replica_any_number_of_times_and_on_one_that_joins_late
 
 
 def stored(writer: event_insert.Writer, range_: Range, rows: pa.Table) -> bool:
-    """Return whether an insert was acknowledged. A quorum insert may have to wait for another one to end."""
+    """Insert rows, and return whether the insert was acknowledged. A quorum insert may have to wait until another one
+    has finished.
+    """
     try:
         writer.insert(range_, 202611, event_insert.EncodedBatch(event_insert.columns_to_send(rows, range_)))
     except ClickHouseError as error:

@@ -1,4 +1,4 @@
-"""Tests the cluster's SQL on a real engine. It parses, and the folded statements create the same tables as the
+"""Tests the cluster's SQL on a real engine. It can be parsed, and the folded statements create the same tables as the
 migrations run in order.
 """
 
@@ -47,7 +47,7 @@ def client(clickhouse: str, unique: str) -> Iterator[Client]:
 
 
 def form(client: Client, database: str) -> dict[str, object]:
-    """Return the server's definitions of a database's tables, as SHOW CREATE with sorted settings, by table name."""
+    """Return the definitions of a database's tables by name, from SHOW CREATE with sorted settings."""
     tables = [row[0] for row in client.query(f"SHOW TABLES FROM {database}").result_rows]
     form_: dict[str, object] = {}
     for table in tables:

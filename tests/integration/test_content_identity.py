@@ -1,4 +1,6 @@
-"""Tests which events the store treats as identical. Only the producer's values count, not the events' path."""
+"""Tests which events the store considers identical. Only the producer's values matter, not the route by which the event
+arrived.
+"""
 
 from __future__ import annotations
 
@@ -102,8 +104,8 @@ def test_an_exact_copy_is_the_same_event_wherever_it_comes_from(store: Store) ->
 
 
 def test_a_retry_by_another_route_is_the_same_event(store: Store) -> None:
-    """The event is sent through the gateway with two keys, which adds the key's name and the request's id, and with the
-    SDK.
+    """The event is sent with the SDK, and through the gateway with two keys. The gateway adds the key's name and the
+    request's id.
     """
     store.take(*through_gateway(message(source="key-1", request_id="r-1"), "key-1", "source", "request_id"))
     store.take(*through_gateway(message(source="key-2", request_id="r-2"), "key-2", "source", "request_id"))
@@ -223,7 +225,7 @@ def test_whether_an_event_is_stored_is_decided_by_its_content(
 
 
 def test_two_values_of_a_field_whose_default_changed_are_two_events(store: Store) -> None:
-    """Each value is the default in its own schema, registered directly, and neither event hides the other."""
+    """Each value is the default in its own schema, which is registered directly. Neither event hides the other."""
     fields = [{"name": "decision", "type": ["string", "null"], "default": one} for one in ("approved", "denied")]
     schemas = [contract(*OWN, one, exclusive=False) for one in fields]
     ids = [REGISTRY.register(f"{TOPIC}.acme-value", one) for one in schemas]

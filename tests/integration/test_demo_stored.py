@@ -1,4 +1,4 @@
-"""Tests the demo on real services. Its history is stored only once, even after a kill, and all views have the same
+"""Tests the demo on real services. Its history is stored only once, even after a kill, and all views show the same
 count.
 """
 
@@ -75,7 +75,7 @@ def demo(world: World, tmp_path: Path) -> Iterator[Demo]:
 def imported(
     kafka: str, registry: str, clickhouse: str, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[tuple[World, Demo]]:
-    """Provide a world with the demo's imported history, and the stopped demo."""
+    """Provide a world into which the demo's history has been imported, and the stopped demo."""
     folder = tmp_path_factory.mktemp("demo")
     world = world_on(kafka, registry, clickhouse, f"t{uuid.uuid4().hex[:12]}", folder)
     demo = Demo(world, folder)
@@ -91,7 +91,6 @@ def imported(
 
 
 def on_topic(world: World) -> int:
-    """Return the number of messages on the shared topic."""
     consumer = Consumer(world.kafka | {"group.id": "none"})
     places = [TopicPartition(world.settings.topic, one) for one in range(world.settings.topic_partitions)]
     try:

@@ -1,4 +1,4 @@
-"""Tests that the Django example runs as its README describes, and that the log shows what was done over HTTP."""
+"""Tests that the Django example can be run as its README describes, and that the log shows what was done over HTTP."""
 
 from __future__ import annotations
 

@@ -1,5 +1,5 @@
 """Tests that a new Django project with auditlane's two lines has a useful log, with the oldest and the newest supported
-release.
+Django.
 """
 
 from __future__ import annotations
@@ -90,7 +90,7 @@ def test_a_new_project_under_the_newest_release(stack: Stack, unique: str, tree:
 
 
 def _interpreter() -> str | None:
-    """Return a Python supported by the newest release, found on PATH or installed by pyenv."""
+    """Return a Python that the newest Django release supports, found on PATH or installed by pyenv."""
     root = os.environ.get("PYENV_ROOT") or (
         subprocess.run(["pyenv", "root"], capture_output=True, text=True, check=False).stdout.strip()
         if shutil.which("pyenv")

@@ -1,5 +1,5 @@
-"""Tests dead letters on real services. They are listed, shown, counted, replayed with a fixed contract, and stored
-once.
+"""Tests dead letters on real services. They are listed, shown and counted, replayed under a corrected contract, and
+then stored once.
 """
 
 from __future__ import annotations
@@ -34,13 +34,13 @@ def listed(commands: Commands, *arguments: str) -> list[dict[str, Any]]:
 
 
 def contract(world: World, tenant: str, **rules: Any) -> tuple[int, dict[str, Any]]:
-    """Register the tenant's contract with one custom field."""
+    """Register a contract with one custom field for the tenant."""
     schema = validating.contract(validating.own("amount", "double", **rules))
     return world.registry.register(tenant_subject(world.settings.topic, tenant), json.dumps(schema)), schema
 
 
 def paid(schema_id: int, schema: dict[str, Any], tenant: str, amount: float) -> tuple[str, bytes]:
-    """Return a payment's event id and framed event."""
+    """Return the event id and the framed event of a payment."""
     event_id = str(uuid.uuid4())
     out = io.BytesIO()
     values = validating.event(event_id=event_id, tenant_id=tenant, occurred_at=1_770_091_506_789_012, amount=amount)

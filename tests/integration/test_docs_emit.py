@@ -1,4 +1,4 @@
-"""Tests that the Python code in docs/emit.md and in the linked example runs unchanged."""
+"""Tests that the Python code in docs/emit.md and in the example linked there runs unchanged."""
 
 from __future__ import annotations
 

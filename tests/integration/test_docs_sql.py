@@ -1,4 +1,4 @@
-"""Tests that the examples in docs/sql.md and its notebook run, and that its table of columns matches the view."""
+"""Tests that the examples in docs/sql.md and in its notebook run, and that its table of columns matches the view."""
 
 from __future__ import annotations
 
@@ -110,7 +110,7 @@ BERLIN = ZoneInfo("Europe/Berlin")
 
 
 def active_at_night(history: list[AuditEvent]) -> Counter[str]:
-    """Return the number of events by actor between 22 and 6 o'clock."""
+    """Count the events between 22 and 6 o'clock, by actor."""
     return Counter(
         one.actor_id
         for one in history
@@ -119,14 +119,14 @@ def active_at_night(history: list[AuditEvent]) -> Counter[str]:
 
 
 def new_addresses_of(history: list[AuditEvent], since: datetime) -> list[tuple[str, str, int]]:
-    """Return actors, addresses that they had not used before, and the number of events, in order."""
+    """Return the actors, the addresses that they had not used before, and the number of events, in order."""
     used = [(one.occurred_at, (one.actor_id, str(one.ip))) for one in history if one.actor_id and one.ip]
     earlier = {pair for at, pair in used if at < since}
     return sorted((*pair, events) for pair, events in Counter(pair for _, pair in used).items() if pair not in earlier)
 
 
 def roles_of(history: list[AuditEvent], until: datetime) -> dict[str | None, str]:
-    """Return the role that each member had at a time."""
+    """Return the role of each member at a given time."""
     changes = ("member.added", "role.assigned", "role.removed", "member.removed")
     roles: dict[str | None, str] = {}
     for one in sorted(history, key=lambda event: event.occurred_at):
@@ -186,7 +186,7 @@ def test_the_notebook_has_no_outputs() -> None:
 def test_the_notebook_gives_the_same_answers_with_three_libraries(
     demo: Store, history: list[AuditEvent], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Its cells compare the answers. The expected ones are counted here from the history."""
+    """The notebook's cells compare the answers. The expected ones are computed here from the history."""
     for name, value in (("URL", demo.settings.clickhouse_url), ("USER", "default"), ("PASSWORD", "")):
         monkeypatch.setenv(f"AUDITLANE_CLICKHOUSE_{name}", value)
     names: dict[str, Any] = {}

@@ -1,4 +1,6 @@
-"""Tests that `auditlane emit` and `import` print only one sentence when they fail. It names the option or variable."""
+"""Tests that `auditlane emit` and `import` print a single sentence when they fail, which names the option or
+variable.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Tests that users of the embedded ClickHouse can read and write tables, and nothing outside them."""
+"""Tests that users of the embedded ClickHouse can read and write tables, but nothing else."""
 
 from __future__ import annotations
 

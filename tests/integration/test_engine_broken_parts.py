@@ -1,4 +1,4 @@
-"""Tests that a part that ClickHouse could not read at start-up, and therefore detached, is reported. Otherwise, its
+"""Tests that a part is reported if ClickHouse could not read it at start-up and therefore detached it. Otherwise, its
 rows would be missing without any error.
 """
 

@@ -1,4 +1,4 @@
-"""Tests stock clients with the embedded ClickHouse, over HTTP and over the native protocol."""
+"""Tests standard clients with the embedded ClickHouse, over HTTP and over the native protocol."""
 
 from __future__ import annotations
 

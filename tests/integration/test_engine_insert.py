@@ -1,5 +1,5 @@
-"""Tests that an INSERT with a truncated body does not store rows in the embedded ClickHouse. The worker's retries rely
-on this.
+"""Tests that the embedded ClickHouse does not store any rows of an INSERT with a truncated body, which the worker's
+retries rely on.
 """
 
 from __future__ import annotations

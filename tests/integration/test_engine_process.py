@@ -1,4 +1,4 @@
-"""Tests the engine's process: its lock, port, signals, and data directory."""
+"""Tests the engine's process: its lock, port, signals and data directory."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from auditlane.runtime.errors import AlreadyRunning, ConfigError, PortInUse, exi
 
 
 class Running:
-    """Runs engines in one directory. The last one is stopped at the end."""
+    """Runs engines in one directory. The last one is stopped at the end of the test."""
 
     def __init__(self, data: Path) -> None:
         self.data = data
@@ -168,7 +168,9 @@ def test_a_stray_config_file_is_not_read(tmp_path: Path, monkeypatch: pytest.Mon
     ],
 )
 def test_every_acknowledged_batch_survives_a_kill_complete(running: Running, statement: str) -> None:
-    """Three writers send batches of 500 rows until the process is killed, twice. Each batch has a unique number."""
+    """Three writers send batches of 500 rows until the process is killed, which happens twice. Each batch has a unique
+    number.
+    """
     batch = 500
     running.ask("CREATE TABLE t (w UInt32, n UInt32, i UInt32) ENGINE = MergeTree ORDER BY (w, n)")
     acknowledged: dict[int, list[int]] = {0: [], 1: [], 2: []}
@@ -237,7 +239,9 @@ def test_nothing_of_the_engine_is_left_running(running: Running) -> None:
 
 
 def test_a_full_disk_rejects_inserts_and_still_permits_reads(running: Running) -> None:
-    """The engine keeps some disk space free. If this exceeds the disk's size, it behaves as if the disk were full."""
+    """The engine keeps some disk space free. If it has to keep more free than the disk has, it behaves as if the disk
+    were full.
+    """
     assert running.engine is not None
     running.ask("CREATE TABLE t (a UInt64) ENGINE = MergeTree ORDER BY a")
     assert running.ask("INSERT INTO t VALUES (1)").status == 200

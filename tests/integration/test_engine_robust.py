@@ -1,4 +1,4 @@
-"""Tests that the embedded ClickHouse survives connections that break or send nonsense, and closes only those."""
+"""Tests that the embedded ClickHouse survives connections that break or send garbage, and closes only those."""
 
 from __future__ import annotations
 

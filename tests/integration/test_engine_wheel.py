@@ -1,4 +1,4 @@
-"""Tests undocumented behaviour of chdb-core that auditlane relies on. A new wheel that changes it makes a test fail."""
+"""Tests undocumented behavior of chdb-core that auditlane relies on. If a new wheel changes it, a test fails."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ ROOT = Path(__file__).parents[2]
 
 @pytest.fixture(scope="module")
 def engine(tmp_path_factory: pytest.TempPathFactory) -> Iterator[EngineProcess]:
-    """Start one engine for all tests that only query it."""
+    """Start one engine for all tests that only read from it."""
     process = EngineProcess(tmp_path_factory.mktemp("engine"))
     yield process
     process.stop()

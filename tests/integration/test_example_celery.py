@@ -1,4 +1,4 @@
-"""Tests docs/examples/celery with a real worker, whose pool forks, loses one process, and replaces others."""
+"""Tests docs/examples/celery with a real worker. Its pool forks processes, loses one, and replaces others."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Runs the commands in the READMEs in docs/examples. The first block starts the server, and the second one uses it."""
+"""Runs the commands in the READMEs of docs/examples. The first block starts the server, and the second one uses it."""
 
 from __future__ import annotations
 
@@ -31,8 +31,8 @@ ACTIONS = {
 
 
 def _blocks(name: str, port: int) -> tuple[str, str]:
-    """Return a README's code blocks with another port, and without installation commands since the packages are
-    present.
+    """Return the code blocks of a README, with another port and without the commands that install packages, since these
+    are already installed.
     """
     text = (EXAMPLES / name / "README.md").read_text("utf-8").replace(PORT, str(port))
     text = re.sub(r"^pip install .*\n", "", text, flags=re.MULTILINE)

@@ -1,4 +1,4 @@
-"""Tests docs/examples/sqlalchemy with its real server over HTTP, and its log through the query API."""
+"""Tests docs/examples/sqlalchemy over HTTP with its real server, and its log through the query API."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Tests docs/examples/fastapi and docs/examples/flask with their real servers over HTTP, and their logs through the
+"""Tests docs/examples/fastapi and docs/examples/flask over HTTP with their real servers, and their logs through the
 query API.
 """
 
@@ -19,7 +19,7 @@ def shown(events: list[dict[str, Any]]) -> list[tuple[Any, ...]]:
 
 
 def use(example: Example, name: str, headers: Any) -> None:
-    """Log in with a wrong and a correct password. Save and delete a document, with and without permission."""
+    """Log in with a wrong and with the correct password. Save and delete a document, with and without permission."""
     assert example.request("POST", "/login", {"login": "jane@acme.example", "password": "wrong"}).status == 401
     jane, sam = headers("jane"), headers("sam")
     assert example.request("PUT", f"/documents/{name}", {"text": "Draft"}, **jane).status < 300
@@ -44,7 +44,7 @@ def expected(name: str) -> list[tuple[Any, ...]]:
 
 
 def check(example: Example, name: str) -> None:
-    """Stop the server immediately, so that it has to flush. Then check that the log contains every event exactly
+    """Stop the server immediately, so that it has to flush, and check that the log contains every event exactly
     once.
     """
     assert example.stop() in (0, -15), example.log.read_text()  # the signal ends uvicorn

@@ -1,5 +1,5 @@
 """Tests export jobs in a bucket of a real S3-compatible server: one owner at a time, the same file as a direct export,
-tenant isolation, expiry, an outage of the storage, and a killed process.
+tenant isolation, expiry, a storage outage, and a killed process.
 """
 
 from __future__ import annotations
@@ -48,7 +48,7 @@ def filled(clickhouse: str) -> Iterator[Store]:
 
 @pytest.fixture
 def bucket(object_storage: ObjectStorage) -> dict[str, Any]:
-    """Provide the settings of a new prefix."""
+    """Provide settings with a new prefix."""
     return object_storage.settings()
 
 
@@ -82,7 +82,7 @@ def take(job: JobPrefix, owner: str) -> Lease:
 
 
 def write(lease: Lease, *pieces: bytes) -> None:
-    """Continue the output, and record what was stored."""
+    """Append to the output, and record what has been stored."""
     with lease.job.writing(lease.attempt, lease.save, lambda: None) as output:
         for piece in pieces:
             output.write(piece)

@@ -1,5 +1,5 @@
-"""Tests on the real engine that one tenant's exports do not use up threads, processes, ClickHouse or the disk for other
-tenants.
+"""Tests on the real engine that one tenant's exports do not take threads, processes, ClickHouse or disk space away from
+other tenants.
 """
 
 from __future__ import annotations
@@ -100,7 +100,7 @@ def test_slow_exports_of_many_tenants_occupy_no_threads_of_lists(filled: Store, 
 
 @pytest.mark.long
 def test_counts_use_the_tenants_query_slots(filled: Store, tmp_path: Path) -> None:
-    """Sixty costly exports and counts run at the same time. Some are refused, and another tenant's lists are still
+    """Sixty expensive exports and counts run at the same time. Some are rejected, and another tenant's lists are still
     served.
     """
     costly = urlencode({"format": "csv", "query": " OR ".join(f"zz{number:04d}q" for number in range(60))})

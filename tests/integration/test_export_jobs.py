@@ -216,8 +216,8 @@ def test_jobs_are_removed_and_bounded(served: Served, token: str, tmp_path: Path
 
 
 def test_a_job_of_a_dead_process_is_resumed_and_can_be_cancelled(filled: Store, tmp_path: Path) -> None:
-    """The job's owner died after a checkpoint of one row. The test marks that row's bytes in order to recognize
-    them.
+    """The owner of the job died after a checkpoint of one row. The test marks the bytes of that row in order to
+    recognize them.
     """
     settings = {"clickhouse_url": filled.settings.clickhouse_url, "clickhouse_database": filled.database}
     jobs, acme = FolderStorage(tmp_path / "exports"), TenantScope.for_operator("acme")

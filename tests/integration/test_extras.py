@@ -1,4 +1,4 @@
-"""Tests that each extra alone installs everything that its subcommands need for their help and their work.
+"""Tests that each extra installs everything that its subcommands need, both for their help and for their work.
 
 The quick test blocks the modules of all other packages. The long test uses a separate environment.
 """
@@ -75,7 +75,9 @@ for name in sys.argv[1:]:
 
 @pytest.fixture
 def env(commands: Commands, tmp_path: Path) -> dict[str, str]:
-    """Return variables that select the world for a command, and the test's folder for the keys it creates."""
+    """Provide the variables with which a command uses the world, and stores the keys that it creates in the test's
+    folder.
+    """
     files = {name: tmp_path / f"{name}.json" for name in ("keys_file", "signing_keys_file")}
     KeysFile.load_or_create(files["keys_file"])
     SigningKeys.load_or_create(files["signing_keys_file"])
@@ -84,7 +86,7 @@ def env(commands: Commands, tmp_path: Path) -> dict[str, str]:
 
 @pytest.fixture(params=["blocked", pytest.param("installed", marks=pytest.mark.long)])
 def install(request: pytest.FixtureRequest) -> Install:
-    """Provide one extra. All other packages are blocked or, in the long tests, pip installs the extra."""
+    """Provide one extra. All other packages are blocked or, in the long tests, the extra is installed with pip."""
     return request.getfixturevalue(request.param)
 
 

@@ -1,4 +1,4 @@
-"""Tests the mixin for fastapi-users with the real library, which is installed separately because it pins other
+"""Tests the mixin for fastapi-users with the real library. It is installed separately because it pins other
 packages.
 """
 

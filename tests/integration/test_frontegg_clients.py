@@ -1,4 +1,4 @@
-"""Tests the service with Frontegg's own, unmodified clients. Only the URL and the key are changed."""
+"""Tests the service with Frontegg's own clients, which are unmodified except for the URL and the key."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ def served(kafka, registry, clickhouse, tmp_path_factory):
 
 @pytest.fixture
 def call(frontegg_client, served):
-    """Provide a function that calls the client's `init` with a new key, and then runs the given calls."""
+    """Provide a function that calls the client's `init` with a new key, and then makes the given calls."""
 
     def call(*calls):
         issued = served.client("vendor")

@@ -1,4 +1,4 @@
-"""Tests reading as Frontegg's clients do, on the real store: unchanged rows, filters, sorting, pages and numbers."""
+"""Tests reading as Frontegg's clients do, from the real store: unchanged rows, filters, sorting, pages and numbers."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ SENT = [
 
 
 def stored(number: int, hours: float, sent: dict, tenant: str = "acme"):
-    """Return the row that a worker stores for an audit."""
+    """Return the row that a worker would store for an audit."""
     made = event_of(sent, tenant, now=NOW - timedelta(hours=hours))
     address = parse_ip(made.ip) if made.ip else None
     values = made.model_dump(exclude={"event_id"}) | {

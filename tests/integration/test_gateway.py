@@ -1,4 +1,4 @@
-"""Tests events over HTTP on real services, from the POST request to the stored row, with retries, refusals and
+"""Tests events over HTTP on real services, from the POST request to the stored row, with retries, rejections and
 tenants.
 """
 
@@ -35,7 +35,7 @@ class Gateway(Served):
         self.any = self.client_token("writer")
 
     def post(self, body: Any, tenant: str = "", token: str = "", **headers: str) -> urllib3.BaseHTTPResponse:
-        """Post JSON, or another body with its `content_type`. An iterator is sent chunked."""
+        """Post JSON, or another kind of body with its `content_type`. An iterator is sent as a chunked body."""
         sent = {"content-type": "application/json", "authorization": f"Bearer {token or self.any}"}
         sent |= {"auditlane-tenant": tenant} if tenant else {}
         sent |= {name.replace("_", "-"): value for name, value in headers.items()}
@@ -283,8 +283,8 @@ def test_a_test_event_is_stored(gateway: Gateway, unique: str) -> None:
 
 
 def test_a_test_event_cannot_carry_chosen_content(gateway: Gateway, unique: str) -> None:
-    """A caller that may configure the log, but not write to it, cannot use a test event to forge the actor, action,
-    time, id or source.
+    """A caller that may configure the log but not write to it cannot use a test event to forge the actor, action, time,
+    id or source.
     """
     insider = gateway.viewer_token(unique, Permission.configure, Permission.read)
     refused(gateway.post({"action": "x"}, token=insider), 403, "FORBIDDEN")

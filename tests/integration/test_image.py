@@ -1,6 +1,7 @@
-"""Tests a built image. Its processes run as user 10001 on a read-only root, and restarts under load lose nothing.
+"""Tests a built image. Its processes run as user 10001 on a read-only root file system, and restarts under load lose
+nothing.
 
-The tests need root. AUDITLANE_TEST_IMAGE must be a folder with the image's root file system (`buildah mount`).
+The tests need root, and AUDITLANE_TEST_IMAGE must be a folder with the image's root file system (`buildah mount`).
 Otherwise, they are skipped.
 """
 

@@ -34,7 +34,7 @@ SCHEMA = fastavro.parse_schema(base_schema())
 
 
 class Stack:
-    """A topic for one test, and the command configured for it."""
+    """A topic for one test, and a command that is configured to use it."""
 
     def __init__(self, kafka: str, registry: str, topic: str, cache: Path) -> None:
         self.kafka, self.topic = kafka, topic
@@ -73,7 +73,7 @@ class Stack:
         return subprocess.CompletedProcess(arguments, process.returncode, out, err)
 
     def records(self) -> list[dict[str, Any]]:
-        """Return all of the topic's records up to its current end."""
+        """Return all records that are now in the topic."""
         consumer = Consumer(
             {"bootstrap.servers": self.kafka, "group.id": uuid.uuid4().hex, "enable.auto.commit": False}
         )
@@ -146,7 +146,7 @@ def test_an_interrupted_import_resumes(stack, tmp_path):
 
 
 def test_a_recreated_topic_gets_everything(stack, tmp_path):
-    """The events sent by an interrupted import were deleted with the old topic of the same name."""
+    """The events that an interrupted import had sent were deleted with the old topic of the same name."""
     file = interrupted(stack, tmp_path)
     stack.make_topic(anew=True)
     done = stack.run("import", str(file), "--tenant", "acme")
@@ -258,9 +258,7 @@ def test_emit_reports_errors(stack, arguments, variables, code, says):
 
 
 def test_the_demo_sends_only_events_that_are_missing(stack, monkeypatch):
-    """This is the state after a demo was killed half-way through: Kafka has some of the events, and the store has none
-    yet.
-    """
+    """Simulates a demo that was killed half-way: Kafka has some of the events, and the store does not have any yet."""
     for name, value in stack.variables.items():
         monkeypatch.setenv(name, value)
     settings = Settings()

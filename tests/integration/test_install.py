@@ -1,4 +1,4 @@
-"""Tests `pip install .` in a fresh clone on a machine without Node. The service runs, and its page names what is
+"""Tests `pip install .` in a fresh clone on a machine without Node. The service runs, and its page says what is
 missing.
 """
 

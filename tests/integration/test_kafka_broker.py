@@ -1,5 +1,5 @@
-"""Tests that the embedded broker keeps its data across restarts, ends with its parent, and accepts a client's
-messages.
+"""Tests that the embedded broker keeps its data across restarts, exits with its parent, and accepts messages from a
+client.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """Tests Kafka with TLS, SASL and ACLs.
 
-AUDITLANE_KAFKA_EXTRA applies, the doctor distinguishes why a connection was rejected, and the security check reads
-certificates and ACLs.
+AUDITLANE_KAFKA_EXTRA is applied, the doctor tells apart the reasons for a rejected connection, and the security check
+reads certificates and ACLs.
 """
 
 from __future__ import annotations
@@ -71,7 +71,7 @@ def make_certificate(folder: Path) -> tuple[str, str, Path]:
 
 @pytest.fixture(scope="module")
 def secured(tmp_path_factory):
-    """Start a broker that accepts only SASL_SSL. Yield its bootstrap servers and the correct librdkafka options."""
+    """Start a broker that accepts only SASL_SSL. Yields its bootstrap servers and the correct librdkafka options."""
     folder = tmp_path_factory.mktemp("secured")
     secret, certificate, trusted = make_certificate(folder)
     (port,) = ports.free(1)
@@ -170,7 +170,7 @@ def test_the_security_check_reads_acls_and_certificates(secured):
 
 
 def test_the_doctor_names_each_missing_acl(secured):
-    """The account `guest` gets the documented rights of a worker one after the other."""
+    """The account `guest` is given the documented rights of a worker one by one."""
     bootstrap, extra = secured
     operator = load(kafka_bootstrap=bootstrap, kafka_extra=extra)
     admin, rights = topics.admin(operator), list(acls.allowed("worker", **NAMES))

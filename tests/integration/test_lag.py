@@ -16,7 +16,7 @@ from auditlane.runtime.metrics import exposed_by
 
 
 def lag(commands: Commands, *options: str, code: int = 0) -> Any:
-    """Run `auditlane lag --json` as a process. Returns its parsed output, or its stderr if it prints nothing."""
+    """Run `auditlane lag --json` as a process. Returns its parsed output, or its stderr if it prints no output."""
     process = commands.start("lag", "--json", *options)
     out, complaint = process.communicate(timeout=60)
     assert process.returncode == code, complaint
@@ -47,7 +47,7 @@ def test_lag_before_during_and_after_a_worker(world: World, commands: Commands) 
 
 
 def test_a_new_group_over_a_stored_partition_is_not_behind(world: World, commands: Commands) -> None:
-    """The worker starts reading after the stored rows, and only commits an offset when a message arrives."""
+    """The worker starts after the stored rows, and commits an offset only when a message arrives."""
     world.produce(40, partition=0)
     first = world.worker()
     world.stored(40)

@@ -1,4 +1,4 @@
-"""Tests leases on the real engine. One process holds a lease, and its state passes to the next process."""
+"""Tests leases on the real engine. Only one process holds a lease, and its state is passed to the next process."""
 
 from __future__ import annotations
 

@@ -1,4 +1,6 @@
-"""Tests each cell in the permissions table on real services. Every caller is admitted wherever the table admits it."""
+"""Tests each cell of the permissions table on real services. Callers are admitted wherever the table admits them, and
+nowhere else.
+"""
 
 from __future__ import annotations
 

@@ -1,5 +1,5 @@
-"""Tests workers of an earlier version and of this version in one group, under faults, while the table gets a new
-column.
+"""Tests workers of an earlier version and of this one in the same group, under faults, while a column is added to the
+table.
 """
 
 from __future__ import annotations
@@ -103,7 +103,7 @@ class Crew:
         return self.versions.pop(worker)
 
     def alone(self, version: str) -> None:
-        """Replace all workers by workers of this version."""
+        """Replace all workers with workers of this version."""
         for worker in list(self.versions):
             self._gone(worker)
         self.start(version).ready()

@@ -1,4 +1,4 @@
-"""Tests that a fault in a real stack fires its alerts in a real Prometheus, and that the runbook's steps resolve
+"""Tests that a fault in a real stack fires its alerts in a real Prometheus, and that following the runbook resolves
 them.
 """
 
@@ -43,7 +43,7 @@ def _end(process: subprocess.Popen[str]) -> None:
 
 
 def send_as_if_days_ago(world: World) -> None:
-    """Send an event with an old Kafka timestamp, as if no worker had run since then."""
+    """Send an event with an old Kafka timestamp, as if no worker had been running since then."""
     entries = [ConfigEntry("message.timestamp.type", "CreateTime", incremental_operation=AlterConfigOpType.SET)]
     topic = ConfigResource(ResourceType.TOPIC, world.settings.topic, incremental_configs=entries)
     world.admin.incremental_alter_configs([topic])[topic].result(10)
@@ -130,7 +130,7 @@ def test_a_lag_that_is_not_read(prometheus: Prometheus, world: World, commands: 
 
 
 class _Textfile(http.server.SimpleHTTPRequestHandler):
-    """Returns a folder's file `metrics`, as the node exporter returns its text files."""
+    """Serves the file `metrics` from a folder, as the node exporter serves its text files."""
 
     def log_message(self, *_: object) -> None:
         pass

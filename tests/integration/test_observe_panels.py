@@ -1,4 +1,4 @@
-"""Tests that every panel of the dashboards shows data, in a real Prometheus that scrapes a real stack under load."""
+"""Tests that every panel of the dashboards shows data, with a real Prometheus that scrapes a real stack under load."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ TENANT = "tenant0"
 
 @contextmanager
 def load(world: World, served: ServeProcess) -> Iterator[None]:
-    """Emit, query, export and reject during the block, over Kafka and HTTP."""
+    """Emit, query, export and reject events for the duration of the block, over Kafka and HTTP."""
     client = served.keys.create(roles=["admin"], tenant=None, now=datetime.now(UTC)).client
     token = mint_client_token(served.signing, client, now=datetime.now(UTC), ttl=timedelta(hours=1)).text
     headers = {"authorization": f"Bearer {token}", "content-type": "application/json", "auditlane-tenant": TENANT}

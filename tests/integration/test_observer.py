@@ -1,4 +1,6 @@
-"""Tests the observer on real services. Each change in the workers becomes one event, with one observer or several."""
+"""Tests the observer on real services. Each change in the workers results in one event, whether there are one or
+several observers.
+"""
 
 from __future__ import annotations
 
@@ -59,7 +61,7 @@ def state(world: World) -> ObserverState:
 
 
 def ours(world: World, tenant: str = OURS) -> Counter[str]:
-    """Return the number of the observer's stored events per action, as readers see them."""
+    """Count the stored events of the observer by action, as readers see them."""
     rows = world.client.query(
         f"SELECT action, count() FROM `{world.settings.clickhouse_database}`.log"
         f" WHERE tenant_id = '{tenant}' AND actor_id = 'observer' GROUP BY action"
@@ -81,7 +83,7 @@ def logged(world: World, action: str) -> Any:
 
 
 def checked_again(world: World, checks: int = 5) -> None:
-    """Wait for more checks, by which an extra event would have been recorded."""
+    """Wait until several more checks have been made, by which time an extra event would have been recorded."""
     epoch = claim(world).epoch
     wait_until(lambda: claim(world).epoch >= epoch + checks)
 
@@ -139,7 +141,7 @@ class Kept:
 
 
 class Connection:
-    """One process's connection to the store, which a network failure can cut."""
+    """A process's connection to the store, which can be cut to simulate a network failure."""
 
     def __init__(self, client: Client) -> None:
         self.client = client
@@ -152,7 +154,7 @@ class Connection:
 
 
 class Process:
-    """One process's observer. The test calls its turns."""
+    """The observer of one process. The test decides when it checks."""
 
     def __init__(self, world: World, **given: Any) -> None:
         self.kept = Kept()
@@ -318,8 +320,8 @@ def _measure_every_part(world: World) -> None:
 @pytest.mark.long
 @pytest.mark.timeout(SOAK_S + 900)
 def test_a_load_around_the_threshold_has_no_events_too_many(world: World) -> None:
-    """This is a soak test. A load stops and continues for SOAK_S seconds, and every detection is cleared before the
-    next one.
+    """This is a soak test. A load stops and continues for SOAK_S seconds, and each condition that is detected is
+    cleared before the next one.
     """
     ends = time.monotonic() + SOAK_S
     worker = world.worker()

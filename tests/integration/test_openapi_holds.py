@@ -1,4 +1,4 @@
-"""Tests the running service against the OpenAPI document, from which schemathesis derives valid and invalid
+"""Tests the running service against its OpenAPI document, from which schemathesis derives valid and invalid
 requests.
 """
 

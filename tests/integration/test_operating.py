@@ -28,7 +28,7 @@ def serving(world: World, **options: Any) -> Iterator[Served]:
 
 
 def ours(world: World) -> dict[str, list[tuple[str, str, str]]]:
-    """Return the action, actor and outcome of auditlane's own stored events, by tenant."""
+    """Return the stored events of auditlane's own trail by tenant, each as its action, actor and outcome."""
     found: dict[str, list[tuple[str, str, str]]] = {}
     rows = world.client.query(
         f"SELECT tenant_id, action, actor_id, toString(outcome) FROM {world.events} WHERE source = 'auditlane'"

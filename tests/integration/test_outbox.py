@@ -1,4 +1,6 @@
-"""Tests the transactional outbox on real databases. An event is stored exactly if its transaction was committed."""
+"""Tests the transactional outbox on real databases. An event is stored if, and only if, its transaction was
+committed.
+"""
 
 from __future__ import annotations
 
@@ -23,14 +25,14 @@ APP, DJANGO = SUPPORT / "outbox_app.py", SUPPORT / "outbox_django.py"
 
 @pytest.fixture(params=["sqlite", "postgresql", "mariadb"])
 def url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
-    """Return the URL of each kind of database in turn. A test is skipped if the server is not installed."""
+    """Provide the URL of each kind of database in turn. Skips the test if the database server is not installed."""
     if request.param == "sqlite":
         return f"sqlite:///{tmp_path / 'app.db'}?timeout=60"
     return str(request.getfixturevalue(request.param))
 
 
 class Service:
-    """A service and its relays with one database. They are killed at random."""
+    """A service and its relays, which share a database and are killed at random."""
 
     def __init__(self, stack: Stack, url: str, tenant: str, seed: int) -> None:
         self.stack, self.url, self.tenant = stack, url, tenant
@@ -43,7 +45,7 @@ class Service:
         self.relays: list[subprocess.Popen[str]] = []
 
     def run(self, transactions: int, kills: int, relays: int, *options: str) -> None:
-        """Run transactions in one process after another. After each, kill the process or a relay."""
+        """Run transactions in one process after another. After each of them, kill the process or a relay."""
         each = transactions // kills
         for seed in range(kills):
             self.relays = [relay for relay in self.relays if relay.poll() is None]
@@ -127,7 +129,7 @@ def test_events_are_the_committed_transactions_of_a_thousand(
 def test_an_event_that_its_contract_rejects_is_set_aside_until_it_is_retried(
     stack: Stack, unique: str, tmp_path: Path
 ) -> None:
-    """Without a cached contract, the transaction does not know the rules, so only the relay finds the violation."""
+    """Without a cached contract, the transaction does not know the rules, so only the relay detects the violation."""
     service = Service(stack, f"sqlite:///{tmp_path / 'app.db'}", unique, seed=3)
     try:
         with AuditClient(registry_url="http://127.0.0.1:1", kafka_bootstrap="127.0.0.1:1") as client:

@@ -1,5 +1,5 @@
-"""Tests auditlane's own audit trail on real services. No contract suppresses events, and no shutdown or outage loses
-events.
+"""Tests auditlane's own audit trail on real services. No contract can suppress its events, and no shutdown or outage
+loses them.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ CHOICES = [f"v{number:06}_xxxxxxxxxx" for number in range(29_000)]
 
 
 class Stage:
-    """A worker, the service, and a tenant's insider, who may change the tenant's contract."""
+    """A worker, the service, and a malicious insider of a tenant, who may change the tenant's contract."""
 
     def __init__(self, world: World, served: Served) -> None:
         self.world = world
@@ -41,8 +41,8 @@ class Stage:
     def change(
         self, tenant: str, method: str, field: str = "", body: Any = None, *, whose: str = ""
     ) -> urllib3.BaseHTTPResponse:
-        """Change the fields of a tenant's contract as the tenant's insider, or as an operator with
-        `whose="environment"`.
+        """Change the fields of a tenant's contract, as the tenant's insider or, with `whose="environment"`, as an
+        operator.
         """
         root = "/v1/structure" if whose else f"/v1/tenants/{tenant}/structure"
         token = self.admin if whose else self.served.viewer_token(tenant, *INSIDER)
@@ -120,7 +120,7 @@ def set_oversized_rules(stage: Stage, tenant: str) -> int:
 
 
 def register_a_default_that_breaks_its_own_rule(stage: Stage, tenant: str) -> int:
-    """Register the contract with the registry's own API, which does not check permissions."""
+    """Register the contract through the registry's own API, which does not check permissions."""
     schema = base_schema()
     rules = {"pattern": "x+y", "maxLength": 100, "required": True}
     schema["fields"].append({"name": "zz", "type": ["string", "null"], "default": "q", "rules": rules})

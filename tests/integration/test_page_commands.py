@@ -1,4 +1,6 @@
-"""Tests that the commands in the README and the docs run unchanged on one stack, in the order of each page."""
+"""Tests that the commands in the README and the docs can be run unchanged on one stack, in the order in which they
+appear on each page.
+"""
 
 from __future__ import annotations
 
@@ -46,7 +48,7 @@ Shell = Callable[[str], str]
 
 @pytest.fixture(scope="module")
 def variables(stack: Stack) -> Mapping[str, str]:
-    """Provide the variables that the pages use, and store an event for acme that the pages' searches find."""
+    """Provide the variables that the pages use. Also store an event for acme, which the searches on the pages find."""
     key = json.loads(stack.run("keys", "create", "--role", "vendor", "--json").stdout)
     url = stack.env["AUDITLANE_SERVE_URL"]
     credentials = {"client_id": key["client_id"], "secret": key["secret"]}
@@ -66,7 +68,7 @@ def variables(stack: Stack) -> Mapping[str, str]:
 
 
 def _typed_events() -> str:
-    """Return the module declared in docs/emit.md, without the call that emits an event."""
+    """Return the module that docs/emit.md declares, without the call that emits an event."""
     snippets = re.findall(r"```python\n(.*?)```", (ROOT / "docs" / "emit.md").read_text("utf-8"), re.DOTALL)
     (typed,) = (snippet for snippet in snippets if "(AuditEvent, action=" in snippet)
     return str(typed).partition("audit.emit")[0]
@@ -74,7 +76,7 @@ def _typed_events() -> str:
 
 @pytest.fixture
 def folder(tmp_path: Path) -> Path:
-    """Provide a folder with the files mentioned in the pages."""
+    """Provide a folder with the files that the pages mention."""
     line = {"tenant_id": "acme", "action": "Imported", "occurred_at": "2026-05-01T12:00:00Z"}
     (tmp_path / "events.jsonl").write_text(json.dumps(line) + "\n")
     (tmp_path / "AWSLogs").mkdir()
@@ -106,7 +108,7 @@ def shell(variables: Mapping[str, str], folder: Path) -> Shell:
 
 
 def _commands(block: str) -> tuple[str, list[str]]:
-    """Return a block's commands, and the output lines that it shows."""
+    """Return the commands in a block, and the lines of output that it shows."""
     block = re.sub(r"^source .*\n", "", block, flags=re.MULTILINE)  # the tests' own environment is already active
     if not block.startswith("$ "):
         return block, []

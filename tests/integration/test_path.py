@@ -1,4 +1,4 @@
-"""Tests the whole path on a running stack, from every kind of emitter to rows, the API, exports and third-party
+"""Tests the whole path on a running stack: from every kind of emitter to rows, the API, exports and third-party
 clients.
 """
 

@@ -25,8 +25,6 @@ HTTP = urllib3.PoolManager(retries=False, timeout=30.0)
 
 
 class Path:
-    """A world with a worker, a service, and commands."""
-
     def __init__(self, world: World, served: Served, folder: File) -> None:
         self.world, self.served = world, served
         self.commands = Commands(world, folder / "cache")
@@ -46,19 +44,18 @@ class Path:
         )
 
     def imported(self, file: File, *options: str, code: int = 0) -> str:
-        """Run `auditlane import`, and return its stderr."""
         process = self.commands.start("import", str(file), *options)
         _, errors = process.communicate(timeout=60)
         assert process.returncode == code, errors
         return errors
 
     def write(self, tenant: str, value: bytes, headers: Headers | None = None) -> None:
-        """Produce without the gateway, as any client with write access to the topic can."""
+        """Produce a message without the gateway, as any client with write access to the topic can."""
         self.world.producer.produce(self.world.settings.topic, key=tenant, value=value, headers=headers or [])
         assert self.world.producer.flush(30) == 0
 
     def log(self, tenant: str, columns: str = "provenance, provenance_id", *, rows: int | None = None) -> list[Any]:
-        """Return a tenant's rows as readers see them, once the table has `rows` rows for the tenant, one per
+        """Return a tenant's rows as readers see them. Waits until the table has `rows` rows for the tenant, one per
         message.
         """
         database, client = self.world.settings.clickhouse_database, self.world.client
@@ -81,7 +78,7 @@ def path(kafka: str, registry: str, clickhouse: str, tmp_path_factory: pytest.Te
 
 
 def event(tenant: str, **values: Any) -> dict[str, Any]:
-    """Return an event with a fixed id and time, which is the same no matter when and how it is sent."""
+    """Return an event with a fixed id and time, so that it is the same whenever and however it is sent."""
     at = datetime.now(UTC).isoformat()
     return {"tenant_id": tenant, "action": "Paid", "event_id": str(uuid4()), "occurred_at": at} | values
 
@@ -191,8 +188,8 @@ def test_senders_cannot_use_reserved_header_names(path: Path, unique: str, name:
 
 
 def test_a_forged_event_that_is_first_does_not_hide_the_real_one(path: Path, unique: str, tmp_path: File) -> None:
-    """An attacker who stops CloudTrail knows that event's id and time before it is imported, and first sends a harmless
-    event with the same id and time.
+    """An attacker who stops CloudTrail knows the id and time of that event before it is imported, and first sends a
+    harmless event with the same id and time.
     """
     now = datetime.now(UTC).replace(microsecond=0) - timedelta(hours=1)
     real = {

@@ -1,4 +1,4 @@
-"""Tests a tenant's log on the real engine: paging, filters and tenancy. Each event is read once."""
+"""Tests reading a tenant's log on the real engine: paging, filters and tenancy. Each event is returned once."""
 
 from __future__ import annotations
 
@@ -30,7 +30,9 @@ FIRST_ID = str(event(0)["event_id"])
 
 
 def rows() -> list[dict[str, Any]]:
-    """Return many events with few distinct times, so that every page boundary falls between events with equal times."""
+    """Return many events with few distinct times, so that every page boundary falls between events with the same
+    time.
+    """
     chance = random.Random(3)
     return [
         event(

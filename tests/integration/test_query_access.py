@@ -1,5 +1,5 @@
 """Tests on the real engine that every read route omits events about access to the log by default, and includes them on
-request. The results are compared with SQL.
+request. The results are compared with those of SQL.
 """
 
 from __future__ import annotations
@@ -62,7 +62,7 @@ def token(served: Served) -> str:
 
 
 def stored(filled: Store, parameter: str, column: str = "toString(event_id)") -> list[Any]:
-    """Return SQL's results, newest first."""
+    """Return the result of the equivalent SQL, newest first."""
     found = filled.client.query(
         f"SELECT {column} FROM {filled.database}.log WHERE tenant_id = 'acme' AND {OF[parameter]}"
         " ORDER BY occurred_at DESC, event_id DESC"

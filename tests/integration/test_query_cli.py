@@ -173,7 +173,7 @@ def test_export_only_replaces_files(filled, tmp_path):
 
 
 def small_files() -> None:
-    """Limit the child's files to 64 KiB, to simulate a full disk (with EFBIG instead of ENOSPC)."""
+    """Limit the size of the child's files to 64 KiB, which simulates a full disk (but with EFBIG instead of ENOSPC)."""
     signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
     resource.setrlimit(resource.RLIMIT_FSIZE, (1 << 16, 1 << 16))
 

@@ -1,4 +1,4 @@
-"""Tests two events with the same id and time on the real engine. Pages, files and streams show and mark both."""
+"""Tests two events with the same id and time on the real engine. Pages, files and streams show both, and mark them."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ FORM = Form(Format.jsonl, choose(DEFAULT, None, everything=True))
 
 
 def rows() -> list[dict[str, Any]]:
-    """Return rows with few distinct times and values. Every third id belongs to several events that differ in one
+    """Return rows with few distinct times and values. Every third id is shared by several events that differ in one
     field.
     """
     chance = random.Random(3)
@@ -222,7 +222,7 @@ def provenance(row: dict[str, Any]) -> tuple[str, str]:
 
 @pytest.mark.parametrize("pairs", [[], [("description", "content 1")]])
 def test_an_export_marks_events_in_conflict(exporter: Exporter, pairs: list[tuple[str, str]]) -> None:
-    """The export has all of the tenant's columns, since the request does not name any."""
+    """The request does not name any columns, so the export has all of them."""
     data = b"".join(exporter.export(ACME, parse(pairs), Form(Format.jsonl, choose(DEFAULT, None))))
     found = [json.loads(line) for line in data.splitlines()]
     assert found

@@ -1,8 +1,8 @@
-"""Tests that every route returns what the plain definition returns: each identity once, as the copy that first reached
+"""Tests that every route returns exactly what the definition says: each identity once, as the copy that first reached
 Kafka.
 
-A data set has late events, conflicts, and copies that differ in the values that the gateway may fill in. They lie on
-both sides of a month's end, in inserts that ClickHouse merges in the meantime. Each data set is a separate tenant.
+A data set has late events, conflicts, and copies that differ in the values that the gateway may fill in. They span the
+end of a month, and are in inserts that ClickHouse merges in the meantime. Each data set is a separate tenant.
 """
 
 from __future__ import annotations
@@ -68,7 +68,9 @@ DEFINITION = (
 
 
 def data_set(tenant: str, chance: random.Random) -> list[list[Row]]:
-    """Return the rows of some inserts. A time and id may have several contents, and each content several copies."""
+    """Return the rows of several inserts. Events with the same time and id may differ in content, and each content may
+    have several copies.
+    """
     offsets = itertools.count(1)
     rows: list[Row] = []
     for number in range(EVENTS):
@@ -95,7 +97,7 @@ def data_set(tenant: str, chance: random.Random) -> list[list[Row]]:
 
 
 def copy_of(chance: random.Random, offset: int, sent: datetime, *, trail: bool) -> Row:
-    """Return the columns that may differ between an event's copies. In auditlane's own audit trail, copies have the
+    """Return the columns in which an event's copies may differ. In auditlane's own audit trail, all copies have the
     same source.
     """
     return {
@@ -117,7 +119,7 @@ def filled(clickhouse: str) -> Iterator[Store]:
 
 @pytest.fixture
 def small(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Make a search for a few events take several windows, and make each page need more rows."""
+    """Make a search for a few events take several windows, and make each page need more rows than it shows."""
     monkeypatch.setattr(page_rows, "PROBE_ROWS", 6)
     monkeypatch.setattr(windows, "PROBE_ROWS", 6)
     monkeypatch.setattr(windows, "_GROWTH", 2.0)
@@ -237,7 +239,7 @@ def _check_summaries(
 
 
 def test_every_route_is_exact_while_later_copies_are_stored_and_merged(filled: Store, small: None) -> None:
-    """Readers see the same, however many later copies there are and whichever of them are merged."""
+    """Readers see the same result, however many later copies there are and whichever of them have been merged."""
     chance, tenant = random.Random(7), uuid.uuid4().hex
     sets = data_set(tenant, chance)
     filled.add([row for rows in sets for row in rows])
@@ -269,7 +271,7 @@ def test_every_route_is_exact_while_later_copies_are_stored_and_merged(filled: S
 def test_a_search_in_many_windows_reads_each_event_once(
     filled: Store, small: None, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Nothing is lost or repeated where two windows meet, in either direction."""
+    """No event is lost or repeated at the boundary between two windows, in either direction."""
     scope = TenantScope.for_operator(uuid.uuid4().hex)
     rows = [event(n, scope.tenant, occurred_at=MONTH_END + timedelta(seconds=n // 3)) for n in range(40)]
     filled.add(rows)

@@ -1,5 +1,5 @@
-"""Tests exports on the real engine. They contain the same events as the list, are complete or visibly truncated, and
-use limited memory.
+"""Tests exports on the real engine. They contain the same events as the list, are either complete or visibly truncated,
+and use a limited amount of memory.
 """
 
 from __future__ import annotations
@@ -137,7 +137,7 @@ def structure_of(tenant: str) -> Structure:
 
 
 def shown(event: dict[str, Any], names: Sequence[str]) -> dict[str, Any]:
-    """Return a listed event in the form in which an export with these columns contains it."""
+    """Return a listed event as an export with these columns would contain it."""
     fields = {name: value for name, value in event["fields"].items() if name in names}
     base = {name: event[name] for name in names if name in event}
     return base | ({"fields": fields} if set(names) & set(OWN) else {})
@@ -479,7 +479,7 @@ def test_later_events_are_not_in_the_export(filled, reader, exporter):
 
 
 def breaking_off(monkeypatch: pytest.MonkeyPatch, after: int) -> None:
-    """Make the engine itself fail after `after` rows of an export have been read."""
+    """Make the engine itself fail after an export has read `after` rows."""
     compile_export = exporter_.compile_export
 
     def compile_failing(*positional: Any, **named: Any) -> Statement:

@@ -1,5 +1,5 @@
-"""Tests groups by a field over time, and the comparison with the preceding period, on a real ClickHouse. The expected
-numbers come from plain SQL over 100,000 generated events.
+"""Tests grouping by a field over time, and comparing groups with the preceding period, on a real ClickHouse. The
+expected numbers come from simple SQL over 100,000 generated events.
 """
 
 from __future__ import annotations
@@ -49,7 +49,7 @@ def generate(made: Store) -> None:
     """Insert 100,000 events over 40 days.
 
     They include names that are also ids, values that appear or disappear on March 10, access to the log, custom fields,
-    and events without values. One event in ten is stored a second time, as a copy that Kafka received later.
+    and events without values. One event in ten is stored a second time, as a copy that reached Kafka later.
     """
     action = (
         "multiIf(r % 23 = 0, 'link.opened', r % 29 = 0, 'access.denied', r % 7 = 0,"
@@ -115,7 +115,7 @@ def get(url: str, path: str, tenant: str = "acme", status: int = 200, **fields: 
 
 
 def once(filled: Store) -> str:
-    """Return plain SQL for a table that contains each event once, without the service's view."""
+    """Return simple SQL for a table that contains each event once, without using the service's view."""
     return (
         f"(SELECT * FROM {filled.database}.events WHERE tenant_id = 'acme'"
         " ORDER BY kafka_timestamp LIMIT 1 BY occurred_at, event_id, content_hash)"
@@ -127,7 +127,7 @@ def at(moment: datetime) -> str:
 
 
 def rows(filled: Store, value: str, condition: str = SHOWN) -> dict[str, tuple[int, int]]:
-    """Return the number of events per value in the period and in the preceding one, from plain SQL."""
+    """Return the number of events per value in the period and in the preceding one, from simple SQL."""
     sql = (
         f"SELECT {value} AS value, countIf(occurred_at >= {at(FROM)}), countIf(occurred_at < {at(FROM)})"
         f" FROM {once(filled)} WHERE occurred_at >= {at(BEFORE)} AND occurred_at < {at(TO)} AND {condition}"

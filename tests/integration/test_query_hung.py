@@ -1,4 +1,4 @@
-"""Tests the HTTP service with a hanging ClickHouse, which accepts connections but never responds."""
+"""Tests the HTTP service while ClickHouse hangs: it accepts connections, but never responds."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ def hung(engine: EngineProcess, unique: str) -> Iterator[tuple[EngineProcess, st
 
 
 def test_a_page_times_out(hung: tuple[EngineProcess, str], tmp_path: Path) -> None:
-    """This client waits for 30 s, but the pages time out after one second."""
+    """The client waits for 30 s, but the pages time out after one second."""
     engine, database = hung
     settings = {"clickhouse_url": engine.url, "clickhouse_database": database, "query_timeout_s": 1.0}
     with Served(tmp_path, **settings) as served:

@@ -1,4 +1,6 @@
-"""Tests every form of the query language on the real engine, compared with Python's evaluation on the same events."""
+"""Tests every form of the query language on the real engine, compared with an evaluation of the same events in
+Python.
+"""
 
 from __future__ import annotations
 
@@ -191,7 +193,7 @@ def test_the_cases_distinguish_events(data):
 
 
 def test_random_combinations_find_exactly_the_events_that_match(reader, data):
-    """Combine terms with known matches at random, and compare the results with Python's."""
+    """Combines terms with known matches at random."""
     chance = random.Random(5)
 
     def tree(depth: int) -> tuple[str, Callable[[Row], bool]]:

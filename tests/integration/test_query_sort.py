@@ -1,4 +1,4 @@
-"""Tests lists sorted by a field on the real engine. Every kind of value is paged in both directions, across ties and
+"""Tests lists sorted by a field on the real engine. Values of every kind are paged in both directions, across ties and
 missing values.
 """
 
@@ -41,7 +41,7 @@ OWN = {
 
 
 def structure(tenant: str = "") -> Structure:
-    """Return a structure in which every field except the description is sortable."""
+    """Return a structure in which every field except the description can be sorted."""
     own = [FieldView(name=name, display_name=name, display_type=kind, sortable=True) for name, (kind, _) in OWN.items()]
     base = [one.model_copy(update={"sortable": one.name != "description"}) for one in DEFAULT_FIELDS]
     return Structure(enabled=True, fields=(*base, *own))
@@ -144,7 +144,7 @@ def reader(filled: Store) -> Iterator[Reader]:
 
 
 def pages(reader: Reader, sort: Sort, filter_: Filter, limit: int) -> list[list[str]]:
-    """Return every page of the list, and assert that paging backwards gives the same pages."""
+    """Return every page of the list. Asserts that paging backwards gives the same pages."""
     forward: list[list[str]] = []
     position: Position | None = None
     while True:
@@ -188,7 +188,7 @@ def test_a_list_may_begin_with_the_oldest_event(reader, data):
 @pytest.mark.parametrize("near", [1, 20, ROWS + 40])
 @pytest.mark.parametrize("severity", [["Error"], ["Info", "Low", "Medium"]])
 def test_the_nearest_events_are_tried_first(reader, data, monkeypatch, near, severity):
-    """The pages equal the whole list's, regardless of how many events are tried first."""
+    """The pages are the same as those of the whole list, however many events are tried first."""
     for module in ("page_rows", "windows"):
         monkeypatch.setattr(f"auditlane.query.{module}.PROBE_ROWS", near)
     monkeypatch.setattr("auditlane.query.page_rows.SEARCH_S", 600.0)  # no page ends early on a busy machine

@@ -1,5 +1,5 @@
-"""Tests live streams on the real engine. Each event is sent once, in any order of inserts, and after any number of
-reconnects.
+"""Tests live streams on the real engine. Each event is sent once, in whatever order events are inserted, and however
+often the client reconnects.
 """
 
 from __future__ import annotations
@@ -73,7 +73,7 @@ class Stream:
         self.last = last
 
     def next(self) -> tuple[str, Any] | None:
-        """Return the type and data of the next event with data, or None at the end of the stream."""
+        """Return the type and data of the next event that has data, or None at the end of the stream."""
         kind, data = "", ""
         while line := self.answer.readline().decode():
             name, _, value = line.rstrip("\n").partition(": ")
@@ -150,7 +150,7 @@ def test_a_stream_is_resumed_after_every_event(filled, url):
 
 
 def test_inserts_out_of_order(filled, url):
-    """A range's months become visible one after another, and a replica may show a later range first."""
+    """The months of a range become visible one after another, and a replica may show a later range first."""
     stream = begun(Stream(url, "order"))
     filled.add([new(number, "order") for number in (1_005, 1_007, 1_009)])
     assert stream.actors(3) == people(1_005, 1_007, 1_009)
@@ -349,7 +349,9 @@ FEW = 50
 
 @pytest.fixture
 def crowded(clickhouse: str) -> Iterator[tuple[Store, Reader]]:
-    """Store a large and a small tenant in separate blocks, with a limit on the rows that a tenant's query may read."""
+    """Store a large and a small tenant in separate blocks. The number of rows that a tenant's query may read is
+    limited.
+    """
     with store(clickhouse) as made:
         made.add([new(number, "large") for number in range(4 * FEW)])
         made.add([new(number, "small") for number in range(3)])
@@ -400,7 +402,7 @@ def test_a_stream_ends_with_the_reason_once_its_tenant_has_too_many_rows(crowded
 
 
 def test_a_failure_for_all_is_reported_unchanged(filled, monkeypatch):
-    """Errors that a retry cannot fix, such as missing tables, are reported immediately."""
+    """Errors that a retry cannot fix, such as a missing table, are reported immediately."""
     reader = Reader(filled.settings.model_copy(update={"clickhouse_database": "nowhere"}))
     with served(reader) as address:
         stream = Stream(address, "acme")

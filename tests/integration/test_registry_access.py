@@ -1,5 +1,5 @@
-"""Tests access to the embedded registry. Users have passwords, and requests from foreign pages or host names are
-rejected.
+"""Tests access to the embedded registry. Users need a password, and requests that come from foreign pages or use
+foreign host names are rejected.
 """
 
 from __future__ import annotations
@@ -105,7 +105,7 @@ def test_our_client_names_the_settings(guarded: RegistryProcess) -> None:
 def test_requests_from_foreign_pages_and_names_are_rejected(
     guarded: RegistryProcess, own_registry: RegistryProcess, headers: dict[str, str], method: str
 ) -> None:
-    """They are rejected even with the right password, and on routes that do not require a password."""
+    """They are rejected even with the correct password, and even on routes that do not require one."""
     for url, known in ((guarded.url, {"Authorization": basic(USER, PASSWORD)}), (own_registry.url, {})):
         path = (
             "/subjects/evil/versions" if method == "POST" else "/subjects/evil" if method == "DELETE" else "/subjects"

@@ -1,4 +1,6 @@
-"""Tests auditlane's client with real servers: errors and fixes, TLS and credentials, and an unreachable registry."""
+"""Tests auditlane's registry client with real servers: errors and their fixes, TLS and credentials, and an unreachable
+registry.
+"""
 
 from __future__ import annotations
 
@@ -174,7 +176,7 @@ def test_another_schema_under_the_base_subject_is_drift(
 
 @pytest.fixture
 def secured(tmp_path: Path) -> Iterator[tuple[str, Authority]]:
-    """Start a registry that requires HTTPS and credentials. Yield its URL and the authority that signed its
+    """Start a registry that requires HTTPS and credentials. Yields its URL and the authority that signed its
     certificate.
     """
     made = authority(tmp_path / "authority", "127.0.0.1")

@@ -1,5 +1,5 @@
-"""Tests that Confluent's own Python client and Avro serializers work with the registry, without auditlane's code in
-between.
+"""Tests that Confluent's own Python client and Avro serializers work directly with the registry, without any of
+auditlane's code.
 """
 
 from __future__ import annotations
@@ -117,7 +117,7 @@ def test_a_schema_keeps_its_references(stock: SchemaRegistryClient, unique: str)
 
 
 def test_a_stock_serializer_and_deserializer(stock: SchemaRegistryClient, registry: str, unique: str) -> None:
-    """This is the documented producer. `auditlane init` has registered the schema, and the producer only uses it."""
+    """This is the documented producer. `auditlane init` has registered the schema, which the producer merely uses."""
     schema = json.dumps(base_schema())
     ours = RegistryClient(registry)
     schema_id = ours.register(f"{unique}-value", schema)
@@ -139,7 +139,7 @@ def test_a_stock_serializer_and_deserializer(stock: SchemaRegistryClient, regist
 
 
 def test_a_serializer_with_a_newer_contract_by_pinned_id(stock: SchemaRegistryClient, unique: str) -> None:
-    """Tenant events on the shared topic pin their schema id, regardless of the topic's own subject."""
+    """Events of a tenant on the shared topic pin their schema id, whatever the topic's own subject contains."""
     schema_id = stock.register_schema(f"{unique}.tenant-value", record(unique, A, B_OPTIONAL))
     conf = {"auto.register.schemas": False, "use.schema.id": schema_id,
             "subject.name.strategy": lambda *_: f"{unique}.tenant-value"}  # fmt: skip

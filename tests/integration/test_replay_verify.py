@@ -41,13 +41,13 @@ def stored(world: World, count: int, **given: Any) -> None:
 
 
 def high(world: World, topic: str = "") -> dict[Partition, int]:
-    """Return the offset after the last committed message, by partition."""
+    """Return the offset after the last committed message of each partition."""
     with closing(KafkaOffsets(world.settings)) as positions:
         return positions.high(positions.partitions(topic or world.settings.topic))
 
 
 def work(world: World, rows: int) -> None:
-    """Run a worker until the table has `rows` rows and no work is left."""
+    """Run a worker until the table has `rows` rows and there is nothing left to do."""
     worker = world.worker()
     world.stored(rows)
     world.completed()
@@ -55,14 +55,14 @@ def work(world: World, rows: int) -> None:
 
 
 def delete(world: World, where: str) -> None:
-    """Delete rows by hand. Merges must run meanwhile, or the mutation would wait."""
+    """Delete rows as if by hand. Merges must be running, or the mutation would wait."""
     world.client.command(f"SYSTEM START MERGES {world.events}")
     world.client.command(f"DELETE FROM {world.events} WHERE {where}", settings={"lightweight_deletes_sync": 2})
     world.client.command(f"SYSTEM STOP MERGES {world.events}")
 
 
 def insert(world: World, where: str, changed: str) -> None:
-    """Insert copies of rows by hand, with some columns changed."""
+    """Insert copies of rows as if by hand, with some columns changed."""
     rows = f"(SELECT * FROM {world.events} WHERE {where})"
     world.client.command(f"INSERT INTO {world.events} SELECT * REPLACE ({changed}) FROM {rows}")
 
@@ -73,14 +73,14 @@ def committed(world: World) -> dict[Partition, int | None]:
 
 
 def offsets(world: World, table: str = "events") -> list[Where]:
-    """Return each row's partition and offset in order. Duplicates appear twice."""
+    """Return the partition and offset of each row, in order. Duplicates are included."""
     source = f"`{world.settings.clickhouse_database}`.{table}"
     rows = world.client.query(f"SELECT kafka_partition, kafka_offset FROM {source} ORDER BY 1, 2").result_rows
     return [(int(partition), int(offset)) for partition, offset in rows]
 
 
 def wrong(found: dict[str, Any]) -> list[tuple[int, int, int, str]]:
-    """Return the partition, the first and last offset, and the status of each range that `verify` reports as wrong."""
+    """Return the ranges that `verify` reports as wrong, each as its partition, first and last offset, and status."""
     return [
         (one["partition"], run["first"], run["last"], run["status"]) for one in found["ranges"] for run in one["wrong"]
     ]
@@ -123,7 +123,7 @@ def test_verify_finds_rows_deleted_and_inserted_by_hand_and_replay_restores_the_
 
 
 def test_a_row_deleted_again_is_restored_again(world: World, commands: Commands) -> None:
-    """ClickHouse still remembers the tokens of the inserts that previously stored the row."""
+    """ClickHouse still remembers the tokens of the inserts that stored the row before."""
     stored(world, 60)
     before = offsets(world)
     for _ in range(2):
@@ -236,7 +236,7 @@ def test_a_lost_dead_letter_is_reported_missing(world: World, commands: Commands
 
 
 def test_events_that_the_contract_now_refuses_are_restored(world: World, commands: Commands) -> None:
-    """Completed messages without a dead letter were stored, regardless of what the registry contains now."""
+    """Completed messages without a dead letter must have been stored, whatever the registry contains now."""
     topic, database = world.settings.topic, world.settings.clickhouse_database
     world.send(b"not framed", partition=0)
     world.produce(69, partition=0)
@@ -335,7 +335,7 @@ def test_a_replay_while_workers_run_duplicates_nothing(world: World, commands: C
 
 
 def interrupted(process: subprocess.Popen[str], commands: Commands, number: int) -> str:
-    """Send a signal after the replay has completed some chunks. Returns the replay's stderr."""
+    """Send a signal once the replay has completed some chunks. Returns the replay's stderr."""
     folder = commands.cache / "replays"
 
     def some() -> bool:
@@ -379,7 +379,7 @@ def test_an_interrupted_replay_resumes(world: World, commands: Commands) -> None
 
 
 def test_a_table_is_rebuilt_and_swapped_in(world: World, commands: Commands) -> None:
-    """Follows docs/operate/replay-and-verify.md, while workers are running."""
+    """Follows docs/operate/replay-and-verify.md while workers are running."""
     topic, database = world.settings.topic, world.settings.clickhouse_database
     world.produce(200)
     worker = world.worker()
@@ -459,7 +459,7 @@ def test_invalid_replays_and_verifications_are_refused(world: World, commands: C
 
 
 def test_contents_are_compared_on_request(world: World, commands: Commands) -> None:
-    """Rows are changed by hand in each column set by a producer. All addresses have 16 characters."""
+    """Rows are changed by hand in each column that a producer sets. All addresses have 16 characters."""
     topic = world.settings.topic
     for ip in ("2001:db8:1:2::10", "::ffff:127.0.0.1", "192.0.2.1"):
         world.produce(4, ip=ip, partition=0)

@@ -44,7 +44,7 @@ class Key:
     """
 
     def __init__(self, served: Served, *, tenant: str | None = None, of: str = "acme") -> None:
-        """Create the key. It is bound to the tenant `tenant`, and its viewer token is for the tenant `of`."""
+        """Create a key that is bound to the tenant `tenant`, and with it a viewer token for the tenant `of`."""
         self.served, self.of = served, of
         issued = served.client("vendor", tenant=tenant)
         self.id = issued.client.client_id
@@ -60,7 +60,7 @@ class Key:
         return made
 
     def change(self, **lines: Any) -> None:
-        """Change the keys file, as an operator would in an editor."""
+        """Edit the keys file, as an operator would."""
         path = self.served.settings.keys_file
         assert path
         content = json.loads(path.read_text())
@@ -93,7 +93,6 @@ Change = Callable[[Key], None]
 
 
 def finished(served: Served, token: str, **body: Any) -> dict[str, Any]:
-    """Start an export job, and wait until it has ended."""
     job = served.request("/v1/exports", token, method="POST", body=body)
     assert job.status == 202, job.data
     return ended(served, token, job.json()["id"])
@@ -167,7 +166,7 @@ def test_a_link_to_auditlanes_own_log_requires_an_admin(served: Served) -> None:
 
 @contextmanager
 def opened(url: str, **headers: str) -> Iterator[urllib3.BaseHTTPResponse]:
-    """Open a URL, and yield the response with an unread body."""
+    """Open a URL, and yield the response with its body unread."""
     with urllib3.PoolManager(retries=False, timeout=60.0) as pool:
         answer = pool.request("GET", url, headers=headers, preload_content=False, redirect=False)
         try:
@@ -178,7 +177,7 @@ def opened(url: str, **headers: str) -> Iterator[urllib3.BaseHTTPResponse]:
 
 
 def broken_off(answer: urllib3.BaseHTTPResponse, meanwhile: Callable[[], None]) -> int:
-    """Read a little, call `meanwhile`, and continue reading. Returns the number of bytes received before the body was
+    """Read a little, call `meanwhile`, and continue to read. Returns the number of bytes received before the body was
     cut off.
     """
     got = len(answer.read(1 << 20))

@@ -1,4 +1,4 @@
-"""Tests tables changed by another version of auditlane. This version's workers store rows in them, or halt."""
+"""Tests tables that another version of auditlane has changed. This version's workers store rows in them, or halt."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ def test_a_column_that_a_newer_version_adds_stops_no_worker_running_or_restarted
 
 def test_a_column_that_the_table_lacks_stops_the_worker_with_its_name(world: World) -> None:
     """The running worker halts its partitions. A restarted worker waits for the column before it consumes, and reports
-    the column when the wait ends. It starts once the column exists, and nothing is lost.
+    the missing column when it gives up waiting. It starts once the column exists, and nothing is lost.
     """
     running = world.worker()
     world.produce(100)

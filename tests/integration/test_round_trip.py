@@ -1,4 +1,5 @@
-"""Tests that `auditlane import` restores exactly the events that `auditlane export` wrote, with limited memory.
+"""Tests that `auditlane import` restores exactly the events that `auditlane export` wrote, with a limited amount of
+memory.
 
 `make test-long` uses 100,000 events (ROUND_TRIP_EVENTS).
 """
@@ -80,7 +81,7 @@ TIMES: Final = (
 
 
 class EventGenerator:
-    """Generates events of every kind. The same seed gives the same events."""
+    """Generates events of every kind. The same seed always gives the same events."""
 
     def __init__(self, seed: int) -> None:
         self.dice = random.Random(seed)
@@ -143,7 +144,7 @@ class EventGenerator:
 
 @pytest.fixture
 def other(kafka: str, registry: str, clickhouse: str, unique: str, tmp_path: Path) -> Iterator[World]:
-    """Create a second world, without the first world's events."""
+    """Create a second world that does not have the first world's events."""
     folder = tmp_path / "other"
     folder.mkdir()
     made = world_on(kafka, registry, clickhouse, f"{unique}b", folder)
@@ -204,13 +205,13 @@ def test_export_and_import_are_exact(world: World, other: World, tmp_path: Path)
 
 
 def event_fields(line: str) -> dict[str, Any]:
-    """Return an exported line's fields that describe the event itself rather than its receipt."""
+    """Return the fields of an exported line that describe the event itself rather than how it was received."""
     received = ("ingested_at", "provenance", "provenance_id")
     return {name: value for name, value in json.loads(line).items() if name not in received}
 
 
 def imported(commands: Commands, *files: str) -> tuple[dict[str, Any], int]:
-    """Import files. Returns the summary, and the import process's sampled peak memory in bytes."""
+    """Import files. Returns the summary, and the sampled peak memory of the import process in bytes."""
     process = commands.start("import", *files, "--json")
     most = 0
     while True:

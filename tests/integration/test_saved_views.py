@@ -1,5 +1,5 @@
-"""Tests saved views over HTTP on a real ClickHouse: isolation between persons and tenants, concurrent changes, and
-limits. The lists shown by views are compared with SQL.
+"""Tests saved views over HTTP on a real ClickHouse: isolation between people and tenants, concurrent changes, and
+limits. The lists that views show are compared with SQL.
 """
 
 from __future__ import annotations
@@ -67,7 +67,7 @@ class Person:
 
 @pytest.fixture
 def person(served: Served, unique: str) -> Any:
-    """Provide a function that creates a person in an unused tenant."""
+    """Provide a function that creates a person in a tenant that no other test uses."""
 
     def made(user: str = "jane", permissions: frozenset[Permission] = VIEWER, **viewer: Any) -> Person:
         return Person(served, Viewer(**{"tenant": unique, "user": user, "permissions": permissions} | viewer))
@@ -254,7 +254,7 @@ VIEWS: list[tuple[dict[str, Any], str]] = [
 
 
 def test_a_views_list_has_the_events_that_sql_finds(served: Served, table: Store, person: Any, unique: str) -> None:
-    """The requests are the viewer's, and the list is read to its end unless it is long."""
+    """The requests are those of the viewer, and the list is read to its end unless it is long."""
     now = datetime.now(UTC).replace(microsecond=0)
     generate(table, unique, now)
     jane = person()
@@ -288,7 +288,7 @@ def test_a_views_list_has_the_events_that_sql_finds(served: Served, table: Store
 
 
 def generate(table: Store, tenant: str, now: datetime) -> None:
-    """Let ClickHouse generate and insert events over the 40 days before `now`."""
+    """Let ClickHouse generate events over the 40 days before `now`."""
     table.client.command(
         f"INSERT INTO {table.database}.events (tenant_id, occurred_at, event_id, action, actor_id, actor_name, outcome,"
         " severity, ip, metadata, fields, ingested_at, kafka_partition, kafka_offset, kafka_timestamp)"
@@ -311,7 +311,7 @@ def replaced(value: Any, places: dict[str, str]) -> Any:
 
 
 def listed(served: Served, token: str, parameters: list[tuple[str, str]]) -> list[str]:
-    """Return the ids in the whole list, in order."""
+    """Return the ids of all events in the list, in order."""
     found: list[str] = []
     cursor: list[tuple[str, str]] = []
     while True:

@@ -1,5 +1,5 @@
-"""Tests `auditlane schema` on a real registry and store. It reports differences, registers missing fields, and does not
-resolve conflicts itself.
+"""Tests `auditlane schema` on a real registry and store. It reports differences and registers missing fields, but does
+not resolve conflicts.
 """
 
 from __future__ import annotations
@@ -40,7 +40,9 @@ Run = Callable[..., str]
 
 @pytest.fixture
 def run(clickhouse: str, registry: str, unique: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[Run]:
-    """Return a function that runs `auditlane` in the folder with `myapp_events.py`, and checks the exit code."""
+    """Provide a function that runs `auditlane` in the folder that contains `myapp_events.py`, and checks the exit
+    code.
+    """
     with contextlib.closing(connect(load(clickhouse_url=clickhouse))) as client:
         migrate(client, unique)
     with contextlib.closing(RegistryClient(registry)) as names:
@@ -108,7 +110,7 @@ def test_the_environments_fields_reach_every_tenant(run: Run) -> None:
 
 
 def test_a_conflict_is_left_to_a_person(run: Run) -> None:
-    """No field is registered, not even fields without a conflict."""
+    """No field is registered, not even those without a conflict."""
     run("structure", "add-field", "pages", "--tenant", "acme")
     run("structure", "add-field", "role", "--type", "Enum", "--one-of", "owner", "--tenant", "acme")
     shown = run("schema", "diff", "myapp_events", "--tenant", "acme", code=1)

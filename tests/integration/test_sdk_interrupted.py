@@ -1,4 +1,4 @@
-"""Tests emitting while another emit is interrupted, in signal handlers, logging handlers, and children of busy
+"""Tests emitting while another emit is interrupted: in signal handlers, in logging handlers, and in children of busy
 processes.
 """
 

@@ -43,7 +43,7 @@ def client(kafka: str, registry: str, topic: str) -> Iterator[AuditClient]:
 
 
 def murmur2(key: bytes) -> int:
-    """Return Kafka's own hash, as the default partitioner in Java computes it (org.apache.kafka.common.utils.Utils)."""
+    """Return the hash that Kafka's default partitioner computes in Java (org.apache.kafka.common.utils.Utils)."""
     mask, m = 0xFFFFFFFF, 0x5BD1E995
     h = 0x9747B28C ^ len(key)
     whole = len(key) & ~3
@@ -229,7 +229,7 @@ def test_a_failed_delivery_is_reported_by_callback_flush_and_counters(kafka: str
 
 
 def test_each_event_that_was_not_delivered_is_reported_with_its_id_and_tenant(registry: str, topic: str) -> None:
-    """Tests events that share a delivery report, which finds the id and the tenant in the message."""
+    """Events that share a delivery report are included. Their id and tenant are found in the message."""
     reported: list[str | None] = []
     client = AuditClient(
         kafka_bootstrap=AWAY, registry_url=registry, topic=topic, on_error=lambda _, event_id: reported.append(event_id)
@@ -265,7 +265,7 @@ def test_kafka_down_at_start_buffers_and_logs_a_fix(registry: str, topic: str) -
 
 
 def test_buffered_events_are_delivered_once_kafka_starts(kafka: str, registry: str, topic: str) -> None:
-    """A forwarding port simulates a broker that starts late. The events wait in the buffer."""
+    """A forwarded port simulates a broker that starts late. Until then, events wait in the buffer."""
     [port] = ports.free(1)
     client = AuditClient(
         kafka_bootstrap=f"127.0.0.1:{port}", registry_url=registry, topic=topic, on_error=lambda *_: None
@@ -282,7 +282,7 @@ def test_buffered_events_are_delivered_once_kafka_starts(kafka: str, registry: s
 
 
 def forward(port: int, host: str, there: int) -> Any:
-    """Forward connections on a loopback port until the returned listener is closed."""
+    """Forward connections from a port on the loopback interface until the returned listener is closed."""
     listener = socket.create_server(("127.0.0.1", port))
 
     def pump(source: socket.socket, sink: socket.socket) -> None:
@@ -347,7 +347,7 @@ def test_a_fatal_producer_error_is_reported_and_the_producer_replaced(client: Au
 
 
 def test_base_events_equal_a_stock_avro_serializers(kafka: str, registry: str, topic: str, client: AuditClient) -> None:
-    """For the same record, the SDK's message equals the message from Confluent's own serializer byte for byte."""
+    """For the same record, the SDK's message is byte for byte the same as that of Confluent's own serializer."""
     serializers = pytest.importorskip("confluent_kafka.schema_registry.avro")
     from confluent_kafka.schema_registry import SchemaRegistryClient
     from confluent_kafka.serialization import MessageField, SerializationContext

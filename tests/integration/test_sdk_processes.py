@@ -1,4 +1,4 @@
-"""Tests the SDK in the kinds of processes in which services run. `ROWS` are the rows of the table in
+"""Tests the SDK in the kinds of processes in which services run. `ROWS` contains the rows of the table in
 docs/processes.md.
 """
 
@@ -66,7 +66,7 @@ def work(n):
 
 @dataclass(frozen=True)
 class Script:
-    """A program that emits step0 to step3, and then ends by itself."""
+    """A program that emits step0 to step3, and then exits."""
 
     text: str
     needs: str = ""
@@ -81,7 +81,7 @@ class Script:
 
 @dataclass(frozen=True)
 class Server:
-    """A server that emits one step per request, and ends on request."""
+    """A server that emits one step per request, and exits on request."""
 
     command: tuple[str, ...]
     needs: str

@@ -1,5 +1,5 @@
-"""Tests `AuditReader` with a real `auditlane serve`: pages, single events, resumed exports, and the service's
-errors.
+"""Tests `AuditReader` with a real `auditlane serve`: pages, single events, resumed exports, and errors from the
+service.
 """
 
 from __future__ import annotations
@@ -178,8 +178,8 @@ def test_an_interrupted_export_resumes(serve: ServeProcess, tmp_path: Path) -> N
 
 
 def test_a_withheld_file_is_exported_again(serve: ServeProcess, tmp_path: Path) -> None:
-    """A column was withdrawn after the file had been created. The download is rejected once, and then a new job is
-    requested.
+    """A column was made unavailable for download after the file had been created. The download is rejected once, and
+    then a new job is requested.
     """
     path, admin = tmp_path / "log.csv", serve.keys.create(roles=("admin",), tenant=None, now=datetime.now(UTC)).client
     headers = {"if-match": "*", "authorization": f"Bearer {client_token(serve, admin)}"}

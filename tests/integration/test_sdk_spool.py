@@ -28,7 +28,7 @@ def topic(kafka: str, registry: str, unique: str) -> str:
 
 @pytest.fixture
 def options(registry: str, topic: str, tmp_path: Path) -> dict[str, Any]:
-    """Return options for a client that cannot reach Kafka."""
+    """Provide options for a client that cannot reach Kafka."""
     return {
         "kafka_bootstrap": AWAY,
         "registry_url": registry,
@@ -47,7 +47,9 @@ def sets(options: dict[str, Any]) -> set[str]:
 
 
 def drained(kafka: str, options: dict[str, Any], **more: Any) -> None:
-    """Run a client that emits nothing. Wait until earlier processes' sets are gone and nothing is left to send."""
+    """Run a client that emits nothing until the record sets of earlier processes are gone and nothing is left to
+    send.
+    """
     with AuditClient(**options | {"kafka_bootstrap": kafka}, **more) as client:
         earlier = sets(options)
         wait_until(lambda: not earlier & sets(options) and not client.stats.spooled, why=lambda: f"{files(options)}")
@@ -145,7 +147,7 @@ def test_more_events_than_memory_holds_are_delivered_in_order_when_kafka_is_back
 
 @pytest.fixture
 def broker_that_starts(kafka: str) -> Iterator[Any]:
-    """Provide a bootstrap address without a listener, and a function that starts a broker there."""
+    """Provide a bootstrap address at which nothing is listening yet, and a function that starts a broker there."""
     from fixtures.proxy import Proxy
 
     proxy = Proxy(int(kafka.rpartition(":")[2]), lambda _: False)
@@ -235,7 +237,7 @@ print(len(names))
 
 
 def test_a_full_disk_refuses_events_and_loses_none(kafka, registry, topic, tmp_path):
-    """The disk is an in-memory file system, in a namespace in which the test may mount it."""
+    """The disk is an in-memory file system, in a namespace in which the test is allowed to mount it."""
     (tmp_path / "disk").mkdir()
     (tmp_path / "main.py").write_text(FULL_DISK)
     mount = f"mount -t tmpfs -o size=1m tmpfs {tmp_path}/disk"

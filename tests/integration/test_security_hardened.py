@@ -1,6 +1,6 @@
-"""Tests `auditlane doctor --security` on a hardened installation, unchanged and with one weakness at a time.
+"""Tests `auditlane doctor --security` on a hardened installation: unchanged, and with one weakness at a time.
 
-Findings about the test machine do not count. They concern its disks, and the addresses of other tests' processes.
+Findings about the test machine are ignored. They concern its disks, and the addresses of other tests' processes.
 `tests/fault/test_stack_up.py` covers the findings for an embedded stack.
 """
 
@@ -49,8 +49,8 @@ EXPECTED = {
 
 
 def examined(hardened: Hardened, **changes: Any) -> dict[str, Severity]:
-    """Run the security check as an operator. Returns each finding's severity by code, except findings about this
-    machine.
+    """Run the security check as an operator. Returns the severity of each finding by code, except for findings about
+    this machine.
 
     Asserts that no check was skipped, that each finding has a fix, and that the exit code matches the findings.
     """
@@ -83,7 +83,9 @@ class Dropped:
 def test_the_documented_accounts_suffice_for_every_component(
     hardened: Hardened, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Emit, reject, store, read, observe and examine with the installation's ACLs, roles and certificates."""
+    """Events are emitted, rejected, stored, read, observed and examined with the installation's ACLs, roles and
+    certificates.
+    """
     monkeypatch.setenv("SSL_CERT_FILE", str(hardened.made.ca))
     worker = hardened.worker()
     worker.ready()
@@ -160,7 +162,7 @@ def test_an_old_key_is_found(hardened: Hardened, tmp_path: Path) -> None:
 
 
 def test_a_certificate_that_its_clients_do_not_trust_is_found(hardened: Hardened) -> None:
-    """The system does not trust the authority that signed the certificate of `serve`."""
+    """The system does not trust the authority that signed `serve`'s certificate."""
     hardened.trusted = False
     try:
         assert added(hardened) == {"certificate-untrusted"}
@@ -194,7 +196,7 @@ def test_an_account_with_all_grants_is_found(hardened: Hardened, tmp_path: Path,
 
 
 def test_a_listener_without_tls_and_passwords_is_found(hardened: Hardened) -> None:
-    """This test comes last, since it restarts the broker."""
+    """This test comes last because it restarts the broker."""
     given, (extra,) = hardened.kafka.broker.properties(), ports.free(1)
     hardened.kafka.restart(
         listeners=f"{given['listeners']},EXTRA://127.0.0.1:{extra}",

@@ -1,4 +1,4 @@
-"""Tests `auditlane serve` as a process over the real engine. Two tenants' events are visible only to their own
+"""Tests `auditlane serve` as a process with the real engine. Each tenant's events are visible only to that tenant's
 users.
 """
 
@@ -35,7 +35,7 @@ TENANTS = ("acme", "globex")
 
 
 class Process:
-    """An `auditlane serve` process with its variables. `ready` is the line that it printed when it was ready."""
+    """An `auditlane serve` process with these variables. `ready` is the line that it printed when it was ready."""
 
     def __init__(self, variables: dict[str, str], *arguments: str) -> None:
         self.variables = variables
@@ -53,7 +53,6 @@ class Process:
         self.ready = json.loads(line)
 
     def stop(self, how: signal.Signals = signal.SIGTERM) -> tuple[int, str]:
-        """Stop the process, and return its exit code and log."""
         if self.process.poll() is None:
             self.process.send_signal(how)
         _, logged = self.process.communicate(timeout=60)
@@ -70,7 +69,7 @@ class Process:
 def variables(clickhouse: str, tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
     """Create this module's key files, and its database with three events per tenant.
 
-    Return the environment variables that select them.
+    Returns the environment variables with which commands use them.
     """
     folder, database = tmp_path_factory.mktemp("serve"), f"t{uuid4().hex[:12]}"
     client = connect(load(clickhouse_url=clickhouse))

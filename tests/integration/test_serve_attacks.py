@@ -1,4 +1,4 @@
-"""Attacks an `auditlane serve` process with clients without a credential."""
+"""Attacks an `auditlane serve` process with clients that have no credential."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ def serve(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ServeProcess]:
 
 
 def begun(serve: ServeProcess, path: str, length: int, body: bytes = b"", credential: str = "") -> socket.socket:
-    """Begin a request with a body that never ends."""
+    """Begin a request, and never send the end of its body."""
     at = urlsplit(serve.url)
     connection = socket.create_connection((at.hostname or "", at.port or 0), 30)
     head = f"POST {path} HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\nContent-Length: {length}\r\n"
@@ -48,7 +48,7 @@ def token(serve: ServeProcess, client_id: str, secret: str) -> urllib3.BaseHTTPR
 
 
 def is_served(serve: ServeProcess) -> None:
-    """Assert that the service still serves other clients, and that they can get tokens."""
+    """Assert that the service still responds to other clients, and that they can get tokens."""
     issued = serve.keys.create(roles=("vendor",), now=datetime.now(UTC))
     answer = token(serve, issued.client.client_id, issued.secret)
     assert answer.status == 200, answer.data

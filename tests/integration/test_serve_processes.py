@@ -1,4 +1,4 @@
-"""Tests `auditlane serve --processes`. The processes share a port, and only trusted proxies determine a client's
+"""Tests `auditlane serve --processes`. The processes share a port, and only trusted proxies can set the client's
 address.
 """
 
@@ -25,8 +25,8 @@ HTTP = urllib3.PoolManager(retries=False, timeout=30.0)
 
 @contextmanager
 def serving(folder: Path, *arguments: str, **variables: str) -> Iterator[tuple[dict[str, Any], Callable[[], str]]]:
-    """Run `serve` without a store, which these requests do not need. Yield the ready line, and the log up to that
-    point.
+    """Run `serve` without a store, which these requests do not need. Yields the ready line, and a function that returns
+    the log so far.
     """
     environment = {
         "AUDITLANE_CLICKHOUSE_URL": "http://127.0.0.1:1",

@@ -1,5 +1,5 @@
-"""Tests the view `log_text` through Arrow. It contains the same events as the view `log`, with text instead of numbers
-and bytes.
+"""Tests reading the view `log_text` through Arrow. It contains the same events as the view `log`, with text in place of
+numbers and bytes.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
-"""Tests that a change has an event exactly if it was committed, whatever happens to a SQLAlchemy session or its
+"""Tests that a change has an event if, and only if, it was committed, whatever happens to a SQLAlchemy session or its
 process.
 
-If a process is killed, only events that Kafka has not acknowledged may be missing.
+If a process is killed, only events that Kafka has not yet acknowledged may be missing.
 """
 
 from __future__ import annotations

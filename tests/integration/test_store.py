@@ -1,4 +1,4 @@
-"""Tests the tables on the real engine: migrations, the view's guarantee, and settings revisions."""
+"""Tests the tables on the real engine: migrations, what the view guarantees, and revisions of settings."""
 
 from __future__ import annotations
 

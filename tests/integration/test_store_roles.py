@@ -1,4 +1,4 @@
-"""Tests that each role's grants suffice for its own component, and do not permit more."""
+"""Tests that the grants of each role are sufficient for its component, and permit nothing else."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ TOPIC = str(uuid.uuid4())
 
 @pytest.fixture(scope="module")
 def url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    """Provide the URL of a ClickHouse with accounts, migrated by the account for `init`."""
+    """Provide the URL of a ClickHouse with accounts. Its tables were created by the account for `init`."""
     folder = tmp_path_factory.mktemp("roles")
     (folder / "users.json").write_text(json.dumps(PASSWORDS))
     engine = EngineProcess(folder / "clickhouse", extra=("--users", str(folder / "users.json")))
@@ -149,7 +149,7 @@ def test_the_doctor_names_the_account_of_another_component(
 
 
 def test_the_doctor_names_each_missing_grant(tmp_path: Path) -> None:
-    """The account of the worker may read, but not write."""
+    """The worker's account may read, but not write."""
     store = SecuredStore(tmp_path, without={"auditlane_worker": ["SELECT, INSERT ON `audit`.events"]},
                          more={"auditlane_worker": ["SELECT ON `audit`.events"]})  # fmt: skip
     try:

@@ -16,7 +16,7 @@ from auditlane.store.client import connect
 
 @pytest.fixture
 def secured(clickhouse: str, tmp_path: Path) -> Iterator[tuple[str, Authority]]:
-    """Put the engine behind a TLS terminator, and yield its https URL and the authority that signed the certificate."""
+    """Put the engine behind a TLS terminator. Yields its https URL, and the authority that signed the certificate."""
     made = authority(tmp_path / "authority", "127.0.0.1")
     with Terminator(made, clickhouse) as terminator:
         yield terminator.url, made

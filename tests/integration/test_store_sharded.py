@@ -37,8 +37,8 @@ NOW = datetime(2026, 3, 1, tzinfo=UTC)
 
 
 def _servers(native: list[int]) -> str:
-    """Return the cluster's definition. Its secret makes a server query other shards as the query's user instead of
-    `default`.
+    """Return the definition of the cluster. Because of its secret, a server queries other shards as the user of the
+    query instead of as `default`.
     """
     shards = "".join(f"<shard><replica><host>127.0.0.1</host><port>{port}</port></replica></shard>" for port in native)
     return (
@@ -53,7 +53,7 @@ _POLICY = """<clickhouse><users><analyst><databases><audit><events>
 
 
 def local(statement: str) -> str:
-    """Rewrite a statement for servers without Keeper."""
+    """Adapt a statement to servers without Keeper."""
     statement = statement.replace(f" ON CLUSTER `{CLUSTER}`", "")
     statement = re.sub(r"Replicated(\w+)\('[^']*', '[^']*'(?:, )?", r"\1(", statement)
     statement = re.sub(r",?\s*\breplicated_deduplication_window_seconds = \d+", "", statement)
@@ -104,7 +104,7 @@ def row(tenant: str, event_id: UUID, offset: int) -> list[object]:
 
 @pytest.fixture(scope="module")
 def filled(shards: list[EngineProcess]) -> list[EngineProcess]:
-    """Store three events per tenant, each twice, through the first shard's Distributed table."""
+    """Store three events per tenant, each of them twice, through the first shard's Distributed table."""
     rows = [row(tenant, uuid4(), 3 * n + i) for n, tenant in enumerate(TENANTS) for i in range(3)]
     client = user(shards[0], "init")
     for copy in range(2):

@@ -22,7 +22,9 @@ from auditlane.store.migrate import migrate
 
 
 class Api:
-    """A served app, with a topic and a database for this module only. `tenant()` returns an unused tenant id."""
+    """A served app, with a topic and a database for this module only. `tenant()` returns a tenant id that has not been
+    used.
+    """
 
     def __init__(self, served: Served, registry: RegistryClient, topic: str) -> None:
         self.served = served

@@ -1,4 +1,4 @@
-"""Tests `auditlane structure` on the real engine and registry. The API shows the command's changes."""
+"""Tests `auditlane structure` on the real engine and registry. The API shows what the command has changed."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Tests the whole path of a field added over HTTP. The field and its rules apply to emitting, storing, showing,
+"""Tests the whole path of a field that is added over HTTP. The field and its rules apply to emitting, storing, showing,
 filtering, sorting and exporting events.
 """
 
@@ -29,8 +29,6 @@ SENT = "action=Before&action=Ordered&action=Stock"  # excludes events recorded b
 
 
 class Path:
-    """A world with a worker, a service, and a client for the whole environment."""
-
     def __init__(self, world: World, served: Served, folder: pathlib.Path) -> None:
         self.world = world
         self.folder = folder
@@ -52,7 +50,7 @@ class Path:
         )
 
     def subject(self, tenant: str) -> str:
-        """Return the subject with the tenant's newest contract."""
+        """Return the name of the subject with the tenant's newest contract."""
         own = f"{self.world.settings.topic}.{tenant}-value"
         return own if own in self.world.registry.subjects() else f"{self.world.settings.topic}-value"
 
@@ -183,7 +181,7 @@ def test_a_change_of_fields_applies_to_the_next_posted_event(path: Path, whose: 
 def test_typed_events_are_refused_until_their_fields_are_registered(
     path: Path, whose: str, tmp_path: pathlib.Path
 ) -> None:
-    """The error names the command to run. After that command, the event is accepted, stored and shown."""
+    """The error names a command. Once that command has been run, the event is accepted, stored and shown."""
     tenant = f"{whose}3"
     scope = ["--tenant", tenant] if whose == "tenant" else []
     commands = Commands(path.world, tmp_path)
@@ -246,7 +244,7 @@ def test_a_costly_pattern_delays_no_other_tenant(path: Path) -> None:
 
 
 def test_a_costly_pattern_that_was_registered_directly_is_never_run(path: Path) -> None:
-    """Messages subject to the pattern become dead letters of that tenant. The next tenant's event is stored."""
+    """Messages to which the pattern applies become dead letters of that tenant. The next tenant's event is stored."""
     base = json.loads(path.world.registry.latest(f"{path.world.settings.topic}-value").schema)
     costly = "[ab]*(?:" + "|".join(f"a[ab{letter}]{{1000}}" for letter in "defghijklm") + ")c"
     field = {"name": "note", "type": ["null", "string"], "default": None, "pattern": costly, "maxLength": 500_000}

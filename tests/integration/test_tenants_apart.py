@@ -38,7 +38,7 @@ class Surface:
         self.operations = operations(served.app)
 
     def send(self, operation: Operation, token: str, path: str, query: list[tuple[str, str]], headers, body) -> bytes:
-        """Send a request, and return the response's body or, for a stream, the part that arrives within a second."""
+        """Send a request, and return the response's body. For a stream, return what arrives within a second."""
         target = self.served.url + path + (f"?{urlencode(query)}" if query else "")
         sent = {"authorization": f"Bearer {token}", **headers}
         if body is not None:
@@ -103,13 +103,13 @@ def surface(clickhouse, kafka, registry, tmp_path_factory) -> Iterator[Surface]:
 
 
 def auditor(surface: Surface) -> str:
-    """Create a token for a user of the other tenant. The user's reads become events in that tenant's log."""
+    """Create a token for a user of the other tenant. What this user reads becomes events in that tenant's log."""
     viewer = Viewer(THEIRS, AUDITOR, VIEWER)
     return mint_viewer_token(surface.served.signing, viewer, now=datetime.now(UTC), ttl=HOUR).text
 
 
 def theirs(surface: Surface) -> dict[str, str]:
-    """Return the other tenant's values for use in a request, by parameter name."""
+    """Return the other tenant's values, which are used in requests, by parameter name."""
     token = auditor(surface)
     page = surface.served.request("/v1/events?limit=2", token).json()
     values = {"tenant": THEIRS, "event_id": page["data"][0]["event_id"], "cursor": page["next"]}
@@ -169,7 +169,7 @@ def changed(surface: Surface) -> list[str]:
 
 
 def messages(surface: Surface) -> list[tuple[str, str]]:
-    """Return the key and part of the value of every message sent to Kafka."""
+    """Return the key, and part of the value, of every message sent to Kafka."""
     consumer = Consumer(
         {
             "bootstrap.servers": surface.served.settings.kafka_bootstrap,
@@ -195,7 +195,7 @@ def messages(surface: Surface) -> list[tuple[str, str]]:
 
 
 def test_the_other_tenants_own_users_do_see_it(surface):
-    """Without this test, a service that shows nothing would pass the test above."""
+    """Without this test, a service that never shows anything would pass the test above."""
     token = auditor(surface)
     seen = [
         str(operation)

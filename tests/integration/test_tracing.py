@@ -1,4 +1,6 @@
-"""Tests traces on real services, from a sender's span to ClickHouse's, through the gateway, Kafka and a worker."""
+"""Tests traces on real services. They reach from a sender's span through the gateway, Kafka and a worker to
+ClickHouse's spans.
+"""
 
 from __future__ import annotations
 
@@ -80,7 +82,9 @@ def attributes(span: Span) -> dict[str, Any]:
 
 
 def headers_in_kafka(world: World, *keys: str, having: str = "") -> dict[str, dict[str, Any]]:
-    """Wait for a message with each key and, if given, the header `having`. Returns the messages' headers by key."""
+    """Wait for a message with each key that also has the header `having`, if given. Returns the headers of the messages
+    by key.
+    """
     consumer = Consumer(world.kafka | {"group.id": "reader", "auto.offset.reset": "earliest"})
     consumer.assign([TopicPartition(world.settings.topic, number, 0) for number in range(2)])
     found: dict[str, dict[str, Any]] = {}

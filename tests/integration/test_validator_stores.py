@@ -1,5 +1,5 @@
 # ruff: noqa: E501 (one case a line)
-"""Tests that the real engine stores events accepted by the validator unchanged. No value is clamped, nulled or
+"""Tests that the real engine stores the events that the validator accepts unchanged. No value is clamped, nulled or
 misread.
 """
 
@@ -182,7 +182,7 @@ def test_extremes_are_stored_as_they_were_sent(client: Any, unique: str) -> None
 
 
 def test_every_accepted_address_is_stored(client: Any, unique: str) -> None:
-    """The engine silently turns text that it cannot parse into NULL, so its parser and auditlane's must agree."""
+    """The engine silently converts text that it cannot parse to NULL, so its parser and auditlane's must agree."""
     chance = random.Random(5)
     texts = []
     for _ in range(3_000):
@@ -202,7 +202,7 @@ def test_every_accepted_address_is_stored(client: Any, unique: str) -> None:
 
 
 def spread(total: int, parts: int, most: int, piece: str) -> list[str]:
-    """Split `total` characters into `parts` pieces of about equal length.
+    """Split `total` characters into `parts` pieces of about the same length.
 
     Returns an empty list if `most` makes that impossible.
     """
@@ -212,7 +212,7 @@ def spread(total: int, parts: int, most: int, piece: str) -> list[str]:
 
 
 def addresses(length: int) -> list[str]:
-    """Return addresses with texts of this length, in every notation."""
+    """Return addresses in every notation whose text has this length."""
     found: list[str] = []
     found += ".".join(spread(length - 3, 4, 3, "101")), ":".join(spread(length - 7, 8, 4, "1abc"))
     for before in range(8):

@@ -1,5 +1,5 @@
-"""Tests the viewer's build with the real tools. The build is reproducible and within its size budget. Without the
-tools, it fails with a clear error.
+"""Tests the viewer's build with the real tools. The build is reproducible and within its size limits. If the tools are
+missing, it fails with a clear error.
 """
 
 from __future__ import annotations
@@ -50,8 +50,8 @@ def copy(viewer_build: Path, tmp_path: Path) -> Path:
 
 
 def _link(source: str, target: str) -> None:
-    """Link a file if both paths are on the same disk, and copy it otherwise. Packages have too many files to copy them
-    all.
+    """Hard-link a file if both paths are on the same disk, and copy it otherwise. There are too many files in the
+    packages to copy them all.
     """
     try:
         os.link(source, target)
@@ -64,7 +64,7 @@ def contents(folder: Path) -> dict[str, bytes]:
 
 
 def first_files(manifest: dict[str, Any], key: str) -> set[str]:
-    """Return the files that a browser loads before an entry runs."""
+    """Return the files that a browser loads before it runs an entry."""
     chunk = manifest[key]
     return {chunk["file"]}.union(*(first_files(manifest, one) for one in chunk.get("imports", [])))
 
@@ -127,7 +127,7 @@ def test_it_is_rebuilt_after_a_change_and_a_failed_build_keeps_the_previous_one(
 
 
 def test_without_node_the_build_fails_clearly_and_a_stack_may_continue(copy, tmp_path):
-    """Python has no pip here, so that Node cannot be installed from a package either."""
+    """Python has no pip here, so Node cannot be installed from a package either."""
     venv.create(tmp_path / "bare", with_pip=False, symlinks=True)
     command = [str(tmp_path / "bare" / "bin" / "python"), str(copy / "build.py")]
     alone = {"PATH": str(tmp_path)}

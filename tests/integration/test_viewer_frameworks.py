@@ -1,6 +1,7 @@
-"""Tests the viewer's package in projects that use it, with four frameworks' type checkers and two package linters.
+"""Tests the viewer's package in projects that use it, with the type checkers of four frameworks and two package
+linters.
 
-The tools come from npm when the test runs. Without npm's registry, the tests are skipped.
+The tools are installed from npm when the test runs. The tests are skipped if npm's registry cannot be reached.
 """
 
 from __future__ import annotations
@@ -135,6 +136,6 @@ def test_publint_finds_nothing(project: Project) -> None:
 
 
 def test_the_types_resolve_as_the_modules_do(project: Project) -> None:
-    """The package has ES modules only, so resolution from CommonJS is not checked."""
+    """The package contains only ES modules, so resolution from CommonJS is not checked."""
     checked = project.run("npx", "attw", "viewer.tgz", "--profile", "esm-only", "--format", "ascii", "--no-color")
     assert checked.returncode == 0, checked.stdout

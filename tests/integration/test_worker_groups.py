@@ -56,7 +56,7 @@ def test_a_second_worker_takes_its_share(world: World) -> None:
 
 @pytest.mark.parametrize("protocol", ["consumer", "classic"])
 def test_a_partition_revoked_while_paused_is_consumed_when_it_returns(world: World, protocol: str) -> None:
-    """A halted partition is paused, and librdkafka keeps the pause across assignments."""
+    """A halted partition is paused, and librdkafka keeps it paused across assignments."""
     for number in range(2):
         world.produce(10, partition=number)
         world.commit(number, 20)  # past the end
@@ -80,7 +80,7 @@ def test_a_worker_without_partitions_is_ready_too(world: World) -> None:
 
 
 def test_a_worker_waits_for_an_unreachable_registry(world: World, own_registry: RegistryProcess) -> None:
-    """An outage does not cause dead letters. Once the registry is available, the same worker stores the waiting
+    """An outage does not cause dead letters. Once the registry is available again, the same worker stores the waiting
     messages.
     """
     world.use_registry(own_registry.url)

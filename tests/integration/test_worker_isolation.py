@@ -1,5 +1,5 @@
-"""Tests how one tenant affects others on real services, when it sends rejected events, poison messages and events from
-past months, or when inserts for a month are refused.
+"""Tests how one tenant affects others on real services: when it sends rejected events, poison messages or events from
+past months, and when inserts for a month fail.
 """
 
 from __future__ import annotations
@@ -125,7 +125,7 @@ def test_malformed_messages_become_dead_letters_and_their_neighbours_are_stored(
 
 
 def largest(world: World, key: bytes, made: Callable[[int], bytes], **headers: bytes) -> list[int]:
-    """Send ever larger uncompressed messages, up to the shared topic's limit. Returns each value's size."""
+    """Send ever larger uncompressed messages, up to the shared topic's limit. Returns the size of each value."""
     options = {"message.max.bytes": 4_000_000, "compression.type": "none"}
     producer = Producer(world.kafka | options)
     taken, low, high = list[int](), 0, 1_200_000

@@ -10,7 +10,7 @@ from auditlane.store.migrate import known
 
 
 def exposed(text: str) -> dict[str, str]:
-    """Return each metric's type by name, without the timestamps that the client library adds to counters and
+    """Return the type of each metric by name, without the timestamps that the client library adds to counters and
     histograms.
     """
     families = list(text_string_to_metric_families(text))
@@ -19,7 +19,7 @@ def exposed(text: str) -> dict[str, str]:
 
 
 def figures(text: str) -> dict[str, float]:
-    """Return each metric's value by name, summed over labels."""
+    """Return the value of each metric by name, summed over its labels."""
     found: dict[str, float] = {}
     for family in text_string_to_metric_families(text):
         for sample in family.samples:
@@ -61,7 +61,7 @@ def test_a_worker_exposes_every_listed_metric_and_none_unlisted(world: World) ->
 
 
 def test_a_loop_that_does_not_turn_fails_the_liveness_probe(world: World) -> None:
-    """Every turn takes longer than the limit set here."""
+    """Every iteration of the loop takes longer than the limit set here."""
     worker = world.worker(worker_stall_s=0.001)
     wait_until(lambda: worker.get_status("/health/live") == (503, '{"status": "stalled"}'), why=worker.tail)
     assert worker.stop() == 0
@@ -85,7 +85,7 @@ def test_a_killed_workers_range_is_counted_as_recovered(world: World) -> None:
 
 
 def test_the_lag_of_a_halted_partition_grows(world: World, clickhouse: str) -> None:
-    """The brokers are queried for the partition's end, since the partition is no longer fetched."""
+    """The end of the partition is queried from the brokers, since the partition is no longer fetched."""
     world.send(b"x", partition=0)
     world.commit(0, 5)  # past the end, as after a truncation of the log
     worker = world.worker()

@@ -1,4 +1,4 @@
-"""Tests ClickHouse behaviour that the worker's inserts rely on: tokens, the guard, single parts, and the start-up
+"""Tests ClickHouse behavior that the worker's inserts rely on: tokens, the guard, single parts, and the start-up
 checks.
 """
 
@@ -43,7 +43,7 @@ class Store:
         return replace(table, columns=tuple(one for one in table.columns if one[0] in names))
 
     def rows(self, first: int, last: int) -> pa.Table:
-        """Return rows with new ids at each call, so a second insert under the same token differs from the first."""
+        """Return rows with new ids on each call, so that a second insert with the same token differs from the first."""
         count = last + 1 - first
         return pa.table(
             {
@@ -104,8 +104,8 @@ def test_a_repeated_range_adds_nothing_whatever_its_rows(store: Store) -> None:
 
 
 def test_the_token_protects_where_the_guard_cannot(store: Store) -> None:
-    """The rows are removed after the insert, so only the token shows that the insert happened, regardless of the
-    chunks.
+    """The rows are removed after the insert, so only the token shows that the insert happened, whatever the chunks
+    are.
     """
     chunked = pa.concat_tables([store.rows(first, first + 9) for first in range(0, 100, 10)])
     store.insert(0, 99, chunked)
@@ -126,7 +126,7 @@ def test_the_guard_protects_where_the_token_differs(store: Store) -> None:
 
 
 def test_a_redo_adds_nothing_if_the_table_has_changed_since_its_check(store: Store) -> None:
-    """Another process stored or removed rows between the check and the insert, so the check must be repeated."""
+    """Another process has stored or removed rows between the check and the insert, so the check must be repeated."""
     store.insert(0, 4)
     for seen in (set(), {0, 1}, set(range(6))):
         store.write(store.range(0, 9), store.rows(0, 9), seen=seen)

@@ -109,7 +109,7 @@ def filtered(command: Callable[..., None]) -> Callable[..., None]:
 
 
 def _options() -> list[inspect.Parameter]:
-    """Return those parameters of `filter_of` that are command-line options."""
+    """Return the parameters of `filter_of` that are command-line options."""
     return [parameter for name, parameter in inspect.signature(filter_of).parameters.items() if name != "own"]
 
 

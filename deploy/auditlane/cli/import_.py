@@ -141,7 +141,6 @@ class _Summary:
         self.now = self._began = before
 
     def end(self) -> None:
-        """Add the current file to the totals."""
         self.done += self.now
         self.before += self._began
         self.now = self._began = Done()
@@ -155,7 +154,6 @@ class _Summary:
         self._print_problem(number, f"{why}: skipped")
 
     def unprinted(self) -> int:
-        """Return how many problems were not printed."""
         return max(0, self._problems_seen - _SHOWN)
 
     def document(self) -> dict[str, Any]:

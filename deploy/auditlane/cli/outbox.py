@@ -153,7 +153,7 @@ def ddl(
 
 @contextmanager
 def _until_stopped() -> Iterator[threading.Event]:
-    """Yield an event that Ctrl-C and SIGTERM set."""
+    """Yield an event that is set by Ctrl-C or SIGTERM."""
     stop = threading.Event()
     before = {number: signal.signal(number, lambda *_: stop.set()) for number in (signal.SIGTERM, signal.SIGINT)}
     try:

@@ -119,7 +119,7 @@ class _Compared:
         return f"the contract of {self.tenant}" if self.tenant else "the environment's contract"
 
     def register(self, difference: Difference) -> None:
-        """Add the field like `auditlane structure add-field`."""
+        """Add the field in the same way as `auditlane structure add-field`."""
         from auditlane.query.structure.service import FieldChange
 
         field, label = difference.definition, difference.needed.field.label
@@ -131,7 +131,6 @@ class _Compared:
         record_change(done, stated)
 
     def print(self, *, as_json: bool) -> None:
-        """Print the comparison."""
         if as_json:
             print(json.dumps(self._document()))
             return

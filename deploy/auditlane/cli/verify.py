@@ -169,8 +169,8 @@ def _document(report: Report, topics: list[str], notes: list[str]) -> dict[str, 
 
 
 def _range(result: Result) -> dict[str, Any]:
-    """Return a range's result. Lists contain the first entries of each kind, while counts cover all entries. Offsets
-    outside the runs have no message.
+    """Return the result for one range as JSON. Lists are truncated to the first entries of each kind, while counts
+    cover all entries. Offsets outside the runs have no message.
     """
     span, summary = result.span, result.summary
     return {

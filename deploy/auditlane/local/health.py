@@ -43,7 +43,8 @@ class KafkaProbe:
             return False
 
     def _listens(self) -> bool:
-        """Return whether a broker accepts TCP connections, since librdkafka waits for a while after a refused one."""
+        """Return whether a broker accepts TCP connections. Checked first because librdkafka waits for a while after a
+        refused connection."""
         for server in str(self._config["bootstrap.servers"]).split(","):
             host, _, port = server.rpartition(":")
             try:

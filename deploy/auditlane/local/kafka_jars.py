@@ -82,8 +82,8 @@ def is_complete(cache: Path) -> bool:
 
 
 def _present(root: Path, jar: Jar) -> bool:
-    """Return whether the jar is present. Only its size is compared, since it is renamed into place only once its hash
-    has been verified.
+    """Return whether the jar is present. Comparing its size is enough, since a jar is renamed into place only after its
+    hash has been verified.
     """
     try:
         return (root / jar.path).stat().st_size == jar.size

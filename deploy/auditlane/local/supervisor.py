@@ -156,7 +156,6 @@ class Supervisor(ProcessLoop):
             self._observer.trouble(service, known.failures, log_tail(service))
 
     def _publish(self) -> None:
-        """Pass state changes to the observer and the state file."""
         fresh = False
         for name, known in self._plan.services.items():
             before, since = self._published.get(name, (None, known.since))

@@ -60,7 +60,6 @@ def create_app(settings: Settings, roles: Iterable[str] = ROLES, *, claims: Clai
 
 
 def _surround(app: FastAPI, services: Services) -> None:
-    """Add the middleware, innermost first."""
     settings = services.settings
     app.add_middleware(DisconnectMiddleware)
     app.add_middleware(

@@ -90,8 +90,8 @@ class CachedCall(Generic[T]):
         return await self._bounded.run(partial(self._fresh, self._fresh_s if fresh_s is None else fresh_s))
 
     def _fresh(self, fresh_s: float) -> T:
-        """Return the cached result if fresh, or else a new one. Runs in the thread, so that waiting callers use the new
-        result.
+        """Return the cached result if it is fresh, or else a new one. Runs in the thread, so that waiting callers share
+        the new result.
         """
         if self._cached is None or time.monotonic() - self._cached[0] >= fresh_s:
             self._cached = time.monotonic(), self._call()

@@ -162,7 +162,6 @@ def of_error(request: Request, error: AuditlaneError, more: Mapping[str, Any] | 
 
 
 def _query_error(error: AuditlaneError) -> dict[str, Any]:
-    """Return the members that describe an error in a query."""
     if not isinstance(error, InvalidFilter):
         return {}
     members = {"column": error.column, "reason": error.reason, "arguments": error.arguments}
@@ -209,7 +208,7 @@ def of_http(request: Request, error: HTTPException) -> Response:
 
 
 def _allowed(request: Request) -> list[str]:
-    """Return the methods of all routes with this path. Starlette reports only those of the first."""
+    """Return the methods of all routes with this path. Starlette reports only those of the first such route."""
     scopes = {method: dict(request.scope) | {"method": method} for method in _METHODS}
     routes = request.app.routes
     return [name for name, scope in scopes.items() if any(route.matches(scope)[0] is Match.FULL for route in routes)]

@@ -286,7 +286,6 @@ class Services:
 
 
 def _observing(settings: Settings, observer: Observer | None, refusals: HttpRefusals | None) -> Loop:
-    """Return the loop that observes the installation and records the events that this process refuses."""
     loop = Loop(settings.observe_every_s)
     if observer is not None:
         loop.add(observer.turn, observer.close)

@@ -100,7 +100,7 @@ class _Member(Protocol):
     def ended(self) -> bool: ...
 
     def decompress(self, data: bytes) -> tuple[bytes, bytes]:
-        """Return the content and the rest of `data`. If the content is shorter than PIECE bytes, more data is
+        """Return decompressed content and the rest of `data`. If the content is shorter than PIECE bytes, more data is
         needed.
         """
 

@@ -200,8 +200,8 @@ class IngestService:
         return results
 
     def _limiter(self, *, cached: bool, steps: int) -> anyio.CapacityLimiter:
-        """Return the limiter for the checking threads. They are used if checking events here would block the event loop
-        for too long.
+        """Return the limiter for the threads that check events. They are used if checking on the event loop would block
+        it for too long.
         """
         if not cached:
             return self._uncached_threads
@@ -213,7 +213,8 @@ class IngestService:
         await anyio.to_thread.run_sync(current().charged(work), limiter=limiter)
 
     def _within_rate(self, posted: Sequence[object], sender: Sender, now: float) -> Sequence[object]:
-        """Charge the client for the events, per tenant, so that one tenant's flood does not use up the others' rate.
+        """Charge the client for the events by tenant, so that one tenant's flood does not use up the rate of the
+        others.
 
         Events of tenants that have to wait become errors. A request for a single tenant was admitted as a whole, so it
         continues after exhausting the rate itself, but not after another request has exhausted it.
@@ -244,7 +245,8 @@ class IngestService:
     ) -> tuple[Sequence[object], int]:
         """Charge tenants for their events' pattern steps.
 
-        Returns the events, with an error in place of each event whose tenant has to wait, and the others' total steps.
+        Returns the events, and the total steps. An event whose tenant has to wait is replaced with an error and not
+        counted.
         """
         tenants = [sender.tenant or _tenant_named_by(event) for event in posted]
         patterned = {tenant: client.patterned(tenant) for tenant in set(tenants)}

@@ -135,7 +135,7 @@ async def post(service: IngestService, arriving: AsyncIterator[ParsedEvents], se
 
 
 async def _charged(sending: Coroutine[Any, Any, list[Result]]) -> list[Result]:
-    """Charge the time that a separate task spends on the event loop to its request."""
+    """Charge a request for the time that a separate task spends on the event loop."""
     return await Timed(sending, current().charge)
 
 

@@ -100,7 +100,7 @@ def _from_columns(event: AuditEvent) -> dict[str, Any]:
 
 
 def _metadata(record: Mapping[str, Any], event: AuditEvent) -> dict[str, str] | None:
-    """Return, as metadata, the members that the columns do not contain, or None if a name is not a valid metadata
+    """Return the members that the columns do not contain, as metadata. Returns None if a name is not a valid metadata
     key.
     """
     derived = _from_columns(event)

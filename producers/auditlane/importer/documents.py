@@ -53,8 +53,8 @@ def records(source: Source) -> Iterator[Item]:
 
 class _Records:
     def __init__(self, stream: JsonStream, number: int = 0, within: int = 0) -> None:
-        """Create a reader. `number` is that of the item before the first, and `within` is the number of JSON strings
-        around the stream.
+        """Create a reader. `number` is the number of the last item before it, and `within` is the nesting depth of JSON
+        strings around the stream.
         """
         self._stream = stream
         self._number = number
@@ -159,7 +159,8 @@ class _Records:
         return Item(self._number, b"", why, more=more)
 
     def _broken(self, depth: int) -> Item:
-        """Return an item for the problem with the value at the front. Moves past the value, or to the next document."""
+        """Return an item that reports the problem with the value at the front. Moves past the value, or to the next
+        document."""
         stream = self._stream
         while True:
             following = _NEXT.search(stream.text, stream.at + 1)

@@ -68,7 +68,7 @@ class Gunzip(io.RawIOBase):
 
 
 def _readable(member: Any, piece: bytes) -> bytes:
-    """Return a damaged chunk's content up to the damage."""
+    """Return the part of a damaged chunk that precedes the damage."""
     found = bytearray()
     with suppress(zlib.error):
         for at in range(len(piece)):

@@ -81,7 +81,6 @@ def _readable(items: Iterator[Item], damage: list[InvalidInput]) -> Iterator[Ite
 def _emit(
     item: Item, reading: Format, client: AuditClient, known: Container[str], progress: Progress, on_refused: OnItem
 ) -> Progress:
-    """Emit the item's event unless it is known, and return the progress after it."""
     try:
         event = reading.event(item)
         if event.event_id in known:

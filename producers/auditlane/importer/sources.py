@@ -81,7 +81,7 @@ class Source:
         self._check_whole()
 
     def _check_whole(self) -> None:
-        """Raise InvalidInput at the end of the readable data if the file is damaged."""
+        """Raise InvalidInput if the file is damaged. Called at the end of the readable data."""
         if self._gunzip and self._gunzip.damage:
             raise InvalidInput(
                 f"The file is damaged after the first {self._gunzip.given} decompressed bytes: {self._gunzip.damage}.",
@@ -130,7 +130,7 @@ class _Unread(io.RawIOBase):
 
 
 def _started(data: io.BufferedReader) -> tuple[bytes, io.BufferedReader]:
-    """Return the first two bytes, which a pipe may deliver separately, and a stream that still contains them."""
+    """Return the first two bytes, and a stream that still contains them. A pipe may deliver these bytes separately."""
     with _reading():
         start = data.read(len(_GZIP_MAGIC))
     return start, _buffered(_Unread(start, data))

@@ -170,7 +170,7 @@ class Relay:
         return sent, refused, error
 
     def _gives_up(self, seq: int) -> bool:
-        """Count a refused attempt for a row, and return whether it was the last."""
+        """Count a failed attempt to send a row, and return whether it was the last."""
         self._attempts[seq] += 1
         if self._attempts[seq] < _ATTEMPTS:
             return False

@@ -115,7 +115,8 @@ def _text(value: object) -> str | None:
 def _reader_of(
     function: Callable[..., object], resource_id: str | Callable[..., object] | None
 ) -> Callable[[Any, Any], object]:
-    """Return a function that reads the resource's id from a call's arguments. Raises ConfigError."""
+    """Return a function that reads the resource's id from a call's arguments. Raises ConfigError if `resource_id` is
+    not a parameter."""
     if resource_id is None:
         return lambda args, kwargs: None
     if callable(resource_id):

@@ -89,7 +89,7 @@ def _compiled(names: tuple[str, ...]) -> Encode:
 
 
 def _source(names: tuple[str, ...]) -> str:
-    """Return the source text of the function for these keywords."""
+    """Return the source code of the function for these keywords."""
     given = set(names)
     lines: list[str] = []
     parts = ["{header}"]

@@ -131,7 +131,7 @@ def _checked(raw: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _gateway_problems(values: Mapping[str, Any]) -> Iterator[str]:
-    """Yield what is wrong with the gateway's options in combination."""
+    """Yield the problems in the combination of the gateway's options."""
     url = urlsplit(values["url"])
     if url.scheme == "http" and not is_loopback(url.hostname or "") and not values.get("allow_http"):
         yield (

@@ -127,7 +127,7 @@ class AuditContext:
 
 
 def _without(context: AuditContext, entered: _Entered | None) -> _Entered | None:
-    """Return the entered contexts without this one, which is usually the innermost."""
+    """Return the entered contexts without this one. It is usually the innermost, but not always."""
     if entered is None:
         return None
     if entered.context is context:

@@ -310,7 +310,6 @@ class KafkaDelivery:
         )
 
     def _explain(self, error: KafkaError, event_id: str) -> AuditlaneError:
-        """Return the error that describes a failed delivery."""
         problem = self._tracker.problem
         if error.code() in _LATE and problem is not None:
             return KafkaUnavailable(f"Event {event_id} was not delivered. {problem.message}", fix=problem.fix)

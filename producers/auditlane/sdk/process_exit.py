@@ -141,7 +141,7 @@ def _terminated(number: int, _: FrameType | None) -> None:
 
 
 def _hook() -> None:
-    """Register hooks for the start and end of child processes, in those libraries that are already imported."""
+    """Register hooks for the start and end of child processes with those libraries that are already imported."""
     for name in _UTILS:
         if name in sys.modules and name not in _Child.kept:
             # Runs after the child has discarded the finalizers inherited from its parent.

@@ -389,7 +389,7 @@ class EventPublisher:
         return self._delivery is not None and self._delivery.is_this_thread()
 
     def _adapt_to_patched_threads(self) -> None:
-        """Start over if gevent or eventlet replaced threads before this process's first event.
+        """Start over if gevent or eventlet replaced the threading functions before this process's first event.
 
         Raises ConfigError if a producer is already running.
         """

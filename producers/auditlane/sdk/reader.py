@@ -284,7 +284,7 @@ def _pairs(filters: Filters | None, more: Mapping[str, Any]) -> list[tuple[str, 
 def _several(given: Any) -> Iterable[Any]:
     """Return a filter's values.
 
-    Only plain collections count as several values, since networks and bytes are also iterable.
+    Only plain collections count as several values, because networks and bytes are iterable too.
     """
     return given if isinstance(given, list | tuple | set | frozenset | Iterator) else [given]
 

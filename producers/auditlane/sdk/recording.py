@@ -151,7 +151,7 @@ def _take_out(values: dict[str, Any], field: str) -> bool:
 
 
 def _note(values: dict[str, Any], field: str, left_out: list[str]) -> None:
-    """List an omitted field in the metadata."""
+    """List an omitted field in the event's metadata."""
     left_out.append(field)
     values["metadata"] = {**values.get("metadata", {}), _LEFT_OUT: ", ".join(dict.fromkeys(left_out))}
 

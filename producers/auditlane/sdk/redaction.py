@@ -105,7 +105,7 @@ def _encodable(text: str) -> bool:
 
 
 def _is_number(value: object) -> bool:
-    """Return whether a custom field with this value cannot contain a string instead."""
+    """Return whether a custom field with this value is a number or a time, which cannot be replaced with a string."""
     return isinstance(value, int | float | Decimal | datetime)
 
 

@@ -246,7 +246,8 @@ class SchemaResolver:
             threading.Thread(target=self._fetch_wanted, name="auditlane-contracts", daemon=True).start()
 
     def _fail(self, own: str, error: AuditlaneError) -> AuditlaneError:
-        """Record and return the error. An unavailable registry fails for all tenants. Call with the lock held."""
+        """Record and return the error. If the registry is unavailable, it applies to all tenants. Call with the lock
+        held."""
         about = "" if isinstance(error, RegistryUnavailable) else own
         self._failed.put(about, (self._clock() + RETRY_S, error))
         return error

@@ -40,7 +40,7 @@ def keywords(event: AuditEvent) -> dict[str, Any]:
 
 
 def _stated(event: AuditEvent) -> dict[str, Any]:
-    """Return the base fields that the event sets, or whose defaults its class overrides."""
+    """Return the base fields that the event sets, and those whose defaults its class overrides."""
     base, stated = AuditEvent.model_fields, event.model_fields_set
     found = {name: getattr(event, name) for name in BASE_FIELDS if name in stated}
     for name in BASE_FIELDS:

@@ -81,7 +81,7 @@ def is_renewal(record: AuditRecord) -> bool:
 
 
 def _key(record: AuditRecord) -> tuple[object, ...]:
-    """Return the key of a record's group. It omits values chosen by callers, which would prevent grouping."""
+    """Return the key of a record's group. It omits values chosen by callers, since these would prevent grouping."""
     return record.action, record.outcome, record.tenant, record.actor_type, record.actor_id, record.ip, record.resource
 
 
@@ -136,7 +136,7 @@ class AuditAggregator:
         return min((at for at in (read, token) if at is not None), default=None)
 
     def _add_token(self, record: AuditRecord, now: datetime) -> list[DatedRecord]:
-        """Return the record for the first token of an hour immediately, and count later ones as renewals."""
+        """Return the record immediately for the first token of an hour, and count later tokens as renewals."""
         key = _renewal_key(record)
         if key not in self._tokens:
             self._tokens[key] = now, None

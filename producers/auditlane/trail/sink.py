@@ -205,7 +205,7 @@ class KafkaAuditSink:
             self._client.close(0)  # events acknowledged after this are sent again, and stored only once
 
     def _write_down(self, events: Sequence[AuditEvent]) -> None:
-        """Spool events, dropping those that do not fit. Used at shutdown, when there is no alternative."""
+        """Spool events, dropping those that do not fit. Used at shutdown, when they can no longer be sent."""
         left, why = self._keep(events)
         with self._changed:
             for event in left:
@@ -331,7 +331,7 @@ class KafkaAuditSink:
             return []
 
     def _sent(self) -> bool:
-        """Pass unsent events to the client. Returns False once the client accepts no more for now."""
+        """Pass unsent events to the client. Returns False if the client accepts no more for now."""
         while self._unsent:
             try:
                 self._hand_over(self._unsent[0])
@@ -398,7 +398,7 @@ class KafkaAuditSink:
             self._log.info("trail.resent", events=drained.sent)
 
     def _resent(self, records: Sequence[bytes]) -> bool:
-        """Send a file's events. Returns whether every event was acknowledged or spooled again."""
+        """Send a file's events. Returns whether all of them were acknowledged or spooled again."""
         mine: set[_Key] = set()
         for record in records:
             try:
@@ -450,7 +450,7 @@ class KafkaAuditSink:
         return [*within[kept:], *beyond], _SHARE if beyond and kept == len(within) else why
 
     def _shared_out(self, events: Sequence[AuditEvent]) -> tuple[list[AuditEvent], list[AuditEvent]]:
-        """Split events into those within their tenant's share of the spool, and the rest."""
+        """Split the events into those within their tenant's share of the spool and the rest."""
         if self._spool_bytes is None:
             return list(events), []
         within: list[AuditEvent] = []

@@ -114,7 +114,6 @@ def _change_settings(inventory: Inventory, admin: Person, dice: Random) -> list[
 
 
 def _another(before: Values, choices: Mapping[str, Sequence[object]], dice: Random) -> Values:
-    """Return the values with one of them changed to a different choice."""
     name = dice.choice(list(choices))
     return {name: another(dice, choices[name], before[name])}
 

@@ -137,7 +137,6 @@ def _event_id(value: bytes | None) -> str | None:
 
 
 def _until_available(step: Callable[[], T], logger: Any) -> T:
-    """Retry a step until the whole stack is available, and return its result."""
     while True:
         try:
             return step()

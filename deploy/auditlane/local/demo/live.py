@@ -44,5 +44,4 @@ class Live:
 
 
 def _entry(session: Session) -> Entry | None:
-    """Return the session's next action, or None if the session has ended."""
     return next((step for step in session if isinstance(step, tuple)), None)

@@ -57,7 +57,7 @@ def check(settings: Settings, component: Component = Component.INIT) -> Iterator
 
 
 def _grants(client: Client, settings: Settings, component: Component) -> Iterator[Finding]:
-    """Ask the server for each grant, so that roles and privileges that include others are taken into account."""
+    """Ask the server for each grant, so that roles and inherited privileges are taken into account."""
     database, role = settings.clickhouse_database, component.clickhouse_role
 
     def held(grant: str) -> bool:

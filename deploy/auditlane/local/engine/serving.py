@@ -83,7 +83,7 @@ class Servers:
         self.ended.set()
 
     def _ask(self, statement: str, account: dict[str, str] | None = None) -> list[str]:
-        """Run a statement, and return its result's words, or an empty list once the servers have ended."""
+        """Run a statement, and return the words of its result. The list is empty once the servers have ended."""
         headers = account or {"X-ClickHouse-User": LAUNCHER, "X-ClickHouse-Key": self._password}
         with (
             suppress(OSError, http.client.HTTPException),

@@ -133,7 +133,7 @@ def _sorted_keys(value: Any) -> Any:
 
 
 def _typed(node: Node, value: Any) -> Any:
-    """Return a default in its type's representation. A double's 0 becomes 0.0, for example."""
+    """Convert a default to the representation of its type. For example, a double's 0 becomes 0.0."""
     if node.kind == "union":
         return _typed(node.branches[0], value) if node.branches else value
     if node.kind in ("float", "double") and isinstance(value, int) and not isinstance(value, bool):

@@ -132,7 +132,6 @@ class App:
 
 
 def _accepted(accept: str) -> str | None:
-    """Return the first supported content type that the client accepts, or None."""
     for name in by_preference(accept):
         if name in ("", "*/*", "application/*"):
             return CONTENT_TYPES[0]

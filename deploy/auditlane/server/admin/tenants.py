@@ -23,7 +23,7 @@ PER_PAGE: Final = 50
 
 
 def _sql(condition: str) -> str:
-    """Return the statement for all tenants that meet a condition on `name`."""
+    """Return the SQL statement for all tenants that meet a condition on `name`."""
     return f"""
 SELECT tenant, sum(n) AS events, max(last) AS last_event, max(stored) AS last_stored
 FROM (

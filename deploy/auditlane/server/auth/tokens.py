@@ -199,7 +199,7 @@ def build(services: Services) -> APIRouter:
 
 
 def _serves(request: Request, path: str) -> bool:
-    """Return whether this app serves the page. (Another process behind the same address may serve the log.)"""
+    """Return whether this app serves the page. The log may be served by another process behind the same address."""
     scope = dict(request.scope) | {"method": "GET", "path": path}
     return any(route.matches(scope)[0] is Match.FULL for route in request.app.routes)
 

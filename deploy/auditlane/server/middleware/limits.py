@@ -112,7 +112,6 @@ class _RequestSlot:
 
     @contextmanager
     def away(self) -> Iterator[None]:
-        """Release the slot within the block."""
         self.leave()
         yield
         self.take(again=True)
@@ -220,7 +219,8 @@ class ConcurrencyLimit:
         share: Share,
         reads: Share,
     ) -> Receive:
-        """Wait until the request may be processed, and return its `receive`. Raises the error to return instead."""
+        """Wait until the request may be processed, and return its `receive`. Raises an error if the request is
+        rejected."""
         slot.take()
         if route is None:
             return body.receive  # no such route, so the body is not read
@@ -253,7 +253,7 @@ class ConcurrencyLimit:
         return _streaming(replayed(first, body.receive), body, slot)
 
     async def _tenant_of_public(self, request: Request) -> str:
-        """Return the tenant of a public route's request with a valid credential, or "".
+        """Return the tenant of a request to a public route, if the request has a valid credential, or else "".
 
         Public routes, which have no checks, are pages and downloads by link.
         """
@@ -284,7 +284,6 @@ class ConcurrencyLimit:
 
 
 def _named(headers: Mapping[str, str]) -> str:
-    """Return the tenant named in auditlane's or Frontegg's header, or an empty string."""
     return (headers.get(TENANT_HEADER) or headers.get(THEIR_TENANT_HEADER, ""))[:100]
 
 

@@ -87,7 +87,7 @@ def complete(document: dict[str, Any]) -> dict[str, Any]:
 
 
 def _describe_path(path: str, operation: dict[str, Any]) -> None:
-    """Add path parameters that the handler does not declare, such as `{tenant}`, which authentication reads."""
+    """Add path parameters that are read by authentication instead of the handler, such as `{tenant}`."""
     parameters = operation.setdefault("parameters", [])
     known = {parameter["name"] for parameter in parameters if parameter["in"] == "path"}
     for name in re.findall(r"{(\w+)}", path):

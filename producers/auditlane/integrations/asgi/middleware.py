@@ -155,8 +155,8 @@ class AuditMiddleware:
             waiting.add_done_callback(self._pending.discard)
 
     async def _flush_at_the_end(self, send: Send, message: Message) -> None:
-        """Flush before the server learns that the application has ended, since uvicorn runs no exit handlers after
-        that.
+        """Flush before the server learns that the application has ended, since uvicorn does not run exit handlers
+        afterwards.
         """
         if message["type"] in _ENDS:
             if self._pending:

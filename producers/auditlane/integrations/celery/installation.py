@@ -91,7 +91,7 @@ class _Tasks:
             put_in(headers)
 
     def task_received(self, request: Any, **_: Any) -> None:
-        """Keep a request for as long as the worker does, since signals about lost processes do not include it."""
+        """Keep a request until the worker is done with it, since signals about lost processes do not include it."""
         self._received[request.id] = request
 
     def task_prerun(self, task_id: str, task: Any, **_: Any) -> None:
@@ -166,4 +166,4 @@ class _Tasks:
 
 
 def _ignore(_: Exception) -> None:
-    """Ignore the error, since errors raised by the application's resolvers are reported for the event itself."""
+    """Ignore the error, since errors of the application's resolvers are reported with the event itself."""

@@ -100,8 +100,8 @@ def _imported(key: str, value: object) -> Any:
 
 
 def _late(key: str, value: object) -> Any:
-    """Return a function that imports the dotted path when first called. The setting is read while apps are still
-    loading.
+    """Return a function that imports the dotted path when first called, since apps are still loading when the setting
+    is read.
     """
     if callable(value):
         return value

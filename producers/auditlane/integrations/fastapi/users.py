@@ -51,7 +51,7 @@ class AuditedUsers:
 
 
 def _recorded(name: str, method: Callable[..., Awaitable[Any]], describe: Describe) -> Callable[..., Awaitable[Any]]:
-    """Return a hook that records an event before it runs, since the event has happened even if the hook raises an
+    """Return a hook that records an event before it runs, since the event has happened even if the hook then raises an
     error.
     """
 

@@ -94,7 +94,7 @@ def _note_response(response: Response) -> Response:
 
 
 def _note_route(_: BaseException | None) -> None:
-    """Keep the rule and the resolvers' results, which are gone once Flask has left the request."""
+    """Keep the rule and the resolvers' results, which are no longer available once Flask has left the request."""
     exchange: Exchange | None = request.environ.get(EXCHANGE)
     if exchange is None:
         return

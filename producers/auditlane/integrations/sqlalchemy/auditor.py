@@ -115,7 +115,7 @@ class Auditor:
         return None
 
     def _changes_of(self, session: Session | None) -> Changes | None:
-        """Return the collection for a session's changes, or None if the session is not audited."""
+        """Return the collector of a session's changes, or None if the session is not audited."""
         if session is None:
             return None
         return self._changes(session.get_nested_transaction() or session.get_transaction())

@@ -123,9 +123,7 @@ def frozen(value: Any) -> Any:
 
 
 def _combinable(first: Kind, second: Kind) -> bool:
-    """Return whether ORM operations alone, without a bulk statement in between, can have caused these changes in this
-    order.
-    """
+    """Return whether ORM operations in this order can have caused these changes, without a bulk statement in between."""
     return second == "created" if first == "deleted" else second != "created"
 
 

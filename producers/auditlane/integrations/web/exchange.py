@@ -87,7 +87,8 @@ def _routed(exchange: Exchange, found: Match) -> dict[str, Any]:
 def _facts(exchange: Exchange, template: str | None) -> dict[str, str]:
     """Return the event's metadata.
 
-    `response` is `none` if no response began (the client left, or there was an exception), or `incomplete`.
+    The value `response` is `none` if no response began, because the client left or an exception was raised, and
+    `incomplete` if the response did not end.
     """
     facts = {"method": exchange.method}
     if template:

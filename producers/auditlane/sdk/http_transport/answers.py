@@ -145,7 +145,7 @@ def _outcome(result: Mapping[str, Any], event_id: str) -> AuditlaneError | str |
 
 
 def _error(answer: Answer, fix: str, url: str) -> AuditlaneError:
-    """Return the error for a response that is not about single events."""
+    """Return the error for a response that concerns the whole request."""
     problem = _object(answer.body)
     if problem.get("code"):
         error = error_of(answer.status, answer.body)

@@ -215,7 +215,6 @@ class HttpDelivery:
             return self._backlog.expired(now)
 
     def _send(self, items: Sequence[Item]) -> Verdict:
-        """Send one request, and return what the response means."""
         body = b"\n".join([item.line for item in items])
         try:
             answer, compressed = self._link.send(body)
@@ -304,7 +303,7 @@ class HttpDelivery:
             self._backlog.put_back(item for item in items if not item.reported)
 
     def _settle(self, item: Item, undelivered: Undelivered | None) -> None:
-        """Report the outcome of an event, unless it is already reported."""
+        """Report the outcome of an event, unless it has already been reported."""
         with self._changed:
             if item.reported:
                 return
@@ -321,7 +320,6 @@ class HttpDelivery:
         on_settled: OnSettled | None,
         undelivered: Undelivered | None,
     ) -> None:
-        """Report the outcome of an event that the tracker counts."""
         if undelivered is None:
             self._tracker.settle(epoch, None, size)
             if on_settled:

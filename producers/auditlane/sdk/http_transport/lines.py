@@ -87,7 +87,7 @@ def _explain(members: dict[str, Any]) -> NoReturn:
 
 
 def _size(value: Any) -> int:
-    """Return approximately how many bytes a value has in Avro."""
+    """Return the approximate size of a value in Avro, in bytes."""
     if isinstance(value, str):
         return len(value.encode(errors="replace")) + 2
     if isinstance(value, dict):

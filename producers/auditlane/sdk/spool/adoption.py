@@ -63,7 +63,7 @@ class Adoption:
         return None
 
     def _refuse(self, path: Path, why: str) -> None:
-        """Log, only once, that a set is left in place."""
+        """Log that a set is left in place, once for each set."""
         if path not in self._refused:
             self._refused.add(path)
             log_later(logging.ERROR, "The spooled events in %s are not delivered: the folder %s.", path, why)

@@ -128,7 +128,7 @@ def scan(data: bytes, seed: int, at: int = HEADER_BYTES) -> Iterator[Found | Dam
 
 
 def _read(data: bytes, seed: int, at: int) -> Found | None:
-    """Return the record whose frame starts at this position, or None."""
+    """Return the record whose frame starts at this position, or None if no valid frame does."""
     start = at + _FRAME.size
     if start > len(data):
         return None
@@ -143,7 +143,7 @@ def _read(data: bytes, seed: int, at: int) -> Found | None:
 
 
 def _next(data: bytes, seed: int, at: int) -> Found | None:
-    """Return the first record whose frame starts at or after this position."""
+    """Return the first record whose frame starts at or after this position, or None if there is none."""
     while (at := data.find(_MARKER, at)) >= 0:
         if found := _read(data, seed, at):
             return found

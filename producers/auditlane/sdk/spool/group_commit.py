@@ -42,7 +42,7 @@ class GroupCommit:
                     self._changed.notify_all()
 
     def _sync(self) -> None:
-        """Sync without holding the lock, so that other threads can write meanwhile and join the next group."""
+        """Sync without holding the lock, so that other threads can write in the meantime and join the next group."""
         self._changed.release()
         try:
             written, descriptor = self._snapshot()

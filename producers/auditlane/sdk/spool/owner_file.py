@@ -184,7 +184,6 @@ class OwnerFile:
         os.close(self._descriptor)
 
     def _named(self) -> Iterator[tuple[int, str]]:
-        """Yield each slot in use, with its tenant."""
         for slot in range(_HEADER_WORDS, len(self._words) - _SLOT_WORDS + 1, _SLOT_WORDS):
             raw = bytes(self._words[slot : slot + _EMITTED])
             tenant = raw[1 : 1 + raw[0]].decode("ascii", "replace")

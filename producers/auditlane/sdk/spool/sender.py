@@ -269,7 +269,7 @@ class SpoolSender(SpoolStore):
             folder.set_aside(self._folder, folder.REJECTED, f"{event.tenant}-{event.event_id}", event.value)
 
     def _settled(self, event: Event) -> bool:
-        """Count an event as done. Returns whether it was open."""
+        """Count an event as done. Returns whether it was still open."""
         if event.source is self.own:  # another process's set may contain the same numbers
             self._flying.pop(event.number, None)
             self._settlers.pop(event.number, None)
@@ -288,7 +288,6 @@ class SpoolSender(SpoolStore):
         return True
 
     def _failed(self, event: Event, retry_s: float = RETRY_S) -> None:
-        """Make an event wait on disk."""
         if event.from_disk:
             self._window -= len(event.value)
         if event.source is not None:

@@ -45,7 +45,6 @@ class SpoolStore:
         self._start(tracker)
 
     def _start(self, tracker: DeliveryTracker) -> None:
-        """Set the initial state of a new process."""
         self._tracker = tracker
         self.wake = threading.Event()  # set when the keeper has work to do
         self.lock = threading.RLock()
@@ -173,7 +172,7 @@ class SpoolStore:
         return waits
 
     def _let_go(self, event: Event) -> None:
-        """Remove an event from memory; it waits on disk."""
+        """Remove an event from memory. It stays on disk until it is sent."""
         self._flying.pop(event.number, None)
         if event.on_settled is not None:
             self._settlers[event.number] = event.on_settled
@@ -185,7 +184,8 @@ class SpoolStore:
         self._forget_tenants()
 
     def _forget_tenants(self) -> None:
-        """Correct the counts once no record is open, since the tenants of unreadable records are unknown."""
+        """Reset the counts by tenant once no record is open. They may be wrong, since the tenants of unreadable records
+        are unknown."""
         if self.own is not None and not self.own.ledger.open:
             self.on_disk.clear()
 
@@ -195,8 +195,8 @@ class SpoolStore:
         return deadline
 
     def _make_room(self, own: OwnSet, deadline: float, *, may_wait: bool, error: OSError | None = None) -> float:
-        """Make room: delete segments that are done, or any segments with `drop_oldest`, or wait. Returns the deadline.
-        Raises SpoolFull.
+        """Make room by deleting segments that are done, or any segments with `drop_oldest`, or by waiting. Returns the
+        deadline. Raises SpoolFull.
         """
         if own.reclaim():
             return deadline
@@ -249,7 +249,7 @@ class SpoolStore:
         source.delete(segment)
 
     def _fail_unreadable(self, source: RecordSet) -> None:
-        """Fail the events with unreadable records, which the set counts as lost."""
+        """Fail the events whose records are unreadable. The set counts them as lost."""
         numbers, source.given_up = source.given_up, []
         if source is not self.own:
             return

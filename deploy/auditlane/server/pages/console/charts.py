@@ -156,7 +156,6 @@ def latest(values: Values) -> float | None:
 
 
 def _runs(period: Period, values: Values) -> list[list[tuple[datetime, float]]]:
-    """Split the values into runs of consecutive steps."""
     runs: list[list[tuple[datetime, float]]] = []
     expected: datetime | None = None
     for at, value in zip(period.at, values, strict=True):

@@ -203,7 +203,7 @@ def _chart(words: Catalogue, shown: Shown, columns: Columns, period: Period) -> 
 
 
 def _table(words: Catalogue, columns: Columns, period: Period) -> Table:
-    """Combine the steps of each day, or of each hour of a day."""
+    """Combine the steps of each day or, for a shorter period, of each hour."""
     by_hour = period.until - period.since <= RANGES["24h"]
     rows_of: dict[datetime, list[int]] = {}
     for row, at in enumerate(columns.at):
@@ -253,7 +253,7 @@ def _entry(words: Catalogue, event: OperationalEvent) -> Entry:
 
 
 def _detail(words: Catalogue, name: str, value: str, key: MetadataKey | None) -> str:
-    """Format a metadata value according to its kind. Text of any other kind is returned unchanged."""
+    """Format a metadata value according to its kind. If the kind has no format, the text is returned unchanged."""
     try:
         if key is not None and key.kind == "time":
             return words.moment(value)

@@ -1,4 +1,4 @@
-"""Tests the console in a real browser with real services: opening it with a link, refreshing it, and going on to a
+"""Tests the console in a real browser with real services: opening it with a link, refreshing it, and opening a
 tenant's log.
 """
 

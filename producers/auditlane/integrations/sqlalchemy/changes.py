@@ -123,7 +123,7 @@ def frozen(value: Any) -> Any:
 
 
 def _combinable(first: Kind, second: Kind) -> bool:
-    """Return whether ORM operations in this order can have caused these changes, without a bulk statement in between."""
+    """Return whether ORM operations in this order can cause these changes, without a bulk statement in between."""
     return second == "created" if first == "deleted" else second != "created"
 
 

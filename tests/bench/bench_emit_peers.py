@@ -39,7 +39,6 @@ Emit = Callable[[], object]
 
 @contextmanager
 def logging_to_a_file(folder: Path) -> Iterator[tuple[Emit, Callable[[], object]]]:
-    """Log the event as one line of JSON, with an id and a time."""
     logger, handler = logging.getLogger("peer"), logging.FileHandler(folder / "audit.log")
     logger.setLevel(logging.INFO)
     logger.propagate = False

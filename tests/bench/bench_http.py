@@ -42,7 +42,6 @@ _running: dict[str, psutil.Process] = {}  # the servers by URL
 
 @contextmanager
 def process(*command: str, **variables: str) -> Iterator[str]:
-    """Run a server in a separate process, and yield its URL."""
     started = subprocess.Popen([sys.executable, *command], stdout=subprocess.PIPE, env=os.environ | variables)
     assert started.stdout is not None
     try:

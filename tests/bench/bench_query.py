@@ -65,7 +65,6 @@ FAR = "a page far down"
 
 
 def requests() -> dict[str, str]:
-    """Return the path of each measured request, by name."""
     events = "/v1/events?limit=50"
     return {
         "first page": events,
@@ -141,7 +140,6 @@ def fill(url: str, count: int) -> None:
 
 
 def described(url: str) -> dict[str, object]:
-    """Return the number of events, parts and rows."""
     client = connect(load(clickhouse_url=url, query_timeout_s=3_600.0))
     parts = client.query(f"SELECT count(), sum(rows) FROM system.parts WHERE active AND database = '{DATABASE}'")
     events = client.query(f"SELECT count() FROM {DATABASE}.log WHERE tenant_id = '{TENANT}'").result_rows[0][0]

@@ -65,7 +65,6 @@ def fill(client: Client, database: str) -> None:
 
 
 def produce(load: Load, stored: list[tuple[str, bytes]], stop: threading.Event) -> None:
-    """Produce the messages at a steady rate until `stop` is set."""
     producer = Producer({"bootstrap.servers": load.parts.kafka, "compression.type": "lz4", "linger.ms": 20})
     each, began = round(STORED_PER_S * BATCH_S), time.monotonic()
     for number, first in enumerate(range(0, len(stored), each)):

@@ -77,7 +77,6 @@ def least(rounds: int, what: Callable[[], None]) -> float:
 
 
 def spans_of(traces: RangeTraces, number: int) -> None:
-    """Create the spans that the worker would create for one range."""
     at = Partition("t", number % 6)
     one = Range(at, "id", 0, 0, Columns([0], [0], [b"k"], [b"v"]), "", 1)
     traces.begin(one)

@@ -365,7 +365,6 @@ def measure(parts: Parts, options: argparse.Namespace) -> dict[str, dict[str, di
 
 
 def summary(found: dict[str, dict[str, dict[str, Any]]]) -> str:
-    """Format the ratios, with two lines per scenario."""
     lines: list[str] = []
     for scenario, rows in found.items():
         ours = rows.get("auditlane, 1 insert thread")

@@ -26,7 +26,6 @@ def load(request: bytes, url: str, *, connections: int, requests: int, status: i
 
 
 def request_of(method: str, path: str, headers: dict[str, str], body: bytes = b"") -> bytes:
-    """Return a complete HTTP request as bytes."""
     lines = [f"{method} {path} HTTP/1.1", "Host: localhost", f"Content-Length: {len(body)}"]
     lines += [f"{name}: {value}" for name, value in headers.items()]
     return "\r\n".join([*lines, "", ""]).encode() + body

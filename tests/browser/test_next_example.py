@@ -45,7 +45,6 @@ def built(npm: Npm, packed_viewer: Path, tmp_path_factory: pytest.TempPathFactor
 
 @contextmanager
 def served(site: Site, built: Path, tenant: str, node: list[str]) -> Iterator[str]:
-    """Run the built example with its own key, and yield its address."""
     settings = site.served.settings
     files = {
         "AUDITLANE_KEYS_FILE": str(settings.keys_file),
@@ -84,7 +83,6 @@ def served(site: Site, built: Path, tenant: str, node: list[str]) -> Iterator[st
 
 
 def fill(site: Site, tenant: str) -> None:
-    """Store two events for doc-7 and one for doc-8."""
     event = {"tenant_id": tenant, "actor_id": "u-3", "actor_name": "Jane Cooper", "resource": "document"}
     documents = [("edited", "doc-7"), ("read", "doc-7"), ("read", "doc-8")]
     site.emit(*(event | {"action": f"document.{verb}", "resource_id": name} for verb, name in documents))

@@ -54,7 +54,6 @@ def sign_in(context: BrowserContext, url: str, tenant: str) -> None:
 
 
 def expect_actors(page: Page, names: list[str]) -> None:
-    """Wait until the table lists these actors in this order."""
     expect(page.locator("td.actor")).to_have_text(names)
 
 

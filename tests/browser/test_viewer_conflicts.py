@@ -27,7 +27,6 @@ def event(tenant: str, action: str, second: int = 0, **values: Any) -> dict[str,
 
 
 def open_viewer(site: Site, page: Page, tenant: str) -> Locator:
-    """Open a vendor's page with the tenant's log, and return the table."""
     page.goto(host_page(site, tenant, [{"token": site.token(tenant), "address": ""}]))
     table = page.locator("auditlane-table")
     expect(table.get_by_role("grid")).to_have_attribute("aria-busy", "false")

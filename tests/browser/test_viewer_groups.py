@@ -87,14 +87,12 @@ def rows(page: Page) -> Locator:
 
 
 def expect_rows(page: Page, *texts: str) -> None:
-    """Wait until the table of groups contains these rows. Each row is given as the texts of its cells."""
     expect(rows(page)).to_have_text(
         [re.compile(r"^\s*" + r"\s*".join(map(re.escape, text.split("|"))) + r"\s*$") for text in texts]
     )
 
 
 def expect_listed(page: Page, number: int) -> None:
-    """Wait until the list contains exactly this number of events."""
     expect(page.get_by_role("grid")).to_have_attribute("aria-rowcount", str(number + 1))
     expect(page.locator("auditlane-groups tfoot td").first).to_have_text(str(number))
 

@@ -48,7 +48,6 @@ def rows(table: Locator) -> Locator:
 
 
 def listen(page: Page, *, keep_closed: bool = False) -> None:
-    """Collect the element's events in `window.seen`."""
     page.evaluate(
         """(keepClosed) => {
           window.seen = [];

@@ -55,7 +55,6 @@ def event(tenant: str, number: int, **values: Any) -> dict[str, Any]:
 
 
 def open_viewer(site: Site, page: Page, tenant: str, **more: str) -> Locator:
-    """Open a vendor's page with the tenant's log, and return the table."""
     page.goto(host_page(site, tenant, [{"token": site.token(tenant), "address": ""} | more]))
     table = page.locator("auditlane-table")
     expect(table.get_by_role("grid")).to_have_attribute("aria-busy", "false")
@@ -63,7 +62,6 @@ def open_viewer(site: Site, page: Page, tenant: str, **more: str) -> Locator:
 
 
 def assert_accessible(page: Page) -> None:
-    """Assert that axe finds nothing in the table, the column menu and the live switch, in light and dark mode."""
     viewer = page.locator("auditlane-viewer")
     for theme in ("light", "dark"):
         viewer.evaluate("(element, theme) => (element.theme = theme)", theme)

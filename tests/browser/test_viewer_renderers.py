@@ -21,7 +21,6 @@ def opened(site: Site, unique: str, page: Page, **attributes: str) -> Locator:
 
 
 def set_renderer(page: Page, name: str, function: str) -> None:
-    """Set a property of the viewer to a JavaScript function."""
     page.evaluate(f"() => {{ document.querySelector('auditlane-viewer').{name} = {function}; }}")
 
 

@@ -85,7 +85,6 @@ def query_box(page: Page) -> Locator:
 
 
 def address_params(page: Page) -> dict[str, str]:
-    """Return the query parameters of the page's address."""
     return {name: values[0] for name, values in parse_qs(urlsplit(page.url).query).items()}
 
 

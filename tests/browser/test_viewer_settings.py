@@ -57,7 +57,6 @@ def open_as_admin(site: Site, page: Page, tenant: str, user: str = "jane", **att
 
 
 def assert_accessible(page: Page, settings: Locator) -> None:
-    """Assert that axe finds nothing, in light and in dark mode."""
     page.evaluate("scrollTo(0, document.body.scrollHeight)")  # so that the floating bar covers nothing
     for theme in ("light", "dark"):
         settings.evaluate("(element, theme) => (element.theme = theme)", theme)
@@ -66,7 +65,6 @@ def assert_accessible(page: Page, settings: Locator) -> None:
 
 
 def expect_saved(settings: Locator) -> None:
-    """Wait until the save bar reports success."""
     expect(settings.locator(".bar.done")).to_have_text("Saved.")
 
 
@@ -95,7 +93,6 @@ def stored_names(site: Site, tenant: str) -> list[str]:
 
 
 def texts(cells: Locator) -> list[str]:
-    """Return the text of each cell, joined into a single line."""
     return [" ".join(one.split()) for one in cells.all_inner_texts()]
 
 

@@ -22,14 +22,12 @@ HOSTILE = "<img src=x onerror=alert(1)><script>alert(2)</script>"
 
 
 def open_viewer(site: Site, page: Page, tenant: str, *permissions: Permission, **attributes: str) -> Locator:
-    """Open a page with one viewer, which shows the tenant's log."""
     all_attributes = {"token": site.token(tenant, *permissions)} | attributes
     page.goto(host_page(site, tenant, [all_attributes]))
     return page.locator("auditlane-viewer")
 
 
 def assert_accessible(page: Page, viewer: Locator) -> None:
-    """Assert that axe finds nothing, in light and in dark mode."""
     page.emulate_media(reduced_motion="reduce")  # colours in mid-transition would fail the contrast check
     for theme in ("light", "dark"):
         viewer.evaluate("(element, theme) => (element.theme = theme)", theme)

@@ -20,7 +20,6 @@ PHONE = {"width": 390, "height": 844}
 def open_log(
     site: Site, page: Page, tenant: str, *permissions: Permission, user: str = "jane", path: str = ""
 ) -> Locator:
-    """Open the service's own page as this user, and return the viewer once it shows rows."""
     site.give_session(page.context, tenant, *permissions, user=user)
     page.goto(site.url + path)
     viewer = page.locator("auditlane-viewer")

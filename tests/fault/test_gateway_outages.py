@@ -60,7 +60,6 @@ class Posters:
                     self.refused.append((answer.status, answer.headers.get("retry-after"), code))
 
     def acknowledge(self, more: int) -> None:
-        """Wait until this many more events have been acknowledged."""
         enough = len(self.acknowledged) + more
         wait_until(lambda: len(self.acknowledged) >= enough, why=lambda: str(self.refused[-3:]))
 

@@ -78,7 +78,6 @@ class Run:
 
     @contextmanager
     def serve(self, **settings: Any) -> Iterator[dict[str, Any]]:
-        """Run a gateway, and yield the options for a client."""
         given = self.world.settings.model_dump(exclude_unset=True) | settings
         with ServeProcess(self.world.folder, roles="ingest", **given) as served:
             issued = served.keys.create(roles=("writer",), tenant=None, now=datetime.now(UTC))

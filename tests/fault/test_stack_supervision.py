@@ -30,7 +30,6 @@ _FIVE = [
 
 
 def until(condition, what, within_s=60):
-    """Wait until a condition is true. Fails after a timeout."""
     deadline = time.monotonic() + within_s
     while not (found := condition()):
         assert time.monotonic() < deadline, f"waited {within_s} s for {what}"
@@ -39,6 +38,8 @@ def until(condition, what, within_s=60):
 
 
 class SmallStack:
+    """A running small stack."""
+
     def __init__(self, folder: Path, wanted: list[dict], python: list[str]) -> None:
         self.folder = folder
         with (folder / "out").open("ab") as out:

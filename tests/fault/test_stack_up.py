@@ -30,7 +30,6 @@ _WITHIN_S = 180
 
 
 def cli(*arguments, env=None):
-    """Run a command, and wait until it exits."""
     return subprocess.run(
         [sys.executable, "-m", "auditlane.cli", *map(str, arguments)],
         capture_output=True,

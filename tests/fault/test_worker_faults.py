@@ -45,12 +45,10 @@ def survived(world: World, worker: WorkerProcess, rows: int) -> None:
 
 
 def buried(worker: WorkerProcess) -> float:
-    """Return how many dead letters the worker has counted."""
     return sum(map(float, re.findall(r"dead_letters_total\{.*\} (\S+)", worker.get("/metrics"))))
 
 
 def failed(worker: WorkerProcess, with_: str) -> bool:
-    """Return whether an insert failed with an error that contains this text."""
     return any(with_ in line["error"] for line in worker.events("range.failed"))
 
 

@@ -30,7 +30,6 @@ def get(url: str) -> tuple[int, str]:
 
 
 def sent(world: World) -> int:
-    """Return the number of stored canary events."""
     query = f"SELECT count() FROM {world.events} WHERE tenant_id = '_auditlane' AND action = 'canary.sent'"
     return int(world.client.query(query).result_rows[0][0])
 

@@ -110,7 +110,6 @@ BERLIN = ZoneInfo("Europe/Berlin")
 
 
 def active_at_night(history: list[AuditEvent]) -> Counter[str]:
-    """Count the events between 22 and 6 o'clock, by actor."""
     return Counter(
         one.actor_id
         for one in history
@@ -126,7 +125,6 @@ def new_addresses_of(history: list[AuditEvent], since: datetime) -> list[tuple[s
 
 
 def roles_of(history: list[AuditEvent], until: datetime) -> dict[str | None, str]:
-    """Return the role of each member at a given time."""
     changes = ("member.added", "role.assigned", "role.removed", "member.removed")
     roles: dict[str | None, str] = {}
     for one in sorted(history, key=lambda event: event.occurred_at):

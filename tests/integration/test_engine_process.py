@@ -50,7 +50,6 @@ def running(tmp_path: Path) -> Iterator[Running]:
 
 
 def refused(*arguments: str) -> tuple[int, str]:
-    """Return the exit code and stderr of an engine that must not start."""
     command = [sys.executable, "-m", "auditlane.local.engine", *arguments]
     done = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
     assert done.stdout == ""

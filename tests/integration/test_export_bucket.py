@@ -82,7 +82,6 @@ def take(job: JobPrefix, owner: str) -> Lease:
 
 
 def write(lease: Lease, *pieces: bytes) -> None:
-    """Append to the output, and record what has been stored."""
     with lease.job.writing(lease.attempt, lease.save, lambda: None) as output:
         for piece in pieces:
             output.write(piece)

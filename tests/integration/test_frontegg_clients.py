@@ -118,7 +118,6 @@ def test_sent_audits_are_stored_and_read(frontegg_client, call, served, unique):
 
 
 def sources(served, tenant: str) -> str:
-    """Return the name of the client that sent this tenant's events."""
     database = served.world.settings.clickhouse_database
     query = f"SELECT any(source) FROM `{database}`.log WHERE tenant_id = '{tenant}' AND source != 'auditlane'"
     return str(served.world.client.query(query).result_rows[0][0])

@@ -73,7 +73,6 @@ class Stack:
         return subprocess.CompletedProcess(arguments, process.returncode, out, err)
 
     def records(self) -> list[dict[str, Any]]:
-        """Return all records that are now in the topic."""
         consumer = Consumer(
             {"bootstrap.servers": self.kafka, "group.id": uuid.uuid4().hex, "enable.auto.commit": False}
         )

@@ -103,7 +103,6 @@ class Crew:
         return self.versions.pop(worker)
 
     def alone(self, version: str) -> None:
-        """Replace all workers with workers of this version."""
         for worker in list(self.versions):
             self._gone(worker)
         self.start(version).ready()

@@ -28,7 +28,6 @@ pytestmark = pytest.mark.long
 
 @contextmanager
 def exporter(commands: Commands) -> Iterator[str]:
-    """Run `auditlane lag --serve`, and yield its URL."""
     process = commands.start("lag", "--serve", "0")
     assert process.stdout is not None
     try:

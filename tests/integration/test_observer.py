@@ -40,7 +40,6 @@ SOAK_S = float(os.environ.get("SOAK_S", "1800"))
 
 @contextmanager
 def observed(world: World, processes: int = 2) -> Iterator[list[Served]]:
-    """Run `processes` instances of `serve`, each with an observer."""
     settings = world.settings.model_dump(exclude_unset=True) | QUICK
     with ExitStack() as stack:
         stack.enter_context(structlog.testing.capture_logs())

@@ -109,7 +109,6 @@ def require_a_field_in_an_exclusive_contract(stage: Stage, tenant: str) -> int:
 
 
 def set_oversized_rules(stage: Stage, tenant: str) -> int:
-    """Add a field with the maximum number of choices."""
     size = len(CHOICES)
     while True:
         body = {"name": "big", "type": "Enum", "rules": {"oneOf": CHOICES[:size]}, "exclusive": True}

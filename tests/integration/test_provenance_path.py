@@ -25,6 +25,8 @@ HTTP = urllib3.PoolManager(retries=False, timeout=30.0)
 
 
 class Path:
+    """A world with a worker, a service, and commands."""
+
     def __init__(self, world: World, served: Served, folder: File) -> None:
         self.world, self.served = world, served
         self.commands = Commands(world, folder / "cache")

@@ -62,7 +62,6 @@ def token(served: Served) -> str:
 
 
 def stored(filled: Store, parameter: str, column: str = "toString(event_id)") -> list[Any]:
-    """Return the result of the equivalent SQL, newest first."""
     found = filled.client.query(
         f"SELECT {column} FROM {filled.database}.log WHERE tenant_id = 'acme' AND {OF[parameter]}"
         " ORDER BY occurred_at DESC, event_id DESC"

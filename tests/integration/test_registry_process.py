@@ -19,7 +19,6 @@ from auditlane.runtime.errors import AlreadyRunning, PartFailed, PortInUse, Regi
 
 
 def start_to_fail(data: Path, port: int = 0, host: str = "127.0.0.1") -> tuple[int, str]:
-    """Start a registry that must fail, and return its exit code and stderr."""
     command = [
         sys.executable,
         "-m",

@@ -35,7 +35,6 @@ def commands(commands: Commands) -> Commands:
 
 
 def stored(world: World, count: int, **given: Any) -> None:
-    """Produce `count` events, and run a worker until they are stored."""
     world.produce(count, **given)
     work(world, sum(high(world).values()))
 
@@ -62,7 +61,6 @@ def delete(world: World, where: str) -> None:
 
 
 def insert(world: World, where: str, changed: str) -> None:
-    """Insert copies of rows as if by hand, with some columns changed."""
     rows = f"(SELECT * FROM {world.events} WHERE {where})"
     world.client.command(f"INSERT INTO {world.events} SELECT * REPLACE ({changed}) FROM {rows}")
 

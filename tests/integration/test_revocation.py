@@ -60,7 +60,6 @@ class Key:
         return made
 
     def change(self, **lines: Any) -> None:
-        """Edit the keys file, as an operator would."""
         path = self.served.settings.keys_file
         assert path
         content = json.loads(path.read_text())
@@ -166,7 +165,6 @@ def test_a_link_to_auditlanes_own_log_requires_an_admin(served: Served) -> None:
 
 @contextmanager
 def opened(url: str, **headers: str) -> Iterator[urllib3.BaseHTTPResponse]:
-    """Open a URL, and yield the response with its body unread."""
     with urllib3.PoolManager(retries=False, timeout=60.0) as pool:
         answer = pool.request("GET", url, headers=headers, preload_content=False, redirect=False)
         try:

@@ -311,7 +311,6 @@ def replaced(value: Any, places: dict[str, str]) -> Any:
 
 
 def listed(served: Served, token: str, parameters: list[tuple[str, str]]) -> list[str]:
-    """Return the ids of all events in the list, in order."""
     found: list[str] = []
     cursor: list[tuple[str, str]] = []
     while True:

@@ -364,7 +364,6 @@ def test_base_events_equal_a_stock_avro_serializers(kafka: str, registry: str, t
 
 
 def script(text: str, config: ClientConfig) -> subprocess.CompletedProcess[str]:
-    """Run Python code in a separate process that uses the test's services."""
     environ = {name: value for name, value in os.environ.items() if not name.startswith("AUDITLANE_")} | {
         "AUDITLANE_KAFKA_BOOTSTRAP": config.kafka_bootstrap,
         "AUDITLANE_REGISTRY_URL": config.registry_url,

@@ -48,7 +48,6 @@ def token(serve: ServeProcess, client_id: str, secret: str) -> urllib3.BaseHTTPR
 
 
 def is_served(serve: ServeProcess) -> None:
-    """Assert that the service still responds to other clients, and that they can get tokens."""
     issued = serve.keys.create(roles=("vendor",), now=datetime.now(UTC))
     answer = token(serve, issued.client.client_id, issued.secret)
     assert answer.status == 200, answer.data

@@ -29,6 +29,8 @@ SENT = "action=Before&action=Ordered&action=Stock"  # excludes events recorded b
 
 
 class Path:
+    """A world with a worker, a service, and a client for the whole environment."""
+
     def __init__(self, world: World, served: Served, folder: pathlib.Path) -> None:
         self.world = world
         self.folder = folder
@@ -50,7 +52,6 @@ class Path:
         )
 
     def subject(self, tenant: str) -> str:
-        """Return the name of the subject with the tenant's newest contract."""
         own = f"{self.world.settings.topic}.{tenant}-value"
         return own if own in self.world.registry.subjects() else f"{self.world.settings.topic}-value"
 

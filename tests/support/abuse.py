@@ -132,7 +132,6 @@ def searches(abuse: Abuse) -> None:
 
 
 def streams(abuse: Abuse) -> None:
-    """Open more live streams than a tenant may have."""
     with ExitStack() as open_:
         for _ in range(STREAMS // THREADS):
             answer = abuse.ask("streams", "GET", "/v1/events/stream", preload_content=False)
@@ -142,7 +141,6 @@ def streams(abuse: Abuse) -> None:
 
 
 def refused(abuse: Abuse) -> None:
-    """Send invalid events, and bodies that are not JSON."""
     for number in abuse.again():
         bad = [{"action": ""}, {"action": "x", "occurred_at": "never"}, {"fields": {"nothing": 1}}, 7] * 100
         body = b"{" * 10_000 if number % 2 else json.dumps(bad).encode()

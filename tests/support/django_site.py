@@ -147,7 +147,6 @@ class Browser:
 
 
 def environment(stack_env: Mapping[str, str], **more: str) -> dict[str, str]:
-    """Return the environment variables for a project that sends its events to the stack."""
     kept = {
         name: value for name, value in os.environ.items() if not name.startswith(("AUDITLANE_", "DJANGO_", "PYTHON"))
     }

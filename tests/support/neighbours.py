@@ -43,6 +43,8 @@ class Times:
 
 
 class Tenant:
+    """A quiet tenant with its own key."""
+
     def __init__(self, installation: Installation, name: str) -> None:
         self.name = name
         self.sent: set[str] = set()

@@ -81,7 +81,6 @@ def with_savepoints(engine: Engine) -> Engine:
 
 @contextmanager
 def database() -> Iterator[Engine]:
-    """Provide an in-memory database with the tables."""
     engine = with_savepoints(create_engine("sqlite://", poolclass=StaticPool))
     Base.metadata.create_all(engine)
     try:

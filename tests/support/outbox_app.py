@@ -19,7 +19,6 @@ ACTION = "order.created"
 
 
 def tables(client: AuditClient | None = None) -> tuple[Table, Outbox, MetaData]:
-    """Return the table of orders, the outbox and their metadata."""
     metadata = MetaData()
     orders = Table("orders", metadata, Column("number", String(64), primary_key=True))
     return orders, Outbox(metadata, client=client) if client else Outbox(metadata), metadata

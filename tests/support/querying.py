@@ -90,6 +90,8 @@ def event(number: int, tenant: str = "acme", **overrides: Any) -> dict[str, Any]
 
 
 class Store:
+    """A database for the tests of one module."""
+
     def __init__(self, url: str, database: str) -> None:
         self.settings: Settings = load(clickhouse_url=url, clickhouse_database=database)
         self.client = connect(self.settings)
@@ -177,12 +179,10 @@ class Signer:
 
 
 def hub_of(reader: Reader, settings: Settings | None = None) -> StreamHub:
-    """Return a stream hub with this reader, and with the limits in `settings`."""
     return StreamHub.of(settings or load(clickhouse_database=reader.database), reader.executor)
 
 
 def summaries_of(reader: Reader) -> Summaries:
-    """Return summaries that use this reader's executor."""
     return Summaries(reader.executor, reader.database)
 
 

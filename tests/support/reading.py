@@ -55,7 +55,6 @@ def read_all(kafka: str, topic: str) -> list[Message]:
 
 
 def read_actions(kafka: str, topic: str, count: int) -> list[str]:
-    """Return the sorted actions of the topic's first `count` messages."""
     return sorted(decode(one)["action"] for one in read(kafka, topic, count))
 
 

@@ -31,7 +31,6 @@ class Operation:
         return re.findall(r"{(\w+)(?::\w+)?}", self.path)
 
     def at(self, values: dict[str, str]) -> str:
-        """Return the path with its parameters replaced by these values."""
         return re.sub(r"{(\w+)(?::\w+)?}", lambda found: values[found[1]], self.path)
 
 

@@ -58,7 +58,6 @@ def wave(pipeline: Pipeline, run: Run, done: Round) -> None:
 
 
 def one_part(run: Run, folder: Path, options: argparse.Namespace) -> None:
-    """Inject one part of the run's faults into a new pipeline."""
     part = Part(run.seed * 1_000 + len(run.parts), NODES[len(run.parts) % len(NODES)])
     run.parts.append(part)
     began = time.monotonic()

@@ -88,7 +88,6 @@ class Brokers:
         return ",".join(f"{HOST}:{proxy.port}" for proxy in self._proxy_of.values())
 
     def kill(self) -> None:
-        """Kill the only broker."""
         process.end_session(self._running.pid)
         self._running.wait()
 

@@ -233,7 +233,6 @@ def _commit(at: Pipeline, partition: int, offset: int) -> bool:
 
 
 def scaled(at: Pipeline) -> Fault:
-    """Scale from 1 worker to 3 and back under load."""
     at.staff(1)
     happens(lambda: at.alive()[0].events("partition.assigned"))
     added = [at.start(), at.start()]

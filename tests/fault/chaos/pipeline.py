@@ -151,7 +151,6 @@ class Pipeline:
         return self.random.choice(self.alive() or [self.start()])
 
     def staff(self, count: int) -> None:
-        """Start or stop workers until `count` are running."""
         alive = self.alive()
         end(alive[count:])
         for _ in range(count - len(alive)):

@@ -68,7 +68,6 @@ def refused(name: str, value: object) -> Callable[[Pipeline], Fault]:
 
 
 def _failures(at: Pipeline) -> float:
-    """Return the number of failed inserts over all running workers."""
     found = [re.findall(r'retries_total\{.*step="insert".*\} (\S+)', worker.get("/metrics")) for worker in at.alive()]
     return sum(float(value) for values in found for value in values)
 

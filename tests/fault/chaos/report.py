@@ -173,7 +173,6 @@ def commit_of(folder: Path) -> str:
 
 
 def write(run: Run, path: Path) -> None:
-    """Write a report on the rounds so far."""
     path.parent.mkdir(parents=True, exist_ok=True)
     kinds = Counter(kind for done in run.rounds for kind in done.happened)
     survived = Counter(kind for done in run.rounds if done.survived for kind in done.happened)

@@ -55,13 +55,11 @@ class ClickHouse:
         held: int | None = None,
         span: tuple[int, int] = (0, 0),
     ) -> Insert:
-        """Receive a statement."""
         insert = Insert(token, partition, month, tuple(offsets), began=self.inserts, held=held, span=span)
         self.running.append(insert)
         return insert
 
     def look(self, insert: Insert) -> None:
-        """Evaluate the subqueries in an insert's guard."""
         if insert.rows is None and insert.held not in (None, self._held(insert)):
             insert.rows = ()
         if insert.rows is None:

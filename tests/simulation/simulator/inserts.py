@@ -85,7 +85,6 @@ class Inserts:
         self.jobs.append(Job(work, progress))
 
     def _validate(self, range_: Range) -> Progress:
-        """Validate a range against the registry's current state."""
         rows: dict[int, list[int]] = {}
         bad: list[int] = []
         for offset, value in zip(range_.columns.offsets, range_.columns.values, strict=True):

@@ -89,7 +89,6 @@ class Kafka:
         self.rebalance()
 
     def rebalance(self, turn: int = 0) -> None:
-        """Assign the partitions to the current members."""
         names = sorted(self.members)
         for name in names:
             self.members[name].target = set()

@@ -127,7 +127,6 @@ def chunks(first: int, count: int) -> Iterator[range]:
 
 
 def report(run: Run) -> str:
-    """Return the report as Markdown."""
     totals = run.totals
     rows = "".join(f"| {name} | {count:,} |\n" for name, count in sorted(totals.counts.items()))
     lines = "".join(

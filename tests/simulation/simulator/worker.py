@@ -39,7 +39,6 @@ class Worker(Inserts):
         return self.world.now + self.born
 
     def struck(self, fault: str) -> None:
-        """Record the state of each partition at the time of a fault."""
         for partition in self.member.owned:
             self.world.struck[fault, self._state_of(partition)] += 1
 

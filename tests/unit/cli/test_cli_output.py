@@ -28,7 +28,6 @@ def keys(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 def run(redirected: str, *arguments: str) -> subprocess.CompletedProcess[str]:
-    """Run a command with shell redirections."""
     line = f'"$@" {redirected}'
     command = ["sh", "-c", line, "sh", sys.executable, "-m", "auditlane.cli", *arguments]
     return subprocess.run(command, capture_output=True, text=True, timeout=60, env=dict(os.environ))

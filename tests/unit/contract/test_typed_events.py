@@ -63,7 +63,6 @@ class DocumentDeleted(
 
 
 def declared(annotation: Any, default: Any = ...) -> type[AuditEvent]:
-    """Return an event class that declares one field, `value`."""
     namespace = {"__annotations__": {"value": annotation}, "__module__": __name__}
     return type("Declared", (AuditEvent,), namespace | ({} if default is ... else {"value": default}), action="a")
 

@@ -187,7 +187,6 @@ TYPED = [
 
 
 def encoded(line: dict[str, Any], *own: dict[str, Any]) -> dict[str, Any]:
-    """Return the record that is sent for an imported line, under a contract with these custom fields."""
     schema = base_schema()
     schema["fields"] += own
     encoder = Encoder.parse("s", 1, json.dumps(schema))

@@ -55,7 +55,6 @@ def published() -> dict[str, Any]:
 
 
 def run(task: Any, headers: dict[str, Any]) -> None:
-    """Run a task as a process in the worker's pool would."""
     from celery.app.trace import build_tracer
 
     build_tracer(task.name, task, app=task.app)("t-1", (), {}, message(headers, root_id="root-1"))

@@ -29,7 +29,6 @@ class Stop(Exception):
 
 
 def table(engine: Engine) -> Table:
-    """Return the committed rows."""
     with engine.connect() as connection:
         rows = connection.execute(select(Document.id, *(getattr(Document, name) for name in COLUMNS)))
         return {str(row.id): {name: getattr(row, name) for name in COLUMNS} for row in rows}

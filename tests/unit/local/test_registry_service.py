@@ -78,7 +78,6 @@ def _is_there(registry: Registry, schema_id: int) -> bool:
 
 
 def call(app: App, method: str, path: str, body: Any = None) -> tuple[int, Any]:
-    """Send one request to the app in this process."""
     sent: list[Any] = []
     content = json.dumps(body).encode()
 

@@ -26,7 +26,6 @@ NOW = datetime.now(UTC).replace(microsecond=0)
 
 
 def make(path: Path, ends: datetime) -> Path:
-    """Write a self-signed certificate for 127.0.0.1, and its key, to a PEM file."""
     key = ec.generate_private_key(ec.SECP256R1())
     name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "127.0.0.1")])
     address = x509.SubjectAlternativeName([x509.IPAddress(ipaddress.ip_address("127.0.0.1"))])

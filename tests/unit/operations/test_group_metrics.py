@@ -27,7 +27,6 @@ LETTER = Count("NOT_FRAMED", "acme", State.open, 3, 5_000, 9_000)
 
 
 def exposed(metrics: GroupMetrics) -> dict[str, dict[tuple[str, ...], float]]:
-    """Return the value of each exposed sample, by metric and label values."""
     registry = CollectorRegistry()
     registry.register(metrics)
     families = text_string_to_metric_families(generate_latest(registry).decode())

@@ -48,7 +48,6 @@ def render(case: str = "minimal", **values: Any) -> list[Manifest]:
 
 
 def refused(case: str = "minimal", **values: Any) -> str:
-    """Return the error that the chart reports for these values."""
     code, _, error = _rendered(case, json.dumps(values))
     assert code != 0
     return error
@@ -64,7 +63,6 @@ def _component(manifest: Manifest) -> str:
 
 
 def pods(manifests: list[Manifest]) -> Iterator[tuple[str, Manifest]]:
-    """Yield each workload's component and pod spec."""
     for one in manifests:
         if one["kind"] in ("Deployment", "Job"):
             yield _component(one), one["spec"]["template"]["spec"]

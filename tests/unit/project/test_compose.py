@@ -34,7 +34,6 @@ VERSION = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["versi
 
 
 def interpolated(text: str) -> str:
-    """Replace each of compose's variables in a text by its default."""
     return re.sub(r"\$\{\w+:-([^}]*)\}", r"\1", text)
 
 

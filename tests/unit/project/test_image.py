@@ -22,7 +22,6 @@ TARGETS = ("worker", "serve")
 
 
 def locked(target: str) -> dict[str, str]:
-    """Return the version of each package in a lock file, by normalized name."""
     found = re.findall(r"^([A-Za-z0-9._-]+)==([^ \\]+)", (FOLDER / f"{target}.txt").read_text(), re.MULTILINE)
     return {_normal(name): version for name, version in found}
 

@@ -53,14 +53,12 @@ def logged(source: str) -> Iterator[tuple[str, str]]:
 
 
 def _calls(within: ast.AST) -> Iterator[ast.Call]:
-    """Yield the method calls with arguments."""
     for node in ast.walk(within):
         if isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute) and node.args:
             yield node
 
 
 def _level(call: ast.Call) -> str | None:
-    """Return the level of a logger call, or None if the call is not one."""
     assert isinstance(call.func, ast.Attribute)
     return LEVELS.get(call.func.attr) if LOGGER.fullmatch(ast.unparse(call.func.value)) else None
 

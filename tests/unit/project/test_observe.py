@@ -200,7 +200,6 @@ def test_the_example_scrapes_the_jobs_that_rules_name() -> None:
 
 
 def anchors(page: str) -> set[str]:
-    """Return the anchors of the headings in a runbook."""
     text = (ROOT / "docs" / "operate" / "runbooks" / page).read_text("utf-8")
     return {heading.lower() for heading in re.findall(r"^## (\w+)$", text, re.MULTILINE)}
 

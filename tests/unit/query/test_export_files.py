@@ -54,7 +54,6 @@ def chinese(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def page_texts(*rows: tuple[str | None, str | None], font: Path | None = None) -> list[str]:
-    """Render these rows as a PDF, and return the text of each page."""
     pdf = Pdf(COLUMNS, HEADING, font)
     batch = pa.record_batch([pa.array([row[place] for row in rows], pa.string()) for place in (0, 1)], names=["a", "b"])
     data = pdf.begin() + pdf.add(batch) + b"".join(pdf.end())

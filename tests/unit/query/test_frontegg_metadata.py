@@ -36,7 +36,6 @@ def document_of(stored, fields=DEFAULT_FIELDS):
 
 
 def saved(document, fields=DEFAULT_FIELDS) -> list[FieldView]:
-    """Save the document, and return the resulting fields in order."""
     changes = dict(stated(document, fields) or [])
     return sorted((field.model_copy(update=changes.get(field.name, {})) for field in fields), key=lambda one: one.order)
 

@@ -37,7 +37,6 @@ def keywords(function: Any) -> dict[str, inspect.Parameter]:
 
 
 def argument_docs(text: str | None) -> set[str]:
-    """Return the names that the `Args` section of a docstring describes."""
     described = re.search(r"Args:\n(.*?)\n\n", text or "", re.DOTALL)
     assert described
     return set(re.findall(r"^ {12}(\w+): ", described[1], re.MULTILINE))

@@ -39,7 +39,6 @@ def by_line(pairs: list[tuple[int, str]]) -> Reports:
 
 
 def run(folder: Path, *command: str) -> str:
-    """Run a checker that can find only the installed package, and return its output."""
     done = subprocess.run(
         [sys.executable, "-m", *command], cwd=folder, capture_output=True, text=True, check=False, timeout=240
     )

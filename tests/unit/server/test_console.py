@@ -152,7 +152,6 @@ def served(tmp_path, operations, kept) -> Iterator[Served]:
 
 
 def entered(served: Served, **more: Any) -> str:
-    """Return the cookie of an operator who has opened a link."""
     body = {"user": "ops"} | more
     answer = served.request("/v1/admin/console-links", served.client_token("admin"), method="POST", body=body)
     assert answer.status == 200, answer.data
@@ -165,7 +164,6 @@ def entered(served: Served, **more: Any) -> str:
 
 
 def post(served: Served, cookie: str, form: str, site: str = "same-origin") -> Any:
-    """Submit the page's form as a browser would."""
     headers = {"cookie": cookie, "sec-fetch-site": site, "content-type": "application/x-www-form-urlencoded"}
     return served._pool.request("POST", f"{served.url}/console/view", body=form, headers=headers, redirect=False)
 

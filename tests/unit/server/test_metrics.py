@@ -27,7 +27,6 @@ LAG = PartitionLag(Partition("audit.events", 0), 10, 15, lag=5, lost=0, age_s=8.
 
 
 def samples(text: str | bytes) -> dict[tuple[str, ...], float]:
-    """Return the value of each sample, by name and label values."""
     families = text_string_to_metric_families(text if isinstance(text, str) else text.decode())
     return {(one.name, *one.labels.values()): one.value for family in families for one in family.samples}
 

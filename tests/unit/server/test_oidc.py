@@ -83,7 +83,6 @@ class Issuer:
 
 
 def public(private: Any, kid: str | None, **more: Any) -> dict[str, Any]:
-    """Return a key in the form in which a key set publishes it."""
     kinds = {rsa.RSAPrivateKey: jwt.algorithms.RSAAlgorithm, ec.EllipticCurvePrivateKey: jwt.algorithms.ECAlgorithm}
     kind = next((one for type_, one in kinds.items() if isinstance(private, type_)), jwt.algorithms.OKPAlgorithm)
     return kind.to_jwk(private.public_key(), as_dict=True) | ({"kid": kid} if kid else {}) | more
@@ -105,7 +104,6 @@ class Clock:
 
 
 def oidc(issuer: Issuer, clock: Any = None, **settings: Any) -> Oidc:
-    """Create the OIDC verifier as a service with these settings would."""
     found = from_settings(load(oidc_issuer=issuer.url, oidc_audience=f"other, {AUDIENCE}", **settings))
     assert found
     if clock:

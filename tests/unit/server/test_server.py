@@ -43,8 +43,6 @@ def served(tmp_path_factory) -> Iterator[Served]:
 
 
 def add_crash(app: FastAPI) -> None:
-    """Add a route with a bug."""
-
     async def crash() -> None:
         raise ZeroDivisionError("the password is hunter2")
 

@@ -55,7 +55,6 @@ def answered(connection: socket.socket) -> tuple[int, dict[str, str], str]:
 
 
 def with_bodies(served: Served) -> list[Operation]:
-    """Return every operation that may read a body and requires a credential."""
     found = [one for one in operations(served.app) if one.method in ("POST", "PUT", "PATCH", "DELETE")]
     return [one for one in found if str(one) not in OPEN]
 

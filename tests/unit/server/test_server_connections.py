@@ -23,7 +23,6 @@ def connected(served: Served, source: str = "127.0.0.1") -> socket.socket:
 
 
 def ended(connection: socket.socket) -> bytes:
-    """Return the bytes received until the server closes the connection."""
     text = b""
     try:
         while piece := connection.recv(65_536):

@@ -26,7 +26,6 @@ def served(tmp_path) -> Iterator[Served]:
 
 
 def raw(served: Served, text: str) -> socket.socket:
-    """Open a connection, and send only this text."""
     at = urlsplit(served.url)
     connection = socket.create_connection((at.hostname, at.port), timeout=30)
     connection.sendall(text.encode())

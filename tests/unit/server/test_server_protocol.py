@@ -18,7 +18,6 @@ CHUNK = 1 << 14
 
 
 async def echo(scope: Any, receive: Any, send: Any) -> None:
-    """Respond with the sizes of the body and of the headers."""
     size, more = 0, True
     while more:
         message = await receive()

@@ -31,7 +31,6 @@ def core(*partitions: Partition, **policy: object) -> Core:
 
 
 def messages(first: int, count: int, size: int = 9) -> Columns:
-    """Return messages with a one-byte key and a value of `size` bytes."""
     return Columns(range(first, first + count), [at + 1 for at in range(count)], [b"k"] * count, [b"v" * size] * count)
 
 

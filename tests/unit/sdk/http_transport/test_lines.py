@@ -23,7 +23,6 @@ LIMIT = 524_288
 
 
 def received(event: AuditEvent) -> AuditEvent:
-    """Return the event that the gateway creates from a line."""
     line = line_of(event, LIMIT)
     assert b"\n" not in line
     return AuditEvent.checked(keywords_of(parse(line), SENDER, 0))

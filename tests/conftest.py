@@ -1,5 +1,5 @@
-"""Fixtures for all tests. They provide a workspace and the parts of the stack, each of which is started when it is
-first needed and shared by the session.
+"""Fixtures for all tests. They provide a workspace and the parts of the stack. Each part is started when it is first
+needed, and is shared by the session.
 """
 
 from __future__ import annotations

@@ -41,7 +41,7 @@ REQUESTS_PER_S = int(os.environ.get("REQUESTS_PER_S", "20"))
 SECONDS = int(os.environ.get("SECONDS", "60"))
 INSERTS, BATCH_S = 20, 0.1
 KINDS = {"first page": "/v1/events?limit=50", "one actor": "/v1/events?limit=50&actor=user-{tenant:03}-{actor:06}"}
-# The tenant with number k has about 1/k of the first one's events; each has 300 actors, as in `load`.
+# tenant k has about 1/k as many events as tenant 1; each tenant has 300 actors, as in `load`
 FILL = (
     "INSERT INTO `{database}`.events (tenant_id, occurred_at, event_id, action, actor_id, actor_type, actor_name,"
     " resource, resource_id, outcome, severity, description, ip, request_id, source, metadata, ingested_at,"

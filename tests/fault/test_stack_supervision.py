@@ -38,7 +38,7 @@ def until(condition, what, within_s=60):
 
 
 class SmallStack:
-    """A running small stack."""
+    """A running supervisor with small stand-in processes."""
 
     def __init__(self, folder: Path, wanted: list[dict], python: list[str]) -> None:
         self.folder = folder

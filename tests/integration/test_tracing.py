@@ -82,8 +82,8 @@ def attributes(span: Span) -> dict[str, Any]:
 
 
 def headers_in_kafka(world: World, *keys: str, having: str = "") -> dict[str, dict[str, Any]]:
-    """Wait for a message with each key that also has the header `having`, if given. Returns the headers of the messages
-    by key.
+    """Wait for a message with each of these keys and, if `having` is given, with that header. Returns the messages'
+    headers by key.
     """
     consumer = Consumer(world.kafka | {"group.id": "reader", "auto.offset.reset": "earliest"})
     consumer.assign([TopicPartition(world.settings.topic, number, 0) for number in range(2)])

@@ -28,7 +28,7 @@ QUIET: Final = 20
 AT_ONCE: Final = 5  # number of quiet tenants that are active concurrently
 MAX_S: Final = 300.0  # maximum duration of an abuse that is not stopped earlier
 TIMEOUT_S: Final = 600.0  # matters only if a test hangs
-POLL_INTERVAL_S: Final = 0.25  # interval at which a tenant polls for its event, since polling is also load
+POLL_INTERVAL_S: Final = 0.25  # not shorter, because polling adds load too
 _PROGRAM: Final = Path(__file__).with_name("abuse.py")
 
 

@@ -50,7 +50,7 @@ def log(at: Pipeline) -> Proxies:
     return at.parts.brokers.proxies
 
 
-# ClickHouse and Kafka reject requests.
+# Faults in which ClickHouse or Kafka rejects requests.
 
 
 def refused(name: str, value: object) -> Callable[[Pipeline], Fault]:

@@ -1,5 +1,5 @@
-"""The insert threads of a simulated worker. For each range, they perform the steps of `worker.sink.insert_pool` one by
-one.
+"""The insert threads of a simulated worker. For each range, they perform the steps of `worker.sink.insert_pool` in
+turn.
 """
 
 from __future__ import annotations

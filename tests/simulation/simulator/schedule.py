@@ -267,8 +267,8 @@ class Schedule:
             self.world.kafka.committed[partition] = (offset, "")
 
     def _expire(self) -> None:
-        """Expire a committed offset and its intent. Skipped if rows that were lost still have to be stored again, since
-        that would become impossible.
+        """Expire a committed offset and its intent. Skipped while lost rows still have to be stored again, since the
+        expiry would make this impossible.
         """
         if settled := [at for at in self._settled() if not self.world.clickhouse.owes(at)]:
             partition = self.random.choice(settled)

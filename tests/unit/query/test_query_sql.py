@@ -1,4 +1,4 @@
-"""Tests that values from the caller never appear in the text of the SQL, which depends only on which filters are
+"""Tests that values from the caller never appear in the SQL text. The text depends only on which filters are
 present.
 """
 

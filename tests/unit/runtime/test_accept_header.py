@@ -1,4 +1,4 @@
-"""Tests which media type is chosen for the weights in a client's Accept header."""
+"""Tests content negotiation: which media type is chosen, given the weights in an Accept header."""
 
 from __future__ import annotations
 

@@ -153,7 +153,7 @@ def test_mistakes_are_named_in_the_console_and_ignored(site: Site, unique: str, 
 
 
 def test_a_limited_token_embeds_the_activity_of_one_document(site: Site, unique: str, page: Page) -> None:
-    """This holds for whatever the reader searches for, and for suggestions and counts too."""
+    """The limit also applies to searches, suggestions and counts."""
     fill(site, unique)
     permissions = frozenset({Permission.read, Permission.export})
     limited = Viewer(unique, "jane", permissions, base_filter=(("resource_id", "doc-7"),))

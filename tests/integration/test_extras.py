@@ -75,7 +75,7 @@ for name in sys.argv[1:]:
 
 @pytest.fixture
 def env(commands: Commands, tmp_path: Path) -> dict[str, str]:
-    """Provide the variables with which a command uses the world, and stores the keys that it creates in the test's
+    """Provide the variables with which a command connects to the world. Keys that it creates are stored in the test's
     folder.
     """
     files = {name: tmp_path / f"{name}.json" for name in ("keys_file", "signing_keys_file")}

@@ -80,7 +80,7 @@ def path(kafka: str, registry: str, clickhouse: str, tmp_path_factory: pytest.Te
 
 
 def event(tenant: str, **values: Any) -> dict[str, Any]:
-    """Return an event with a fixed id and time, so that it is the same whenever and however it is sent."""
+    """Return an event with a fixed id and time, so that it is identical each time it is sent."""
     at = datetime.now(UTC).isoformat()
     return {"tenant_id": tenant, "action": "Paid", "event_id": str(uuid4()), "occurred_at": at} | values
 

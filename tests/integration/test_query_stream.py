@@ -1,4 +1,4 @@
-"""Tests live streams on the real engine. Each event is sent once, in whatever order events are inserted, and however
+"""Tests live streams on the real engine. Each event is sent once, regardless of the order of the inserts and of how
 often the client reconnects.
 """
 

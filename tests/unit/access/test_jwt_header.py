@@ -1,4 +1,4 @@
-"""Tests parsing only a token's header. The result is the same as PyJWT's, or Unauthenticated is raised."""
+"""Tests the parser for a token's header. It returns the same result as PyJWT, or raises Unauthenticated."""
 
 from __future__ import annotations
 

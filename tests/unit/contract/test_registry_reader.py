@@ -1,5 +1,5 @@
-"""Tests a newest version of the base event that lacks some base fields. It does not block clients, which use the newest
-complete version instead.
+"""Tests what clients do if the newest version of the base event lacks some base fields. They are not blocked, but use
+the newest complete version.
 """
 
 from __future__ import annotations

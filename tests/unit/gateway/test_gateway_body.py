@@ -1,4 +1,4 @@
-"""Tests splitting a body into lines, whatever the boundaries of its chunks, parsing the lines, and counting the
+"""Tests splitting a body into lines, however the body is split into chunks, parsing the lines, and counting the
 results.
 """
 

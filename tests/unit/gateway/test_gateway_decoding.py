@@ -1,5 +1,5 @@
-"""Tests gzip and zstd bodies. They yield the same events whatever the boundaries of their chunks, and memory stays
-within limits.
+"""Tests gzip and zstd bodies. They yield the same events however they are split into chunks, and memory stays within
+limits.
 """
 
 from __future__ import annotations

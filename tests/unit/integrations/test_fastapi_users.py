@@ -14,7 +14,7 @@ from auditlane.integrations.fastapi import AuditedUsers
 
 
 class BaseUserManager:
-    """The parts that the mixin needs of the fastapi-users class with the same name."""
+    """A minimal version of the fastapi-users class, with only the parts that the mixin needs."""
 
     async def authenticate(self, credentials):
         return credentials.user

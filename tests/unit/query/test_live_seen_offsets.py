@@ -1,5 +1,5 @@
-"""Tests how a stream tracks the offsets it has seen. No offset is skipped or sent twice, in whatever order rows are
-inserted.
+"""Tests how a stream tracks the offsets it has seen. No offset is skipped or sent twice, regardless of the order of the
+inserts.
 """
 
 from __future__ import annotations

@@ -24,7 +24,7 @@ _NONE: Final = TopicLag(0.0, 0)
 
 @dataclass(frozen=True, slots=True)
 class Policy:
-    """Limits at which conditions are entered and left. `topic` is the shared topic."""
+    """The limits at which conditions are entered and left. `topic` is the shared topic."""
 
     topic: str
     lag_s: float = 60.0
@@ -49,21 +49,23 @@ class Policy:
 
     @property
     def disk(self) -> Thresholds:
-        """Return thresholds for the limit divided by the free space. Above 1, the disk is filling up; below 0.5, twice
-        the limit is free.
+        """Return thresholds for the limit divided by the free space. A value above 1 means that the disk is filling up.
+        Below 0.5, there is twice as much free space as required.
         """
         return Thresholds.above(1.0, checks=self.checks, gap_ms=self.gap_ms)
 
     @property
     def circuit(self) -> Thresholds:
-        """Return thresholds for the number of halted partitions. A single check decides, since the number does not
+        """Return thresholds for the number of halted partitions. A single check is enough, since this number does not
         fluctuate.
         """
         return Thresholds(0.0, 0.5, checks=1, gap_ms=self.gap_ms)
 
 
 class Checks:
-    """One check's conditions, which are updated one after another. `events` contains the check's transitions."""
+    """The conditions of one check, which are updated one after another. `events` contains the transitions in this
+    check.
+    """
 
     def __init__(self, before: Conditions, policy: Policy, now_ms: int) -> None:
         self._before = before
@@ -78,7 +80,7 @@ class Checks:
         return self._after
 
     def lag(self, topics: Mapping[str, TopicLag]) -> None:
-        """Check every topic's lag. A topic that no longer exists has no lag."""
+        """Check the lag of every topic. A topic that no longer exists has no lag."""
         thresholds = self._policy.lag
         for topic in self._names("lag", topics):
             found = topics.get(topic, _NONE)
@@ -89,7 +91,7 @@ class Checks:
                 self._lag_event(topic, found, condition, transition)
 
     def circuits(self, topics: Mapping[str, TopicLag], known: Mapping[str, OpenCircuit]) -> dict[str, OpenCircuit]:
-        """Check every topic's circuit breakers. Returns the open circuits, with the numbers for their events."""
+        """Check the circuit breakers of every topic. Returns the open circuits, with the numbers for their events."""
         kept = dict(known)
         for topic in self._names("circuit", topics):
             found = topics.get(topic, _NONE).circuits
@@ -102,7 +104,7 @@ class Checks:
         return kept
 
     def disks(self, disks: Mapping[str, Disk], *, complete: bool) -> None:
-        """Check every disk's free space. The condition of a disk that no longer exists ends.
+        """Check the free space of every disk. The condition of a disk that no longer exists ends.
 
         Unless `complete`, disks that were not measured keep their condition.
         """
@@ -126,7 +128,7 @@ class Checks:
         return sorted(known | found.keys())
 
     def _check(self, kind: str, name: str, value: float, thresholds: Thresholds) -> tuple[Condition, Transition | None]:
-        """Check one condition and keep its new state. Returns the condition to report, and the transition, if any.
+        """Check one condition and store its new state. Returns the condition to report, and the transition, if any.
 
         If the condition has ended, its state before this check is returned.
         """
@@ -197,7 +199,7 @@ def _listed(partitions: tuple[int, ...]) -> dict[str, str]:
 
 
 def _summed(circuits: Mapping[int, OpenCircuit]) -> OpenCircuit:
-    """Return the most frequent reject code of several partitions, and their total number of rejected messages."""
+    """Return the most frequent reject code of several partitions, and the total number of rejected messages."""
     counts: Counter[str] = Counter()
     for one in circuits.values():
         counts[one.code] += one.rejected

@@ -1,5 +1,5 @@
-"""Makes one check of an observer. It turns the state and new measurements into the next state, events, and a history
-row. Performs no I/O.
+"""Makes one check. It turns the previous state and new measurements into the next state, events, and a row for the
+history. Performs no I/O.
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ class Minute:
 
 @dataclass(frozen=True, slots=True)
 class Decision:
-    """A check's result. `minute` is set if a window was completed."""
+    """The result of a check. `minute` is set if a window was completed."""
 
     state: ObserverState
     events: tuple[AuditRecord, ...]
@@ -47,7 +47,7 @@ class Decision:
 def decide(
     state: ObserverState, found: Measurements, policy: Policy, *, now: datetime, expiry_within: timedelta
 ) -> Decision:
-    """Apply one check's measurements to the state. Missing measurements change nothing."""
+    """Apply the measurements of one check to the state. Missing measurements leave the state unchanged."""
     now_ms = int(now.timestamp() * 1_000)
     checks = Checks(state.conditions, policy, now_ms)
     changes: dict[str, Any] = {}
@@ -124,12 +124,11 @@ def _window(before: Window | None, found: Measurements, now_ms: int) -> tuple[Wi
 
 
 def started(minute: Minute) -> datetime:
-    """Return the calendar minute in which a window started."""
     return datetime.fromtimestamp(minute.since_ms // MINUTE_MS * 60, UTC)
 
 
 def _rate(before: int | None, after: int | None, seconds: float) -> float | None:
-    """Return a total's growth per second, or None if it is unknown or a topic was recreated."""
+    """Return the growth of a total per second, or None if it is unknown or a topic was recreated."""
     return None if before is None or after is None or after < before else (after - before) / seconds
 
 

@@ -1,6 +1,6 @@
-"""Events that an observer records. Performs no I/O.
+"""The events that an observer records. Performs no I/O.
 
-An event's id is derived from its content and time, so an event that several observers record is stored only once.
+The id of an event is derived from its content and time, so an event that several observers record is stored only once.
 """
 
 from __future__ import annotations
@@ -30,7 +30,9 @@ def event(
     description: str | None = None,
     metadata: Mapping[str, object],
 ) -> AuditRecord:
-    """Return an event with a vocabulary action on the resource `name`, at a wall-clock time in milliseconds."""
+    """Return an event with an action of the vocabulary on the resource `name`. `at_ms` is a wall-clock time in
+    milliseconds.
+    """
     known = ACTIONS[action]
     texts = {key: str(value) for key, value in metadata.items()}
     content = json.dumps([action, name, tenant, at_ms, texts], sort_keys=True)
@@ -53,12 +55,12 @@ def event(
 
 
 def rfc3339(at: datetime) -> str:
-    """Format a time as RFC 3339, to the second."""
+    """Format a time as RFC 3339, with seconds."""
     return at.astimezone(UTC).isoformat(timespec="seconds").replace("+00:00", "Z")
 
 
 def rfc3339_ms(at_ms: int) -> str:
-    """Format a wall-clock time in milliseconds as RFC 3339, to the second."""
+    """Format a wall-clock time in milliseconds as RFC 3339, with seconds."""
     return rfc3339(datetime.fromtimestamp(at_ms / 1_000, UTC))
 
 

@@ -25,8 +25,8 @@ def check(
 
     Returns those now about to expire, by kind and name, and the events. A certificate or key is about to expire when
     less than `within` remains, and less than a third of its lifetime, if known. Keys that have already expired are not
-    reported, since they may be abandoned. If a kind and name begin with one of `unread`, the entry is kept even if it
-    was not found.
+    reported, since they may no longer be in use. An entry whose kind and name begin with one of `unread` is kept even
+    if it was not found.
     """
     names = {f"{one.kind}:{one.name}" for one in found}
     expiring = {name: at for name, at in known.items() if name not in names and name.startswith(unread)}

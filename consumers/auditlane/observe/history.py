@@ -20,7 +20,7 @@ _SECONDS: Final = 10
 
 @dataclass(frozen=True, slots=True)
 class Observation:
-    """One minute's measurements. Values not measured are None."""
+    """The measurements of one minute. A value that was not measured is None."""
 
     received_per_second: float | None = None
     stored_per_second: float | None = None
@@ -46,10 +46,10 @@ COMBINED: Final = {
 
 @dataclass(frozen=True, slots=True)
 class Columns:
-    """A period's measurements.
+    """The measurements of a period.
 
-    A step is `step_s` seconds long, and `at` contains each step's start. Every list in `values` has one entry per step.
-    Steps without a measurement are omitted.
+    A step is `step_s` seconds long, and `at` contains the start of each step. Every list in `values` has one entry per
+    step. Steps without a measurement are omitted.
     """
 
     step_s: int
@@ -58,7 +58,9 @@ class Columns:
 
 
 def save(client: Client, database: str, minute: datetime, observation: Observation) -> None:
-    """Store a minute's measurements, unless that minute already has some. Raises StoreUnavailable or StoreRefused."""
+    """Store the measurements of a minute, unless that minute already has some. Raises StoreUnavailable or
+    StoreRefused.
+    """
     at = minute.replace(second=0, microsecond=0)
     with store_errors():
         client.insert(
@@ -71,14 +73,14 @@ def save(client: Client, database: str, minute: datetime, observation: Observati
 
 
 def token(minute: datetime) -> str:
-    """Return the deduplication token for a minute's row, which is the same in every process, regardless of the time
+    """Return the deduplication token for the row of a minute. It is the same in every process, regardless of the time
     zone.
     """
     return f"observation:{int(minute.timestamp())}"
 
 
 def step_of(seconds: float, points: int = MOST_POINTS) -> int:
-    """Return the step length in seconds, such that a period of `seconds` has at most `points` steps."""
+    """Return the length of a step in seconds, such that a period of `seconds` has at most `points` steps."""
     minutes = max(1, -(-int(seconds) // MINUTE_S))
     return MINUTE_S * -(-minutes // points)
 
@@ -91,8 +93,8 @@ def first_step(since: float, step_s: int) -> int:
 def history(client: Client, database: str, since: datetime, *, now: datetime, points: int = MOST_POINTS) -> Columns:
     """Return the measurements since a time, oldest first, in at most `points` whole steps. Only the last week is kept.
 
-    A step's minutes are combined: rates and the median are averaged, dead letters are summed, and the maximum of other
-    values is taken. Raises StoreUnavailable, StoreRefused, or QueryTooLarge.
+    The minutes of a step are combined: rates and the median are averaged, dead letters are added up, and other values
+    are represented by their maximum. Raises StoreUnavailable, StoreRefused, or QueryTooLarge.
     """
     step_s = step_of((now - since).total_seconds(), points)
     combined = ", ".join(f"{COMBINED.get(name, 'max')}({name})" for name in COLUMNS)

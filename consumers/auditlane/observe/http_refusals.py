@@ -1,4 +1,4 @@
-"""Counts events that this process refused over HTTP. An hour's count is recorded once the hour is over."""
+"""Counts the events that this process rejected over HTTP. The count for each hour is recorded when the hour is over."""
 
 from __future__ import annotations
 
@@ -16,14 +16,14 @@ from auditlane.runtime.ids import uuid7
 
 
 class HttpRefusals:
-    """One process's counts. Thread-safe.
+    """The counts of one process. Thread-safe.
 
-    Dead letters are counted for the whole installation, but these counts exist only in the process that refused the
-    events, so an hour has one event per process, code and tenant.
+    Dead letters are counted for the whole installation, but only the process that rejected an event over HTTP can count
+    it. Therefore, an hour has one event per process, code and tenant.
     """
 
     def __init__(self, topic: str, sink: AuditSink) -> None:
-        """Start counting. `topic` is the events' intended topic."""
+        """Start counting. `topic` is the topic for which the events were intended."""
         self._topic = topic
         self._sink = sink
         self._instance = f"{socket.gethostname()}:{os.getpid()}"
@@ -31,7 +31,7 @@ class HttpRefusals:
         self._lock = threading.Lock()
 
     def add(self, tenant: str, code: str) -> None:
-        """Count one refused event. `tenant` is empty if the event does not name one."""
+        """Count one rejected event. `tenant` is empty if the event does not name one."""
         refusal = Refusal(hour_of(time.time_ns() // 1_000_000), self._topic, code, tenant or None)
         with self._lock:
             add(self._counts, refusal, 1)

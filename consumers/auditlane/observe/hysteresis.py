@@ -12,10 +12,10 @@ Transition = Literal["entered", "left"]
 
 @dataclass(frozen=True, slots=True)
 class Thresholds:
-    """A condition's thresholds. It is entered after `checks` consecutive values above `enter`, and left after as many
-    values below `leave`.
+    """The thresholds of a condition. It is entered after `checks` consecutive values above `enter`, and left after as
+    many values below `leave`.
 
-    Two entries are at least `gap_ms` apart. A condition that returns earlier is entered once the gap is over, if it
+    Two entries are at least `gap_ms` apart. A condition that returns earlier is entered when the gap is over, if it
     still holds. Values from `leave` to `enter` change nothing.
     """
 
@@ -26,16 +26,17 @@ class Thresholds:
 
     @classmethod
     def above(cls, limit: float, *, checks: int, gap_ms: int) -> Thresholds:
-        """Return thresholds for a condition that is left below half of its limit."""
+        """Return thresholds for a condition that is left when the value falls below half of the limit."""
         return cls(limit, limit / 2, checks, gap_ms)
 
 
 @dataclass(frozen=True, slots=True)
 class Condition:
-    """One condition's state. Times are wall-clock milliseconds.
+    """The state of one condition. Times are wall-clock milliseconds.
 
-    `streak` counts the latest consecutive checks that indicate the opposite state, the first of them at `streak_ms`.
-    While the condition is `active`, `since_ms` is when its streak began. `entered_ms` is the time of the last entry.
+    `streak` counts the most recent consecutive checks that indicate the opposite state, and the first of them was at
+    `streak_ms`. While the condition is `active`, `since_ms` is when its streak began. `entered_ms` is the time of the
+    last entry.
     """
 
     active: bool = False
@@ -45,7 +46,7 @@ class Condition:
     entered_ms: int | None = None
 
     def may_be_forgotten(self, thresholds: Thresholds, now_ms: int) -> bool:
-        """Return whether this condition may be dropped, because a new one would behave in exactly the same way."""
+        """Return whether this condition may be dropped because a new one would behave in exactly the same way."""
         within_gap = self.entered_ms is not None and now_ms - self.entered_ms < thresholds.gap_ms
         return not (self.active or self.streak or within_gap)
 

@@ -1,4 +1,4 @@
-"""One check's measurements, as plain values. Values that could not be measured are None."""
+"""The measurements of one check, as plain values. A value that could not be measured is None."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ class TopicLag:
 
 @dataclass(frozen=True, slots=True)
 class Disk:
-    """A disk's size and free space, in bytes."""
+    """The size and free space of a disk, in bytes."""
 
     free: int
     total: int
@@ -39,7 +39,9 @@ class Disk:
 
 @dataclass(frozen=True, slots=True)
 class Expiry:
-    """When a certificate or key expires. `since` is when it became valid, if known. `tenant` is the tenant of a key."""
+    """The expiry of a certificate or key. `since` is when it became valid, if known. `tenant` is the tenant of a
+    key.
+    """
 
     kind: Literal["certificate", "key"]
     name: str
@@ -61,9 +63,9 @@ class Refusal(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Rejected:
-    """Counts of the dead letters after the given positions, and each partition's new position.
+    """Counts of the dead letters after the given positions, and the new position in each partition.
 
-    `complete` is false if more letters remain.
+    `complete` is false if there are more letters.
     """
 
     counts: Mapping[Refusal, int]
@@ -73,13 +75,13 @@ class Rejected:
 
 @dataclass(frozen=True, slots=True)
 class Measurements:
-    """One check's measurements.
+    """The measurements of one check.
 
-    `received` is the sum of all partitions' end offsets, and `completed` the sum of the offsets completed by workers.
-    `all_disks` is false if `disks` lacks ClickHouse's disks. `unread` contains prefixes of the kinds and names of
-    certificates and keys missing from `expiries` because they could not be read. `versions` are the newest versions of
-    the subjects that this check requested from the registry, and `subjects` are the names of all subjects. `recorded`
-    contains the subject and version of each recent event about a registered version, if any are expected.
+    `received` is the sum of the end offsets of all partitions, and `completed` is the sum of the offsets completed by
+    workers. `all_disks` is false if `disks` lacks ClickHouse's disks. `unread` contains prefixes of the kinds and names
+    of certificates and keys missing from `expiries` because they could not be read. `versions` are the newest versions
+    of the subjects that this check requested from the registry, and `subjects` are the names of all subjects.
+    `recorded` contains the subject and version of each recent event about a registered version, if any are expected.
     """
 
     topics: Mapping[str, TopicLag] | None = None

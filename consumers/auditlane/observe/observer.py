@@ -1,9 +1,9 @@
-"""Observes an installation. Of all processes that run this code, the lease holder checks the installation and records
-events.
+"""Observes an installation. The process that holds the lease checks the installation and records events. The others
+only wait for the lease.
 
 The owner continues to check while it cannot reach ClickHouse, since that is when lag builds up. Its lease may expire
-meanwhile, and another process may take over and record the same changes as different events. Events are therefore
-recorded only once the lease has been renewed with the state that contains them, and an owner that was replaced drops
+meanwhile, and another process may take over and record the same changes as different events. Therefore, events are
+recorded only after the lease has been renewed with the state that contains them, and an owner that was replaced drops
 them. An owner that takes over records recent events again, with the same ids, so readers see each of them once.
 """
 
@@ -43,7 +43,7 @@ _STOP_S: Final = 3.0
 class Latencies(NamedTuple):
     """The 99th-percentile latencies of reads and of requests that send events, in seconds.
 
-    They cover the time since the previous reading. A latency is None if there were no such requests.
+    They cover the time since the previous reading. A latency is None if there were no such requests in that time.
     """
 
     query_s: float | None = None
@@ -51,7 +51,7 @@ class Latencies(NamedTuple):
 
 
 class Observer:
-    """One process's observer. `turn` runs a check, or finds out whether this process should take over. Not
+    """The observer of one process. `turn` runs a check, or finds out whether this process should take over. Not
     thread-safe.
     """
 
@@ -88,7 +88,7 @@ class Observer:
         return self._state is not None
 
     def turn(self, now: datetime) -> None:
-        """Check the installation, if this process holds the lease or can take it."""
+        """Check the installation if this process holds the lease or can take it."""
         claim = self._newest()
         if claim is not None:
             claim = self._led(claim)
@@ -121,7 +121,7 @@ class Observer:
         self._lazy.close()
 
     def _record(self) -> None:
-        """Record the events held back."""
+        """Record the events that were held back until the lease was renewed."""
         for event in self._held:
             self._log.info("observe.event", action=event.action, resource=event.resource_id, tenant=event.tenant)
             self._sink.record(event)
@@ -138,7 +138,7 @@ class Observer:
         return claim
 
     def _led(self, claim: Claim) -> Claim | None:
-        """Take over, continue or stop leading, as the newest claim requires. Returns the claim to renew, if any."""
+        """Start, continue or stop leading, as the newest claim requires. Returns the claim to renew, if any."""
         if claim.owner == self._lease.owner:
             if self._state is None:  # the response to this process's first claim was lost
                 self._begin(claim)
@@ -176,8 +176,8 @@ class Observer:
         self._probes.close()
 
     def _renew(self, claim: Claim, state: ObserverState) -> bool:
-        """Renew the lease with the new state, and return whether it was certainly renewed. Stops leading if another
-        process holds it.
+        """Renew the lease with the new state. Returns whether it has certainly been renewed. Stops leading if another
+        process holds the lease.
         """
         try:
             if self._lease.claim(claim, state.dump()):
@@ -219,12 +219,12 @@ class Observer:
 
 
 class Loop:
-    """Runs functions at an interval in a separate thread. Each gets the time as an argument, and its errors are
+    """Runs functions at an interval in a separate thread. Each function is called with the time, and its errors are
     logged.
     """
 
     def __init__(self, every_s: float) -> None:
-        """Set the interval in seconds. With 0, nothing is run."""
+        """Set the interval in seconds. If it is 0, no functions are run."""
         self._every_s = every_s
         self._turns: list[Callable[[datetime], None]] = []
         self._closes: list[Callable[[], None]] = []
@@ -233,7 +233,7 @@ class Loop:
         self._log = get("observe")
 
     def add(self, turn: Callable[[datetime], None], close: Callable[[], None]) -> None:
-        """Add a `turn` to run at each interval, and a `close` to run at the end in the same thread. Call it before
+        """Add a `turn` to run at each interval, and a `close` to run at the end, in the same thread. Call this before
         `start`.
         """
         self._turns.append(turn)
@@ -245,7 +245,7 @@ class Loop:
             self._thread.start()
 
     def stop(self) -> None:
-        """End the thread after its current turn; it then closes its connections. Waits for at most a few seconds."""
+        """End the thread after its current turn. It then closes its connections. Waits for a few seconds at most."""
         self._stop.set()
         if self._thread.is_alive():
             self._thread.join(_STOP_S)

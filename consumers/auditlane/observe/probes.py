@@ -1,7 +1,7 @@
-"""Measures an installation's Kafka offsets, dead letters, disks, certificates, keys and registry.
+"""Measures the Kafka offsets, dead letters, disks, certificates, keys and registry of an installation.
 
-A component that does not respond is omitted from the measurements. It is logged when a component stops responding, and
-when it responds again.
+A component that does not respond is omitted from the measurements. A log line is written when a component stops
+responding, and when it responds again.
 """
 
 from __future__ import annotations
@@ -58,7 +58,7 @@ WHERE tenant_id = '{OURS}' AND action = 'schema.changed' AND occurred_at >= now6
 
 
 class Probes:
-    """Measures an installation, and keeps its connections between checks. Use it from one thread."""
+    """Measures an installation, and keeps its connections open between checks. Must be used from one thread."""
 
     def __init__(self, settings: Settings, store: Callable[[], Client]) -> None:
         self._settings = settings
@@ -81,7 +81,7 @@ class Probes:
         self._group = self._offsets = self._registry = None
 
     def measure(self, state: ObserverState) -> Measurements:
-        """Take one check's measurements. `state` contains the offsets before which dead letters have already been
+        """Take the measurements for one check. `state` contains the offsets up to which dead letters have been
         counted.
         """
         self._turn += 1
@@ -105,10 +105,10 @@ class Probes:
         )
 
     def freshness(self, since_ms: int, until_ms: int) -> tuple[float | None, float | None]:
-        """Return the median and the 99th percentile of the delay from Kafka's timestamp to a worker's validation, in
-        seconds.
+        """Return the median and the 99th percentile, in seconds, of the delay from Kafka's timestamp to a worker's
+        validation.
 
-        The result covers rows validated in the period, and is (None, None) if there are none.
+        The result covers rows that were validated in the period, and is (None, None) if there are none.
         """
 
         def ask() -> tuple[float | None, float | None]:
@@ -166,7 +166,6 @@ class Probes:
         return {Path(path): (name, Disk(int(free), int(total))) for name, path, free, total in rows}
 
     def _expiries(self) -> tuple[tuple[Expiry, ...] | None, tuple[str, ...]]:
-        """Return `expiries` and `unread` for the measurements."""
         if time.monotonic() - self._expiries_at < _EXPIRY_EVERY_S:
             return None, ()
         self._expiries_at = time.monotonic()
@@ -220,9 +219,9 @@ class _Counts:
 def asked(
     names: Iterable[str], ask: Callable[[str], T], *, seconds: float, clock: Callable[[], float] = time.monotonic
 ) -> dict[str, T]:
-    """Return the answer for each name, omitting the names that are left once `seconds` have passed.
+    """Return the answer for each name. Names that are left after `seconds` are omitted.
 
-    A check must not take longer than the lease. Otherwise, two observers would keep replacing each other without a
+    A check must not take longer than the lease. If it did, two observers would keep replacing each other without a
     result.
     """
     ends = clock() + seconds
@@ -264,7 +263,7 @@ def _topic_lag(rows: list[PartitionLag]) -> TopicLag:
 def key_expiry(client: KeyClient, now: datetime) -> Expiry | None:
     """Return the expiry of a client's key, or None if the key never expires or is revoked. Pure.
 
-    After a rotation, the old secret is meant to expire, so only the secret that expires last counts.
+    Only the secret that expires last counts, since the old secret is meant to expire after a rotation.
     """
     if client.state(now) == "revoked":
         return None
@@ -275,7 +274,7 @@ def key_expiry(client: KeyClient, now: datetime) -> Expiry | None:
 
 
 def certificate_files(settings: Settings) -> dict[Path, bool]:
-    """Return the certificate files named in the settings, and whether each contains this installation's own
+    """Return the certificate files named in the settings, and for each whether it contains this installation's own
     certificate.
 
     The other files are bundles of certificate authorities.

@@ -1,4 +1,4 @@
-"""Counts rejected messages by hour, and reports each hour once it is over. Performs no I/O."""
+"""Counts rejected messages by hour, and reports each hour when it is over. Performs no I/O."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ def hour_of(at_ms: int) -> int:
 
 
 def take(known: Letters | None, found: Rejected, now_ms: int) -> tuple[Letters, list[AuditRecord]]:
-    """Add one check's dead letters, and return events for completed hours.
+    """Add the dead letters of one check, and return events for the hours that are over.
 
     The first check only records the positions, since earlier letters were not observed.
     """
@@ -38,20 +38,20 @@ def take(known: Letters | None, found: Rejected, now_ms: int) -> tuple[Letters, 
 
 
 def add(counts: dict[Refusal, int], refusal: Refusal, count: int) -> None:
-    """Add to a count. Once there are too many counts, tenants are no longer distinguished."""
+    """Increase a count. If there are too many counts, tenants are no longer distinguished."""
     if refusal not in counts and len(counts) >= MOST:
         refusal = refusal._replace(tenant=None)
     counts[refusal] = counts.get(refusal, 0) + count
 
 
 def over(counts: Mapping[Refusal, int], now_ms: int) -> dict[Refusal, int]:
-    """Return the counts of completed hours."""
+    """Return the counts for hours that are over."""
     return {refusal: count for refusal, count in counts.items() if refusal.hour < hour_of(now_ms - _LATE_MS)}
 
 
 def events(counts: Mapping[Refusal, int], *, via: str = "kafka", instance: str = "") -> list[AuditRecord]:
-    """Return an event for each count, at the end of its hour: one for `_auditlane` and, if the count has a tenant, one
-    for the tenant too.
+    """Return one event per count, dated to the end of its hour. A count with a tenant has one event for `_auditlane`
+    and one for the tenant.
     """
     return [
         event(

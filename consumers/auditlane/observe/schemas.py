@@ -1,5 +1,5 @@
-"""Notices newly registered contract versions, and records those that the registering client has not recorded. Performs
-no I/O.
+"""Notices newly registered contract versions, and records those that the client that registered them has not recorded.
+Performs no I/O.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ def watched(topic: str, subjects: frozenset[str]) -> list[str]:
 
 
 def next_subjects(subjects: list[str], known: Mapping[str, int] | None, turn: int) -> list[str]:
-    """Return at most PER_CHECK subjects to request in this check: new ones first, then the others in turn."""
+    """Return at most PER_CHECK subjects to request in this check. New ones come first, and then the others in turn."""
     new = [one for one in subjects if one not in known] if known is not None else []
     first = turn * PER_CHECK % max(1, len(subjects))
     return list(dict.fromkeys([*new, *subjects[first:], *subjects[:first]]))[:PER_CHECK]
@@ -39,7 +39,7 @@ def compare(
 ) -> tuple[dict[str, int], list[Noticed]]:
     """Compare the versions found in a check with the known ones. Returns the versions known now, and the new ones.
 
-    The first check only records which subjects exist. A subject that appears later is new, regardless of its version.
+    The first check only records which subjects exist. Any subject that appears later is new, regardless of its version.
     """
     after: dict[str, int] = {}
     noticed: list[Noticed] = []
@@ -62,11 +62,12 @@ def settle(
     behind_s: float | None,
     now_ms: int,
 ) -> tuple[tuple[Noticed, ...], list[AuditRecord]]:
-    """Return the versions to check again later, and events for versions that the registering client did not record.
+    """Return the versions to check again later, and events for versions that the client that registered them did not
+    record.
 
-    auditlane's own API and commands record their registrations. `recorded` contains the (subject, version) pairs
-    already in the log, or is None if the log could not be read. `behind_s` is the maximum delay before an event appears
-    in the log.
+    auditlane's own API and commands record their registrations. `recorded` contains the (subject, version) pairs that
+    are already in the log, or is None if the log could not be read. `behind_s` is the maximum delay before an event
+    appears in the log.
     """
     waiting: list[Noticed] = []
     events: list[AuditRecord] = []

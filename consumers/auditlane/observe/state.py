@@ -1,4 +1,4 @@
-"""The state that an observer keeps between checks, passed to the next observer as JSON in the lease.
+"""The state that an observer keeps between checks. It is passed to the next observer as JSON in the lease.
 
 The next observer may be another version of auditlane, so unknown members are ignored, and every member has a default.
 """
@@ -31,7 +31,7 @@ class Counted(_Model):
 
 
 class Letters(_Model):
-    """Dead letters counted so far. `positions` are by partition; the counts are for hours that are not over yet."""
+    """The dead letters counted so far. `positions` are by partition. The counts are for hours that are not over yet."""
 
     positions: dict[int, int] = Field(default_factory=dict)
     counts: tuple[Counted, ...] = ()
@@ -47,10 +47,10 @@ class Noticed(_Model):
 
 
 class Window(_Model):
-    """Measurements since the last history row. Times are wall-clock milliseconds.
+    """The measurements since the last row of the history. Times are wall-clock milliseconds.
 
-    `received` and `completed` are totals at the window's start, `letters` counts dead letters within it, and the other
-    members are maximum values within it.
+    `received` and `completed` are totals at the start of the window. `letters` counts the dead letters within it, and
+    the other members are maximum values within it.
     """
 
     since_ms: int
@@ -63,7 +63,7 @@ class Window(_Model):
 
 
 class ObserverState(_Model):
-    """An observer's whole state.
+    """The complete state of an observer.
 
     `conditions` and `expiring` are keyed by kind and name, and `circuits` by topic. `subjects` are the newest known
     versions, or None until the registry is first listed. `noticed` contains versions whose event the registering client

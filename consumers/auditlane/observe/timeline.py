@@ -1,4 +1,4 @@
-"""The newest events about the installation's operation, from the log of `_auditlane`."""
+"""The newest events about the operation of the installation, from the log of `_auditlane`."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ ORDER BY occurred_at DESC, event_id DESC LIMIT {{limit:UInt32}}
 
 @dataclass(frozen=True, slots=True)
 class OperationalEvent:
-    """An event about the installation's operation. `tenant` is the tenant concerned, if any."""
+    """An event about the operation of the installation. `tenant` is the tenant concerned, if any."""
 
     at: datetime
     action: str

@@ -1,4 +1,4 @@
-"""Decides where the group continues in a halted partition after an operator has accepted the loss of messages."""
+"""Decides where the group continues in a halted partition after an operator has accepted that messages are lost."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ ASIDE = "docs/operate/workers.md#a-truncated-log"
 class Loss:
     """An accepted loss. The group continues at `to` instead of `first`.
 
-    `metadata` is committed with the offset. It makes the workers compare ranges that may have been attempted before
+    `metadata` is committed with the offset. It tells the workers to compare ranges that may have been attempted before
     with the store, so that nothing is stored twice.
     """
 
@@ -33,10 +33,10 @@ class Loss:
 
 
 def plan(found: AssignmentFacts, to: int, *, highest: int | None, at_ms: int) -> Loss:
-    """Plan to continue at `to`. `highest` is the partition's highest stored offset.
+    """Plan to continue at `to`. `highest` is the highest offset stored for the partition.
 
-    Raises ConfigError if `to` is out of range or would skip messages that Kafka still holds. Raises Conflict if stored
-    rows of lost messages have offsets that Kafka will assign again.
+    Raises ConfigError if `to` is out of range or would skip messages that Kafka still holds. Raises Conflict if lost
+    messages were stored under offsets that Kafka will assign again.
     """
     at, intent = found.partition, _intent(found)
     if not found.low <= to <= found.high:
@@ -76,7 +76,7 @@ def _intent(found: AssignmentFacts) -> Intent | None:
 
 
 def _first(found: AssignmentFacts, intent: Intent | None) -> int:
-    """Return the first offset not known to be stored or dead-lettered."""
+    """Return the first offset that is not known to be stored or dead-lettered."""
     if found.committed is not None and (intent is None or intent.topic_id == found.topic_id):
         return found.committed
     stored = found.stored

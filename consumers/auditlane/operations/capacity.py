@@ -1,6 +1,6 @@
 """Estimates the resources that an installation needs for a load. Performs no I/O.
 
-The estimate uses unit costs measured by the benchmarks.
+The estimate uses unit costs that the benchmarks measured.
 """
 
 from __future__ import annotations
@@ -41,7 +41,7 @@ PART_TENANTS: Final = 8_192  # maximum number of tenants in one part whose ids a
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Demand:
-    """A load: average events per second in the busiest hour, and how long events are kept.
+    """A load: the average number of events per second in the busiest hour, and how long events are kept.
 
     `over_http` is the fraction of events that go through the gateway.
     """
@@ -55,8 +55,8 @@ class Demand:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Estimate:
-    """The resources for a load. Rates are per second. Sizes in bytes include all replicas unless the name says
-    otherwise.
+    """The resources for a load. Rates are per second. Sizes are in bytes and include all replicas, unless their name
+    says otherwise.
 
     Each shard has its own group of `workers` and its own topic with `partitions`. `parts_per_second` applies to one
     worker.
@@ -80,8 +80,8 @@ class Estimate:
 
 
 def estimate(demand: Demand) -> Estimate:
-    """Return the resources that a load needs. `clickhouse_cores` is the constant load of one replica,
-    without queries.
+    """Return the resources that a load needs. `clickhouse_cores` is the constant load of one replica without
+    queries.
     """
     shards = max(1, ceil(demand.rate / SHARD_RATE))
     rate = demand.rate / shards
@@ -112,7 +112,7 @@ def estimate(demand: Demand) -> Estimate:
 
 
 def warnings(demand: Demand, needs: Estimate) -> list[str]:
-    """Return a sentence for each limit that the load exceeds, with what to do about it."""
+    """Return one sentence for each limit that the load exceeds, including what to do about it."""
     found = []
     of_worker = demand.tenants / (needs.shards * needs.workers)
     if demand.rate / needs.shards > MERGED_RATE:

@@ -1,4 +1,4 @@
-"""Reads the consumer group's members, and sets an offset manually."""
+"""Reads the members of the consumer group, and sets an offset manually."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ _MEMBERS: Final = frozenset(
 
 
 def members(admin: AdminClient, group: str, ask_s: float) -> list[Any]:
-    """Return Kafka's descriptions of the group's members; empty if the group does not exist.
+    """Return Kafka's descriptions of the members of the group. The result is empty if the group does not exist.
 
     Raises KafkaUnavailable.
     """
@@ -43,14 +43,16 @@ def members(admin: AdminClient, group: str, ask_s: float) -> list[Any]:
 
 
 def name(member: Any) -> str:
-    """Return the member's client id and address, and enough of its member id to distinguish processes on one host."""
+    """Return the client id and address of a member, and enough of its member id to distinguish processes on one
+    host.
+    """
     # in the classic protocol, a member id starts with the client id
     own = member.member_id.removeprefix(f"{member.client_id}-")
     return f"{member.client_id}/{member.host.lstrip('/')} {own[:6]}"
 
 
 def has_members(group: str, count: int = 0) -> Conflict:
-    """Return the error for a manual commit while the group has members, which could overwrite the commit."""
+    """Return the error for a manual commit while the group has members, since they could overwrite the commit."""
     who = f"{count} member{'s' * (count != 1)}" if count else "members"
     return Conflict(
         f"The consumer group {group} has {who}; Kafka accepts a manual offset only while it has none.",
@@ -59,7 +61,9 @@ def has_members(group: str, count: int = 0) -> Conflict:
 
 
 def commit(settings: Settings, partition: Partition, offset: int, metadata: str, *, ask_s: float) -> None:
-    """Set the group's offset. Raises Conflict while the group has members, or KafkaUnavailable."""
+    """Set the group's offset. Raises Conflict if the group has members, and KafkaUnavailable if Kafka does not
+    respond.
+    """
     options = {"group.id": settings.consumer_group, "enable.auto.commit": False, "enable.auto.offset.store": False}
     consumer: Consumer = client(Consumer, client_config(settings, **options), logger=logging.getLogger("librdkafka"))
     deadline = time.monotonic() + ask_s

@@ -1,4 +1,4 @@
-"""Serves the consumer group's metrics over HTTP, for `auditlane lag --serve`.
+"""Serves the metrics of the consumer group over HTTP, for `auditlane lag --serve`.
 
 Threads read Kafka every FRESH_S seconds, so that a scrape never waits for Kafka.
 """
@@ -72,7 +72,7 @@ def run(settings: Settings, host: str, port: int, *, stop: threading.Event, on_r
 class Reader(threading.Thread):
     """Repeats one reading every FRESH_S seconds until `stop` is set.
 
-    A failure is logged once, then not again until a reading has succeeded.
+    A failure is logged once, and not again until a reading has succeeded.
     """
 
     def __init__(self, name: Reading, read: Callable[[], None], metrics: GroupMetrics, stop: threading.Event) -> None:

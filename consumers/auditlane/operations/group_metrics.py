@@ -45,8 +45,8 @@ class TopicLag:
 
 
 def by_topic(rows: Iterable[PartitionLag], shared: str) -> dict[str, TopicLag]:
-    """Return the sums for the shared topic, and for all dedicated topics together, called `<shared>.*`, since their
-    names contain tenants.
+    """Return the sums for the shared topic and for all dedicated topics. The latter are combined as `<shared>.*`, since
+    their names contain tenants.
 
     Pure.
     """
@@ -90,7 +90,9 @@ class GroupMetrics(Collector):
         self._up[reading], self._read_at[reading] = 1, time.time()
 
     def describe(self) -> list[GaugeMetricFamily]:
-        """Return an empty list: METRICS ensures that names are unique, and `collect` depends on the readings."""
+        """Return an empty list, since METRICS ensures that names are unique, and the result of `collect` depends on the
+        readings.
+        """
         return []
 
     def collect(self) -> Iterator[GaugeMetricFamily]:

@@ -1,5 +1,5 @@
-"""Reads the first and last offsets of a topic's partitions, and the live group's committed offsets, without joining
-it.
+"""Reads the first and last offsets of the partitions of a topic, and the offsets committed by the live group, without
+joining it.
 """
 
 from __future__ import annotations
@@ -38,7 +38,7 @@ MOVING: Final = frozenset(
 class KafkaOffsets:
     """Reads offsets without changing them.
 
-    Every method raises KafkaUnavailable, for example if a response takes longer than `ask_s`.
+    Every method raises KafkaUnavailable, for example if a response takes longer than `ask_s` seconds.
     """
 
     def __init__(self, settings: Settings, *, ask_s: float = ASK_S) -> None:
@@ -75,7 +75,7 @@ class KafkaOffsets:
         return Brokers(lambda: self._admin, lambda *_: None).topic_ids([topic])[topic]
 
     def bounds(self, topic: str, selection: Selection) -> list[Bounds]:
-        """Return every partition's bounds. Commits are read first, so that they cannot exceed the ends."""
+        """Return the bounds of every partition. Commits are read first, so that they cannot exceed the ends."""
         partitions = self.partitions(topic)
         topic_id, consumed = self.topic_id(topic), self.consumed(topic)
         committed = _of_topic(self.commits(partitions), topic_id)
@@ -96,13 +96,13 @@ class KafkaOffsets:
         ]
 
     def committed(self, partitions: Iterable[Partition]) -> dict[Partition, int | None]:
-        """Return the offsets committed by the live group, with None for a partition without one."""
+        """Return the offsets committed by the live group. The offset is None for a partition without a commit."""
         return {one: commit and commit[0] for one, commit in self.commits(partitions).items()}
 
     def commits(self, partitions: Iterable[Partition]) -> dict[Partition, Commit | None]:
-        """Return each partition's committed offset and metadata, or None for a partition without a commit.
+        """Return the committed offset and metadata of each partition, or None for a partition without a commit.
 
-        This uses a consumer that names the group but never joins it: librdkafka's admin client (2.16) would crash the
+        This uses a consumer that names the group but never joins it. librdkafka's admin client (2.16) would crash the
         process if a coordinator that has just moved responded to this request.
         """
         wanted = [TopicPartition(*one) for one in partitions]
@@ -131,7 +131,7 @@ class KafkaOffsets:
         return self._offsets(partitions, OffsetSpec.earliest())  # type: ignore[no-untyped-call]
 
     def high(self, partitions: Iterable[Partition]) -> dict[Partition, int]:
-        """Return, for each partition, one past the last offset visible to a read-committed reader."""
+        """Return, for each partition, the offset after the last one visible to a read-committed reader."""
         return self._offsets(partitions, OffsetSpec.latest())  # type: ignore[no-untyped-call]
 
     def count_since(self, at_ms: int) -> int:
@@ -162,7 +162,7 @@ class KafkaOffsets:
 
 
 def _of_topic(commits: Mapping[Partition, Commit | None], topic_id: str) -> dict[Partition, int]:
-    """Return the committed offsets, without commits whose metadata names an earlier topic with the same name."""
+    """Return the committed offsets. Commits whose metadata names an earlier topic with the same name are ignored."""
     found: dict[Partition, int] = {}
     for partition, commit in commits.items():
         offset, metadata = commit or (None, "")

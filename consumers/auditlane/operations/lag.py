@@ -1,4 +1,4 @@
-"""Computes a consumer group's lag by partition, from facts that it queries from the brokers."""
+"""Computes the lag of a consumer group by partition, from facts that it queries from the brokers."""
 
 from __future__ import annotations
 
@@ -35,8 +35,8 @@ class PartitionLag:
 
     `lost` counts offsets that Kafka deleted before the group reached them. `age_s` is the age of the oldest message
     that the group has not completed, or None if there is none. `member` is empty while the partition is unassigned.
-    `failing_s` is how long its worker has been failing to store the next messages, and `error` is the reason in the
-    worker's last commit. Both are unset unless the worker has been failing for a minute or the partition is halted.
+    `failing_s` is how long its worker has been unable to store the next messages, and `error` is the reason given in
+    the worker's last commit. Both are set only if the worker has been failing for a minute or the partition is halted.
     `circuit` is set if the circuit breaker halted the partition.
     """
 
@@ -53,17 +53,17 @@ class PartitionLag:
 
     @property
     def abandoned(self) -> bool:
-        """Whether messages are waiting without an assigned member."""
+        """Whether there are waiting messages but no assigned member."""
         return self.lag > 0 and not self.member
 
 
 @dataclass(frozen=True, slots=True)
 class PartitionFacts:
-    """What the brokers reported about one partition.
+    """The facts that the brokers reported about one partition.
 
-    `low` is the first offset that Kafka holds, `first` the next offset that the group would read, and `end` one past
-    the last. `oldest_ms` is the Kafka timestamp of the message at `first`, or None if it was not read in time.
-    `metadata` was committed with the offset.
+    `low` is the first offset that Kafka holds, `first` is the next offset that the group would read, and `end` is the
+    one after the last. `oldest_ms` is the Kafka timestamp of the message at `first`, or None if it was not read in
+    time. `metadata` was committed with the offset.
     """
 
     partition: Partition
@@ -117,7 +117,7 @@ class Total:
 
 
 def total(rows: Iterable[PartitionLag]) -> Total:
-    """Sum the lag of all partitions, for a single alert."""
+    """Sum the lag of all partitions, for use in a single alert."""
     found = list(rows)
     return Total(
         sum(one.lag for one in found),
@@ -148,8 +148,8 @@ def document(group: str, rows: list[PartitionLag]) -> dict[str, Any]:
 class GroupLag:
     """Queries the brokers, without joining the group or committing.
 
-    Makes few requests, each of at most `ask_s` seconds. ClickHouse is queried for partitions without a committed
-    offset.
+    It makes few requests, each of which takes at most `ask_s` seconds. ClickHouse is queried for partitions without a
+    committed offset.
     """
 
     def __init__(self, settings: Settings, *, ask_s: float = ASK_S) -> None:
@@ -168,7 +168,8 @@ class GroupLag:
     def rows(self, now_ms: int | None = None, *, unused: bool = False) -> list[PartitionLag]:
         """Return the lag of every partition of the topics that the workers read. Commits are read before the ends.
 
-        Raises KafkaUnavailable, and NotFound if there is no topic or, unless `unused`, if no worker has ever joined.
+        Raises KafkaUnavailable if Kafka does not respond. Raises NotFound if there is no topic or, unless `unused` is
+        set, if no worker has ever joined.
         """
         topics = self._positions.topics()
         partitions = [partition for topic in topics for partition in self._positions.partitions(topic)]
@@ -212,13 +213,13 @@ class GroupLag:
         )
 
     def _members(self) -> dict[Partition, str]:
-        """Return each partition's assigned member; empty if the group does not exist."""
+        """Return the assigned member of each partition. The result is empty if the group does not exist."""
         found = members(self._admin, self._group, self._ask_s)
         return {Partition(at.topic, at.partition): name(one) for one in found for at in one.assignment.topic_partitions}
 
 
 class Oldest:
-    """Reads Kafka timestamps of single messages, by assignment, and caches them."""
+    """Reads the Kafka timestamps of single messages, by assignment, and caches them."""
 
     def __init__(self, settings: Settings) -> None:
         options = {
@@ -243,8 +244,8 @@ class Oldest:
         self._consumer.close()
 
     def timestamps(self, wanted: Mapping[Partition, int]) -> dict[Partition, int]:
-        """Return the timestamp in milliseconds of the first message at or after each offset. Messages not read in time
-        are omitted.
+        """Return the timestamp in milliseconds of the first message at or after each offset. Messages that were not
+        read in time are omitted.
         """
         missing = {at: offset for at, offset in wanted.items() if (at, offset) not in self._known}
         if missing:

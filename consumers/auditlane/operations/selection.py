@@ -1,4 +1,4 @@
-"""Decides which offsets a replay or a verification covers, from the request, Kafka's bounds and the commits."""
+"""Decides which offsets a replay or a verification covers, based on the request, Kafka's bounds and the commits."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from auditlane.contract.partition import Partition
 class Slice:
     """Offsets `first` to `last`, inclusive, of one partition.
 
-    An offset of None leaves that side open. A partition of None means every partition.
+    If `first` or `last` is None, that side is open. If the partition is None, the slice applies to every partition.
     """
 
     partition: int | None = None
@@ -36,11 +36,11 @@ class Selection:
 
 @dataclass(frozen=True, slots=True)
 class Bounds:
-    """A partition's offsets in Kafka. `low` is the first offset that Kafka holds, and `high` one past the last that is
-    visible to a read-committed reader.
+    """The offsets of a partition in Kafka. `low` is the first offset that Kafka holds, and `high` is the one after the
+    last that is visible to a read-committed reader.
 
-    `since` and `until` are the first offsets at or after the selection's times (`high` if there are none), or None if
-    the selection has no such time. `consumed` is true if the workers read the topic. While nothing is committed,
+    `since` and `until` are the first offsets at or after the times in the selection (`high` if there are none), or None
+    if the selection has no such time. `consumed` is true if the workers read the topic. Until there is a commit,
     `begins` is the offset at which they would start, or None if it was not determined.
     """
 
@@ -59,10 +59,10 @@ class Bounds:
 class Span:
     """Offsets of one partition, from `first` (inclusive) to `end` (exclusive).
 
-    Of the requested offsets, `[asked, first)` are no longer in Kafka, and the workers have not completed `pending`
-    offsets after the end. `whole` is true if the span ends at the workers' position or at the end of the log, and not
-    at the request's limit. Every offset below `already_committed` is stored or has a dead letter. `already_committed`
-    is None if the workers do not read the topic.
+    The requested offsets `[asked, first)` are no longer in Kafka, and `pending` offsets after the end have not been
+    completed by the workers. `whole` is true if the span ends at the workers' position or at the end of the log, and
+    not at the request's limit. Every offset below `already_committed` is stored or has a dead letter.
+    `already_committed` is None if the workers do not read the topic.
     """
 
     partition: Partition
@@ -80,7 +80,7 @@ class Span:
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """Spans that do not overlap, ordered by partition and offset, and notes about the offsets that they omit."""
+    """Spans that do not overlap, ordered by partition and offset, and notes about the offsets that are left out."""
 
     spans: tuple[Span, ...]
     notes: tuple[str, ...]
@@ -93,7 +93,7 @@ class Plan:
 def plan(selection: Selection, bounds: Sequence[Bounds], *, below_commit: bool) -> Plan:
     """Plan the spans of a topic.
 
-    With `below_commit`, each span ends at the live group's committed offset, since workers may be writing later
+    With `below_commit`, each span ends at the offset committed by the live group, since workers may be writing later
     messages. Raises ValueError if the selection names a partition that does not exist.
     """
     numbers = {one.partition.number for one in bounds}

@@ -31,7 +31,7 @@ _UNUSED_GROUP: Final = (
 
 @dataclass(frozen=True, slots=True)
 class Chunk:
-    """All messages with offsets from `first` (inclusive) to `end` (exclusive). Some offsets may be without a
+    """All messages with offsets from `first` (inclusive) to `end` (exclusive). There may be offsets without a
     message.
     """
 
@@ -40,13 +40,13 @@ class Chunk:
     messages: list[Message]
 
     def columns(self, keep: Any = None) -> Columns:
-        """Return the messages as columns, optionally only those marked in `keep`."""
+        """Return the messages as columns. If `keep` is given, only the messages marked in it are returned."""
         kept = self.messages if keep is None else [one for one, yes in zip(self.messages, keep, strict=True) if yes]
         return columns(kept)
 
 
 class SpanReader:
-    """Reads one span at a time. Its memory is bounded by one chunk and librdkafka's queue of `queue_kb`."""
+    """Reads one span at a time. Its memory use is limited to one chunk and librdkafka's queue of `queue_kb`."""
 
     def __init__(self, settings: Settings, *, queue_kb: int = 32 << 10) -> None:
         options: dict[str, Any] = {
@@ -66,7 +66,7 @@ class SpanReader:
         self._consumer.close()
 
     def chunks(self, span: Span, *, rows: int, size: int) -> Iterator[Chunk]:
-        """Yield the span's messages in order, in chunks that cover the span without gaps.
+        """Yield the messages of the span in order, in chunks that cover the span without gaps.
 
         A chunk ends at `rows` messages or `size` bytes of keys and values. Raises KafkaUnavailable, and Halted if Kafka
         deleted part of the span in the meantime.

@@ -1,4 +1,6 @@
-"""Finds where a worker would start in a partition without a committed offset, by the worker's own rule."""
+"""Finds the offset at which a worker would start in a partition without a committed offset, by the worker's own
+rule.
+"""
 
 from __future__ import annotations
 
@@ -21,7 +23,7 @@ _Asked = tuple[Partition, str, int, int]
 
 
 class StartOffsets:
-    """Finds start offsets. ClickHouse is queried only for partitions without a committed offset, and again only when
+    """Finds start offsets. It queries ClickHouse only for partitions without a committed offset, and again only when
     Kafka's bounds change.
     """
 
@@ -36,7 +38,9 @@ class StartOffsets:
             self._client.close()
 
     def of(self, partition: Partition, topic_id: str, low: int, high: int) -> int:
-        """Return the start offset, which is Kafka's first (`low`) if ClickHouse is unavailable or not configured."""
+        """Return the start offset. It is the first offset in Kafka (`low`) if ClickHouse is unavailable or not
+        configured.
+        """
         asked = (partition, topic_id, low, high)
         if asked not in self._known:
             try:
@@ -52,7 +56,7 @@ class StartOffsets:
         return self._known[asked]
 
     def with_start_offsets(self, bounds: Sequence[Bounds]) -> list[Bounds]:
-        """Return the bounds, with `begins` set for partitions that the workers read without a committed offset."""
+        """Return the bounds. `begins` is set for partitions that the workers read and that have no committed offset."""
         return [
             replace(bound, begins=self.of(bound.partition, bound.topic_id, bound.low, bound.high))
             if bound.consumed and bound.committed is None

@@ -1,6 +1,4 @@
-"""Queries the stored events: by identity, to find duplicates and conflicts, and by the origin recorded in their
-rows.
-"""
+"""Queries the stored events by identity, to find duplicates and conflicts, and by the origin recorded in their rows."""
 
 from __future__ import annotations
 
@@ -33,7 +31,7 @@ class TwoTimes:
 
 @dataclass(frozen=True, slots=True)
 class Conflict:
-    """Events with the same tenant, id and time but different content, in `contents` variants.
+    """Events with the same tenant, id and time but different content. `contents` is the number of variants.
 
     `origins` lists where their rows came from: `gateway <client id>` or `kafka <topic>`. The time is RFC 3339 text.
     """
@@ -61,7 +59,7 @@ class StoredEvents:
         self._table = table
 
     def offsets_of_known(self, rows: pa.Table) -> list[int]:
-        """Return the offsets of rows whose event is already in the table, regardless of the message that it came from.
+        """Return the offsets of rows whose event is already in the table, no matter which message it came from.
 
         `rows` contains the columns of `event_columns.EVENTS`.
         """
@@ -71,7 +69,7 @@ class StoredEvents:
         return found
 
     def _known(self, rows: pa.Table) -> list[int]:
-        """Look up one batch. ClickHouse hashes the sent rows with the table's own expression, as it does stored
+        """Look up one batch. ClickHouse hashes the sent rows with the table's own expression, in the same way as stored
         rows.
         """
         made = self._columns()
@@ -105,7 +103,7 @@ class StoredEvents:
         return {str(name): (str(kind), str(expression)) for name, kind, expression in rows}
 
     def origins(self, topics: Sequence[str] | None) -> list[Origin]:
-        """Count the rows of these topics, or all rows, by their recorded origin."""
+        """Count the rows of these topics by their recorded origin. Without topics, all rows are counted."""
         where = "1" if topics is None else "kafka_topic IN ({topics:Array(String)})"
         with store_errors():
             rows = self._client.query(
@@ -116,9 +114,9 @@ class StoredEvents:
         return [Origin(*row) for row in rows]
 
     def conflicts(self, spans: Sequence[Span] | None, limit: int) -> Conflicts:
-        """Find the conflicts in the table. With `spans`, only those with a row in the spans.
+        """Find the conflicts in the table. If `spans` is given, only conflicts with a row in them are returned.
 
-        Reads all rows' keys, in order.
+        Reads the keys of all rows, in order.
         """
         query = (
             f"SELECT count(), groupArray({limit})"  # noqa: S608 - our table
@@ -139,7 +137,7 @@ class StoredEvents:
         return Conflicts(int(count), tuple(found))
 
     def two_times(self, spans: Sequence[Span], limit: int) -> list[TwoTimes]:
-        """Return the ids in the spans' rows that a tenant used with more than one time."""
+        """Return the ids in the rows of the spans that a tenant used with more than one time."""
         stored = [span for span in spans if len(span)]
         if not stored:
             return []

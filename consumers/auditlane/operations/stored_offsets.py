@@ -1,4 +1,4 @@
-"""Reads a partition's stored offsets as sorted arrays, one window at a time."""
+"""Reads the stored offsets of a partition as sorted arrays, one window at a time."""
 
 from __future__ import annotations
 
@@ -31,7 +31,8 @@ class StoredOffsets:
         self._offsets: Offsets = np.zeros(0, dtype=np.int64)
 
     def between(self, first: int, end: int) -> Offsets:
-        """Return the stored offsets from `first` up to but excluding `end`, ascending, with duplicates.
+        """Return the stored offsets from `first` (inclusive) to `end` (exclusive), in ascending order and with
+        duplicates.
 
         Rows stored after the window was read may be missing.
         """
@@ -42,8 +43,8 @@ class StoredOffsets:
         return self._offsets[low:high]
 
     def read(self, first: int, end: int | None = None, *, limit: int | None = None) -> Offsets:
-        """Query at most `limit` stored offsets, from `first` up to but excluding `end`, or without an upper limit if it
-        is None.
+        """Query at most `limit` stored offsets, from `first` (inclusive) to `end` (exclusive). There is no upper bound
+        if `end` is None.
         """
         upper = "" if end is None else f" AND kafka_offset < {end}"
         query = (

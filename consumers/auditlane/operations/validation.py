@@ -25,5 +25,7 @@ def validator(settings: Settings, schemas: SchemaCache, secrets: Secrets) -> Bat
 
 
 def events_table(settings: Settings, client: Client, *, parts_per_second: float) -> Table:
-    """Check the live table as a worker does when it starts, and return it. Raises the errors of `preflight.check`."""
+    """Check the live table as a worker does when it starts, and return it. Raises the same errors as
+    `preflight.check`.
+    """
     return preflight.check(client, settings.clickhouse_database, EVENTS.names, parts_per_second=parts_per_second)

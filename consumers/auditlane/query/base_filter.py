@@ -1,4 +1,4 @@
-"""Base filters are part of a viewer token. Like the tenant, they limit everything that the token can read.
+"""A base filter is part of a viewer token. Like the tenant, it limits everything that the token can read.
 
 A base filter is passed as (name, value) pairs in tokens, links, export jobs and the `TenantScope` of a request. Its
 meaning depends on nothing else. Therefore, custom fields are written `fields.<name>` and compared as text.
@@ -22,11 +22,11 @@ _MARK: Final = "base_filter:"
 
 
 def base_filter(given: Mapping[str, str | Sequence[str]]) -> BaseFilter:
-    """Return a base filter's pairs after validating them. `given` maps each filter's name to one value or a list of
+    """Validate a base filter and return its pairs. `given` maps each filter's name to one value or a list of
     alternatives.
 
-    Raises InvalidFilter, whose field begins with `filter`. Empty values are errors: the vendor's code probably lacked a
-    value, and the token would then show events that the vendor did not intend to show.
+    Raises InvalidFilter, whose field begins with `filter`. Empty values are errors. They probably mean that the
+    vendor's code had no value, and the token would then show events that the vendor did not intend to show.
     """
     if not given:
         raise InvalidFilter(
@@ -72,23 +72,23 @@ def base_filter(given: Mapping[str, str | Sequence[str]]) -> BaseFilter:
 def filter_of(pairs: BaseFilter) -> Filter:
     """Return the filter for these pairs, which also matches events about access to the log. Raises InvalidFilter.
 
-    The result is shared, so it must not be changed.
+    The result is cached, so it must not be changed.
     """
     return parse([*pairs, (INCLUDE_ACCESS, "true")])
 
 
 def digest(scope: TenantScope) -> bytes:
-    """Return a 16-byte digest of the scope's base filter, or no bytes if it has none."""
+    """Return a 16-byte digest of the scope's base filter, or b"" if it has none."""
     return filter_of(scope.base_filter).digest() if scope.base_filter else b""
 
 
 def marked(scope: TenantScope, pairs: Iterable[tuple[str, str]]) -> list[tuple[str, str]]:
-    """Return a link's or job's pairs, preceded by those of the scope's base filter."""
+    """Return the pairs of a link or job, preceded by those of the scope's base filter."""
     return [*((_MARK + name, value) for name, value in scope.base_filter), *pairs]
 
 
 def unmarked(pairs: Iterable[tuple[str, str]]) -> tuple[BaseFilter, tuple[tuple[str, str], ...]]:
-    """Split a link's or job's pairs into the base filter and the rest. This is the inverse of `marked`."""
+    """Split the pairs of a link or job into the base filter and the rest. This is the inverse of `marked`."""
     base, rest = [], []
     for name, value in pairs:
         if name.startswith(_MARK):

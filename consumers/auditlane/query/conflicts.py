@@ -1,7 +1,7 @@
-"""Finds events in conflict. An event is in conflict if another event of the tenant has the same id and time but
+"""Finds events in conflict. An event is in conflict if the tenant has another event with the same id and time but
 different content.
 
-Conflicts are looked up only for the events on a page, by the table's sorting key. The whole log is never searched.
+Conflicts are looked up only for the events on a page, by the sorting key of the table. The whole log is never searched.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ class Conflicts:
         self._database = database
 
     def stored(self, scope: TenantScope, rows: Sequence[Row], *, seconds: float | None = None) -> list[Row]:
-        """Return the contents stored for the keys of these rows, as described in `compile_contents`.
+        """Return the contents that are stored under the keys of these rows, as described in `compile_contents`.
 
         This does not take a query slot from the tenant, since it is part of the query that read the rows.
         """
@@ -38,17 +38,15 @@ class Conflicts:
         return list(self._executor.rows(statement, seconds=seconds))
 
     def among(self, scope: TenantScope, rows: Sequence[Row]) -> set[Key]:
-        """Return the keys, among those of these rows, that several stored events share. Rows have the columns
-        `statements.KEY`.
-        """
+        """Return those keys of these rows that several stored events share. Rows have the columns `statements.KEY`."""
         return shared(self.stored(scope, rows))
 
 
 def in_conflict(parameters: Parameters, scope: TenantScope, filter_: Filter) -> str:
     """Compile the condition that an event is in conflict, for a statement over all events that match a filter.
 
-    Evaluating it takes another pass over the keys in the filter's time range, to find the few keys that several events
-    share.
+    Evaluating it takes another pass over the keys in the time range of the filter, to find the few keys that several
+    events share.
     """
     conditions = "\n  AND ".join(where(parameters, scope, Filter(filter_.since, filter_.until)))
     return (
@@ -61,7 +59,8 @@ def in_conflict(parameters: Parameters, scope: TenantScope, filter_: Filter) -> 
 
 
 def compile_contents(database: str, scope: TenantScope, keys: Iterable[Key]) -> Statement:
-    """Compile a query for the contents stored under these keys. Other pairs of their times and ids may be included.
+    """Compile a query for the contents stored under these keys. The result may include other combinations of their
+    times and ids.
 
     Returns one row per identity with `statements.PLACE`, the highest `rank`, and whether the first copy is `visible`
     under the base filter. The table has every copy, so no deduplication is needed.

@@ -1,8 +1,8 @@
 """Cursors are opaque, signed positions in a list that clients pass back to get the next page.
 
-A cursor is bound to the tenant, the base filter, the filter and the order for which it was created. The signature fails
-if the cursor was altered or is used with another query. A cursor contains no secret; the signature only prevents forged
-positions.
+A cursor is bound to the tenant, the base filter, the filter and the order for which it was created. The signature is
+invalid if the cursor was altered or is used with another query. A cursor contains no secret. The signature only
+prevents forged positions.
 """
 
 from __future__ import annotations
@@ -38,13 +38,13 @@ class Cursors:
         self._mac = mac
 
     def sign(self, scope: TenantScope, filter_: Filter, position: Position, sort: Sort = NEWEST) -> str:
-        """Return the cursor for a position in this tenant's list with this filter and order."""
+        """Return the cursor for a position in the tenant's list with this filter and order."""
         id_, content = uuid.UUID(position.event_id).bytes, bytes.fromhex(position.content_hash)
         payload = _FORM.pack(_VERSION << 1 | position.newer, position.occurred_us, id_, content)
         return base64.urlsafe_b64encode(payload + self._signature(scope, filter_, sort, payload)).decode()
 
     def read(self, scope: TenantScope, filter_: Filter, cursor: str, sort: Sort = NEWEST) -> Position:
-        """Return a cursor's position. Raises InvalidCursor unless it was signed for the same tenant, filter and
+        """Return the position of a cursor. Raises InvalidCursor unless it was signed for the same tenant, filter and
         order.
         """
         try:

@@ -1,4 +1,4 @@
-"""Parses the ETags in the If-Match header. A change uses them to name the revision that it replaces."""
+"""Parses the ETags in the If-Match header, with which a change names the revision that it replaces."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from auditlane.runtime.errors import PreconditionMissing
 
 
 def etags_of(request: Request) -> list[str] | None:
-    """Return the ETags in If-Match, or None without the header."""
+    """Return the ETags in If-Match, or None if the header is missing."""
     header = request.headers.get("if-match")
     if header is None:
         return None
@@ -16,7 +16,9 @@ def etags_of(request: Request) -> list[str] | None:
 
 
 def required_etags(request: Request, what: str) -> list[str]:
-    """Return the ETags in If-Match. Raises PreconditionMissing. `what` names the resource, such as "structure"."""
+    """Return the ETags in If-Match. Raises PreconditionMissing if there are none. `what` names the resource, such as
+    "structure".
+    """
     given = etags_of(request)
     if given is None:
         raise PreconditionMissing(

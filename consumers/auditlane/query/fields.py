@@ -1,6 +1,6 @@
-"""Fields that a filter, query or sort order can name, with how their values are compared and written.
+"""The fields that a filter, query or sort order can name, and how their values are compared and written.
 
-Values (times, ids, choices, addresses) are parsed into their stored form.
+Values (times, ids, choices, addresses) are parsed into the form in which they are stored.
 """
 
 from __future__ import annotations
@@ -69,12 +69,12 @@ _TIME: Final = re.compile(r"\d{4}-\d\d-\d\d([Tt ]\d\d:\d\d(:\d\d(\.\d{1,9})?)?([
 
 
 def kind_of(display: DisplayType) -> Kind:
-    """Return how a custom field's values are compared."""
+    """Return how the values of a custom field are compared."""
     return _CUSTOM.get(display, Kind.text)
 
 
 def no_fields() -> Mapping[str, Kind]:
-    """Return no custom fields. A query can then name a custom field only as `fields.<name>`, without a type."""
+    """Return an empty mapping. A query can then name a custom field only as `fields.<name>`, without a type."""
     return {}
 
 
@@ -84,12 +84,12 @@ def none_known(tenant: str) -> CustomFields:
 
 
 def from_structure(structure_of: Callable[[str], Structure]) -> CustomFieldsOf:
-    """Look up custom fields in the tenants' data structures."""
+    """Return a function that looks up custom fields in the tenants' data structures."""
     return lambda tenant: lambda: {view.name: kind_of(view.display_type) for view in structure_of(tenant).custom()}
 
 
 def find(name: str, custom: Mapping[str, Kind]) -> Field:
-    """Return the field with this name. Raises InvalidFilter, which lists the known fields."""
+    """Return the field with this name. Raises InvalidFilter, listing the known fields."""
     if name in BASE:
         return Field(name, BASE[name])
     group, dot, key = name.partition(".")
@@ -111,7 +111,7 @@ def find(name: str, custom: Mapping[str, Kind]) -> Field:
 
 
 def parse_time(name: str, text: str) -> datetime:
-    """Parse RFC 3339 text to the microsecond. A date means midnight, and a time without an offset is UTC."""
+    """Parse RFC 3339 text to the microsecond. A date means midnight, and a time without an offset is in UTC."""
     text = text.strip()
     try:
         if not _TIME.fullmatch(text):
@@ -134,7 +134,7 @@ def parse_time(name: str, text: str) -> datetime:
 
 
 def parse_zone(name: str, text: str | None) -> ZoneInfo:
-    """Parse a time zone name (IANA). None means UTC. Raises InvalidFilter, which names the parameter."""
+    """Parse a time zone name (IANA). None means UTC. Raises InvalidFilter, naming the parameter."""
     try:
         return ZoneInfo(text or "UTC")
     except (ZoneInfoNotFoundError, ValueError, OSError):
@@ -144,7 +144,7 @@ def parse_zone(name: str, text: str | None) -> ZoneInfo:
 
 
 def parse_choice(column: str, value: str) -> str:
-    """Return the choice in its stored form. Raises InvalidFilter, which lists the choices."""
+    """Return the choice as it is stored. Raises InvalidFilter, listing the choices."""
     known = {choice.lower(): choice for choice in CHOICES[column]}
     if value.lower() not in known:
         raise InvalidFilter(
@@ -158,7 +158,7 @@ def parse_choice(column: str, value: str) -> str:
 
 
 def severity_rank(value: str) -> int:
-    """Return a severity's rank, counted from the least severe."""
+    """Return the rank of a severity, counted from the least severe."""
     return CHOICES["severity"].index(value)
 
 
@@ -182,7 +182,7 @@ def stored_address(address: ipaddress.IPv4Address | ipaddress.IPv6Address) -> st
 
 
 def check_event_id(value: str) -> str:
-    """Return the id in lower case with its dashes. Raises InvalidFilter."""
+    """Return the id in lower case and with its dashes. Raises InvalidFilter if it is invalid."""
     try:
         return str(uuid.UUID(value))
     except ValueError:
@@ -196,7 +196,7 @@ def check_event_id(value: str) -> str:
 
 
 def check_content_hash(value: str) -> str:
-    """Return the hash in lower case. Raises InvalidFilter."""
+    """Return the hash in lower case. Raises InvalidFilter if it is invalid."""
     if not _HASH.fullmatch(value):
         raise InvalidFilter(
             f"'content_hash' is not a content hash: {value[:60]!r}.",

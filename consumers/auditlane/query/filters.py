@@ -1,6 +1,6 @@
 """Parses query parameters or command-line options into one typed filter, and describes them in OpenAPI.
 
-`sql.compile_*` turns a filter into parametrised statements.
+`sql.compile_*` turns a filter into parameterized statements.
 """
 
 from __future__ import annotations
@@ -110,7 +110,7 @@ class Filter:
 def split(
     pairs: Iterable[tuple[str, str]], route_parameters: Sequence[str], custom: CustomFields = no_fields
 ) -> tuple[dict[str, str], Filter]:
-    """Split a request's parameters. Returns the route's own parameters by name, and a filter for the rest.
+    """Split the parameters of a request. Returns the route's own parameters by name, and a filter for the rest.
 
     `custom` looks up the tenant's custom fields. Raises InvalidFilter.
     """
@@ -134,7 +134,7 @@ def parse(
     `custom` looks up the tenant's custom fields. It is called only for a `query`. Events about access to the log match
     only if the pairs include or name them.
 
-    Raises InvalidFilter, which names the parameter. For an unknown parameter, the error's fix lists the route's own
+    Raises InvalidFilter, naming the parameter. For an unknown parameter, the fix lists the route's own
     `route_parameters` and the filters.
     """
     bounds: dict[str, datetime] = {}
@@ -177,10 +177,10 @@ def parse(
 
 
 def names_access(filter_: Filter) -> bool:
-    """Return whether the filter asks for an action of access to the log, or for auditlane as the source; excluding them
+    """Return whether the filter asks for an action of access to the log, or for auditlane as the source. Excluding them
     does not count.
 
-    Such a filter includes the events about access without `include_access`.
+    Such a filter includes the events about access even without `include_access`.
     """
     equals = filter_.equals
     return (
@@ -227,7 +227,7 @@ def _filter(
 
 
 def _value(column: str, value: str) -> str:
-    """Return the value in its column's stored form. An empty value stays empty, and matches events without a value."""
+    """Return the value as its column stores it. An empty value stays empty, and matches events without a value."""
     if column == "event_id":
         return check_event_id(value)
     if column in CHOICES:
@@ -281,7 +281,7 @@ def one_of(name: str, text: str | None, choices: Sequence[str], default: str | N
 
 
 def openapi_parameters(**route_parameters: dict[str, Any]) -> dict[str, Any]:
-    """Describe a route's parameters in OpenAPI: its own (name to schema with a description), followed by every
+    """Describe the parameters of a route in OpenAPI: its own (name to schema with a description), followed by every
     filter.
     """
     parameters = [_parameter(name, schema.pop("description", ""), schema) for name, schema in route_parameters.items()]

@@ -1,4 +1,4 @@
-"""Looks up locations of addresses in a file in MaxMind's format. Without a file, every location is unknown."""
+"""Looks up the locations of addresses in a file in MaxMind's format. Without a file, every location is unknown."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ class GeoIp:
                 ) from error
 
     def entries(self, addresses: Iterable[str]) -> dict[str, Any]:
-        """Return the file's entries by address. Unknown addresses are omitted."""
+        """Return the entries in the file by address. Unknown addresses are omitted."""
         if self._path is None:
             return {}
         with self._lock:
@@ -52,7 +52,7 @@ class GeoIp:
         return {address: entry for address, entry in found.items() if entry is not None}
 
     def located(self, events: Iterable[Event]) -> list[Event]:
-        """Return the events with their address's country where it is known."""
+        """Return the events with the country of their address, where it is known."""
         given = list(events)
         found = self.entries(event.ip for event in given if event.ip)
         countries = {address: country_code(entry) for address, entry in found.items()}
@@ -83,7 +83,7 @@ def member(entry: Any, *names: str) -> Any:
 
 
 def country_code(entry: Any) -> str | None:
-    """Return the ISO 3166-1 code (two letters) of an entry's country, or None if unknown."""
+    """Return the ISO 3166-1 code (two letters) of the country of an entry, or None if it is unknown."""
     code = member(entry, "country", "iso_code")
     valid = isinstance(code, str) and len(code) == 2 and code.isascii() and code.isalpha() and code.isupper()
     return code if valid else None

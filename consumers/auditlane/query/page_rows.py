@@ -1,4 +1,5 @@
-"""Reads a page's rows, each event once: from the table with all copies, deduplicating only the page.
+"""Reads the rows of a page, each event once. The rows are read from the table with all copies, so that only the page is
+deduplicated.
 
 `docs/internals/reading.md` explains why this gives the same rows as the view `log`.
 """
@@ -38,7 +39,9 @@ _MORE: Final = 4  # factor on the number of rows if too many of them were copies
 
 @dataclass(frozen=True, slots=True)
 class PageRequest:
-    """A request for `limit` or more matching events next to a position, or for all of them, before `ends`."""
+    """A request for at least `limit` matching events next to a position, or for all of them, to be answered before
+    `ends`.
+    """
 
     scope: TenantScope
     filter_: Filter
@@ -55,7 +58,7 @@ class PageRequest:
 class PageRows:
     """Rows in the order in which they were read, nearest first, and the keys in conflict.
 
-    If the search ended before it had found enough events, `searched_us` is the time that it reached.
+    If the search ended before it had found enough events, `searched_us` is the time up to which it searched.
     """
 
     rows: list[Row]
@@ -64,7 +67,7 @@ class PageRows:
 
 
 class PageRowsReader:
-    """Reads pages' rows. Thread-safe. Raises the errors of `QueryExecutor.rows`."""
+    """Reads the rows of pages. Thread-safe. Raises the errors of `QueryExecutor.rows`."""
 
     def __init__(self, executor: QueryExecutor, database: str) -> None:
         self._executor = executor
@@ -72,7 +75,7 @@ class PageRowsReader:
         self._conflicts = Conflicts(executor, database)
 
     def read(self, request: PageRequest) -> PageRows:
-        """Return the page's rows."""
+        """Return the rows of the page."""
         if not request.sort.by_time:
             return self._sorted(request)
         if sql.narrows(request.scope, request.filter_):
@@ -80,8 +83,9 @@ class PageRowsReader:
         return self._unfiltered(request) or self._whole(request)
 
     def _unfiltered(self, request: PageRequest) -> PageRows | None:
-        """Read every event next to the position; events in conflict are then adjacent. Returns None if too many of them
-        are about access to the log, which are omitted.
+        """Read every event next to the position, so that events in conflict are adjacent.
+
+        Returns None if too many of the events are about access to the log, since these are omitted.
         """
         filter_ = request.filter_
         limit = request.limit * (1 if filter_.include_access else 2) + _SPARE_ROWS
@@ -144,7 +148,7 @@ class PageRowsReader:
             )
 
     def _matching(self, request: PageRequest, wanted: int, window: Window | None = None) -> tuple[list[Row], set[Key]]:
-        """Return at least `wanted` matching events, nearest first, or all of them; and the keys in conflict.
+        """Return at least `wanted` matching events, nearest first, or all of them, together with the keys in conflict.
 
         A row is omitted if another copy is the first and does not match. If the first copy matches, it may have been
         stored between the two statements, so rows are then read again.

@@ -24,9 +24,9 @@ _MAX_OTHERS: Final = 100  # maximum number of other events with the same id retu
 
 @dataclass(frozen=True, slots=True)
 class Page:
-    """Events in the list's order, and the positions of the next page (`older`) and the previous one (`newer`).
+    """Events in the order of the list, and the positions of the next page (`older`) and the previous one (`newer`).
 
-    If a search ended before the page was full, `searched_us` is the time that it reached, in microseconds.
+    If a search ended before the page was full, `searched_us` is the time up to which it searched, in microseconds.
     """
 
     events: list[Event]
@@ -36,7 +36,7 @@ class Page:
 
 
 class Reader:
-    """Reads pages and single events. Connects with the first statement. Thread-safe.
+    """Reads pages and single events. It connects when the first statement is run. Thread-safe.
 
     It returns a page or raises StoreUnavailable within `page_s` plus one second, even if ClickHouse hangs. Summaries
     and live streams share its `executor`, which `close` closes.
@@ -66,7 +66,7 @@ class Reader:
     ) -> Page:
         """Return the page of at most `limit` events next to a position, or the first page.
 
-        All of the page's statements share one time limit.
+        All statements for the page share one time limit.
         """
         ends = monotonic() + self._page_s
         found = self._page_rows.read(PageRequest(scope, filter_, limit + 1, position, sort, ends))
@@ -93,10 +93,10 @@ class Reader:
         return Page(events, older, newer, found.searched_us if len(found.rows) <= limit else None)
 
     def event(self, scope: TenantScope, event_id: str, content_hash: str = "") -> SingleEvent:
-        """Return the event with this id. Raises NotFound if there is none or it belongs to another tenant.
+        """Return the event with this id. Raises NotFound if there is none, or if it belongs to another tenant.
 
-        If several events have the id, returns the one with this content hash, by default the first that reached Kafka.
-        `others` contains the rest.
+        If several events have the id, the one with this content hash is returned, or the first that reached Kafka if no
+        hash is given. `others` contains the rest.
         """
         statement = sql.compile_one(self.database, scope, event_id, content_hash=content_hash, limit=1 + _MAX_OTHERS)
         rows = self.executor.rows(statement, scope.tenant)

@@ -69,7 +69,7 @@ Scope = Annotated[TenantScope, Depends(caller_of)]
 
 
 def granted(check: Callable[..., Any]) -> Any:
-    """Create a route's dependency, which authenticates with `check` and stores the result for the handler."""
+    """Create the dependency of a route. It authenticates with `check` and stores the result for the handler."""
 
     checked = Depends(check)
 

@@ -1,7 +1,7 @@
 """The order of a list: the field by which it is sorted, positions in it, and the SQL for both.
 
 Missing values are represented explicitly, so that a comparison is never NULL. Otherwise, an event without a value would
-be on no page.
+not be on any page.
 """
 
 from __future__ import annotations
@@ -27,8 +27,8 @@ _NO_ADDRESS: Final = "toIPv6('::')"
 
 @dataclass(frozen=True, slots=True)
 class Sort:
-    """A list's order, by one field. Events without a value come last in either direction. Events with equal values are
-    listed newest first.
+    """The order of a list by one field. Events without a value come last in either direction. Events with equal values
+    are listed newest first.
     """
 
     field: Field
@@ -39,7 +39,7 @@ class Sort:
 
     @property
     def by_time(self) -> bool:
-        """Whether events are sorted by time, which is also the store's order."""
+        """Whether events are sorted by time, which is also the order of the store."""
         return self.field.name == "occurred_at" and not self.field.group
 
 
@@ -48,8 +48,8 @@ NEWEST: Final = Sort(Field("occurred_at", Kind.time))
 
 @dataclass(frozen=True, slots=True)
 class Position:
-    """A position just after one event of a list or, if `newer`, just before it. In a list by time, newer events come
-    before it.
+    """A position just after one event of a list, or just before it if `newer` is true. In a list by time, newer events
+    come before it.
 
     `occurred_us` is in microseconds (UTC). `content_hash` (32 hexadecimal digits) distinguishes events with the same id
     and time.
@@ -62,13 +62,13 @@ class Position:
 
     @classmethod
     def of(cls, row: Mapping[str, Any], *, newer: bool = False) -> Position:
-        """Return a row's position. The row has the columns `statements.PLACE`, whose strings may be bytes."""
+        """Return the position of a row. The row has the columns `statements.PLACE`, whose strings may be bytes."""
         id_, content = (text.decode() if isinstance(text, bytes) else str(text) for text in (row["id"], row["content"]))
         return cls(int(row["occurred_us"]), id_, content, newer)
 
     @classmethod
     def at(cls, micros: int, *, ascending: bool, newer: bool) -> Position:
-        """Return a position next to a time: after all events at that time if `ascending`, else before them."""
+        """Return a position next to a time: after all events at that time if `ascending`, and before them otherwise."""
         end = "f" if ascending else "0"
         return cls(micros, str(uuid.UUID(end * 32)), end * 32, newer)
 
@@ -76,7 +76,7 @@ class Position:
 def parse_sort(text: str | None, structure: Callable[[], Structure]) -> Sort:
     """Parse `field`, or `-field` for descending order. The prefix `fields.` of a custom field is optional.
 
-    `structure` is called only when there is a field to look up. Raises InvalidFilter, which lists the sortable fields.
+    `structure` is called only when there is a field to look up. Raises InvalidFilter, listing the sortable fields.
     """
     if text is None or text == str(NEWEST):
         return NEWEST
@@ -98,7 +98,7 @@ def _field(view: FieldView) -> Field:
 
 @dataclass(frozen=True, slots=True)
 class Ordering:
-    """An order's SQL from a position: a clause before SELECT, conditions, and the ORDER BY."""
+    """The SQL for an order from a position: a clause before SELECT, conditions, and the ORDER BY."""
 
     before: str
     conditions: list[str]
@@ -106,7 +106,7 @@ class Ordering:
 
 
 def ordering(parameters: Parameters, scope: TenantScope, sort: Sort, position: Position | None) -> Ordering:
-    """Compile a list's order: by the sort field, if any, then by time, id and content hash.
+    """Compile the order of a list. It is sorted by the sort field, if any, and then by time, id and content hash.
 
     On the newer side of a position, the order is reversed, so that the events nearest to the position come first.
     """
@@ -148,8 +148,8 @@ def ascending(sort: Sort, position: Position | None) -> bool:
 
 
 def beside(parameters: Parameters, position: Position, *, descending: bool = True) -> str:
-    """Compile the condition that an event is strictly beyond the position by time. ClickHouse compares the ids, since
-    it orders UUIDs in its own way.
+    """Compile the condition that an event is beyond the position by time. ClickHouse compares the ids, since its order
+    of UUIDs is its own.
     """
     at, id_, content = _identity(parameters, position)
     sign = "<" if descending != position.newer else ">"
@@ -159,7 +159,7 @@ def beside(parameters: Parameters, position: Position, *, descending: bool = Tru
 
 
 def _identity(parameters: Parameters, position: Position) -> tuple[str, str, str]:
-    """Return the position's time, id and content hash in their columns' types."""
+    """Return the time, id and content hash of the position in the types of their columns."""
     return (
         parameters.time(position.occurred_us),
         parameters.add("UUID", position.event_id),
@@ -172,8 +172,8 @@ def _way(descending: bool) -> str:
 
 
 def _key(parameters: Parameters, field: Field) -> tuple[str, str]:
-    """Return two SQL expressions to sort by: first 1 if the event has no value, then the value in its own type, which
-    is never NULL.
+    """Return two SQL expressions to sort by. The first is 1 if the event has no value. The second is the value in its
+    own type, and is never NULL.
     """
     if field.group:
         return _custom_key(f"e.fields[{parameters.text(field.name)}]", field.kind)
@@ -191,7 +191,7 @@ def _key(parameters: Parameters, field: Field) -> tuple[str, str]:
 def _custom_key(text: str, kind: Kind) -> tuple[str, str]:
     """Return the sort expressions of a custom field, like `_key`.
 
-    Text that is invalid for the field's type counts as a missing value.
+    Text that is invalid for the type of the field counts as a missing value.
     """
     if kind is Kind.number:
         number = f"toFloat64OrNull({text})"

@@ -74,8 +74,10 @@ def compile_page(
     window: Window = _ALL_TIME,
     marks_access: bool = False,
 ) -> Statement:
-    """Compile a query for up to `limit` matching rows next to the position, in the list's order. If the page precedes
-    the position, the nearest rows come first. In a list sorted by time, only rows in the window are returned.
+    """Compile a query for up to `limit` matching rows next to the position, in the order of the list.
+
+    If the page precedes the position, the nearest rows come first. In a list sorted by time, only rows in the window
+    are returned.
 
     Each row contains `line` (the event as JSON), the columns `statements.PLACE`, which make a position, and `rank`. A
     row may be a copy of another. With `marks_access`, `access` is 1 for events about access to the log.
@@ -109,7 +111,8 @@ def compile_page(
 def compile_reach(
     database: str, scope: TenantScope, filter_: Filter, *, position: Position | None, sort: Sort, rows: int
 ) -> Statement:
-    """Compile a query for how far the nearest `rows` events reach in a list by time, whether or not they match.
+    """Compile a query for how far the nearest `rows` events reach in a list by time. All events count, whether or not
+    they match.
 
     Returns one row with the fields of `windows.Reach`. Copies are counted too, which only brings the edge nearer.
     """
@@ -134,7 +137,7 @@ def compile_reach(
 def compile_one(database: str, scope: TenantScope, event_id: str, *, content_hash: str = "", limit: int) -> Statement:
     """Compile a query for the events with this id: first the event with this content, then the others in Kafka's order.
 
-    The rows are those of `compile_page`.
+    The rows are the same as in `compile_page`.
     """
     parameters = Parameters(database)
     conditions = where(parameters, scope, Filter())
@@ -173,8 +176,8 @@ def where(parameters: Parameters, scope: TenantScope, filter_: Filter) -> list[s
 def are_shared(scope: TenantScope, filter_: Filter) -> bool:
     """Return whether the conditions of the scope and the filter hold for all copies of an event or for none.
 
-    Which events are about access to the log does not depend on the copy either: only auditlane's own trail may name
-    itself as the source, and it always does.
+    Whether an event is about access to the log does not depend on the copy either, since only auditlane's own trail may
+    name itself as the source, and it always does.
     """
     every = where(Parameters(""), scope, replace(filter_, include_access=True))
     return all(map(is_shared, every))
@@ -297,10 +300,10 @@ def condition(parameters: Parameters, node: Node) -> str:
 
 
 def occurs(parameters: Parameters, text: str) -> str:
-    """Compile the condition that the text occurs in the event's text columns, address, metadata or custom fields,
-    ignoring case.
+    """Compile the condition that the text occurs in one of the event's text columns, its address, metadata or custom
+    fields, ignoring case.
 
-    Columns are searched one by one, because joining them into one string takes as long as searching it.
+    Columns are searched one by one, because joining them into one string would take as long as searching it.
     """
     word = parameters.text(text)
 
@@ -320,7 +323,7 @@ def occurs(parameters: Parameters, text: str) -> str:
 
 
 def _match(parameters: Parameters, field: Field, value: str) -> str:
-    """Compile equality. Only a bare column, not an expression, can use its index."""
+    """Compile an equality test. Only a bare column can use its index, an expression cannot."""
     if field.kind is Kind.ip:
         address = ipaddress.ip_address(value)
         if field.group:
@@ -344,7 +347,9 @@ def _columns(field: Field) -> tuple[str, ...]:
 
 
 def _texts(parameters: Parameters, field: Field, test: str) -> str:
-    """Compile a test of the field's text, which is empty without a value. For `actor`, the id or the name must pass."""
+    """Compile a test of the field's text, which is empty if it has no value. For `actor`, the id or the name must
+    pass.
+    """
     texts = [_key(parameters, field)] if field.group else [_text(name) for name in _columns(field)]
     return f"({' OR '.join(test.replace('{}', text, 1) for text in texts)})"
 
@@ -389,5 +394,5 @@ def _compared(parameters: Parameters, field: Field, operator: Operator, value: N
 
 
 def _pattern(pieces: tuple[str, ...]) -> str:
-    """Return a LIKE pattern for the pieces, whose special characters are escaped."""
+    """Return a LIKE pattern for the pieces, with special characters escaped."""
     return "%".join(re.sub(r"([\\%_])", r"\\\1", piece) for piece in pieces)

@@ -1,4 +1,4 @@
-"""Divides a search into time windows, from a position outwards, until a page is full. Pure.
+"""Divides a search into time windows, starting at a position and moving outwards, until a page is full. Pure.
 
 Times are in microseconds. A window begins just beyond `near` and ends with `far`; None means unbounded.
 """
@@ -19,8 +19,8 @@ _SHRINKAGE: Final = 0.25
 
 @dataclass(frozen=True, slots=True)
 class Reach:
-    """The times at which the nearest `PROBE_ROWS` events begin (`nearest`) and end (`edge`), and that of the last event
-    (`farthest`). `rows` is their number.
+    """The times at which the nearest `PROBE_ROWS` events begin (`nearest`) and end (`edge`), and the time of the last
+    event (`farthest`). `rows` is the number of nearest events.
     """
 
     rows: int
@@ -50,16 +50,16 @@ def rounded(reach: Reach) -> Reach:
 
 
 def first_window(reach: Reach) -> Window:
-    """Return the window with the nearest events, or all time if there are no others."""
+    """Return the window with the nearest events. If there are no others, it covers all time."""
     if reach.rows < PROBE_ROWS or reach.edge == reach.farthest:
         return Window(None, None, 0)
     return Window(None, reach.edge, max(1, abs(reach.nearest - reach.edge)))
 
 
 def next_window(reach: Reach, last: Window, *, found: int, wanted: int, took_s: float, left_s: float) -> Window:
-    """Return the window after `last`, a search that took `took_s` and found `found` of the `wanted` events.
+    """Return the window after `last`, whose search took `took_s` and found `found` of the `wanted` events.
 
-    Its length is what the page seems to need, limited by what `left_s` seems to allow.
+    Its length is an estimate of what the page needs, limited by an estimate of what can be searched in `left_s`.
     """
     assert last.far is not None
     needed = _MARGIN * wanted / found if found >= _FEW else _GROWTH

@@ -1,4 +1,4 @@
-"""The Kafka consumer's options, its group membership, and the end offsets of its partitions."""
+"""The options of the Kafka consumer, its group membership, and the end offsets of its partitions."""
 
 from __future__ import annotations
 
@@ -52,7 +52,7 @@ def consumer_config(settings: Settings, *, protocol: str) -> dict[str, Any]:
 
 
 class Membership:
-    """Checks whether the group has admitted this member. With KIP-848, the client itself reports this only once the
+    """Checks whether the group has admitted this member. With KIP-848, the client itself reports this only when the
     member has partitions.
     """
 
@@ -62,7 +62,7 @@ class Membership:
         self._asked: Future[Any] | None = None
 
     def has(self, member_id: str | None) -> bool:
-        """Return the result of the last request, and send another request once it has completed. Never blocks."""
+        """Return the result of the last request, and send another one if it has completed. Never blocks."""
         asked, self._asked = self._asked, self._asked or self._ask()
         if asked is None or not asked.done():
             return False
@@ -75,7 +75,7 @@ class Membership:
 
 
 class EndOffsets:
-    """Polls partitions' end offsets in the background, including paused partitions, which are not fetched."""
+    """Polls the end offsets of partitions in the background, including paused partitions, which are not fetched."""
 
     def __init__(self, admin: AdminClient) -> None:
         self._admin = admin
@@ -132,8 +132,8 @@ class ExpectedPartitions:
 def unsupported(error: KafkaError) -> bool:
     """Return whether the brokers lack the group protocol.
 
-    Brokers on which it is disabled reject the request's version. The client then reports a fatal error whose message
-    alone states the cause.
+    Brokers on which it is disabled reject the version of the request. The client then reports a fatal error, and only
+    its message states the cause.
     """
     refused = KafkaError(KafkaError.UNSUPPORTED_VERSION)
     return error.code() in (KafkaError._UNSUPPORTED_FEATURE, refused.code()) or (  # noqa: SLF001

@@ -1,7 +1,7 @@
 """The consuming thread. It feeds the core from Kafka and the insert threads, and executes its actions.
 
-Only this thread uses the consumer. An exception in a rebalance callback surfaces from `consume` without stopping
-delivery, so it ends the worker. The partitions' next owner starts from the intents.
+Only this thread uses the consumer. An exception in a rebalance callback is raised from `consume` without stopping
+delivery, so it ends the worker. The next owner of the partitions starts from the intents.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ STALL_MS: Final = 5_000  # after a turn longer than this (a frozen process), pol
 
 
 class Unsupported(Exception):
-    """Raised when the brokers do not support the requested group protocol."""
+    """The brokers do not support the requested group protocol."""
 
 
 def now_ms() -> int:
@@ -46,10 +46,10 @@ class Stage(Protocol):
     """Runs work in other threads and returns the results. Only the consuming thread calls it."""
 
     def submit(self, work: Write | Publish) -> None:
-        """Hand over one of the core's actions. Returns immediately."""
+        """Hand over one of the actions of the core. Returns immediately."""
 
     def poll(self, wait_s: float = 0.0) -> list[Done]:
-        """Return the results since the last call, waiting up to `wait_s` for the first. Called every turn."""
+        """Return the results since the last call, waiting up to `wait_s` for the first one. Called in every turn."""
 
     def close(self) -> None:
         """Stop accepting work. Work in flight continues. Called once, when the worker has drained or gives up."""
@@ -96,11 +96,11 @@ class Runner:
 
     @property
     def member_id(self) -> str | None:
-        """This consumer's member id, once the group has admitted it."""
+        """The member id of this consumer, or None until the group has admitted it."""
         return self._consumer.memberid()
 
     def age_s(self, now: int) -> float:
-        """Return the seconds since the last turn began, or 0 once `close` has been called. Thread-safe."""
+        """Return the seconds since the last turn began, or 0 after `close` has been called. Thread-safe."""
         return 0.0 if self._closing else max(0, now - self._turned) / 1_000
 
     def subscribe(self, pattern: str) -> None:
@@ -113,8 +113,8 @@ class Runner:
         self._core.drain()
 
     def turn(self) -> bool:
-        """Poll, feed the core, and execute its actions. Returns whether there is more to do, which is always true
-        before `drain`.
+        """Poll, feed the core, and execute its actions. Returns whether there is more to do. Before `drain`, there
+        always is.
 
         Waits for messages or, while polling is suspended, for the insert threads.
         """
@@ -140,7 +140,7 @@ class Runner:
 
     @property
     def failing(self) -> dict[str, dict[str, str]]:
-        """Partitions whose range has been failing or stalled for a minute, each with the start time and the last
+        """The partitions whose range has been failing or stalled for a minute, each with the start time and the last
         error.
         """
         now, wall = now_ms(), datetime.now(UTC)
@@ -268,7 +268,7 @@ class Runner:
             self._core.published(range_)
 
     def _measure_delay(self, range_: Range, done: Done) -> None:
-        """Record the delays from the Kafka timestamps of a range's rows until the rows were stored."""
+        """Record how long it took from the Kafka timestamps of the rows in a range until they were stored."""
         stored_ms, timestamps_ms = time.time_ns() // 1_000_000, range_.columns.timestamps_ms
         late = late_rows(timestamps_ms, (one.index for one in done.rejected), stored_ms)
         self._metrics.late_rows.inc(min(late, done.rows))
@@ -321,7 +321,7 @@ class Runner:
             self._consumer.incremental_assign([to])
 
     def _commit(self, commit: Commit) -> Mapping[Partition, str]:
-        """Commit. Returns an error for each partition that failed.
+        """Commit the offsets. Returns an error for each partition that failed.
 
         After a stall, nothing is sent, since the assignment may have been revoked in the meantime.
         """

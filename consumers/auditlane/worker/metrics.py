@@ -33,7 +33,9 @@ BROKER_STATES: Final = ("up", "connecting", "down", "idle")
 
 
 class WorkerMetrics:
-    """The worker's instruments, in a separate registry, so that two workers in one test process do not share counts."""
+    """The instruments of the worker, in a separate registry, so that two workers in one test process do not share
+    counts.
+    """
 
     def __init__(self) -> None:
         made = Instruments()
@@ -92,7 +94,7 @@ class WorkerMetrics:
         return generate_latest(self._registry)
 
     def kafka_statistics(self, statistics: str) -> None:
-        """Update the metrics from librdkafka's statistics. Used as its `stats_cb`."""
+        """Update the metrics from librdkafka's statistics. This is its `stats_cb`."""
         figures = broker_figures(json.loads(statistics))
         for state, count in figures.states.items():
             self.brokers.labels(state).set(count)
@@ -101,8 +103,8 @@ class WorkerMetrics:
 
 @dataclass(frozen=True, slots=True)
 class BrokerFigures:
-    """The number of brokers in each of BROKER_STATES, and the 99th percentile of the slowest broker's round-trip
-    times.
+    """The number of brokers in each of BROKER_STATES, and the 99th percentile of the round-trip time to the slowest
+    broker.
     """
 
     states: dict[str, int]
@@ -113,9 +115,9 @@ _STATES: Final = {"UP": "up", "UPDATE": "up", "INIT": "idle", "DOWN": "down"}  #
 
 
 def broker_figures(statistics: Mapping[str, Any]) -> BrokerFigures:
-    """Return the figures in a librdkafka statistics document. Pure.
+    """Return the figures in a statistics document of librdkafka. Pure.
 
-    Bootstrap addresses and the group coordinator are extra entries for the same brokers, without an id.
+    Bootstrap addresses and the group coordinator are additional entries for the same brokers, without an id.
     """
     brokers = [one for one in statistics.get("brokers", {}).values() if one.get("nodeid", -1) >= 0]
     counts = Counts(_STATES.get(one.get("state", ""), "connecting") for one in brokers)
@@ -124,7 +126,7 @@ def broker_figures(statistics: Mapping[str, Any]) -> BrokerFigures:
 
 
 def late_rows(timestamps_ms: Sequence[int], rejected: Iterable[int], stored_ms: int) -> int:
-    """Return how many of a range's messages were stored too late, according to their Kafka timestamps. Pure.
+    """Return how many messages of a range were stored too late, according to their Kafka timestamps. Pure.
 
     `rejected` contains the indexes of messages that were not stored.
     """
@@ -135,7 +137,9 @@ def late_rows(timestamps_ms: Sequence[int], rejected: Iterable[int], stored_ms: 
 
 @dataclass(slots=True)
 class RecentTokens:
-    """Counts the deduplication tokens used within the preflight's window. Times are monotonic milliseconds."""
+    """Counts the deduplication tokens that were used within the preflight's window. Times are monotonic
+    milliseconds.
+    """
 
     _slots: deque[tuple[int, int]] = field(default_factory=deque)  # (number of the ten-second slot, number of tokens)
     _total: int = 0
@@ -150,7 +154,7 @@ class RecentTokens:
         self._total += tokens
 
     def count(self, now: int) -> int:
-        """Return the number of tokens used. The oldest ten seconds count in full or not at all."""
+        """Return the number of tokens used. The oldest ten seconds count either in full or not at all."""
         while self._slots and self._slots[0][0] < (now // _SLOT_MS) - _SLOTS:
             self._total -= self._slots.popleft()[1]
         return self._total
@@ -162,7 +166,7 @@ _SLOTS: Final = WINDOW_SECONDS * 1_000 // _SLOT_MS
 
 @dataclass(frozen=True, slots=True)
 class Lag:
-    """A worker's lag: the number of records not completed yet, and the age of the oldest in seconds."""
+    """The lag of a worker: the number of records that are not completed yet, and the age of the oldest in seconds."""
 
     records: int = 0
     seconds: float = 0.0
@@ -170,17 +174,17 @@ class Lag:
 
 @dataclass(slots=True)
 class LagGauge:
-    """Measures a worker's lag.
+    """Measures the lag of a worker.
 
-    A partition's oldest message may not have been delivered yet, because the partition is halted, paused or new. Its
-    age then counts from when the partition was first seen to be behind.
+    The oldest message of a partition may not have been delivered yet, because the partition is halted, paused or new.
+    Its age then counts from when the partition was first seen to be behind.
     """
 
     _since: dict[Partition, int] = field(default_factory=dict)
 
     def measure(self, states: Iterable[PartitionState], ends: Mapping[Partition, int], wall_ms: int) -> Lag:
-        """Return the total number of records and the highest age over all partitions. Some partitions may be missing
-        from `ends`.
+        """Return the total number of records and the highest age over all partitions. `ends` may not have all
+        partitions.
         """
         records, oldest = 0, wall_ms
         unseen: dict[Partition, int] = {}
@@ -205,8 +209,8 @@ class LagGauge:
 
 @dataclass(slots=True)
 class PendingIntents:
-    """Measures how long the oldest committed intent has been waiting for its range to complete. Times are wall-clock
-    times.
+    """Measures how long the oldest committed intent has been waiting for its range to be completed. Times are
+    wall-clock times.
     """
 
     _since: dict[tuple[Partition, int], int] = field(default_factory=dict)
@@ -214,8 +218,8 @@ class PendingIntents:
     def age_s(self, states: Iterable[PartitionState], wall_ms: int) -> float:
         """Return the age in seconds, or 0 if no intent is pending.
 
-        For an intent found at assignment, the age counts from its writer's time, otherwise from the first call that
-        sees it.
+        The age of an intent found at assignment counts from the time of its writer. The age of any other intent counts
+        from the first call that sees it.
         """
         since: dict[tuple[Partition, int], int] = {}
         for state in states:

@@ -1,9 +1,9 @@
-"""Traces the worker's ranges. A range has a span from its first action until it is complete, with a child span per
+"""Traces the ranges of a worker. A range has a span from its first action until it is complete, with a child span per
 step.
 
-The modules of the insert threads create their steps' spans (validate, insert, dead letters). The range's span is
-current meanwhile (`RangeTraces.of`). Messages do not have spans. Instead, a range's span links to some of the messages
-whose senders were sampled.
+The modules of the insert threads create the spans for their steps (validate, insert, dead letters). The range's span is
+current meanwhile (`RangeTraces.of`). Messages do not have spans. Instead, the span of a range links to some of the
+messages whose senders were sampled.
 """
 
 from __future__ import annotations
@@ -36,22 +36,23 @@ class _Looked:
 
 
 class LinkSelection:
-    """Selects the sampled messages to which a range's span links. Performs no I/O.
+    """Selects the sampled messages to which the span of a range links. Performs no I/O.
 
-    A range's bounds are not known yet when its messages arrive. Therefore, a partition's messages are examined from the
-    end of the previous range on, until `LOOKED_AT` have been examined or `MOST_LINKS` have been found.
+    The bounds of a range are not known yet when its messages arrive. Therefore, the messages of a partition are
+    examined from the end of the previous range on, until `LOOKED_AT` have been examined or `MOST_LINKS` have been
+    found.
     """
 
     def __init__(self) -> None:
         self._partitions: dict[tuple[str, int], _Looked] = {}
 
     def wants(self, partition: tuple[str, int]) -> bool:
-        """Return whether the partition's next message should be examined."""
+        """Return whether the next message of the partition should be examined."""
         looked = self._partitions.get(partition)
         return looked is None or (looked.count < LOOKED_AT and len(looked.found) < MOST_LINKS)
 
     def look(self, partition: tuple[str, int], offset: int, headers: Iterable[tuple[str, Any]] | None) -> None:
-        """Examine a message's headers, and remember its sender's span if that span is sampled."""
+        """Examine the headers of a message, and keep the span of its sender if that span is sampled."""
         looked = self._partitions.setdefault(partition, _Looked())
         looked.count += 1
         for name, value in headers or ():
@@ -62,8 +63,8 @@ class LinkSelection:
                 return
 
     def take(self, partition: tuple[str, int], first: int, last: int) -> list[tuple[int, TraceContext]]:
-        """Return the spans to link for the range from `first` to `last`, with their messages' offsets, and begin the
-        next range.
+        """Return the spans to link for the range from `first` to `last`, each with the offset of its message, and begin
+        the next range.
         """
         looked = self._partitions.get(partition)
         if looked is None:
@@ -99,7 +100,7 @@ class RangeTraces:
         self._wanting: set[int | None] = set()  # assigned partitions whose next message should be checked for a trace
 
     def assigned(self, partitions: Iterable[Partition]) -> None:
-        """Examine the partitions' first messages, which may arrive in the same poll as the assignment."""
+        """Examine the first messages of the partitions, which may arrive in the same poll as the assignment."""
         self._wanting |= {at.number for at in partitions}
 
     def saw(self, messages: Sequence[Message]) -> None:
@@ -120,7 +121,7 @@ class RangeTraces:
                     wanted.discard(at)
 
     def begin(self, range_: Range) -> None:
-        """Begin the range's span, unless it has begun."""
+        """Begin the span of the range, unless it has begun."""
         if self._tracer is None or range_ in self._open:
             return
         from opentelemetry.context import Context
@@ -148,7 +149,7 @@ class RangeTraces:
         self._open[range_] = _Open(span)
 
     def of(self, range_: Range) -> AbstractContextManager[Any]:
-        """Make the range's span the current span for further spans, requests to ClickHouse and log lines."""
+        """Make the span of the range the current span for further spans, requests to ClickHouse and log lines."""
         found = self._open.get(range_)
         if found is None:
             return nullcontext()

@@ -63,7 +63,7 @@ T = TypeVar("T")
 
 
 class Service:
-    """A worker. `run` blocks until `stop` is called. `on_ready` is called with the health URL once the worker has
+    """A worker. `run` blocks until `stop` is called. `on_ready` is called with the health URL when the worker has
     joined the group.
     """
 
@@ -252,7 +252,7 @@ class Service:
         return None
 
     def _loop_age_s(self) -> float:
-        """Return the seconds since the consuming loop's last turn, or 0 while it does not run."""
+        """Return the seconds since the last turn of the consuming loop, or 0 if it is not running."""
         return self._runner.age_s(now_ms()) if self._runner else 0.0
 
     def _store_version(self, client: Client) -> int:
@@ -264,7 +264,7 @@ class Service:
             return 0
 
     def _missing(self) -> dict[str, str]:
-        """Return the reasons why the worker is not ready, by component; empty if it is ready."""
+        """Return the reasons why the worker is not ready, by component. The result is empty if it is ready."""
         at, missing = self._checked
         if time.monotonic() - at < READY_S and not missing:
             return missing
@@ -282,7 +282,7 @@ class Service:
 
 
 def _after_a_wait(error: NotMigrated, waited_s: float) -> NotMigrated:
-    """Return the error that ends the worker, with the time that the worker has waited."""
+    """Return the error that ends the worker, including how long it has waited."""
     if not waited_s:
         return error
     return NotMigrated(
@@ -315,7 +315,9 @@ def parts_per_second(settings: Settings) -> float:
 
 
 def policy(settings: Settings) -> Policy:
-    """Derive the protocol's settings: one range per insert thread and one in validation, with memory for one more."""
+    """Derive the settings of the protocol: one range per insert thread and one in validation, with memory for one
+    more.
+    """
     flights = settings.insert_threads + 1
     return Policy(
         range_rows=settings.range_rows,

@@ -94,7 +94,7 @@ class NullAuditSink:
         self.problem = problem
 
     def record(self, record: AuditRecord) -> None:
-        """Discard the record."""
+        """Do nothing."""
 
     def running(self) -> AbstractContextManager[object]:
         """Return a context that does nothing."""

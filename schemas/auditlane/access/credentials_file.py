@@ -124,7 +124,7 @@ def _unreadable(path: Path, error: OSError) -> ConfigError:
 def _exclusively(path: Path) -> Iterator[None]:
     """Hold a lock that excludes other processes.
 
-    It is a separate file, since the credentials file itself is replaced.
+    The lock is on a separate file, since the credentials file itself is replaced.
     """
     with path.with_name(f".{path.name}.lock").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)

@@ -29,7 +29,8 @@ _MOST_BYTES: Final = 1 << 20
 class PublicKey:
     """One of an issuer's keys.
 
-    Only `algorithm` is allowed for the key or, if empty, any algorithm that fits the key's type.
+    If `algorithm` is set, the key may be used with that algorithm only. If it is empty, any algorithm that fits the
+    key's type is allowed.
     """
 
     key: Any
@@ -42,7 +43,7 @@ class KeySet:
     def __init__(
         self, issuer: str, *, url: str = "", ca: str | None = None, clock: Callable[[], float] = time.monotonic
     ) -> None:
-        """Create the key set. Without `url`, the keys' address is read from the issuer's discovery document."""
+        """Create the key set. Without `url`, the URL of the keys is read from the issuer's discovery document."""
         self._issuer = issuer
         self._url = url
         self._http = urllib3.PoolManager(retries=False, timeout=_TIMEOUT, ca_certs=ca, maxsize=1)
@@ -59,7 +60,7 @@ class KeySet:
         return self._within(self._fetched_at, KEPT_S) and bool(self._keys)
 
     def has_cached(self, kid: str | None) -> bool:
-        """Return whether `key` can find this id without sending a request to the issuer."""
+        """Return whether `key` can find this id without a request to the issuer."""
         return self._within(self._fetched_at, KEPT_S) and self._cached(kid) is not None
 
     def key(self, kid: str | None) -> PublicKey:
@@ -134,7 +135,7 @@ class KeySet:
 
 
 def _usable(document: dict[str, Any]) -> dict[str | None, PublicKey]:
-    """Return a key set's signature keys by id. Keys of unknown types are skipped."""
+    """Return the document's signature keys by id. Keys of unknown types are skipped."""
     keys: dict[str | None, PublicKey] = {}
     for jwk in document["keys"]:
         if jwk.get("kty") not in _ASYMMETRIC or jwk.get("use", "sig") != "sig" or "d" in jwk:

@@ -44,7 +44,7 @@ class Secret(BaseModel):
 class Client(BaseModel):
     """An API client: the vendor's service, or one tenant's.
 
-    If `tenant` is None, the client may act for every tenant.
+    A client whose `tenant` is None may act for every tenant.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -85,7 +85,7 @@ class Client(BaseModel):
 
     @property
     def permissions(self) -> frozenset[Permission]:
-        """The permissions of the client's roles, and those granted to this key itself."""
+        """The permissions granted by the client's roles, and those granted to this client directly."""
         return permissions_of(self.roles, bound=self.tenant is not None) | frozenset(self.extra_permissions)
 
     def state(self, now: datetime) -> Literal["active", "expired", "revoked"]:
@@ -127,7 +127,7 @@ class KeysContent(BaseModel):
 
 @dataclass(frozen=True, slots=True)
 class Issued:
-    """A client and its new secret, which is available only here, since the keys file contains only its hash."""
+    """A client and its new secret. The secret is available only here, since the keys file contains only its hash."""
 
     client: Client
     secret: str
@@ -150,7 +150,7 @@ class KeysFile:
 
     @property
     def problem(self) -> str:
-        """Why the file's current version is not in use, or "" if it is."""
+        """Why the current version of the file is not in use, or "" if it is."""
         self._file.current()  # notices a change
         return self._file.problem
 
@@ -164,7 +164,7 @@ class KeysFile:
         return self._file.current().clients
 
     def find(self, client_id: str) -> Client | None:
-        """Return the client with this id, in any state, or None."""
+        """Return the client with this id in any state, or None if there is no such client."""
         return self._file.current().find(client_id)
 
     def verify(self, client_id: str, secret: str, *, now: datetime) -> Client:
@@ -196,7 +196,7 @@ class KeysFile:
         client_id: str = "",
         on_issued: Callable[[Issued], None] = lambda issued: None,
     ) -> Issued:
-        """Add a client. Raises InvalidInput, naming the invalid field, or Conflict if the client id is taken.
+        """Add a client. Raises InvalidInput, naming the invalid field, and Conflict if the client id is taken.
 
         `on_issued` receives the secret before the file is written. If it raises, the file is left unchanged.
         """
@@ -238,7 +238,7 @@ class KeysFile:
         """Give a client a new secret. Earlier secrets stay valid for `overlap`.
 
         `on_issued` receives the secret before the file is written. If it raises, the file is left unchanged. Raises
-        NotFound if there is no such client, or Conflict if it is revoked.
+        NotFound if there is no such client, and Conflict if it is revoked.
         """
         secret = _new_secret()
         fresh = Secret(hash=_hash(secret), created=now)

@@ -71,7 +71,7 @@ def mint_console_link(
     session: timedelta,
     ttl: timedelta = LINK_TTL_MAX,
 ) -> str:
-    """Return a one-time URL that opens the console for this operator. Raises InvalidInput like `mint_link`."""
+    """Return a one-time URL that opens the console for this operator. Raises the same InvalidInput as `mint_link`."""
     check_operator(operator, session)
     return _link(signing, operator.claims(), Page.console, url=url, now=now, session=session, ttl=ttl)
 
@@ -94,7 +94,7 @@ def _link(
 
 @contextmanager
 def link_errors() -> Iterator[None]:
-    """Rephrase errors about a link's code as errors about the link, since the user only ever sees the link."""
+    """Rephrase errors about a link's code as errors about the link, since users never see the code itself."""
     try:
         yield
     except TokenExpired as error:
@@ -130,7 +130,7 @@ class Opened:
 
 @dataclass(frozen=True, slots=True)
 class LinkRead:
-    """A link's page, id and tenant. An operator's link has no tenant."""
+    """The page, id and tenant of a link. An operator's link has no tenant."""
 
     page: Page
     jti: str
@@ -143,13 +143,14 @@ class Claims(Protocol):
     def claim(self, name: str, /, *, until: datetime, now: datetime) -> bool:
         """Claim the link with this id until `until`. Returns True at most once per id, across all processes.
 
-        Raises StoreUnavailable or StoreRefused if the claim cannot be decided. The link is then unused.
+        Raises StoreUnavailable or StoreRefused if the outcome of the claim cannot be determined. The link is then
+        unused.
         """
         ...
 
 
 class LinkExchange:
-    """Exchanges links' codes for sessions. Each code works once, and only while the client behind the link is active
+    """Exchanges link codes for sessions. Each code works once, and only while the client that issued the link is active
     and has the permission.
     """
 
@@ -166,7 +167,7 @@ class LinkExchange:
         return self.read(code, now=now).page
 
     def read(self, code: str, *, now: datetime) -> LinkRead:
-        """Return the page, id and tenant of the code's link, without using the link or querying claims.
+        """Return the page, id and tenant of the code's link, without using the link or checking whether it was used.
 
         Raises the same errors as `page_of`.
         """
@@ -177,9 +178,9 @@ class LinkExchange:
     def redeem(self, code: str, *, now: datetime) -> Opened:
         """Use the link and open its session. Blocks until the claim is decided.
 
-        Raises TokenExpired if the code has expired, Unauthenticated if it was used or if the key behind it is no longer
-        active, and Forbidden if that key no longer has any of the permissions. Raises StoreUnavailable or StoreRefused
-        if the claim cannot be decided.
+        Raises TokenExpired if the code has expired, Unauthenticated if it was used or if its client is no longer
+        active, and Forbidden if its client no longer has any of the permissions. Raises StoreUnavailable or
+        StoreRefused if the outcome of the claim cannot be determined.
         """
         claims, who, page, ttl = self._read(code, now)
         self._require_standing(who, now)

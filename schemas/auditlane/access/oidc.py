@@ -24,7 +24,7 @@ Grants = Mapping[str, frozenset[Permission]]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class OidcPolicy:
-    """The claims that a token must have, and the permissions that it gets. Claims are given as dotted paths, such as
+    """The claims that a token must have, and the permissions that they grant. Claims are given as dotted paths, such as
     `realm_access.roles`.
     """
 
@@ -51,8 +51,8 @@ class Oidc:
     def authenticate(self, token: str, *, now: datetime) -> Principal:
         """Return the viewer identified by this token, with the permissions that its claims grant, possibly none.
 
-        Raises TokenExpired, Unauthenticated for any other invalid token, Forbidden for a valid token without a tenant,
-        or IssuerUnavailable if the issuer's keys cannot be fetched.
+        Raises TokenExpired for an expired token, Unauthenticated for any other invalid token, Forbidden for a valid
+        token without a tenant, and IssuerUnavailable if the issuer's keys cannot be fetched.
         """
         claims = self._verified(token, now)
         tenant, user = _at(claims, self.policy.tenant_claim), _at(claims, self.policy.user_claim)
@@ -70,7 +70,7 @@ class Oidc:
         return Principal("viewer", str(user), "", tenant, permissions(claims, self.policy), until)
 
     def has_cached_key(self, token: str) -> bool:
-        """Return whether `authenticate` can use a cached key, so that it does not block."""
+        """Return whether `authenticate` can verify the token with a cached key, and therefore does not block."""
         try:
             return self.keys.has_cached(header_of(token).kid)
         except Unauthenticated:
@@ -109,7 +109,7 @@ class Oidc:
 def permissions(claims: Mapping[str, Any], policy: OidcPolicy) -> frozenset[Permission]:
     """Return the permissions that the claims grant, directly and through the policy's roles.
 
-    A wildcard in the token covers everything except permissions that must be named.
+    A wildcard in the token covers all permissions except those that must be granted by name.
     """
     claimed = list(_texts(_at(claims, policy.permissions_claim)))
     granted = {
@@ -133,8 +133,8 @@ def _covers(claimed: str, name: str) -> bool:
 
 
 def _at(claims: Mapping[str, Any], path: str) -> Any:
-    """Return the claim with exactly this name (which may be a URL and contain dots), or else the claim at this dotted
-    path.
+    """Return the claim with exactly this name, which may be a URL with dots. If there is none, return the claim at this
+    dotted path.
     """
     if path in claims:
         return claims[path]
@@ -145,7 +145,7 @@ def _at(claims: Mapping[str, Any], path: str) -> Any:
 
 
 def _texts(value: object) -> Iterable[str]:
-    """Return a list's strings, or the words of a single string such as the claim `scope`."""
+    """Return the strings in a list, or the words of a single string such as the claim `scope`."""
     if isinstance(value, str):
         return value.split()
     return [text for text in value if isinstance(text, str)] if isinstance(value, list) else []

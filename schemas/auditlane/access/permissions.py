@@ -1,4 +1,4 @@
-"""Credentials' permissions and keys' roles."""
+"""The permissions of credentials, and the roles of keys."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from auditlane.runtime.errors import InvalidInput
 
 
 class Permission(StrEnum):
-    """One permission. Tokens and error messages contain the value."""
+    """One permission. The value appears in tokens and error messages."""
 
     read = "audits:read"  # read the tenant's events
     export = "audits:export"  # export the tenant's events as a file
@@ -38,14 +38,14 @@ ROLES: Final[dict[str, frozenset[Permission]]] = {
 def permissions_of(roles: Iterable[str], *, bound: bool = False) -> frozenset[Permission]:
     """Return the union of the roles' permissions. Unknown roles grant none.
 
-    `bound` is whether the key belongs to a single tenant.
+    `bound` is true if the key belongs to a single tenant.
     """
     granted = frozenset().union(*(ROLES.get(role, frozenset()) for role in roles))
     return granted - NAMED_WHERE_BOUND if bound else granted
 
 
 def parse_permissions(names: Iterable[str], *, allowed: frozenset[Permission] = VIEWER) -> frozenset[Permission]:
-    """Parse names of permissions. `read` is short for `audits:read`. Raises InvalidInput, listing the valid names."""
+    """Parse permission names. `read` is short for `audits:read`. Raises InvalidInput, listing the valid names."""
     by_name = {permission.value: permission for permission in allowed}
     by_name |= {permission.name: permission for permission in allowed}
     wanted = [name.strip() for name in names if name.strip()]

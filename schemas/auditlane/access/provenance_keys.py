@@ -25,8 +25,8 @@ _PURPOSE: Final = "provenance"
 
 
 def path_of(settings: Settings) -> Path | None:
-    """Return the path of the keys file: the configured one, or else one beside the signing keys, or None if neither is
-    configured.
+    """Return the path of the keys file. If none is configured, it is next to the signing keys. Returns None if neither
+    is configured.
     """
     if settings.provenance_keys_file:
         return settings.provenance_keys_file
@@ -50,13 +50,13 @@ class ProvenanceKeys:
 
     @property
     def problem(self) -> str:
-        """Why the file's current version is not in use, or "" if it is."""
+        """Why the current version of the file is not in use, or "" if it is."""
         return self._file.problem
 
     @property
     def key_ids(self) -> tuple[str, ...]:
-        """The ids of the keys that are valid for verification, oldest first. All processes that use the file must have
-        the same.
+        """The ids of the keys that are valid for verification, oldest first. They must be the same in all processes
+        that use the file.
         """
         return tuple(self.secrets())
 
@@ -67,12 +67,12 @@ class ProvenanceKeys:
     def signer(self, client_id: str, filled: Iterable[str] = ()) -> Sign:
         """Return a signer for one client's messages with the current key, for use within one request.
 
-        `filled` contains the fields that the gateway filled in. Raises ConfigError if every key has retired.
+        `filled` contains the fields that the gateway filled in. Raises ConfigError if all keys have been retired.
         """
         return _signer(self._signing(), client_id, tuple(filled))
 
     def lasting_signer(self, client_id: str) -> Sign:
-        """Return a signer for one client's messages, for a process's lifetime.
+        """Return a signer for one client's messages that may be kept for the lifetime of the process.
 
         The signer raises the same errors as `signer`.
         """
@@ -83,8 +83,8 @@ class ProvenanceKeys:
         return sign
 
     def rotate(self, *, now: datetime, overlap: timedelta | None, spread: timedelta = SPREAD) -> SigningKey:
-        """Add a key that signs from `now + spread`. Earlier keys stay valid for verification for another `overlap`, or
-        forever if that is None.
+        """Add a key that signs from `now + spread`. Earlier keys remain valid for verification for another `overlap`,
+        or indefinitely if `overlap` is None.
         """
         return self._file.update(lambda content: content.rotated(now, overlap, spread)).keys[-1]
 

@@ -1,4 +1,4 @@
-"""The provenance keys' secrets, from a file that may be created after the worker has started."""
+"""The secrets of the provenance keys, from a file that may be created after the worker has started."""
 
 from __future__ import annotations
 
@@ -23,9 +23,9 @@ def _log(problem: str, means: str) -> None:
 
 
 class Secrets:
-    """Returns the secrets when called, as workers do once per range. Thread-safe.
+    """Returns the secrets when called. A worker calls it once per range. Thread-safe.
 
-    Without secrets, it calls `on_missing` once, with a description of the problem and its consequences.
+    If there are no secrets, it calls `on_missing` once, with a description of the problem and its consequences.
     """
 
     def __init__(self, settings: Settings, *, on_missing: Callable[[str, str], None] = _log) -> None:
@@ -46,7 +46,7 @@ class Secrets:
             return self._keys
 
     def __call__(self) -> Mapping[str, bytes]:
-        """Return the secrets by key id, or {} without a file."""
+        """Return the secrets by key id, or {} if there is no file."""
         keys = self.keys
         return keys.secrets() if keys else {}
 

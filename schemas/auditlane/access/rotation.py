@@ -35,7 +35,7 @@ class SigningKey(BaseModel):
         return secret.get_secret_value()
 
     def derived(self, purpose: str) -> bytes:
-        """Derive a purpose's key, using HKDF-Expand (RFC 5869) with one block and the purpose as its `info`."""
+        """Derive the key for one purpose, using HKDF-Expand (RFC 5869) with one block and the purpose as `info`."""
         secret = self.secret.get_secret_value().encode()
         return hmac.digest(secret, b"auditlane/" + purpose.encode() + b"\x01", hashlib.sha256)
 
@@ -60,14 +60,12 @@ class SigningKeysContent(BaseModel):
         return sorted(alive, key=lambda key: key.signs_from)
 
     def signing(self, now: datetime) -> SigningKey | None:
-        """Return the key that signs at `now`, or None if every key has retired."""
+        """Return the key that signs at `now`, or None if all keys have been retired."""
         live = self.live(now)
         return next((key for key in reversed(live) if key.signs_from <= now), live[0] if live else None)
 
     def rotated(self, now: datetime, overlap: timedelta | None, spread: timedelta) -> SigningKeysContent:
-        """Add a key that starts to sign after `spread`. Earlier keys retire `overlap` later, or never if `overlap` is
-        None.
-        """
+        """Add a key that signs after `spread`. Earlier keys retire `overlap` later, or never if `overlap` is None."""
         new = _new_key(now + spread)
         if overlap is None:
             return SigningKeysContent(keys=(*self.live(now), new))

@@ -18,9 +18,9 @@ BaseFilter: TypeAlias = tuple[tuple[str, str], ...]  # (name, value) pairs, name
 class Principal:
     """An authenticated caller. `tenant` is None for an environment-wide client or operator.
 
-    `subject` is the client id or the user, and `name` is the client's name. `client_id` is the client itself, the
-    client that minted the user's token, or "". `console` is true for an operator who views one tenant's log from the
-    console. `base_filter` limits what a viewer can read.
+    `subject` is the client id or the user, and `name` is the client's name. `client_id` is the client itself or the
+    client that minted the user's token, and "" if there is no client. `console` is true for an operator who views one
+    tenant's log from the console. `base_filter` limits what a viewer can read.
     """
 
     kind: Literal["client", "viewer", "operator"]
@@ -34,7 +34,7 @@ class Principal:
     base_filter: BaseFilter = ()
 
     def require(self, *any_of: Permission) -> Permission:
-        """Return the first of these permissions that this principal has. Raises Forbidden without any of them."""
+        """Return the first of these permissions that this principal has. Raises Forbidden if it has none of them."""
         for permission in any_of:
             if permission in self.permissions:
                 return permission
@@ -44,7 +44,7 @@ class Principal:
         )
 
     def about(self, named: str | None, *, header: str = TENANT_HEADER) -> str | None:
-        """Return a request's tenant, or None if its credential is environment-wide and it names no tenant.
+        """Return the tenant of a request, or None if its credential is environment-wide and no tenant is named.
 
         `named` is the value of `header`. Raises WrongTenant if a tenant's credential names another tenant.
         """
@@ -81,7 +81,7 @@ class Principal:
 
 
 class TenantScope:
-    """The one tenant that a query may touch, and the query's actor. `client_id` is the Principal's.
+    """The one tenant that a query may touch, and the query's actor. `client_id` is taken from the Principal.
 
     A query returns and counts only events that match `base_filter`. An empty one matches all.
 
@@ -116,7 +116,7 @@ class TenantScope:
 
     @classmethod
     def for_operator(cls, tenant: str) -> TenantScope:
-        """Return the scope for a command or the canary, which use the operator's access to the store. Never call this
+        """Return the scope for a command or the canary, which have the operator's access to the store. Never call this
         for a request.
         """
         return cls(tenant, "operator", frozenset(Permission), grant=_GRANT)

@@ -42,7 +42,7 @@ class ShortLinks:
         return f"{page}{_PARAMETER}{short}"
 
     def code_of(self, given: str) -> str:
-        """Return the code for which a short code stands. Any other code is returned unchanged."""
+        """Return the code that a short code stands for. Any other code is returned unchanged."""
         if not _SHORT.fullmatch(given):
             return given
         try:

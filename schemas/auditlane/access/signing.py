@@ -32,7 +32,7 @@ _LONGEST: Final = 4_096  # maximum length of a token's header in characters
 
 @dataclass(frozen=True, slots=True)
 class Header:
-    """A token's (JWT's) header: its type, algorithm and key id, each None if absent."""
+    """The header of a token (a JWT): its type, algorithm and key id. Each is None if absent."""
 
     typ: str | None
     alg: str | None
@@ -40,7 +40,7 @@ class Header:
 
 
 def header_of(token: str) -> Header:
-    """Parse a token's header without verifying the token. Raises Unauthenticated without a header."""
+    """Parse a token's header without verifying the token. Raises Unauthenticated if there is no valid header."""
     segment, dot, _ = token.partition(".")
     if not dot or len(segment) > _LONGEST:
         raise Unauthenticated("The credential is not a token.", fix="Get a token: POST /v1/token.")
@@ -67,7 +67,7 @@ ISSUER: Final = "auditlane"
 
 
 class SigningKeys:
-    """Signs and verifies with the keys in a file, which all replicas must share. It is reloaded when it changes."""
+    """Signs and verifies with the keys in a file that all replicas must share. The file is reloaded when it changes."""
 
     def __init__(self, path: Path) -> None:
         """Open the file. Raises ConfigError if it is missing or invalid."""
@@ -83,7 +83,7 @@ class SigningKeys:
 
     @property
     def problem(self) -> str:
-        """Why the file's current version is not in use, or "" if it is."""
+        """Why the current version of the file is not in use, or "" if it is."""
         self._file.current()  # notices a change
         return self._file.problem
 

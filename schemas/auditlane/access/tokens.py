@@ -50,10 +50,10 @@ class Viewer:
     base_filter: BaseFilter = ()
 
     def claims(self) -> dict[str, Any]:
-        """Return the claims for this viewer's token, which `of` parses.
+        """Return the claims for this viewer's token. `of` parses them.
 
-        With a base filter, the permissions are inside `filtered`, so that a release that does not know it grants
-        nothing.
+        If there is a base filter, the permissions are inside `filtered`, so that a release that does not support base
+        filters grants nothing.
         """
         permissions = sorted(self.permissions)
         payload: dict[str, Any] = {
@@ -119,10 +119,10 @@ def check_viewer(viewer: Viewer, ttl: timedelta) -> None:
 
 
 def check_delegation(principal: Principal, viewer: Viewer) -> None:
-    """Raise Forbidden unless a principal may vouch for this viewer. Only clients may, and only for permissions of their
-    own.
+    """Raise Forbidden unless the principal may vouch for this viewer.
 
-    A single-tenant client may vouch only for that tenant's viewers.
+    Only clients may, and only for permissions that they have themselves. A single-tenant client may vouch only for
+    viewers of that tenant.
     """
     if principal.kind != "client":
         raise Forbidden("A viewer token cannot mint another.", fix="Use the token of a client: POST /v1/token.")
@@ -133,10 +133,12 @@ def check_delegation(principal: Principal, viewer: Viewer) -> None:
 
 
 def authenticate(token: str, *, keys: KeysFile, signing: SigningKeys, now: datetime) -> Principal:
-    """Return this token's principal. A client's permissions are read from the keys file at each request, so revoking a
-    key immediately ends its tokens and those it minted, and they lose any permission that it loses.
+    """Return the principal of this token.
 
-    Raises TokenExpired, and Unauthenticated for any other invalid token.
+    A client's permissions are read from the keys file at each request. Revoking a key therefore ends its tokens, and
+    those it minted, immediately, and they lose any permission that it loses.
+
+    Raises TokenExpired for an expired token, and Unauthenticated for any other invalid token.
     """
     purpose = _purpose(token)
     claims = signing.verify(purpose, token, now=now)
@@ -179,8 +181,8 @@ def remaining_permissions(
 ) -> frozenset[Permission]:
     """Return which of the viewer's permissions the client that vouches for the viewer still has.
 
-    Raises Unauthenticated if the client is not active, or belongs to another tenant. `behind` names the credential that
-    the client issued, for the error message.
+    Raises Unauthenticated if the client is not active, or belongs to another tenant. `behind` is what the error message
+    calls the credential that the client issued.
     """
     if not viewer.client_id:
         return viewer.permissions
@@ -218,7 +220,7 @@ def require_standing(
 
 
 def is_ours(token: str) -> bool:
-    """Return whether a token claims to be issued by auditlane. Also true for text that no issuer can have issued."""
+    """Return whether a token claims to be issued by auditlane. Also true for text that cannot be any issuer's token."""
     try:
         return len(token) > _LONGEST or header_of(token).typ in (CLIENT_TOKEN, VIEWER_TOKEN)
     except Unauthenticated:
@@ -243,7 +245,7 @@ class Operator:
     client_id: str = ""
 
     def claims(self) -> dict[str, Any]:
-        """Return the claims for this operator's token, which `of` parses."""
+        """Return the claims for this operator's token. `of` parses them."""
         return {"sub": self.user, "client": self.client_id}
 
     @classmethod
@@ -268,7 +270,7 @@ def check_operator(operator: Operator, ttl: timedelta) -> None:
 def authenticate_operator(token: str, *, keys: KeysFile, signing: SigningKeys, now: datetime) -> Principal:
     """Return a console token's operator, whose client must still be an active, environment-wide admin.
 
-    Raises TokenExpired, and Unauthenticated for any other invalid token.
+    Raises TokenExpired for an expired token, and Unauthenticated for any other invalid token.
     """
     claims = signing.verify(CONSOLE_TOKEN, token, now=now)
     operator, until, granted = Operator.of(claims), _until(claims), _OPERATOR

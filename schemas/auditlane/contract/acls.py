@@ -30,7 +30,7 @@ COMPONENTS: Final = tuple(_ACLS)
 
 @dataclass(frozen=True, slots=True)
 class Allowed:
-    """A component's access to a Kafka resource: its operations, such as `Read`.
+    """A component's access to a Kafka resource. `operations` has values such as `Read`.
 
     If `prefixed`, it applies to every resource whose name starts with `name`.
     """

@@ -35,7 +35,7 @@ Schema = dict[str, Any]
 
 @dataclass(frozen=True, slots=True)
 class Amended:
-    """The subject's newest version. `changed` is whether a version was registered. `previous` is the version that it
+    """The newest version of the subject. `changed` is true if a version was registered. `previous` is the version it
     extends, or 0 for the first one.
     """
 
@@ -57,9 +57,9 @@ def amend(
 ) -> Amended:
     """Register `change(newest version)`, unless it equals the newest version.
 
-    A missing subject starts with `seed()`, and gets the level BACKWARD. Raises SchemaNotFound without a seed,
-    InvalidInput or FieldConflict for an invalid contract, and TooManyVersions at the limit `most_versions`. Propagates
-    errors from RegistryClient and `change`.
+    If the subject does not exist, it starts with `seed()` and gets the level BACKWARD. Raises SchemaNotFound if it does
+    not exist and there is no seed, InvalidInput or FieldConflict for an invalid contract, and TooManyVersions at the
+    limit `most_versions`. Propagates errors from RegistryClient and `change`.
     """
     lost: list[dict[str, Any]] = []
     changed, refused, previous = False, None, 0
@@ -136,7 +136,7 @@ def check(client: RegistryClient, subject: str, current: Schema | None, wanted: 
 
 
 def _check_default(client: RegistryClient, subject: str, previous: dict[str, Any], avro: dict[str, Any]) -> None:
-    """Raise FieldConflict if the default changes, since existing events without a value rely on it."""
+    """Raise FieldConflict if the default changes, since existing events without a value depend on it."""
     default = avro.get("default")
     if default is None or default == previous.get("default"):
         return
@@ -153,8 +153,8 @@ def _check_default(client: RegistryClient, subject: str, previous: dict[str, Any
 
 
 def _lost_fields(client: RegistryClient, subject: str, current: Schema, since: int) -> list[dict[str, Any]]:
-    """Return the fields that a version after `since` added or changed relative to `current`, but that the newest
-    version lacks.
+    """Return the fields that were added or changed after version `since`, compared with `current`, but are missing from
+    the newest version.
     """
     later = [client.version(subject, number) for number in client.versions(subject) if number > since]
     changes: dict[str, dict[str, Any]] = {}

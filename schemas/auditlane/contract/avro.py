@@ -1,4 +1,4 @@
-"""The event's Avro schema, derived from the model, and also stored in `event.avsc` for all other clients."""
+"""The Avro schema of events. It is derived from the model, and `event.avsc` contains a copy for all other clients."""
 
 from __future__ import annotations
 

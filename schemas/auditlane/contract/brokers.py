@@ -1,4 +1,4 @@
-"""Queries the brokers for a partition's topic id, first and last offsets, and committed offset."""
+"""Queries the brokers for a partition's topic id, its first and last offsets, and its committed offset."""
 
 from __future__ import annotations
 
@@ -33,14 +33,14 @@ PAUSE_S: Final = 0.5  # between rounds
 
 
 def pattern(topic: str) -> str:
-    """Return the subscription pattern for the shared topic and all dedicated topics, valid in both librdkafka and
+    """Return the subscription pattern for the shared topic and all dedicated topics. It is valid in both librdkafka and
     RE2.
     """
     return rf"^{re.escape(topic)}(\..+)?$"
 
 
 class Brokers:
-    """Sends requests to the brokers, on the consuming thread, inside the assignment callback.
+    """Sends requests to the brokers, in the consuming thread, from the assignment callback.
 
     `stored` queries the store for a topic id, a partition and the first offset that Kafka holds. It returns None if the
     store does not respond.
@@ -55,7 +55,9 @@ class Brokers:
         self._stored = stored
 
     def topic_ids(self, topics: Iterable[str]) -> dict[str, str]:
-        """Return each topic's id as UUID text, by topic name. Raises KafkaUnavailable."""
+        """Return the id of each topic as UUID text, by topic name. Raises KafkaUnavailable if the brokers do not
+        respond.
+        """
         names = sorted(set(topics))
         try:
             answers = self._admin.describe_topics(TopicCollection(names), request_timeout=TRY_S)
@@ -124,5 +126,5 @@ _UNREADABLE: Final = frozenset(
 
 
 def out_of_range(error: KafkaError) -> bool:
-    """Return whether a partition's error means that Kafka does not hold the requested offset: no longer, or not yet."""
+    """Return whether an error means that Kafka does not hold the requested offset any more, or not yet."""
     return error.code() in _UNREADABLE

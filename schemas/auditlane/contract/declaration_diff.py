@@ -1,4 +1,4 @@
-"""Compares a contract with the fields declared by typed events. All functions are pure."""
+"""Compares a contract with the fields that typed events declare. All functions are pure."""
 
 from __future__ import annotations
 
@@ -100,8 +100,8 @@ def needed_fields(events: Iterable[type[AuditEvent]]) -> tuple[NeededField, ...]
 def contract_diff(needed: Iterable[NeededField], schema: Mapping[str, Any], shown: Mapping[str, bool]) -> ContractDiff:
     """Compare the declared fields with a contract's schema.
 
-    `shown` maps a field's name to whether readers see it, which is false for a removed field. Contract fields missing
-    from `shown` were never shown.
+    `shown` maps each field's name to whether readers see it. It is false for a removed field, and has no entry for a
+    contract field that was never shown.
     """
     needed = tuple(needed)
     found = (_difference(field, schema, shown) for field in needed)
@@ -152,7 +152,7 @@ def _same_rule(name: str, first: Mapping[str, Any], second: Mapping[str, Any]) -
 
 
 def _stored_as(type_: FieldType) -> FieldType:
-    """Return the values' storage type.
+    """Return the type in which the values are stored.
 
     Types that differ only in how values are displayed map to the same type.
     """

@@ -9,9 +9,9 @@
 | datetime, AwareDatetime | Timestamp |
 | dict, list, tuple, set, a pydantic model, a dataclass, a TypedDict | Json |
 
-`X | None` and a default affect only the event: in the contract, every field is nullable, since other events lack it.
+`X | None` and a default affect only the event. In the contract, every field is nullable, since other events lack it.
 `max_length`, `pattern`, `ge`, `le`, and (for integers) `gt` and `lt` become rules. Other constraints are checked only
-when an event is made. `title`, or else `description`, becomes the display name.
+when an event is created. The display name is `title`, or `description` if there is no title.
 """
 
 from __future__ import annotations
@@ -57,9 +57,9 @@ _ARGUMENTS: Final = ("action", "resource", "outcome", "severity")
 
 @dataclass(frozen=True, slots=True)
 class DeclaredField:
-    """A field declared by an event's class.
+    """A field declared by an event class.
 
-    `nullable` is true if an event may lack a value for it. `label` is the display name.
+    `nullable` is true if an event may omit the value. `label` is the display name.
     """
 
     definition: FieldDefinition
@@ -72,7 +72,9 @@ class DeclaredField:
 
 
 def declared_fields(event: type[AuditEvent]) -> tuple[DeclaredField, ...]:
-    """Return the custom fields that a class declares or inherits. Raises InvalidInput, naming the field and the fix."""
+    """Return the custom fields that a class declares or inherits. Raises InvalidInput for an invalid field, with its
+    name and the fix.
+    """
     if not event.__pydantic_fields_complete__:
         try:
             event.model_rebuild()
@@ -90,8 +92,8 @@ def complete(event: type[AuditEvent], arguments: Mapping[str, Any]) -> None:
     """Check a new class, and use its class arguments as defaults.
 
     `tenant_id` is empty by default, since the client fills it in or rejects the event. Base fields that the class
-    declares again keep the base event's validation. A class with annotations that cannot be evaluated yet is checked by
-    `declared_fields`. Raises InvalidInput, naming the field and the fix.
+    redeclares keep the validation of the base event. If an annotation cannot be evaluated yet, the class is checked
+    later, by `declared_fields`. Raises InvalidInput, naming the field and the fix.
     """
     _check_class(event)
     if event.__pydantic_fields_complete__:
@@ -132,7 +134,6 @@ def _checked_defaults(event: type[AuditEvent], given: dict[str, Any]) -> dict[st
 
 
 def _restore_validation(event: type[AuditEvent], name: str) -> None:
-    """Restore the base event's validators on a base field that the class redeclares."""
     base, here = AuditEvent.model_fields[name], event.model_fields[name]
     if here.annotation == base.annotation and here.metadata == base.metadata:
         return
@@ -162,9 +163,9 @@ def _declared(event: type[AuditEvent], name: str, info: FieldInfo) -> DeclaredFi
 
 
 def _plain(annotation: Any, metadata: list[Any]) -> tuple[Any, bool]:
-    """Remove None, Annotated and aliases from an annotation. Returns the rest, and whether None is allowed.
+    """Remove None, Annotated and aliases from an annotation. Returns the remaining type, and whether None is allowed.
 
-    The removed parts' metadata is appended to `metadata`.
+    The metadata of the removed parts is appended to `metadata`.
     """
     if type(annotation).__name__ == "TypeAliasType":  # of typing, or of typing_extensions before Python 3.12
         return _plain(annotation.__value__, metadata)
@@ -263,8 +264,8 @@ def _bound(given: Any) -> int | float:
 
 
 def _whole_pattern(event: type[AuditEvent], name: str, given: Any) -> str:
-    """Return the pattern in a contract's form, which matches the whole value. pydantic's pattern matches anywhere
-    unless anchored.
+    """Return the pattern with anchors, so that it has the same meaning in a contract, which matches the whole value.
+    pydantic matches anywhere in the value.
     """
     text = given.pattern if isinstance(given, re.Pattern) else given
     if isinstance(given, re.Pattern) and given.flags & ~re.UNICODE:
@@ -278,13 +279,13 @@ def _whole_pattern(event: type[AuditEvent], name: str, given: Any) -> str:
 
 
 def _is_escaped(text: str) -> bool:
-    """Return whether the last character is escaped."""
+    """Return whether the last character is escaped by a backslash."""
     head = text[:-1]
     return (len(head) - len(head.rstrip("\\"))) % 2 == 1
 
 
 def _outside_groups(pattern: str) -> str:
-    """Return a pattern's characters outside any group, character class or escape."""
+    """Return the characters of a pattern that are not inside a group, a character class or an escape."""
     outside, depth = "", 0
     for piece in re.findall(r"\\.|\[\^?\]?(?:\\.|[^\]\\])*\]|.", pattern, re.DOTALL):
         depth += (piece == "(") - (piece == ")")

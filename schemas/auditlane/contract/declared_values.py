@@ -20,7 +20,7 @@ _TEXTS: Final = (UUID, IPv4Address, IPv6Address, AnyUrl)
 def contract_value(value: object) -> Any:
     """Convert a value to text, a number, a boolean, a datetime or None. Values of these types are returned unchanged.
 
-    Raises ValueError with a message that continues a sentence starting with the field's name.
+    Raises ValueError for any other value. The message continues a sentence that starts with the field's name.
     """
     if type(value) in _UNCHANGED:
         return value

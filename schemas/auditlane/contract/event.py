@@ -25,7 +25,7 @@ _LONGEST_IP: Final = len("0000:0000:0000:0000:0000:ffff:255.255.255.255")
 
 
 class Outcome(StrEnum):
-    """The action's result, in the order of the Avro enum and ClickHouse's enum."""
+    """The result of the action. The order is the same as in the Avro enum and ClickHouse's enum."""
 
     unknown = "unknown"
     success = "success"
@@ -34,7 +34,7 @@ class Outcome(StrEnum):
 
 
 class Severity(StrEnum):
-    """The action's importance, in the order of the Avro enum and ClickHouse's enum."""
+    """The importance of the action. The order is the same as in the Avro enum and ClickHouse's enum."""
 
     Info = "Info"
     Low = "Low"
@@ -146,13 +146,12 @@ def _place(problem: ErrorDetails) -> str:
 
 
 def _sentence(problem: ErrorDetails) -> str:
-    """Describe one invalid field and the expected form."""
     field, words = _place(problem), plain(problem)
     return f"{field} {words}" if problem["type"] == "missing" else f"{field}: {words}"
 
 
 def _invalid(kind: type[AuditEvent], error: ValidationError) -> InvalidEvent:
-    """Return the error that names the first invalid field and lists all of them."""
+    """Return an error that names the first invalid field and lists all of them."""
     problems = error.errors(include_input=False, include_url=False)
     unknown = [str(problem["loc"][0]) for problem in problems if problem["type"] == "extra_forbidden"]
     return InvalidEvent(
@@ -163,7 +162,7 @@ def _invalid(kind: type[AuditEvent], error: ValidationError) -> InvalidEvent:
 
 
 def _init_typed(self: AuditEvent, /, **values: Any) -> None:
-    """Validate like BaseModel, but raise InvalidEvent, whose message contains no values, since it may be logged."""
+    """Validate as BaseModel does, but raise InvalidEvent. Its message contains no values, since it may be logged."""
     try:
         self.__pydantic_validator__.validate_python(values, self_instance=self)
     except ValidationError as error:
@@ -180,7 +179,7 @@ else:
 
 
 class AuditEvent(BaseModel):
-    """One action, in the tenant's terms. Field order is the order in Avro.
+    """One action, in the tenant's terms. The fields are in the same order as in Avro.
 
     `fields` contains the tenant's custom fields by name. In Avro, they are on the same level as the base fields.
 
@@ -191,7 +190,8 @@ class AuditEvent(BaseModel):
 
         audit.emit(DocumentDeleted(tenant_id="acme", resource_id="d-98765", project="moon"))
 
-    `auditlane schema sync` registers the fields. Raises InvalidInput for a field that no contract can have.
+    `auditlane schema sync` registers the fields. Defining a class raises InvalidInput for a field that no contract can
+    have.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
@@ -263,11 +263,13 @@ class AuditEvent(BaseModel):
         outcome: Outcome | OutcomeName | None = None,
         severity: Severity | SeverityName | None = None,
     ) -> None:
-        """Declare the class arguments, which pydantic passes on to `__pydantic_init_subclass__`."""
+        """Declare the class arguments. pydantic passes them on to `__pydantic_init_subclass__`."""
 
     @classmethod
     def __pydantic_init_subclass__(cls, **arguments: Any) -> None:
-        """Use the arguments as defaults, and check the declared fields. Raises InvalidInput, naming the field."""
+        """Use the class arguments as defaults, and check the declared fields. Raises InvalidInput for an invalid
+        field.
+        """
         from auditlane.contract.declared_fields import complete  # imported here, since it needs this class's schema
 
         cls._declared = tuple(name for name in cls.model_fields if name not in AuditEvent.model_fields)
@@ -293,7 +295,6 @@ class AuditEvent(BaseModel):
 
     @classmethod
     def _raises(cls, name: str, value: object) -> bool:
-        """Return whether reading the value raises an error in the value's own code."""
         values: dict[str, Any] = {"tenant_id": "a", "action": "a", name: value}
         try:
             cls(**values)
@@ -304,7 +305,9 @@ class AuditEvent(BaseModel):
         return False
 
     def record(self) -> dict[str, Any]:
-        """Return the Avro record's values: enums as symbols, the time as a datetime, custom fields at the top level."""
+        """Return the values of the Avro record. Enums are symbols, the time is a datetime, and custom fields are at the
+        top level.
+        """
         values = {name: getattr(self, name) for name in BASE_FIELDS}
         values["outcome"], values["severity"] = self.outcome.value, self.severity.value
         return values | (self.custom_fields() if self._declared else self.fields)
@@ -314,9 +317,9 @@ class AuditEvent(BaseModel):
         return name in self._declared
 
     def custom_fields(self) -> dict[str, Any]:
-        """Return `fields` and the fields declared by a subclass, in the form that a contract carries.
+        """Return `fields` and the fields declared by a subclass, converted to values that a contract can carry.
 
-        Declared fields take precedence. Raises InvalidEvent, naming the field, for a value that no contract can carry.
+        Declared fields take precedence. Raises InvalidEvent for any other value, naming the field.
         """
         if not self._declared:
             return self.fields

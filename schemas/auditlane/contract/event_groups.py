@@ -13,7 +13,7 @@ class Span(BaseModel):
 
 
 class Group(BaseModel):
-    """Events with something in common, such as a field's value."""
+    """Events with something in common, such as the value of a field."""
 
     events: int
     before: int | None = Field(description="Events in the period before; null without `compare`.")

@@ -1,4 +1,6 @@
-"""Reads an event from a JSON object, for imports and HTTP. Null means absent. Custom fields may be at either level."""
+"""Reads an event from a JSON object, for imports and HTTP. Null means absent. Custom fields may be inside `fields` or
+next to the base fields.
+"""
 
 from __future__ import annotations
 
@@ -14,11 +16,13 @@ _NAMED: Final = frozenset((*BASE_FIELDS, "fields"))
 
 
 class UnusableNumber(ValueError):
-    """A number in JSON that an event cannot carry."""
+    """A JSON number that an event cannot represent."""
 
 
 def finite(text: str) -> float:
-    """Parse a number with a point or exponent, for `parse_float`. Raises UnusableNumber beyond a double's range."""
+    """Parse a number with a decimal point or exponent. Use it as `parse_float`. Raises UnusableNumber beyond the range
+    of a double.
+    """
     number = float(text)
     if math.isfinite(number):
         return number
@@ -26,12 +30,12 @@ def finite(text: str) -> float:
 
 
 def no_constant(text: str) -> Any:
-    """Reject NaN and Infinity, for `parse_constant`. Always raises UnusableNumber."""
+    """Reject NaN and Infinity by raising UnusableNumber. Use it as `parse_constant`."""
     raise UnusableNumber(f"{text} is not a JSON number.")
 
 
 def problem_of(error: ValueError) -> str:
-    """Describe a JSON parsing error other than JSONDecodeError, as a sentence."""
+    """Describe an error from JSON parsing, other than a JSONDecodeError, as a sentence."""
     if isinstance(error, UnusableNumber):
         return str(error)
     return f"a whole number has more than {sys.get_int_max_str_digits()} digits."  # Python's own limit
@@ -40,7 +44,7 @@ def problem_of(error: ValueError) -> str:
 def values_of(given: Mapping[str, Any]) -> dict[str, Any]:
     """Return the values for `AuditEvent.checked`, without nulls and with all custom fields under `fields`.
 
-    Raises InvalidEvent if `fields` is not an object, or a custom field has two values.
+    Raises InvalidEvent if `fields` is not an object, or if a custom field has two values.
     """
     values = {name: value for name, value in given.items() if value is not None}
     if values.keys() <= _NAMED and "fields" not in values:

@@ -1,7 +1,7 @@
-"""Converts the definition of a field added over the API to an Avro field, and back.
+"""Converts the definition of a custom field between the API's form and Avro.
 
-A field never leaves a contract, since stored messages are decoded with it. Instead, a removed field loses its rules, so
-that producers may omit it, and the data structure hides it.
+A field never leaves a contract, since stored messages are decoded with it. A removed field only loses its rules, so
+that producers may omit it, and is hidden in the data structure.
 """
 
 from __future__ import annotations
@@ -74,7 +74,7 @@ class FieldDefinition:
     rules: Mapping[str, Any] = field(default_factory=dict)
 
     def avro(self) -> dict[str, Any]:
-        """Return the Avro field, nullable and with a default. Raises InvalidInput, naming the invalid part."""
+        """Return the Avro field, which is nullable and has a default. Raises InvalidInput, naming the invalid part."""
         check_name(self.name)
         kind, given = self._kind(), {name: value for name, value in self.rules.items() if value is not None}
         unknown = sorted(set(given) - set(rules_.NAMES))
@@ -141,10 +141,10 @@ def check_name(name: str) -> str:
 
 
 def with_field(schema: dict[str, Any], avro: dict[str, Any], *, exclusive: bool | None = None) -> dict[str, Any]:
-    """Return the contract with this field, replacing the field of the same name or added at the end.
+    """Return the contract with this field. It replaces the field of the same name, or is added at the end.
 
-    Adding a rule does not make the contract exclusive, since that would reject producers that do not have the new
-    version yet. Only `exclusive` does.
+    Adding a rule does not make the contract exclusive, since that would reject events from producers that do not have
+    the new version yet. Only `exclusive` does.
     """
     fields = [other for other in schema["fields"] if other["name"] != avro["name"]]
     place = next((at for at, other in enumerate(schema["fields"]) if other["name"] == avro["name"]), len(fields))
@@ -159,7 +159,7 @@ def with_field(schema: dict[str, Any], avro: dict[str, Any], *, exclusive: bool 
 
 
 def without_rules(schema: dict[str, Any], name: str) -> dict[str, Any]:
-    """Return the contract without this field's rules, and with null as its default."""
+    """Return the contract with this field's rules removed and its default set to null."""
     avro = own_field(schema, name)
     if avro is None:
         return schema
@@ -170,7 +170,7 @@ def without_rules(schema: dict[str, Any], name: str) -> dict[str, Any]:
 
 
 def own_field(schema: Mapping[str, Any], name: str) -> dict[str, Any] | None:
-    """Return the custom field with this name, or None if the schema lacks it."""
+    """Return the custom field with this name, or None if the schema does not have it."""
     found = (field for field in schema["fields"] if field["name"] == name and name not in base_fields())
     return next(found, None)
 
@@ -181,7 +181,7 @@ def own_fields(schema: Mapping[str, Any]) -> list[dict[str, Any]]:
 
 
 def alike(schema: Mapping[str, Any], name: str) -> str:
-    """Return the base or custom field whose name differs from this one only in case, or ""."""
+    """Return the base or custom field whose name differs from this one only in case, or "" if there is none."""
     names = {field["name"] for field in schema["fields"]} | set(base_fields())
     return next((other for other in sorted(names) if other != name and other.lower() == name.lower()), "")
 
@@ -192,7 +192,7 @@ def same(first: Mapping[str, Any] | None, second: Mapping[str, Any] | None) -> b
 
 
 def conflict(current: Mapping[str, Any], wanted: Mapping[str, Any]) -> str:
-    """Return why a field cannot change to the type of `wanted`, or "" if it can.
+    """Return the reason why a field cannot change to the type of `wanted`, or "" if it can.
 
     The reason is phrased as the end of a sentence.
     """
@@ -203,14 +203,16 @@ def conflict(current: Mapping[str, Any], wanted: Mapping[str, Any]) -> str:
 
 
 def missing(schema: Mapping[str, Any], others: Iterable[Mapping[str, Any]]) -> list[dict[str, Any]]:
-    """Return the custom fields that the other contracts have and this one lacks, as the last contract defines each."""
+    """Return the custom fields that this contract lacks and the other contracts have. The last contract that has a
+    field defines it.
+    """
     expected = {field["name"]: field for other in others for field in own_fields(other)}
     present = {field["name"] for field in schema["fields"]}
     return [field for name, field in expected.items() if name not in present]
 
 
 def described(avro: Mapping[str, Any]) -> tuple[FieldType, Any, dict[str, Any]]:
-    """Return a contract field's type in the API's terms, its default, and its rules."""
+    """Return the type of a contract field in the API's terms, its default, and its rules."""
     kind = _type_of(avro)
     rules = _rules_of(avro)
     default = avro.get("default")
@@ -230,7 +232,7 @@ def _definition(avro: Mapping[str, Any] | None) -> tuple[Any, ...] | None:
 
 
 def _rules_of(attributes: Mapping[str, Any]) -> dict[str, Any]:
-    """Return the given rules in canonical order. `required: false` does not count as a rule."""
+    """Return the rules among the attributes, in canonical order. `required: false` does not count as a rule."""
     found = ((name, attributes.get(name)) for name in rules_.NAMES)
     return {name: value for name, value in found if value is not None and value is not False}
 
@@ -265,8 +267,8 @@ def _micros(text: str) -> int:
 
 
 def _time(micros: int) -> str | int:
-    """Return the time as text, or the number itself if the calendar cannot represent it, as in some contracts
-    registered by other tools.
+    """Return the time as text. A number that the calendar cannot represent, as in some contracts registered by other
+    tools, is returned unchanged.
     """
     try:
         return (_EPOCH + timedelta(microseconds=micros)).isoformat().replace("+00:00", "Z")

@@ -1,8 +1,9 @@
-"""Frontegg's names for an audit's fields, and the conversion of stored events. The writer and the reader share them.
+"""Frontegg's names for the fields of an audit, and the conversion of stored events. The writer and the reader share
+them.
 
-Frontegg's audits have no fixed form, so a value that an event's field cannot reproduce is kept in the metadata, under
-its own key. A value that is not text is kept as JSON, and the entry `MARK` lists those keys. `storable` replaces values
-that JSON allows but stores and responses cannot represent.
+Frontegg's audits have no fixed schema, so a value that does not fit any field of an event is kept in the metadata,
+under its own key. A value that is not text is kept as JSON, and the entry `MARK` lists the keys of these values.
+`storable` replaces values that are valid in JSON but cannot be represented in stores and responses.
 """
 
 from __future__ import annotations
@@ -47,7 +48,9 @@ _SURROGATES: Final = re.compile("[\ud800-\udfff]")  # lone surrogates, which UTF
 
 
 def row_of(event: Mapping[str, Any], *, vendor: str) -> dict[str, Any]:
-    """Convert an event, as readers get it (RFC 3339 times, text fields), to an audit in Frontegg's form."""
+    """Convert an event, as readers receive it (with RFC 3339 times and text fields), to an audit in Frontegg's
+    format.
+    """
     metadata = dict(event.get("metadata") or {})
     marked = _marked(metadata.pop(MARK, ""))
     row = {theirs: event[ours] for theirs, ours in NAMES.items() if event.get(ours) not in (None, "")}
@@ -68,7 +71,7 @@ def row_of(event: Mapping[str, Any], *, vendor: str) -> dict[str, Any]:
 
 
 def as_read(event: AuditEvent) -> dict[str, Any]:
-    """Return a new event as readers will get it, without the fields that the worker adds."""
+    """Return a new event in the form in which readers will receive it, but without the fields that the worker adds."""
     address = parse_ip(event.ip) if event.ip else None
     if isinstance(address, ipaddress.IPv6Address):
         address = address.ipv4_mapped or address

@@ -1,8 +1,8 @@
 """The plan of the next write, stored in the metadata of Kafka's offset commit.
 
-A commit of offset `a` with a range `[a, b]` means that everything below `a` is stored and that `[a, b]` may be partly
-stored. A commit without a range means that everything below the offset is stored. The topic's id distinguishes a
-recreated topic from the earlier one.
+A commit of offset `a` with a range `[a, b]` means that everything below `a` is stored, and that `[a, b]` may be
+partially stored. A commit without a range means that everything below the offset is stored. The topic's id
+distinguishes a recreated topic from the earlier one.
 """
 
 from __future__ import annotations
@@ -21,8 +21,8 @@ class UnknownIntent(ValueError):
 
 
 class OpenCircuit(NamedTuple):
-    """Why the circuit breaker halted a partition: the range's most frequent reject code, and its number of rejected
-    messages.
+    """Why the circuit breaker halted a partition: the most frequent reject code in the range, and the number of
+    rejected messages.
     """
 
     code: str
@@ -33,10 +33,10 @@ class OpenCircuit(NamedTuple):
 class Intent:
     """The plan of the next write, and what operators need to know about it.
 
-    If nothing is pending, `first` and `last` are None and `digest` is empty. `at_ms` is the time by the writer's clock.
-    `recheck_below` is set if the committed offset was reset manually or lost; ranges below it may have been attempted
-    before. `failing_ms` and `error` tell operators when the range started to fail, and its last error. `circuit` is set
-    if the circuit breaker halted the partition.
+    If nothing is pending, `first` and `last` are None and `digest` is empty. `at_ms` is the time of the commit by the
+    writer's clock. `recheck_below` is set if the committed offset was reset manually or lost; ranges below it may have
+    been attempted before. `failing_ms` and `error` tell operators when the range started to fail, and its last error.
+    `circuit` is set if the circuit breaker halted the partition.
     """
 
     topic_id: str
@@ -68,9 +68,9 @@ class Intent:
 
 
 def decode(metadata: str | None) -> Intent | None:
-    """Parse the intent in a commit's metadata, or return None without one (another tool's commit erases it).
+    """Parse the intent in the metadata of a commit. Returns None if there is none, as after a commit by another tool.
 
-    Raises UnknownIntent if it is from another version, truncated or damaged, that is, an object with one of our member
+    Raises UnknownIntent if the metadata is from another version, truncated or damaged: an object with one of our member
     names, or text that starts like an object but is not JSON.
     """
     text = (metadata or "").strip()

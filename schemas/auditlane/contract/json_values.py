@@ -40,8 +40,9 @@ _SECRET: Final = "**********"  # noqa: S105 - stored in place of a secret
 
 
 def json_text(value: object) -> str:
-    """Convert a value to JSON text. Raises ValueError with a message that continues a sentence starting with the
-    field's name.
+    """Convert a value to JSON text.
+
+    Raises ValueError if that is not possible. The message continues a sentence that starts with the field's name.
     """
     try:
         _check_keys(value)
@@ -59,12 +60,12 @@ def json_text(value: object) -> str:
 
 
 class _Refused(Exception):
-    """Raised for a value that cannot be converted. The message continues a sentence starting with the field's name."""
+    """A value cannot be converted. The message continues a sentence that starts with the field's name."""
 
 
 def _check_keys(value: object) -> None:
-    """Check the keys of every object that `json.dumps` serializes itself, since it would turn numbers into text and
-    merge keys.
+    """Check the keys of all objects that `json.dumps` serializes itself, since it would convert numbers to text and
+    merge equal keys.
     """
     if isinstance(value, dict):
         for key, item in value.items():
@@ -79,7 +80,7 @@ def _check_keys(value: object) -> None:
 
 
 def _plain(value: Any) -> Any:
-    """Convert a value that `json.dumps` does not support one step closer to a supported type."""
+    """Convert a value that `json.dumps` does not support to a type that is supported, or closer to one."""
     converted = _converted(value)
     _check_keys(converted)
     return converted

@@ -12,7 +12,7 @@ from auditlane.runtime.settings import Settings
 def client_config(settings: Settings, **given: Any) -> dict[str, Any]:
     """Return options for `librdkafka.client`: the brokers and `given`, overridden by `AUDITLANE_KAFKA_EXTRA`.
 
-    Raises ConfigError if Kafka is not configured, or an extra option would weaken a guarantee.
+    Raises ConfigError if Kafka is not configured, or if an extra option would weaken a guarantee.
     """
     if not settings.kafka_bootstrap:
         raise ConfigError(

@@ -1,4 +1,4 @@
-"""Converts Kafka's messages to columns. This is the first step, since one object per message costs more memory than the
+"""Converts Kafka messages to columns as early as possible, since one object per message uses more memory than the
 message itself.
 """
 
@@ -37,9 +37,9 @@ def _values(messages: Sequence[Message], headers: Sequence[Any]) -> list[Any]:
 
 
 def columns_of(messages: Sequence[Message]) -> tuple[dict[Partition, Columns], list[Message]]:
-    """Return each partition's messages as columns, in order of delivery, and the messages that are errors.
+    """Return the messages of each partition as columns, in order of delivery, and the messages that are errors.
 
-    A schema GUID in a message's header is prepended to the value.
+    If a message's header contains a schema GUID, the GUID is prepended to the value.
     """
     errors = [message for message in messages if message.error() is not None]
     if errors:

@@ -1,4 +1,6 @@
-"""Parses times in the forms used by callers of Frontegg's API: RFC 3339, JavaScript's `Date()`, RFC 2822, Unix time."""
+"""Parses the time formats that callers of Frontegg's API use: RFC 3339, JavaScript's `Date()`, RFC 2822 and Unix
+time.
+"""
 
 from __future__ import annotations
 
@@ -17,7 +19,9 @@ _JAVASCRIPT: Final = re.compile(
 
 
 def parse_time(value: Any) -> datetime | None:
-    """Parse a time to UTC, to the microsecond. The default offset is UTC. Returns None if the form is unknown."""
+    """Parse a time to UTC, with microseconds. A time without an offset is taken as UTC. Returns None if the format is
+    unknown.
+    """
     if isinstance(value, (int, float)) and not isinstance(value, bool):
         return _since_epoch(value)
     if not isinstance(value, str):

@@ -1,6 +1,6 @@
 """Options that every librdkafka client needs, including the SDK's.
 
-Exactly-once relies on some of them. This module raises the errors for options that would change these, or that
+Exactly-once delivery relies on some of them. This module raises the errors for options that would change these, or that
 librdkafka rejects.
 """
 
@@ -46,7 +46,7 @@ T = TypeVar("T")
 
 
 def overridden(extra: Mapping[str, Any]) -> list[str]:
-    """Return a sentence for each option in `extra` that would weaken a guarantee, or that each client sets itself."""
+    """Return one sentence for each option in `extra` that would weaken a guarantee or that auditlane sets itself."""
     found = []
     for given, option, value in _flat(extra):
         meant = _MEANT.get(option)
@@ -59,7 +59,7 @@ def overridden(extra: Mapping[str, Any]) -> list[str]:
 
 
 def check_extra(extra: Mapping[str, Any]) -> None:
-    """Raise ConfigError, naming AUDITLANE_KAFKA_EXTRA and every option that it may not change."""
+    """Raise ConfigError, naming AUDITLANE_KAFKA_EXTRA and each option that it may not change."""
     if found := overridden(extra):
         raise ConfigError(f"{EXTRA}: {'; '.join(found)}.", field=EXTRA, fix=f"Remove it from {EXTRA}.")
 
@@ -76,7 +76,7 @@ def client(kind: Callable[..., T], options: Mapping[str, Any], **also: Any) -> T
 
 
 def reason(error: BaseException | KafkaError) -> str:
-    """Return the brokers' or the client's own words for an error, without the form in which librdkafka prints it."""
+    """Return the reason for an error as the brokers or the client phrased it, without librdkafka's formatting."""
     if isinstance(error, KafkaException):
         error = error.args[0]
     if isinstance(error, KafkaError):
@@ -85,7 +85,7 @@ def reason(error: BaseException | KafkaError) -> str:
 
 
 def _flat(extra: Mapping[str, Any]) -> Iterator[tuple[str, str, Any]]:
-    """Yield each option's given name, canonical name and value, since librdkafka accepts several names for a topic
+    """Yield the given name, canonical name and value of each option, since librdkafka accepts several names for a topic
     option.
     """
     for given, value in extra.items():

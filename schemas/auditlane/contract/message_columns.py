@@ -1,6 +1,6 @@
-"""One partition's messages as columns: keys and values are in a few buffers, not one object each.
+"""Messages of one partition as columns. Keys and values are stored in a few buffers instead of one object each.
 
-With objects, every step would visit fifty thousand of them one by one. A buffer is scanned in one pass.
+With objects, every step would have to visit fifty thousand of them one by one. A buffer is scanned in one pass.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ Numbers = npt.NDArray[np.int64]
 
 
 class _Places(NamedTuple):
-    """Each blob's position: its part, its start and end in that part, and whether it is None."""
+    """The position of each blob: its part, its start and end in that part, and whether it is None."""
 
     part: Numbers
     begin: Numbers
@@ -26,8 +26,8 @@ class _Places(NamedTuple):
 
 
 class ByteColumn(Sequence[bytes | None]):
-    """A sequence of blobs, stored in parts. For each part, `data` contains the joined blobs, and `lengths` their
-    lengths, with -1 for None.
+    """A sequence of blobs, stored in parts. For each part, `data` contains the concatenated blobs, and `lengths`
+    contains their lengths, with -1 for None.
     """
 
     __slots__ = ("_count", "_places", "data", "lengths", "size")
@@ -80,7 +80,7 @@ class ByteColumn(Sequence[bytes | None]):
         self._places = None
 
     def take(self, count: int) -> ByteColumn:
-        """Remove the first `count` blobs and return them."""
+        """Remove and return the first `count` blobs."""
         head = ByteColumn()
         whole = 0  # index of the current part
         while whole < len(self.data) and head._count + len(self.lengths[whole]) <= count:
@@ -103,7 +103,7 @@ class ByteColumn(Sequence[bytes | None]):
         return head
 
     def sizes(self) -> Numbers:
-        """Return each blob's length, which is 0 for None."""
+        """Return the length of each blob, with 0 for None."""
         return np.maximum(self._signed(), 0)
 
     def missing(self) -> npt.NDArray[np.bool_]:
@@ -111,7 +111,9 @@ class ByteColumn(Sequence[bytes | None]):
         return np.asarray(self._signed() < 0)
 
     def slices_after(self, which: Numbers, skip: int) -> list[bytes]:
-        """Return the blobs at the indices `which` without their first `skip` bytes. None yields b""."""
+        """Return the blobs at the indices `which`, each without its first `skip` bytes. A blob that is None yields
+        b"".
+        """
         part, begin, end, _ = self._where()
         data, parts = self.data, part[which]
         starts, ends = (begin[which] + skip).tolist(), end[which].tolist()
@@ -121,7 +123,7 @@ class ByteColumn(Sequence[bytes | None]):
         return [data[at][a:b] for at, a, b in zip(parts.tolist(), starts, ends, strict=True)]
 
     def prefixes(self, width: int) -> npt.NDArray[np.uint8]:
-        """Return the first `width` bytes of each blob, one row per blob. A shorter blob's row is undefined."""
+        """Return the first `width` bytes of each blob, one row per blob. The row of a shorter blob is undefined."""
         rows = []
         for data, lengths in zip(self.data, self.lengths, strict=True):
             sizes = np.maximum(np.asarray(lengths), 0)
@@ -172,7 +174,7 @@ class ByteColumn(Sequence[bytes | None]):
 class Columns:
     """Messages of one partition as columns of equal length, ordered by offset. `size` is their total size in bytes.
 
-    `signatures` contains the provenance headers' values. If omitted, no message has such a header.
+    `signatures` contains the values of the provenance headers. If omitted, no message has such a header.
     """
 
     __slots__ = ("keys", "offsets", "signatures", "timestamps_ms", "values")
@@ -222,7 +224,7 @@ class Columns:
         return bisect_right(self.offsets, offset)
 
     def take(self, count: int) -> Columns:
-        """Remove the first `count` messages and return them."""
+        """Remove and return the first `count` messages."""
         head = Columns(
             self.offsets[:count],
             self.timestamps_ms[:count],
@@ -235,7 +237,7 @@ class Columns:
         return head
 
     def fitting(self, rows: int, size: int) -> int:
-        """Return how many messages from the start fit within both limits, at least one if there are any."""
+        """Return how many messages from the start fit within both limits, but at least one if there are any."""
         count = min(rows, len(self.offsets))
         if self.size <= size or count <= 1:
             return count

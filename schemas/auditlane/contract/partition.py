@@ -1,4 +1,4 @@
-"""A partition of a topic."""
+"""Identifies a partition of a topic."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from typing import NamedTuple
 
 
 class Partition(NamedTuple):
-    """A partition of a topic, by the topic's name."""
+    """A partition of a topic, which is identified by its name."""
 
     topic: str
     number: int

@@ -1,8 +1,8 @@
 """Regular expressions in contracts' rules, matched by RE2 only.
 
 RE2 takes time proportional to the value's length times the size of the pattern's program, whatever the pattern. Both
-are bounded when a contract is read. Python's `re`, which can take exponential time, never gets such a pattern: a
-process without RE2 (a service that only emits) leaves patterns to the gateway and the worker.
+are bounded when a contract is read. Patterns are never passed to Python's `re`, which can take exponential time. A
+process without RE2, such as a service that only emits, leaves patterns to the gateway and the worker.
 """
 
 from __future__ import annotations
@@ -52,8 +52,8 @@ os.register_at_fork(after_in_child=_after_fork)
 
 @dataclass(frozen=True, slots=True)
 class Pattern:
-    """A pattern. `text` is its text in the contract, and `states` its compiled program's size, or 0 in a process
-    without RE2.
+    """A pattern. `text` is the pattern as written in the contract. `states` is the size of its compiled program, or 0
+    in a process without RE2.
     """
 
     text: str
@@ -88,8 +88,8 @@ class Pattern:
         return _whole(self.text)
 
     def matches(self, value: str) -> bool | None:
-        """Return whether the whole value matches, or None in a process without RE2. The caller limits the value's
-        length.
+        """Return whether the whole value matches, or None in a process without RE2. The caller limits the length of the
+        value.
         """
         if self._program is None:
             return None
@@ -100,7 +100,7 @@ class Pattern:
 
 
 def available() -> bool:
-    """Return whether this process has RE2. Without it, patterns can be neither registered nor matched."""
+    """Return whether this process has RE2. Patterns can be neither registered nor matched without it."""
     return _re2 is not None
 
 
@@ -121,7 +121,7 @@ def _compiled(text: str, *, captures: bool = True) -> Any:
 
 
 def _advice(text: str) -> str:
-    """Return advice on a construct that engines interpret differently, or "" if the pattern contains none."""
+    """Return advice on a construct that engines interpret differently, or "" if there is none in the pattern."""
     for piece in _PIECE.findall(text):
         if piece == "(?":
             return "remove flags and look-arounds; only `(?:` and `(?P<name>` are supported."

@@ -1,4 +1,5 @@
-"""A message's provenance: a signature that the gateway adds as a Kafka header and the worker verifies. Performs no I/O.
+"""A message's provenance: a signature that the gateway adds as a Kafka header and the worker verifies. This module
+performs no I/O.
 
 The header `auditlane.provenance` is text in five parts, separated by semicolons:
 
@@ -6,8 +7,8 @@ The header `auditlane.provenance` is text in five parts, separated by semicolons
 
 Key and client id are percent-encoded, the filled fields are sorted and separated by commas, the signature is base64. It
 is an HMAC-SHA256 over the version, the client id, the filled fields, the message's key and its value, each preceded by
-its length. It covers the whole event, so it is invalid for any other event, but nothing that a replay, a mirror or
-another topic changes. Only headers in exactly the form that `sign` writes are valid.
+its length. It covers the whole event, and is therefore invalid for any other. It does not cover anything that changes
+in a replay, in a mirror or in another topic. Only headers in exactly the form that `sign` writes are valid.
 """
 
 from __future__ import annotations
@@ -44,7 +45,7 @@ class Key(NamedTuple):
 
 
 class Claim(NamedTuple):
-    """A valid signature's content: the client that sent the event, and the fields that the gateway filled in."""
+    """The content of a valid signature: the client that sent the event, and the fields that the gateway filled in."""
 
     client_id: str
     filled: tuple[str, ...] = ()
@@ -100,7 +101,7 @@ def _head(kid: str, claim: Claim) -> bytes:
 
 
 def _signed(claim: Claim) -> bytes:
-    """Return the prefix of the signed bytes, which all of a client's messages share."""
+    """Return the prefix of the signed bytes. It is the same for all messages of a client."""
     return b"".join(map(_sized, (_VERSION.encode(), claim.client_id.encode(), ",".join(claim.filled).encode())))
 
 
@@ -143,9 +144,9 @@ _OUR_LOOK: Final = TRAIL.translate(_LOOK_ALIKE)
 
 @lru_cache(maxsize=65_536)
 def is_ours(name: str) -> bool:
-    """Return whether a `source` or a client id looks like auditlane's own name.
+    """Return whether a `source` or a client id looks like one of auditlane's own names.
 
-    The comparison ignores case, width, other alphabets' look-alike letters, marks, and invisible characters.
+    The comparison ignores case, width, look-alike letters from other alphabets, marks, and invisible characters.
     """
     if name.isascii() and len(name) < len(TRAIL):
         return False
@@ -154,15 +155,15 @@ def is_ours(name: str) -> bool:
 
 
 def signature_of(headers: Iterable[tuple[str, Any]]) -> bytes | None:
-    """Return the signature in a message's headers, or None unless there is exactly one. If there are several, all but
-    one were added later.
+    """Return the signature in the headers of a message. Returns None unless there is exactly one, since any others were
+    added later.
     """
     found = [value for name, value in headers if name == HEADER]
     return found[0] if len(found) == 1 and isinstance(found[0], bytes) else None
 
 
 def check_headers(names: Iterable[str]) -> None:
-    """Raise InvalidInput for a Kafka header that callers may not set."""
+    """Raise InvalidInput if a Kafka header is one that callers may not set."""
     for name in names:
         if name.strip().lower().startswith(RESERVED):
             raise InvalidInput(

@@ -1,5 +1,5 @@
-"""Decides where to start reading an assigned partition, from the committed offset, its metadata, Kafka's bounds and the
-store.
+"""Decides where to start reading an assigned partition, from the committed offset, its metadata, the bounds in Kafka,
+and the store.
 """
 
 from __future__ import annotations
@@ -46,9 +46,9 @@ class AssignmentFacts:
 class StartDecision:
     """Where to start reading, and what to restore first.
 
-    Reading starts at `offset`. With `rebuild`, exactly that range is restored first. `halt` is a reason not to start at
-    all, and `note` is a line for the log. Ranges that start below `recheck_below` may have been attempted before, with
-    any result. They are compared with the store, like a rebuilt range.
+    Reading starts at `offset`. If `rebuild` is set, exactly that range is restored first. `halt` is a reason not to
+    start at all, and `note` is a line for the log. Ranges that start below `recheck_below` may have been attempted
+    before, with any outcome, so they are compared with the store in the same way as a rebuilt range.
     """
 
     offset: int
@@ -72,7 +72,8 @@ def wants_store(committed: int | None, metadata: str, topic_id: str) -> bool:
 def decide_start(facts: AssignmentFacts) -> StartDecision:
     """Decide where to start.
 
-    Never skips offsets. A possible loss halts the partition, with a reason that tells operators what to do.
+    Offsets are never skipped. If messages may have been lost, the partition is halted, with a reason that tells
+    operators what to do.
     """
     if facts.committed is None:
         return _uncommitted(facts)

@@ -40,11 +40,11 @@ class Registered:
 
 
 class RegistryClient:
-    """A client for one registry. Thread-safe. Schemas by id, which never change, are cached.
+    """A client for one registry. Thread-safe. Schemas by id never change, so they are cached.
 
     Every method raises RegistryUnavailable (no connection, time-out, 5xx, 429: a retry may succeed) or RegistryRefused
-    (any other refusal), of which SchemaNotFound and SchemaIncompatible are subclasses. It does not retry, except once
-    over a new connection if the registry has closed a kept-alive one.
+    for any other refusal, including its subclasses SchemaNotFound and SchemaIncompatible. Requests are not retried,
+    except once over a new connection if the registry has closed a kept-alive one.
     """
 
     def __init__(
@@ -81,7 +81,7 @@ class RegistryClient:
         self._pool.clear()
 
     def schema(self, schema_id: int) -> str:
-        """Return a schema's text, without its references. Raises SchemaNotFound."""
+        """Return the text of a schema, without its references. Raises SchemaNotFound."""
         text = self._texts.get(schema_id)
         if text is None:
             text = self._text(self._call("GET", f"schemas/ids/{schema_id}"), "schema")
@@ -100,7 +100,7 @@ class RegistryClient:
         return int(min(ids))
 
     def subjects(self) -> frozenset[str]:
-        """Return all subjects that have a version."""
+        """Return all subjects that have at least one version."""
         return frozenset(map(str, self._list(self._call("GET", "subjects"))))
 
     def subjects_of(self, schema_id: int) -> frozenset[str]:
@@ -121,7 +121,7 @@ class RegistryClient:
         return self._registered(self._call("GET", f"subjects/{_path(subject)}/versions/{number}"))
 
     def lookup(self, subject: str, schema: str) -> Registered | None:
-        """Return the version under which exactly this schema is registered, or None."""
+        """Return the version under which exactly this schema is registered, or None if there is none."""
         try:
             return self._registered(self._call("POST", f"subjects/{_path(subject)}", {"schema": schema}))
         except SchemaNotFound:
@@ -136,7 +136,7 @@ class RegistryClient:
         return schema_id
 
     def compatibility(self, subject: str) -> str:
-        """Return the subject's effective compatibility level: its own, or else the global level."""
+        """Return the effective compatibility level of the subject: its own level, or the global one if it has none."""
         try:
             answer = self._call("GET", f"config/{_path(subject)}?defaultToGlobal=true")
         except SchemaNotFound:  # a registry without defaultToGlobal
@@ -144,19 +144,19 @@ class RegistryClient:
         return self._text(answer, "compatibilityLevel")
 
     def own_compatibility(self, subject: str) -> str | None:
-        """Return the level set for the subject itself, or None if it follows the global level."""
+        """Return the level that is set for the subject itself, or None if the global level applies."""
         try:
             return self._text(self._call("GET", f"config/{_path(subject)}"), "compatibilityLevel")
         except SchemaNotFound:
             return None
 
     def set_compatibility(self, subject: str, level: str) -> None:
-        """Set the subject's level: BACKWARD, FORWARD, FULL, each also with _TRANSITIVE, or NONE."""
+        """Set the level of the subject: BACKWARD, FORWARD, FULL, each also with _TRANSITIVE, or NONE."""
         self._call("PUT", f"config/{_path(subject)}", {"compatibility": level})
 
     def check(self, subject: str, schema: str) -> list[str]:
-        """Check a schema against the subject's versions at its level. Returns why it is incompatible, or [] if it is
-        compatible.
+        """Check a schema against the versions of the subject at its level. Returns the reasons why it is incompatible,
+        or [] if it is compatible.
         """
         path = f"compatibility/subjects/{_path(subject)}/versions/latest?verbose=true"
         try:
@@ -258,7 +258,6 @@ class RegistryClient:
 
 
 def _result(refusal: RegistryRefused | RegistryUnavailable | None) -> str:
-    """Return the `result` label for `Observe`, depending on the refusal, if any."""
     match refusal:
         case None:
             return "ok"
@@ -285,7 +284,9 @@ def _trust(ca: str | os.PathLike[str] | None) -> ssl.SSLContext:
 
 
 def _error(data: bytes) -> tuple[int | None, str]:
-    """Return the code and message from Confluent's error body, or None and the start of any other body."""
+    """Return the code and message from Confluent's error body. For any other body, returns None and the beginning of
+    the body.
+    """
     try:
         match json.loads(data):
             case {"error_code": int(code), "message": str(message)}:

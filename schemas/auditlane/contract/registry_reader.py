@@ -1,7 +1,7 @@
 """The read-only registry, and the version of a subject that readers of contracts use.
 
-They use the newest version with all base fields. A serializer that registers its own schema may add a version that
-lacks some, and every event that sets a missing field would be rejected.
+They use the newest version with all base fields. A serializer that registers its own schema may add a version without
+some of them, and every event that sets a missing field would then be rejected.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ Observe = Callable[[str, float], None]
 
 
 class Version(Protocol):
-    """A version of a subject: its schema's id and text."""
+    """A version of a subject, with the id and text of its schema."""
 
     @property
     def schema_id(self) -> int: ...
@@ -31,7 +31,7 @@ V = TypeVar("V", bound=Version, covariant=True)
 
 
 class Versions(Protocol[V]):
-    """Subjects' versions. Methods raise the same errors as in `RegistryClient`."""
+    """The versions of subjects. Methods raise the same errors as those of `RegistryClient`."""
 
     def latest(self, subject: str) -> V: ...
     def versions(self, subject: str) -> list[int]: ...
@@ -49,7 +49,7 @@ class Registry(Versions[Version], Protocol):
 
 
 def missing_base_fields(schema_text: str) -> tuple[str, ...]:
-    """Return the base fields that a schema lacks, or all of them if it is not an event contract."""
+    """Return the base fields that are missing from a schema. All of them are missing if it is not an event contract."""
     try:
         present = {field.name for field in TenantContract.parse(schema_text).fields}
     except InvalidInput:
@@ -58,7 +58,9 @@ def missing_base_fields(schema_text: str) -> tuple[str, ...]:
 
 
 def newest_complete(registry: Versions[V], subject: str) -> V:
-    """Return the newest version with all base fields, or the latest if no version has them. Raises SchemaNotFound."""
+    """Return the newest version with all base fields. If there is none, returns the latest version. Raises
+    SchemaNotFound.
+    """
     latest = registry.latest(subject)
     return latest if not missing_base_fields(latest.schema) else _older(registry, subject) or latest
 

@@ -6,7 +6,9 @@ from enum import StrEnum
 
 
 class RejectCode(StrEnum):
-    """A code, as in the header `auditlane.error.code`. `meaning` is the sentence that explains it in the docs."""
+    """A reject code, as in the header `auditlane.error.code`. `meaning` is the sentence that explains it in the
+    docs.
+    """
 
     meaning: str
 

@@ -28,7 +28,7 @@ _APPLIES: Final[dict[str, frozenset[str]]] = {
 
 @dataclass(frozen=True, slots=True)
 class Rules:
-    """One field's rules, checked in the order of `NAMES`. None or False means no such rule."""
+    """The rules of one field, checked in the order of `NAMES`. None or False means that there is no such rule."""
 
     required: bool = False
     max_length: int | None = None
@@ -44,14 +44,14 @@ class Rules:
 
     @property
     def work(self) -> int:
-        """The cost of matching the longest value: the number of states in the pattern's program times the number of
+        """The cost of matching the longest value: the number of states in the compiled pattern times the number of
         bytes.
         """
         return 0 if self.pattern is None else self.pattern.states * (self.max_length or LONGEST_VALUE) * BYTES
 
 
 def sentence(rules: Rules, rule: str) -> str:
-    """Describe what the rule requires, as the rest of a sentence that starts with the field's name."""
+    """Describe the requirement of a rule as the rest of a sentence that starts with the field's name."""
     match rule:
         case "required":
             return "is required and must not be empty"
@@ -68,9 +68,9 @@ def sentence(rules: Rules, rule: str) -> str:
 
 
 def check_value(rules: Rules, value: Any) -> str | None:
-    """Return the name of the first rule that the value breaks, or None.
+    """Return the name of the first rule that the value violates, or None if it violates none.
 
-    A process without RE2 leaves the pattern to the gateway and the worker.
+    In a process without RE2, the pattern is left to the gateway and the worker.
     """
     if rules.required and (value is None or value in ("", {})):
         return "required"
@@ -91,7 +91,9 @@ def check_value(rules: Rules, value: Any) -> str | None:
 
 
 def parse(attributes: Mapping[str, Any], kind: str, symbols: tuple[str, ...] = ()) -> Rules:
-    """Parse the rules among a field's attributes. Raises ValueError with a sentence about the first invalid one."""
+    """Parse the rules among a field's attributes. Raises ValueError for the first invalid one, with a sentence about
+    it.
+    """
     for problem in problems(attributes, kind, symbols):
         raise ValueError(problem)
     pattern = attributes.get("pattern")
@@ -114,7 +116,7 @@ def parse(attributes: Mapping[str, Any], kind: str, symbols: tuple[str, ...] = (
 
 
 def problems(attributes: Mapping[str, Any], kind: str, symbols: tuple[str, ...] = ()) -> Iterator[str]:
-    """Yield a sentence about each problem with a field's rules, stating what to write instead."""
+    """Yield one sentence for each problem with a field's rules. The sentence states what to write instead."""
     for name in NAMES:
         if attributes.get(name) is None:
             continue
@@ -172,7 +174,7 @@ def _one_of_problem(value: Any, kind: str, symbols: tuple[str, ...]) -> str | No
 
 
 def storable(text: str) -> bool:
-    """Return whether UTF-8 can encode the text."""
+    """Return whether the text can be encoded as UTF-8."""
     return not any("\ud800" <= letter <= "\udfff" for letter in text)
 
 

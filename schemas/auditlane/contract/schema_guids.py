@@ -26,14 +26,14 @@ def prepend_guid(value: bytes | None, headers: Iterable[tuple[str, Any]]) -> byt
 
 
 def split_guid(value: bytes | None) -> tuple[bytes | None, list[tuple[str, bytes]]]:
-    """Split a value into Kafka's value and its headers. This is the inverse of `prepend_guid`."""
+    """Split a value with a GUID into Kafka's value and its headers, as the inverse of `prepend_guid`."""
     if value is None or guid_of(value) is None:
         return value, []
     return value[PREFIX_BYTES:], [(HEADER, _VERSION + value[len(MARK) : PREFIX_BYTES])]
 
 
 def guid_of(value: bytes | None) -> UUID | None:
-    """Return the GUID prepended to the value, or None."""
+    """Return the GUID that is prepended to the value, or None if there is none."""
     if value is None or len(value) < PREFIX_BYTES or not value.startswith(MARK):
         return None
     return UUID(bytes=value[len(MARK) : PREFIX_BYTES])

@@ -40,7 +40,7 @@ Event = Mapping[str, Any]
 
 
 class Templates(NamedTuple):
-    """An action's label and templates in one language. A template of None means the default."""
+    """The label and templates of an action in one language. None means that the default template is used."""
 
     label: str | None = None
     done: str | None = None
@@ -48,7 +48,7 @@ class Templates(NamedTuple):
 
 
 def template_problem(template: str) -> str | None:
-    """Return what is wrong with a template, naming the placeholder and the allowed ones, or None if the template is
+    """Return the problem with a template, naming the placeholder and those allowed, or None if the template is
     valid.
     """
     for name in _PLACEHOLDER.findall(template):
@@ -63,7 +63,7 @@ def sentence(event: Event, language: str, actions: Callable[[str], Templates]) -
     """Return the event as a sentence in a language (`en`, `de`).
 
     `event` maps column names to values, and `actions` returns the texts of an action. Values are shortened to MAX_VALUE
-    characters, and white space becomes one space.
+    characters, and whitespace is collapsed to single spaces.
     """
     grammar, texts = GRAMMAR[language], actions(event["action"])
     parts: list[str] = []
@@ -92,7 +92,7 @@ def _known(name: str) -> bool:
 
 @lru_cache(maxsize=4096)
 def _pieces(template: str) -> tuple[tuple[str, str | None], ...]:
-    """Split a template into (text, name of the following placeholder). The last name is None."""
+    """Split a template into pairs of text and the placeholder that follows it. The last placeholder is None."""
     found = _PLACEHOLDER.split(template)
     return (*zip(found[0:-1:2], found[1::2], strict=True), (found[-1], None))
 

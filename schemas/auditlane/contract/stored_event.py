@@ -58,7 +58,7 @@ class Event(BaseModel):
 
 
 class SingleEvent(Event):
-    """One event, and other events with the same id."""
+    """One event, together with other events that have the same id."""
 
     others: list[Event] = Field(
         default_factory=list,

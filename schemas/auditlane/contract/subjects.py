@@ -51,7 +51,7 @@ def ensure_base_subject(client: RegistryClient, topic: str) -> SubjectReport:
 
 
 def describe_incomplete(subject: str, latest: Registered, whole: Registered) -> str:
-    """Describe a newest version that lacks base fields, so that emitters use an older one."""
+    """Describe a newest version that lacks base fields, which makes emitters use an older one."""
     missing = missing_base_fields(latest.schema)
     return (
         f"The newest version {latest.version} (id {latest.schema_id}) of subject {subject} lacks base fields "

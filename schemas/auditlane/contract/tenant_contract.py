@@ -39,8 +39,8 @@ class Field:
     """One field. `kind` is string, boolean, int, long, float, double, enum, timestamp (in microseconds) or map (of
     strings).
 
-    `null_at` is null's position in the union, or None without null. `union` is false for a plain type. `default` is the
-    unchecked value from the schema's JSON. None stands for null as well as for no default.
+    `null_at` is the position of null in the union, or None if null is not allowed. `union` is false for a plain type.
+    `default` is the unchecked value from the schema's JSON, and is None both for null and if there is no default.
     """
 
     name: str
@@ -86,10 +86,10 @@ class TenantContract:
         return cls(tuple(map(_storable, fields)), _exclusive(schema, fields))
 
     def reader_schema(self) -> str:
-        """Return a schema that describes the same datum only by its types.
+        """Return a schema with the same fields and their bare types.
 
         It contains no logical types, defaults or attributes, which could make a decoder fail. Times are plain longs, so
-        that a decoder never has to represent a time outside its calendar.
+        that a decoder never has to represent a time that its calendar does not support.
         """
         described = [{"name": field.name, "type": _plain(field)} for field in self.fields]
         return json.dumps({"type": "record", "name": "AuditEvent", "fields": described})
@@ -106,9 +106,9 @@ def base_fields() -> dict[str, Field]:
 def check_registrable(schema_text: str) -> list[str]:
     """Return every problem that prevents a schema from being registered as a contract, with its field and fix.
 
-    Returns [] for a valid schema. This check is stricter than `TenantContract.parse`, which must read contracts
-    registered by other tools: all base fields must be present, and every custom field must be nullable and have a
-    default, so that earlier events can be read.
+    Returns [] for a valid schema. This check is stricter than `TenantContract.parse`, which must also read contracts
+    that other tools have registered. All base fields must be present, and every custom field must be nullable and have
+    a default, so that earlier events remain readable.
     """
     schema, problems = _load(schema_text)
     if problems:
@@ -150,7 +150,7 @@ def _misread(name: str) -> str:
 
 
 def default_problem(field: Field) -> str:
-    """Return why a custom field's default cannot be stored, or "" if it can or is null.
+    """Return the reason why the default of a custom field cannot be stored, or "" if it can be stored or is null.
 
     The reason is phrased as the end of a sentence.
     """
@@ -184,7 +184,9 @@ def _exclusive(schema: dict[str, Any], fields: list[Field]) -> bool:
 
 
 def _storable(field: Field) -> Field:
-    """Restrict a newer release's base enum to the symbols that the table supports, by adding the rule `oneOf`."""
+    """Add the rule `oneOf` to a base enum from a newer release, so that only symbols that the table supports are
+    accepted.
+    """
     base = base_fields().get(field.name)
     if base is None or set(field.symbols) <= set(base.symbols):
         return field
@@ -193,7 +195,6 @@ def _storable(field: Field) -> Field:
 
 
 def _fields(schema: dict[str, Any], *, with_base: bool = True) -> tuple[list[Field], list[str]]:
-    """Return the valid fields, and the problems with the others."""
     fields: list[Field] = []
     problems: list[str] = []
     base = base_fields() if with_base else {}
@@ -258,7 +259,9 @@ def _field(described: dict[str, Any], enums: dict[str, tuple[str, ...]]) -> Fiel
 
 
 def _kind(described: Any, enums: dict[str, tuple[str, ...]]) -> tuple[str, tuple[str, ...]]:
-    """Return a type's kind and, for an enum, its symbols. Raises ValueError for a type that an event cannot carry."""
+    """Return the kind of a type, and the symbols if it is an enum. Raises ValueError for a type that events do not
+    support.
+    """
     if isinstance(described, str):
         if described in enums:
             return "enum", enums[described]

@@ -1,6 +1,7 @@
-"""Tenant ids, and the names derived from them: message keys, topics, subjects.
+"""Tenant ids and the names derived from them: message keys, topics and subjects.
 
-A tenant id is valid in topic and subject names, and never contains `#`, which separates the shard in a message key.
+A tenant id is valid in the names of topics and subjects, and never contains `#`, which separates the shard in a message
+key.
 """
 
 from __future__ import annotations
@@ -22,7 +23,7 @@ def is_tenant(tenant: str) -> bool:
 
 
 def check_tenant(tenant: str, *, ours: bool = False) -> str:
-    """Return the tenant id. If invalid, raises InvalidEvent, stating the rule that it breaks. `ours` allows the
+    """Return the tenant id. Raises InvalidEvent if it is invalid, with the rule that it violates. `ours` allows the
     reserved tenant.
     """
     if tenant == OURS and not ours:
@@ -37,7 +38,7 @@ def check_tenant(tenant: str, *, ours: bool = False) -> str:
 
 
 def key_of(tenant: str, shard: int | None = None) -> bytes:
-    """Return the message key: the tenant id in UTF-8, followed by `#shard` if a large tenant is spread over
+    """Return the message key: the tenant id in UTF-8, with `#shard` appended if a large tenant is spread over several
     partitions.
     """
     return (tenant if shard is None else f"{tenant}#{shard}").encode()
@@ -54,17 +55,19 @@ def dedicated_topic(topic: str, tenant: str) -> str:
 
 
 def base_subject(topic: str) -> str:
-    """Return the base event's subject, which is Confluent's TopicNameStrategy for the shared topic."""
+    """Return the subject of the base event. It follows Confluent's TopicNameStrategy for the shared topic."""
     return f"{topic}-value"
 
 
 def tenant_subject(topic: str, tenant: str) -> str:
-    """Return the subject of a tenant's own contract, which is TopicNameStrategy for its dedicated topic."""
+    """Return the subject of a tenant's own contract. It follows TopicNameStrategy for the tenant's dedicated topic."""
     return f"{topic}.{tenant}-value"
 
 
 def tenant_of_subject(topic: str, subject: str) -> str | None:
-    """Return the tenant whose contract this subject contains, or None for the base subject and all others."""
+    """Return the tenant whose contract is registered under this subject. Returns None for the base subject and any
+    other subject.
+    """
     prefix, suffix = f"{topic}.", "-value"
     if not (subject.startswith(prefix) and subject.endswith(suffix)):
         return None

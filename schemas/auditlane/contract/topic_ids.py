@@ -15,7 +15,7 @@ from auditlane.runtime.settings import Settings
 
 
 def topic_ids(settings: Settings, names: Iterable[str]) -> dict[str, str]:
-    """Return each existing topic's id as UUID text, by topic name. Raises KafkaUnavailable."""
+    """Return the id of each existing topic as UUID text, by topic name. Raises KafkaUnavailable."""
     found = sorted(existing(settings).intersection(names))
     if not found:
         return {}
@@ -28,6 +28,6 @@ def topic_ids(settings: Settings, names: Iterable[str]) -> dict[str, str]:
 
 
 def uuid_text(topic_id: Any) -> str:
-    """Convert Kafka's pair of signed 64-bit halves to UUID text."""
+    """Convert the two signed 64-bit halves that Kafka returns to UUID text."""
     high, low = topic_id.get_most_significant_bits(), topic_id.get_least_significant_bits()
     return str(uuid.UUID(int=(high & (1 << 64) - 1) << 64 | low & (1 << 64) - 1))

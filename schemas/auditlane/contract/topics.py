@@ -26,7 +26,7 @@ _FIX = "Check AUDITLANE_KAFKA_BOOTSTRAP and AUDITLANE_KAFKA_EXTRA, and that the 
 
 @dataclass(frozen=True, slots=True)
 class Topic:
-    """A topic, as configured or as it exists. `config` has only the options that auditlane sets."""
+    """A topic, as configured or as it exists. `config` contains only the options that auditlane sets."""
 
     name: str
     partitions: int
@@ -46,9 +46,9 @@ class TopicReport:
 
 
 def wanted(settings: Settings) -> list[Topic]:
-    """Return the configured topics: the shared topic, and the dead-letter topic, which keeps its messages forever.
+    """Return the configured topics: the shared topic, and the dead-letter topic, whose messages are kept forever.
 
-    Kafka's append time decides which of several identical events came first.
+    Timestamps are Kafka's append times, which decide which of several identical events came first.
     """
     common = {"message.timestamp.type": "LogAppendTime", "cleanup.policy": "delete"}
     # A message is an event plus key, headers and framing; a letter is a whole message plus its own headers.
@@ -94,7 +94,9 @@ def differences(want: Topic, have: Topic) -> list[str]:
 
 
 def clash(wanted_name: str, existing: set[str]) -> str | None:
-    """Return an existing topic whose name differs from this one only in `.` and `_`, which Kafka forbids, or None."""
+    """Return an existing topic whose name differs from this one only in `.` and `_`, or None. Kafka does not allow both
+    to exist.
+    """
     folded = wanted_name.replace(".", "_")
     return next((name for name in sorted(existing) if name != wanted_name and name.replace(".", "_") == folded), None)
 

@@ -1,4 +1,6 @@
-"""Values of custom fields, by kind: which values are valid, how they are stored, and how a reader's text is parsed."""
+"""The values of custom fields by kind: which values are valid, how they are stored, and how text from readers is
+parsed.
+"""
 
 from __future__ import annotations
 
@@ -38,14 +40,16 @@ def fits(kind: str, symbols: tuple[str, ...], default: Any) -> bool:
 
 
 def as_stored(kind: str, value: Any) -> Any:
-    """Return the value in its stored form: a `float` is rounded to 32 bits. Raises OverflowError beyond that range."""
+    """Return the value as it is stored. A `float` is rounded to 32 bits. Raises OverflowError if it is outside their
+    range.
+    """
     if kind == "float":
         return struct.unpack("<f", struct.pack("<f", value))[0]
     return float(value) if kind == "double" else value
 
 
 class StoredFields(dict[str, Any]):
-    """A tenant's custom fields. A value may be in the text form that readers get. `whole` is true if absent fields are
+    """The custom fields of a tenant. A value may be text, as readers receive it. `whole` is true if absent fields are
     null.
     """
 
@@ -62,7 +66,7 @@ _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 
 
 def from_text(kind: str, text: str) -> Any:
-    """Parse a value of this kind from the text that readers get, or return the text itself if it is invalid."""
+    """Parse a value of this kind from the text that readers receive. Invalid text is returned unchanged."""
     if kind == "boolean":
         return {"true": True, "false": False}.get(text, text)
     with suppress(ValueError):

@@ -20,7 +20,7 @@ NEWEST: Final = timedelta(microseconds=LATEST_US) - timedelta(minutes=1)  # marg
 
 
 def check_time(occurred_at: datetime, now: datetime) -> None:
-    """Raise InvalidEvent for a time that a worker would reject."""
+    """Raise InvalidEvent for a time that workers would reject."""
     if not now - OLDEST <= occurred_at <= now + NEWEST:
         raise InvalidEvent(
             f"occurred_at {occurred_at.isoformat()} is out of range.",

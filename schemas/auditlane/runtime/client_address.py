@@ -13,7 +13,7 @@ from auditlane.runtime.validators import listed
 
 
 class _Address(NamedTuple):
-    """An address in each of the forms needed for every request."""
+    """An address in each of the forms that are needed for every request."""
 
     version: int
     number: int
@@ -26,7 +26,7 @@ _MOST_CHARACTERS = 100  # maximum length of an address with its port, zone and s
 
 @dataclass(frozen=True, slots=True)
 class TrustedProxies:
-    """Proxies whose entries in X-Forwarded-For are trusted: those in `networks`, or else the last `hops` entries."""
+    """The proxies whose X-Forwarded-For entries are trusted: those in `networks`, or the last `hops` entries."""
 
     networks: tuple[ipaddress.IPv4Network | ipaddress.IPv6Network, ...] = ()
     hops: int = 0
@@ -57,9 +57,9 @@ class TrustedProxies:
             ) from None
 
     def is_proxy(self, peer: str | None) -> bool:
-        """Return whether the socket's other end is a trusted proxy.
+        """Return whether the peer of a connection is a trusted proxy.
 
-        With a hop count, every peer is. With networks, so is a Unix socket, unless no proxy is trusted.
+        With a hop count, every peer is trusted. With networks, a Unix socket is also trusted, unless no proxy is.
         """
         address = _parsed(peer or "")
         return self.hops > 0 or (bool(self.networks) and (address is None or self.trusts(address)))
@@ -79,9 +79,9 @@ def client_address(
 ) -> str | None:
     """Return the client's IP address, or None if it is unknown.
 
-    Every proxy appends the address that it was called from, so only the right-most entries can be trusted: a client may
-    send any others itself. The result is the peer or, if that is a trusted proxy, the right-most entry that is not one.
-    With a hop count of n, it is the n-th entry from the right.
+    Every proxy appends the address from which it was called, so only the right-most entries can be trusted. A client
+    can send any others itself. The result is the peer or, if the peer is a trusted proxy, the right-most entry that is
+    not a trusted proxy. With a hop count of n, it is the n-th entry from the right.
 
     Args:
         peer: Address of the socket's other end; None or a path for a Unix socket, which counts as a trusted proxy if
@@ -109,7 +109,7 @@ def _parsed(entry: str) -> _Address | None:
 
 @lru_cache(maxsize=4_096)
 def _parsed_once(entry: str) -> _Address | None:
-    """Parse an address, which some proxies write with a port, in brackets or quoted."""
+    """Parse an address. Some proxies write it with a port, in brackets or in quotes."""
     entry = entry.strip().strip('"')
     if entry.startswith("["):
         entry = entry[1:].partition("]")[0]

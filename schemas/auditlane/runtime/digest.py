@@ -16,7 +16,7 @@ _LEAST: Final = 160  # in bytes, about the size of a summary without entries
 
 
 def replace_surrogates(text: str) -> str:
-    """Return `text` with lone surrogates, which UTF-8 cannot encode, replaced with question marks."""
+    """Return `text` with lone surrogates, which UTF-8 cannot encode, replaced by question marks."""
     return text if text.isascii() else text.encode(errors="replace").decode()
 
 
@@ -26,7 +26,7 @@ def size_of(text: str) -> int:
 
 
 def shortened(text: str, most_bytes: int) -> str:
-    """Return `text` if it fits in `most_bytes` of UTF-8, otherwise its start, size and SHA-256.
+    """Return `text` if it fits in `most_bytes` of UTF-8. Otherwise, returns its start, size and SHA-256.
 
     The result never exceeds `most_bytes`. Below about 100 bytes, it is only a part of the SHA-256.
     """
@@ -46,10 +46,11 @@ def json_text(value: Any) -> str:
 
 
 def digested(value: Any, most_bytes: int) -> Any:
-    """Return the JSON value if its text fits in `most_bytes`, or else a copy of the same shape with large parts
-    summarized.
+    """Return the JSON value if its text fits in `most_bytes`. Otherwise, returns a copy with the same structure in
+    which large parts are summarized.
 
-    A summary is `{"sha256": …, "bytes": …, "count": …, "first": [the first entries]}`, with `names` for an object.
+    A summary is `{"sha256": …, "bytes": …, "count": …, "first": [the first entries]}`. For an object, it has `names`
+    too.
     """
     if size_of(json_text(value)) <= most_bytes:
         return value
@@ -78,9 +79,7 @@ def digested_list(values: Sequence[Mapping[str, Any]], most_bytes: int, *, name:
 
 
 def _shared(value: Mapping[str, Any], room: int) -> dict[str, Any]:
-    """Reduce every entry to its share of the available bytes. Large entries also get what small entries leave
-    unused.
-    """
+    """Reduce every entry to its share of the available bytes. Large entries may also use what small entries leave."""
     sizes = {name: size_of(json_text(entry)) for name, entry in value.items()}
     smaller = dict(value)
     for remaining, name in zip(range(len(sizes), 0, -1), sorted(sizes, key=sizes.__getitem__), strict=True):

@@ -349,10 +349,10 @@ def _mapped(error: type[AuditlaneError]) -> tuple[int, int]:
 
 
 def http_status(error: AuditlaneError | type[AuditlaneError]) -> int:
-    """Return this error's HTTP status."""
+    """Return the HTTP status for this error."""
     return _mapped(error if isinstance(error, type) else type(error))[0]
 
 
 def exit_code(error: AuditlaneError | type[AuditlaneError]) -> int:
-    """Return the exit code of a command that fails with this error."""
+    """Return the exit code for a command that fails with this error."""
     return _mapped(error if isinstance(error, type) else type(error))[1]

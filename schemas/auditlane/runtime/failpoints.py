@@ -24,7 +24,7 @@ _SIGNALS: Final = {"kill": signal.SIGKILL, "stop": signal.SIGSTOP}
 
 
 class Failpoints:
-    """A test's failpoint. `hit(name)` has no effect unless the specification names this failpoint."""
+    """The failpoint set by a test. `hit(name)` has no effect unless the specification names it."""
 
     def __init__(self, spec: str = "") -> None:
         name, _, rest = spec.partition(":")

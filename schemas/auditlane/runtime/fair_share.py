@@ -29,8 +29,8 @@ T = TypeVar("T")
 
 @dataclass(slots=True)
 class _Used:
-    """One tenant's work. `paid_at` is when the work so far will have drained, and `mean` is a request's mean cost in
-    seconds.
+    """The work of one tenant. `paid_at` is the time at which the work so far will have drained. `mean` is the average
+    cost of a request in seconds.
     """
 
     paid_at: float
@@ -40,10 +40,10 @@ class _Used:
 
 @dataclass(slots=True)
 class Shares:
-    """All tenants' shares. Thread-safe.
+    """The shares of all tenants. Thread-safe.
 
-    `most` is the work that a tenant may cause without waiting, in seconds per second. Times are seconds on one clock,
-    passed in by the caller.
+    `most` is the work that a tenant may cause without waiting, in seconds per second. All times are in seconds, from
+    one clock, and are passed in by the caller.
     """
 
     most: float
@@ -56,7 +56,7 @@ class Shares:
             self._add(self._of(tenant, now), seconds, now)
 
     def wait_s(self, tenant: str, now: float) -> float:
-        """Return the number of seconds until the tenant's work has drained, or 0 below `most` or if no other tenant is
+        """Return the seconds until the tenant's work has drained. Returns 0 below `most`, or if no other tenant is
         active.
         """
         with self._lock:
@@ -95,7 +95,7 @@ class Shares:
         return used
 
     def _add(self, used: _Used, seconds: float, now: float) -> float:
-        """Add work, and return how much of it was added, since a tenant's debt is limited."""
+        """Add work, and return how much of it was added. It may be less, because a tenant's debt is limited."""
         before = max(used.paid_at, now)
         used.paid_at = min(before + seconds / self.most, max(before, now + WINDOW_S + _OWED_S))
         used.at = now
@@ -111,8 +111,8 @@ class Shares:
 
 @dataclass(slots=True)
 class Share:
-    """One request's part of its tenant's share. Until the tenant is known, the request is not charged and does not
-    wait.
+    """The part of a tenant's share that one request uses. Until the tenant is known, the request is not charged and
+    does not wait.
     """
 
     shares: Shares
@@ -121,7 +121,7 @@ class Share:
     _expected: float | None = None  # None while nothing is reserved
 
     def reserve(self, tenant: str) -> float:
-        """Reserve a turn for this request of the tenant, and return how many seconds it has to wait."""
+        """Reserve a turn for this request of the tenant. Returns how many seconds the request has to wait."""
         self.tenant = tenant
         if not tenant:
             return 0.0
@@ -178,7 +178,7 @@ def reads() -> Share:
 class Timed(Generic[T]):
     """Awaits `work`, and calls `charge` with the CPU seconds of each of its steps on the event loop.
 
-    Steps of other tasks started by `work` are not included, so they must be wrapped too.
+    If `work` starts other tasks, their steps are not included. Wrap these tasks as well.
     """
 
     def __init__(self, work: Coroutine[Any, Any, T], charge: Callable[[float], None]) -> None:

@@ -14,13 +14,13 @@ def private() -> None:
 
 
 def own_groups() -> frozenset[int]:
-    """Return the ids of this process's groups."""
+    """Return the group ids of this process."""
     return frozenset({os.getegid(), *os.getgroups()})
 
 
 def is_accessible_to_others(mode: int, group: int, groups: Set[int]) -> bool:
     """Return whether users other than a file's owner may access it. `group` is the file's group, and `groups` are the
-    process's.
+    groups of this process.
 
     The file's group may have access if the process belongs to it. Kubernetes, for example, mounts secrets as root's
     files, readable by the pod's group.

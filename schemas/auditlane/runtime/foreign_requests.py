@@ -13,7 +13,7 @@ from auditlane.runtime.validators import is_loopback
 
 
 def is_foreign(hosts: Iterable[str], origins: Iterable[str], own: Collection[str] = ()) -> bool:
-    """Return whether one of these `Host` or `Origin` headers names neither this machine nor a host name in `own`.
+    """Return whether one of the `Host` or `Origin` headers names neither this machine nor a host name in `own`.
 
     A request without these headers does not come from a browser and is not foreign.
     """
@@ -22,7 +22,7 @@ def is_foreign(hosts: Iterable[str], origins: Iterable[str], own: Collection[str
 
 
 def _host(url: str) -> str:
-    """Return a URL's host name, or "" without one, as in the origin `null` of a sandboxed page."""
+    """Return the host name of a URL, or "" if it has none, as in the origin `null` of a sandboxed page."""
     try:
         return urlsplit(url).hostname or ""
     except ValueError:

@@ -19,7 +19,7 @@ _random = random.Random()  # noqa: S311 - ids must be unique, not secret
 
 
 def _after_fork() -> None:
-    """Reseed in a forked child, and replace the lock, which a thread of the parent may have held."""
+    """Reseed in a forked child, and replace the lock, which may have been held by another thread of the parent."""
     global _lock
     _lock = threading.RLock()
     _random.seed()
@@ -51,6 +51,6 @@ def uuid7() -> str:
 def uuid5(*parts: str) -> str:
     """Return the UUIDv5 of the parts in auditlane's namespace.
 
-    Each part is preceded by its length, so that ("a", "bc") differs from ("ab", "c").
+    The length of each part is included, so that ("a", "bc") differs from ("ab", "c").
     """
     return str(uuid.uuid5(NAMESPACE, "".join(f"{len(part)}:{part}" for part in parts)))

@@ -16,7 +16,7 @@ from auditlane.runtime.metrics import BY_NAME
 
 
 class Instruments:
-    """Creates instruments by their name in METRICS, in one Prometheus registry."""
+    """Creates instruments by their names in METRICS, in one Prometheus registry."""
 
     def __init__(self, registry: CollectorRegistry | None = None) -> None:
         self.registry = registry or CollectorRegistry()
@@ -27,7 +27,7 @@ class Instruments:
         return Counter(metric.name, metric.help, metric.labels, registry=self.registry)
 
     def gauge(self, name: str) -> Gauge:
-        """Create a gauge, aggregated over several processes as METRICS specifies."""
+        """Create a gauge. METRICS specifies how it is aggregated over several processes."""
         metric = BY_NAME[name]
         modes = {"sum": "livesum", "max": "livemax", "min": "livemin"}
         return Gauge(

@@ -61,7 +61,7 @@ def get(name: str) -> Any:
 
 
 class Partition(Protocol):
-    """A topic's partition. The class itself, `contract.partition.Partition`, is in a higher package."""
+    """A partition of a topic. The class itself, `contract.partition.Partition`, is in a higher package."""
 
     @property
     def topic(self) -> str: ...
@@ -70,8 +70,8 @@ class Partition(Protocol):
 
 
 def position(partition: Partition, offset: int | None = None, last: int | None = None) -> dict[str, Any]:
-    """Return the log fields for a line about a partition, about its message at `offset`, or about its messages from
-    `offset` to `last`, inclusive.
+    """Return the log fields for a partition, for its message at `offset`, or for its messages from `offset` to `last`,
+    inclusive.
     """
     fields: dict[str, Any] = {"topic": partition.topic, "partition": partition.number}
     if offset is not None:

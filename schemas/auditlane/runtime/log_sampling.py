@@ -1,4 +1,4 @@
-"""Logs repeated failures as one line a minute, with the number of failures since the previous line."""
+"""Logs repeated failures as one line per minute, with the number of failures since the previous line."""
 
 from __future__ import annotations
 
@@ -24,10 +24,9 @@ class _Window:
 
 
 class Sampler:
-    """Decides which lines of each kind to log: the first one immediately, then the latest one of each window. Pure.
+    """Decides which lines of each kind to log: the first one immediately, and then the latest one of each window. Pure.
 
-    A kind whose window has ended without a line is forgotten, so memory use depends only on the kinds of the last
-    minute.
+    A kind is dropped when its window ends without a line, so memory use depends only on the kinds of the last minute.
     """
 
     def __init__(self, window_ms: int = WINDOW_MS) -> None:
@@ -47,7 +46,7 @@ class Sampler:
         return due
 
     def due(self, now: int | None = None) -> list[Line]:
-        """Return the latest line of each window that has ended, or of every window without `now`."""
+        """Return the latest line of each window that has ended. Returns those of all windows if `now` is omitted."""
         lines = []
         for kind, window in list(self._windows.items()):
             if now is not None and now < window.ends:
@@ -75,7 +74,7 @@ class SampledLog:
         self._write(self._sampler.add((event, kind), Line(event, fields), now))
 
     def flush(self, now: int | None = None) -> None:
-        """Log the lines whose minute has ended or, without `now`, all lines held back."""
+        """Log the lines whose minute has ended. If `now` is omitted, all lines held back are logged."""
         self._write(self._sampler.due(now))
 
     def _write(self, lines: list[Line]) -> None:

@@ -13,11 +13,11 @@ D = TypeVar("D")
 
 
 class LruCache(Generic[K, V]):
-    """A cache that evicts the least recently used entry first. `most` limits the sum of all entries' weights, by
-    default 1 each.
+    """A cache that evicts the least recently used entry first. `most` limits the sum of the weights of all entries. The
+    default weight is 1.
 
-    An entry heavier than `most` is kept as the only one. Values must not be None. A `put` from a signal handler that
-    interrupts another change is ignored.
+    An entry heavier than `most` is kept alone. Values must not be None. A `put` from a signal handler that interrupts
+    another change is ignored.
     """
 
     def __init__(self, most: int, *, weight: Callable[[V], int] = lambda value: 1) -> None:
@@ -64,7 +64,7 @@ class LruCache(Generic[K, V]):
             self._drop(key)
 
     def after_fork(self) -> None:
-        """Replace the lock in a forked child, since a thread of the parent may have held it."""
+        """Replace the lock in a forked child, since it may have been held by another thread of the parent."""
         self._lock = threading.RLock()
         self._changing = False
 

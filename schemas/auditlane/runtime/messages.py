@@ -41,12 +41,12 @@ _WORDS: Final = {
 
 
 def escape_surrogates(text: str) -> str:
-    """Return `text` with lone surrogates, which UTF-8 cannot encode, replaced with their escapes."""
+    """Return `text` with lone surrogates, which UTF-8 cannot encode, escaped."""
     return text if text.isascii() else text.encode(errors="backslashreplace").decode()
 
 
 def did_you_mean(name: str, known: Iterable[str]) -> str:
-    """Return `Did you mean actor_id?` if a known name is similar, else ""."""
+    """Return a hint such as `Did you mean actor_id?` if a known name is similar, or ""."""
     from difflib import get_close_matches  # imported only when there is a mistake to report
 
     close = get_close_matches(name, list(known), 1)
@@ -54,9 +54,10 @@ def did_you_mean(name: str, known: Iterable[str]) -> str:
 
 
 def plain(problem: Mapping[str, Any]) -> str:
-    """Describe a pydantic problem as the end of a sentence that starts with the field: `is missing`, `must be text`.
+    """Describe a pydantic problem as the end of a sentence that starts with the field, such as `is missing` or `must be
+    text`.
 
-    Messages from auditlane's own validators, and of types not listed above, are returned unchanged.
+    Messages from auditlane's own validators, and for types not listed above, are returned unchanged.
     """
     kind, context = str(problem["type"]), problem.get("ctx") or {}
     if kind.startswith(("datetime", "timezone")):

@@ -428,5 +428,5 @@ BY_NAME: dict[str, Metric] = {metric.name: metric for metric in METRICS}
 
 
 def exposed_by(exporter: Exporter) -> dict[str, str]:
-    """Return the kind of each metric exposed by an exporter, by name."""
+    """Return the metrics that an exporter exposes, as a mapping from name to kind."""
     return {metric.name: metric.kind for metric in METRICS if exporter in metric.by}

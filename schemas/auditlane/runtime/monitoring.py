@@ -99,6 +99,6 @@ def _handler(routes: Routes, *, near: bool, idle_s: float) -> type[BaseHTTPReque
             self.wfile.write(answer.content)
 
         def log_message(self, format: str, *args: object) -> None:  # noqa: A002 - the base class names it so
-            """Log nothing, since probes would fill the log."""
+            """Log nothing, since probes would flood the log."""
 
     return Handler

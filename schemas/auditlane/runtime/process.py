@@ -1,5 +1,5 @@
-"""Starts child processes. They are tethered to this process and shielded from the terminal's signals, and their output
-goes to a file.
+"""Starts child processes. They die with this process, are shielded from the terminal's signals, and write their output
+to a file.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ _TETHER = Path(__file__).with_name("tether.py")
 
 @dataclass(frozen=True, slots=True)
 class ProcessExit:
-    """A process's end. `code` is its exit code, or the negative number of the signal that ended it."""
+    """The exit of a process. `code` is its exit code, or the negative number of the signal that killed it."""
 
     pid: int
     code: int
@@ -28,7 +28,7 @@ class ProcessExit:
 
     @property
     def cause(self) -> str:
-        """The signal's name, such as `SIGKILL`, or the exit code as text."""
+        """The name of the signal, such as `SIGKILL`, or the exit code as text."""
         if self.code >= 0:
             return f"exit code {self.code}"
         try:
@@ -39,8 +39,8 @@ class ProcessExit:
 
 @cache
 def _pipe() -> tuple[int, int]:
-    """Return a pipe for platforms without a parent-death signal. Children read from it, and this process keeps its end
-    open.
+    """Return a pipe for platforms without a parent-death signal. Children read from it, and this process keeps the
+    other end open.
     """
     return os.pipe()
 
@@ -81,7 +81,7 @@ def start(
 
 
 def send(process: subprocess.Popen[bytes], number: signal.Signals) -> None:
-    """Send a signal to a child, unless it has exited. SIGKILL goes to its whole session."""
+    """Send a signal to a child, unless it has exited. SIGKILL is sent to its whole session."""
     if process.poll() is not None:
         return
     with contextlib.suppress(ProcessLookupError, PermissionError):

@@ -1,4 +1,4 @@
-"""Runs a plan's processes. One loop starts, signals and reaps them, and `Plan` decides what to do next."""
+"""Runs the processes of a plan. One loop starts, signals and reaps them, and `Plan` decides what to do next."""
 
 from __future__ import annotations
 
@@ -39,10 +39,10 @@ class ProcessLoop(ABC):
 
     @abstractmethod
     def _exited(self, name: str, pid: int, code: int) -> None:
-        """Report to the plan that a service has exited. `pid` is 0 for a service without a process."""
+        """Report to the plan that a service has exited. `pid` is 0 if the service has no process."""
 
     def _restarted(self, name: str, ended: ProcessExit) -> None:  # noqa: B027 - nothing, unless it is reported
-        """Handle the restart of a process that had ended unexpectedly."""
+        """Handle the restart of a process that ended unexpectedly."""
 
     def _read_output(self, name: str, child: subprocess.Popen[bytes]) -> None:  # noqa: B027 - nothing, unless it is piped
         """Read a child's output until the child closes it. Runs in the child's own thread."""
@@ -77,7 +77,6 @@ class ProcessLoop(ABC):
             self._exited(action.name, 0, 1)
 
     def _started(self, name: str, child: subprocess.Popen[bytes]) -> None:
-        """Watch a started child."""
         self._running[name] = child
         if ended := self._crashes.pop(name, None):
             self._restarted(name, ended)
@@ -94,7 +93,7 @@ class ProcessLoop(ABC):
         self._events.put(event)
 
     def _wait(self, again_at: float) -> None:
-        """Wait for the next event and run it, or return at the plan's next deadline or at `again_at`."""
+        """Wait for the next event and run it. Returns without one at the plan's next deadline or at `again_at`."""
         deadline = self._plan.wake_at()
         wake = again_at if deadline is None else min(deadline, again_at)
         try:
@@ -114,7 +113,7 @@ class ProcessLoop(ABC):
                 self._exited(name, child.pid, code)
 
     def _stop(self) -> None:
-        """Stop every process. On the second request, kill them."""
+        """Stop every process, or kill them if this is the second request."""
         stop = self._plan.force if self._stop_requested else self._plan.stop
         self._stop_requested = True
         stop(time.monotonic())

@@ -44,7 +44,7 @@ class Action:
 
 @dataclass(frozen=True, slots=True)
 class ServiceSpec:
-    """How to run one service. A `one_shot` service is done once it has exited with code 0."""
+    """How to run one service. A `one_shot` service is done when it has exited with code 0."""
 
     name: str
     depends_on: tuple[str, ...] = ()
@@ -92,8 +92,8 @@ class ServiceState:
 
 
 class Plan:
-    """A plan for processes. Report events to it, and then call `decide`. `failed` names the service that made the
-    initial start fail.
+    """A plan for processes. Report events to it, and then call `decide`. `failed` names the service that caused the
+    first start to fail.
     """
 
     def __init__(self, specs: Iterable[ServiceSpec], policy: Policy | None = None) -> None:
@@ -110,7 +110,7 @@ class Plan:
 
     @property
     def finished(self) -> bool:
-        """Whether a stop was requested and no service is running any more."""
+        """Whether a stop was requested and no service is running any longer."""
         return self.stopping and not any(service.state in _RUNNING for service in self.services.values())
 
     def became_ready(self, name: str, now: float) -> None:
@@ -154,7 +154,7 @@ class Plan:
                 service.enter(State.STOPPING, now, deadline=now)
 
     def decide(self, now: float) -> list[Action]:
-        """Return the actions to take now, which the plan assumes are taken. Call this after each event and at
+        """Return the actions to take now. The plan assumes that they are taken. Call this after each event and at
         `wake_at`.
         """
         return self._stop_next(now) if self.stopping else self._start_next(now)

@@ -1,4 +1,4 @@
-"""What a failed step means for its range of messages."""
+"""How to respond to a failed step of a range of messages."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from enum import StrEnum
 
 
 class Remedy(StrEnum):
-    """What a failed step means for its range. No remedy drops the range."""
+    """The response to a failed step of a range. None of the remedies drops the range."""
 
     retry = "retry"  # the service is unavailable or busy: retry later
     wait = "wait"  # another insert is ahead of this one: retry soon; not an error
@@ -19,10 +19,10 @@ class Remedy(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Failure:
-    """A failed step: a remedy and a sentence for the log. `cause` is the error's name, without details.
+    """A failed step, with a remedy and a sentence for the log. `cause` is the name of the error, without details.
 
-    `code` and `rejected` are set with `open_circuit`: the range's most frequent reject code, and its number of rejected
-    messages.
+    `code` and `rejected` are set with `open_circuit`: the most frequent reject code in the range, and its number of
+    rejected messages.
     """
 
     remedy: Remedy

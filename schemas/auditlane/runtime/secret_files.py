@@ -18,12 +18,12 @@ LARGEST: Final = 64 << 10  # maximum size in bytes; a larger file is not a secre
 
 
 def given(environ: Mapping[str, str], variables: Iterable[str]) -> dict[str, Path]:
-    """Return the path that the environment sets for each of these variables, omitting variables without one."""
+    """Return the paths that the environment sets for these variables. Variables without a path are omitted."""
     return {name: Path(path) for name in variables if (path := environ.get(name + SUFFIX))}
 
 
 def values(environ: Mapping[str, str], variables: Iterable[str]) -> dict[str, str]:
-    """Return the content of each file by variable, without a final newline.
+    """Return the content of each file by variable, without a trailing newline.
 
     Raises ConfigError, naming every variable whose file cannot be used or that is set in both ways.
     """
@@ -42,13 +42,15 @@ def values(environ: Mapping[str, str], variables: Iterable[str]) -> dict[str, st
 
 
 def without_conflicts(environ: Mapping[str, str], given: Mapping[str, str]) -> dict[str, str]:
-    """Return a copy of `environ` with the variables in `given`, without the files that would also set them."""
+    """Return a copy of `environ` with the variables in `given`, and without the file variables that would also set
+    them.
+    """
     superseded = {name + SUFFIX for name, value in given.items() if value}
     return {name: value for name, value in environ.items() if name not in superseded} | dict(given)
 
 
 def _content(path: Path) -> str:
-    """Return a file's text. Raises ValueError with the reason, which never contains the text."""
+    """Return the text of a file. Raises ValueError with the reason, which never contains the text."""
     try:
         with path.open("rb") as file:
             data = file.read(LARGEST + 1)

@@ -23,7 +23,7 @@ PREFIX = "AUDITLANE_"
 
 
 def _unless_empty(check: Callable[[str], str]) -> Callable[[str], str]:
-    """Apply `check` unless the value is empty, which selects the embedded service."""
+    """Return a validator that applies `check`, except to an empty value, which selects the embedded service."""
     return lambda value: value and check(value)
 
 
@@ -42,9 +42,7 @@ def _json_object(value: object) -> object:
 
 
 def _not_a_service_link(value: object) -> object:
-    """Reject a URL as a port, and explain where it comes from: Kubernetes sets `<SERVICE>_PORT=tcp://…` for every
-    Service.
-    """
+    """Reject a URL as a port, and explain its origin: Kubernetes sets `<SERVICE>_PORT=tcp://…` for every Service."""
     if isinstance(value, str) and "://" in value:
         raise ValueError(
             f"is {value!r}, which Kubernetes sets for a Service with this name; "
@@ -54,8 +52,8 @@ def _not_a_service_link(value: object) -> object:
 
 
 def _with_an_issuer(value: str, info: ValidationInfo) -> str:
-    """Require an audience if there is an issuer. Otherwise, tokens that the issuer created for other services would be
-    accepted too.
+    """Require an audience if there is an issuer. Without it, tokens that the issuer created for other services would be
+    accepted.
     """
     if info.data.get("oidc_issuer") and not value.strip(" ,"):
         raise ValueError("must name the audience that tokens of AUDITLANE_OIDC_ISSUER have for this service")
@@ -844,7 +842,7 @@ class Settings(
     TracingSettings,
     BaseSettings,
 ):
-    """One process's settings, read once at start-up and passed on."""
+    """The settings of one process, which are read once at start-up and passed on."""
 
     model_config = SettingsConfigDict(env_prefix=PREFIX, frozen=True, extra="forbid", env_ignore_empty=True)
 
@@ -857,7 +855,7 @@ class Settings(
         dotenv_settings: PydanticBaseSettingsSource,
         file_secret_settings: PydanticBaseSettingsSource,
     ) -> tuple[PydanticBaseSettingsSource, ...]:
-        """Read given values first, then the environment, then the secret files named in the environment."""
+        """Read the given values first, then the environment, and then the secret files that the environment names."""
         return init_settings, env_settings, _SecretFiles(settings_cls)
 
 
@@ -874,19 +872,19 @@ SECRETS: Final = tuple(name for name, field in Settings.model_fields.items() if 
 
 
 def variable(field: str) -> str:
-    """Return the name of a setting's environment variable."""
+    """Return the name of the environment variable for a setting."""
     return PREFIX + field.upper()
 
 
 def files_of_secrets() -> dict[str, Path]:
-    """Return the paths of the secret files, by the environment variable that contains the path."""
+    """Return the paths of the secret files, keyed by the environment variable that contains the path."""
     found = secret_files.given(os.environ, map(variable, SECRETS))
     return {name + secret_files.SUFFIX: path for name, path in found.items()}
 
 
 def load(**given: Any) -> Settings:
     """Read the settings from the environment. Values in `given`, such as command-line options, take precedence unless
-    None.
+    they are None.
 
     Raises ConfigError, naming every invalid variable.
     """

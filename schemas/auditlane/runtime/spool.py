@@ -1,4 +1,4 @@
-"""Keeps records that could not be sent in files. A process sends them later.
+"""Keeps unsent records in files, so that a process can send them later.
 
 A record is appended durably and may be sent more than once, so its consumer must deduplicate by the record's own id.
 """
@@ -27,7 +27,7 @@ Send = Callable[[Sequence[bytes]], bool]
 
 @dataclass(frozen=True, slots=True)
 class Drained:
-    """A drain's result. `damaged` counts invalid lines, including a last line cut off by a crash."""
+    """The result of a drain. `damaged` counts invalid lines, including a last line that was cut off by a crash."""
 
     sent: int = 0
     damaged: int = 0
@@ -56,12 +56,12 @@ class Spool(Protocol):
         ...
 
     def release(self) -> None:
-        """Leave the records appended so far to any process that drains."""
+        """Make the records appended so far available to any process that drains."""
         ...
 
 
 class NoSpool:
-    """A spool without room for records."""
+    """A spool that accepts no records."""
 
     def append(self, records: Sequence[bytes]) -> int:
         """Discard the records, and return 0."""
@@ -80,7 +80,7 @@ class NoSpool:
 
 
 class FileSpool:
-    """A spool with one file per process in `folder`, which processes and replicas share.
+    """A spool with one file per process, in a `folder` that processes and replicas share.
 
     Each process locks the file that it writes, and any process may drain an unlocked file.
 
@@ -114,8 +114,8 @@ class FileSpool:
         return len(lines)
 
     def drain(self, send: Send) -> Drained:
-        """Send the waiting records, as described in Spool. The drain ends at the first file that `send` did not deliver
-        completely. The next drain starts with this file.
+        """Send the waiting records, as described in Spool. The drain ends at the first file that `send` does not
+        deliver completely, and the next drain starts with that file.
 
         Raises OSError.
         """
@@ -161,7 +161,7 @@ class FileSpool:
             raise
 
     def _opened(self) -> int:
-        """Create a file. It gets its final name only once it is locked, so that no other process drains it before."""
+        """Create a file. It gets its final name only once it is locked, so that no other process drains it first."""
         if not self._folder.exists():
             self._folder.mkdir(parents=True, exist_ok=True, mode=0o700)
             _give(self._folder, like=self._folder.parent)
@@ -226,7 +226,7 @@ def _locked(path: Path) -> Iterator[BinaryIO | None]:
 
 
 def _give(what: Path | int, *, like: Path) -> None:
-    """Give the file to the owner of another path, if permitted, so that the service can send records written by
+    """Give the file the same owner as another path, if permitted, so that the service can send records written by
     root.
     """
     owner = like.stat()
@@ -235,7 +235,7 @@ def _give(what: Path | int, *, like: Path) -> None:
 
 
 def _sync(folder: Path) -> None:
-    """Sync the folder to disk, so that a new name in it is durable."""
+    """Sync the folder to disk, so that new names in it are durable."""
     descriptor = os.open(folder, os.O_RDONLY)
     try:
         os.fsync(descriptor)

@@ -1,11 +1,11 @@
 """Starts a program that is killed when its parent dies: sets up the tether, then executes the program under the same
 process id.
 
-Run by its path, not as a module, so that it starts in milliseconds: `python -I -S tether.py PARENT_PID FD PROGRAM …`.
-On Linux, the kernel sends the signal. Elsewhere (or with FD not -1), a small watcher process does: FD is the reading
-end of a pipe whose other end only the parent holds, so that end of file means that the parent is gone. The signal is
-SIGKILL: no parent is left to wait for a program that hangs, and every program in the embedded stack survives it without
-losing data.
+It is run by its path, not as a module, so that it starts in milliseconds: `python -I -S tether.py PARENT_PID FD PROGRAM
+…`. On Linux, the kernel sends the signal. Elsewhere (or with FD not -1), a small watcher process does: FD is the
+reading end of a pipe whose other end only the parent holds, so that end of file means that the parent is gone. The
+signal is SIGKILL: no parent is left to wait for a program that hangs, and every program in the embedded stack survives
+it without losing data.
 """
 
 from __future__ import annotations
@@ -38,8 +38,8 @@ def main(argv: list[str]) -> None:
 
 
 def _watch(pipe: int, program: int) -> None:
-    """Watch the program from a child process. `getppid` shows whether the program still runs, even if ids are
-    reused.
+    """Watch the program from a child process. `getppid` shows whether the program is still running, even if process ids
+    are reused.
     """
     os.setsid()
     for fd in (0, 1, 2):

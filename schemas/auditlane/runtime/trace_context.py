@@ -31,13 +31,13 @@ class TraceContext(NamedTuple):
 
 
 def parse(traceparent: str) -> TraceContext | None:
-    """Return a `traceparent` header's content, or None if it is invalid. Pure."""
+    """Return the content of a `traceparent` header, or None if it is invalid. Pure."""
     found = _TRACEPARENT.fullmatch(traceparent.strip())
     return TraceContext(found[1], found[2], bool(int(found[3], 16) & 1)) if found else None
 
 
 def current() -> TraceContext | None:
-    """Return OpenTelemetry's current span, or None without a span or OpenTelemetry."""
+    """Return OpenTelemetry's current span. Returns None if there is no span, or if OpenTelemetry is not in use."""
     # While another thread imports the module, it exists but is empty.
     get_current_span = getattr(sys.modules.get("opentelemetry.trace"), "get_current_span", None)
     if get_current_span is None:
@@ -49,6 +49,8 @@ def current() -> TraceContext | None:
 
 
 def sampled_traceparent() -> str | None:
-    """Return the `traceparent` header for the current span, or None if there is no span or its trace is not sampled."""
+    """Return the `traceparent` header for the current span. Returns None if there is no span, or if its trace is not
+    sampled.
+    """
     found = current()
     return found.traceparent if found is not None and found.sampled else None

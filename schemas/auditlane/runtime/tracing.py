@@ -37,7 +37,7 @@ _OPERATION: Final = re.compile(
 
 
 class Span(Protocol):
-    """The OpenTelemetry span's methods that auditlane uses."""
+    """The methods of OpenTelemetry's span that auditlane uses."""
 
     def set_attribute(self, key: str, value: Value) -> None: ...
     def set_status(self, status: Any) -> None: ...
@@ -45,7 +45,7 @@ class Span(Protocol):
 
 
 class _NoSpan:
-    """A span while tracing is off."""
+    """A span that does nothing, used while tracing is off."""
 
     def set_attribute(self, key: str, value: Value) -> None: ...
     def set_status(self, status: Any) -> None: ...
@@ -91,14 +91,14 @@ def configure(settings: Settings, part: str) -> None:
 
 
 def use(provider: TracerProvider | None) -> None:
-    """Trace with this provider, or not at all."""
+    """Trace with this provider. Tracing is off if it is None."""
     global _tracer, _provider
     _provider = provider
     _tracer = None if provider is None else provider.get_tracer("auditlane", auditlane_version())
 
 
 def shutdown() -> None:
-    """Export the spans that have ended, for at most `SHUTDOWN_S`, and stop tracing."""
+    """Export the spans that have ended, within at most `SHUTDOWN_S`, and stop tracing."""
     provider = _provider
     use(None)
     if provider is not None:  # a collector that does not respond would block it for much longer
@@ -120,9 +120,10 @@ def span(
     kind: Kind = "internal",
     parent: TraceContext | None = None,
 ) -> Iterator[Span]:
-    """Trace a block as a child of the current span or, without one, of `parent`, a span in another process.
+    """Trace a block as a child of the current span. Without a current span, it is a child of `parent`, a span in
+    another process.
 
-    An exception is recorded only by its type, since its message may quote an event.
+    Only the type of an exception is recorded, since its message may quote an event.
     """
     tracer = _tracer
     if tracer is None:
@@ -146,7 +147,7 @@ def span(
 
 
 def mark_failed(span: Span, error: str) -> None:
-    """Mark a span as failed, with the error's name."""
+    """Mark a span as failed, with the name of the error."""
     if span is _NO_SPAN:
         return
     from opentelemetry.trace import Status, StatusCode
@@ -197,7 +198,7 @@ def operation_of(body: object) -> str:
 
 
 class _Diagnostics(logging.Handler):
-    """Logs OpenTelemetry's own warnings as events, at most one a minute for each of its loggers."""
+    """Logs OpenTelemetry's own warnings as events, at most one per minute for each of its loggers."""
 
     def __init__(self) -> None:
         super().__init__(logging.WARNING)

@@ -1,6 +1,6 @@
 """Validates setting values, for the SDK and everything else.
 
-Each check returns the value, or raises ValueError with a message that continues a sentence starting with the variable's
+Each check returns the value or raises ValueError. The message continues a sentence that starts with the variable's
 name.
 """
 
@@ -20,7 +20,7 @@ _ORIGIN: Final = re.compile(r"https?://[A-Za-z0-9.-]+(:[0-9]{1,5})?|https?://\[[
 
 
 def topic(value: str) -> str:
-    """Check for a valid Kafka topic name with room for a tenant id after it."""
+    """Check for a valid Kafka topic name that leaves room for a tenant id after it."""
     if not _TOPIC.fullmatch(value) or value in (".", ".."):
         raise ValueError("must be letters, digits, '.', '_' or '-'")
     if len(value) > TOPIC_LENGTH:
@@ -29,7 +29,7 @@ def topic(value: str) -> str:
 
 
 def dead_letter_topic(value: str, shared: str) -> str:
-    """Check for a topic that workers do not read. Otherwise, every dead letter would become a dead letter again."""
+    """Check for a topic that workers do not read. If they did, every dead letter would become a dead letter again."""
     if value == shared or value.startswith(f"{shared}."):
         raise ValueError(
             f"{value!r} is among the topics that workers read ({shared} and {shared}.<tenant>); "
@@ -71,8 +71,8 @@ def bucket_url(value: str) -> str:
 
 
 def service_url(value: str, account: str) -> str:
-    """Check a service's URL, whose path is the prefix of every API path. `account` names the settings for the service's
-    account.
+    """Check a service's URL, whose path is the prefix of every API path. `account` names the settings that hold the
+    user name and password.
 
     The message never repeats the URL, which may contain a password.
     """
@@ -94,7 +94,7 @@ def service_url(value: str, account: str) -> str:
 
 
 def is_loopback(host: str) -> bool:
-    """Return whether a URL's host is this machine."""
+    """Return whether the host of a URL is this machine."""
     try:
         return ipaddress.ip_address(host).is_loopback
     except ValueError:
@@ -113,8 +113,8 @@ def clickhouse_url(value: str) -> str:
 
 
 def issuer(value: str) -> str:
-    """Check a token issuer's URL, and return it unchanged, since it must equal the `iss` claim, including a trailing
-    slash.
+    """Check the URL of a token issuer. It is returned unchanged, since it must equal the `iss` claim, even in a
+    trailing slash.
     """
     http_url(value)
     return value

@@ -1,4 +1,4 @@
-"""Sends canary events one at a time, and waits until each is visible, lost or refused."""
+"""Sends canary events one at a time, and waits until each is visible, lost or rejected."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ _STOP_S: Final = 7.0  # time within which a read in progress ends
 
 
 def check(settings: Settings) -> None:
-    """Raise ConfigError, naming the missing settings, unless events can be sent."""
+    """Raise ConfigError, naming the missing settings, if events cannot be sent with these settings."""
     missing = [variable(name) for name in ("kafka_bootstrap", "registry_url") if not getattr(settings, name)]
     if path_of(settings) is None:
         missing.append(variable("provenance_keys_file"))
@@ -47,7 +47,7 @@ def check(settings: Settings) -> None:
 
 
 def canary_event(at: datetime, instance: str) -> AuditEvent:
-    """Return an event for the log of `_auditlane`. `instance` names the sending process."""
+    """Return an event for the log of `_auditlane`. `instance` names the process that sends it."""
     record = AuditRecord(
         action=Action.canary_sent, actor_id=NAME, actor_type="system", resource=NAME, resource_id=instance
     )
@@ -79,17 +79,17 @@ class Canary:
         return self._status
 
     def complaint(self) -> str:
-        """Return why the installation is not healthy, or an empty string. See `trip.complaint`."""
+        """Return the reason why the installation is not healthy, or an empty string if it is. See `trip.complaint`."""
         status = self._status
         return trips.complaint(status, monotonic(), self.limits) if status else ""
 
     def measure(self) -> None:
-        """Set the gauges. Call it before each scrape."""
+        """Set the gauges. Call this before each scrape."""
         if self._metrics:
             self._metrics.measure(self._status, monotonic(), self.limits)
 
     def run(self, stop: threading.Event, active: Callable[[], bool] = lambda: True) -> None:
-        """Send events until `stop` is set, while `active` returns True."""
+        """Send events until `stop` is set, but only while `active` returns True."""
         while not stop.is_set():
             if not active():
                 self._status = None
@@ -100,7 +100,7 @@ class Canary:
             stop.wait(trips.rest_s(sent_s, monotonic(), self.limits))
 
     def trip(self, stop: threading.Event) -> Outcome | None:
-        """Send one event and wait for it. Returns None if stopped before the outcome is known."""
+        """Send one event and wait for it. Returns None if `stop` is set before the outcome is known."""
         event = canary_event(datetime.now(UTC), self._instance)
         sent_s = monotonic()
         status = self._status or Status(sent_s)
@@ -123,7 +123,6 @@ class Canary:
         self._sight.close()
 
     def _sent(self, event: AuditEvent, sent_s: float, stop: threading.Event) -> Outcome | None:
-        """Send an event, and wait for its result."""
         settled: SimpleQueue[AuditlaneError | None] = SimpleQueue()
         try:
             if self._producer is None:
@@ -145,7 +144,6 @@ class Canary:
         return self._seen(event, sent_s, monotonic() - sent_s, stop)
 
     def _seen(self, event: AuditEvent, sent_s: float, acknowledged_s: float, stop: threading.Event) -> Outcome | None:
-        """Wait until an acknowledged event is visible or lost."""
         trip = Trip(event.event_id, sent_s, acknowledged=True)
         while True:
             problem = ""
@@ -188,22 +186,21 @@ class CanaryThread:
     """Runs a canary in a separate thread."""
 
     def __init__(self, canary: Canary, active: Callable[[], bool] = lambda: True) -> None:
-        """Run `canary` while `active` returns True."""
+        """Create a thread that sends events while `active` returns True."""
         self.canary = canary
         self._stop = threading.Event()
         self._thread = threading.Thread(target=self._run, args=(active,), name="canary", daemon=True)
 
     def start(self) -> None:
-        """Start the thread."""
         self._thread.start()
 
     @property
     def alive(self) -> bool:
-        """Whether the thread runs."""
+        """Whether the thread is running."""
         return self._thread.is_alive()
 
     def stop(self) -> None:
-        """End the thread, which closes the connections. Waits for at most a few seconds."""
+        """End the thread, which closes its connections. Waits for a few seconds at most."""
         self._stop.set()
         if self._thread.is_alive():
             self._thread.join(_STOP_S)
@@ -218,4 +215,4 @@ class CanaryThread:
 
 
 def _ignore(_error: AuditlaneError, _event_id: str | None) -> None:
-    """Ignore the client's errors, since an error about an event is reported as that event's result."""
+    """Ignore the client's errors. An error about an event is reported as the result of that event."""

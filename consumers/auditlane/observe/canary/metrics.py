@@ -31,6 +31,6 @@ class CanaryMetrics:
             self._visible.observe(outcome.visible_s)
 
     def measure(self, status: Status | None, now_s: float, limits: Limits) -> None:
-        """Set the gauges. `status` is None if this process does not send events."""
+        """Set the gauges. `status` is None if this process sends no events."""
         self._age.set(max(0.0, now_s - status.success_s) if status else 0.0)
         self._up.set(status is not None and not complaint(status, now_s, limits))

@@ -1,4 +1,4 @@
-"""Runs `auditlane canary`, which is the canary as a separate process, with `/metrics` and `/health`."""
+"""Runs `auditlane canary`, the canary as a separate process with `/metrics` and `/health`."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ Through = Literal["api", "store"]
 
 
 def sight_of(settings: Settings, through: Through | None = None) -> Sight:
-    """Return the `Sight` for the settings: the query API if its URL is set, otherwise the store.
+    """Return a `Sight` of the query API if its URL is set, and of the store otherwise.
 
     Raises ConfigError, naming the missing setting.
     """
@@ -40,7 +40,9 @@ def sight_of(settings: Settings, through: Through | None = None) -> Sight:
 
 
 def once(settings: Settings, sight: Sight, stop: threading.Event) -> Outcome | None:
-    """Send one event and return its outcome, or None if stopped before. Raises ConfigError."""
+    """Send one event and return its outcome. Returns None if `stop` is set first. Raises ConfigError if a setting is
+    missing.
+    """
     with closing(Canary(settings, sight)) as canary:
         return canary.trip(stop)
 
@@ -48,7 +50,7 @@ def once(settings: Settings, sight: Sight, stop: threading.Event) -> Outcome | N
 def run(
     settings: Settings, sight: Sight, host: str, port: int, *, stop: threading.Event, on_ready: Callable[[str], None]
 ) -> None:
-    """Send events until `stop` is set. `on_ready` is called with the URL. Any component may be unavailable at any time.
+    """Send events until `stop` is set. `on_ready` is called with the URL. All other components may be unavailable.
 
     Raises PortInUse and ConfigError.
     """

@@ -1,4 +1,6 @@
-"""Looks for a canary event where readers would see it: in the query API, or in the store, read as the API does."""
+"""Looks for a canary event in the places where readers would see it: the query API, or the store, which is read in the
+same way.
+"""
 
 from __future__ import annotations
 
@@ -24,10 +26,12 @@ _TOKEN_LIFE: Final = timedelta(hours=1)
 
 
 class Sight(Protocol):
-    """Reads the log of `_auditlane`. Use it from one thread."""
+    """Reads the log of `_auditlane`. Must be used from one thread."""
 
     def sees(self, event_id: str, at: datetime) -> bool:
-        """Return whether the event with this id and time is visible. Raises AuditlaneError."""
+        """Return whether the event with this id and time is visible. Raises AuditlaneError if the log cannot be
+        read.
+        """
         ...
 
     def close(self) -> None:
@@ -56,7 +60,7 @@ class ApiSight:
     """Requests `GET /v1/events` from `serve`, with a viewer token that it mints with the signing keys."""
 
     def __init__(self, url: str, signing: SigningKeys) -> None:
-        """Prepare the reader without connecting. Raises ConfigError if the URL is not valid."""
+        """Prepare the reader without connecting. Raises ConfigError if the URL is invalid."""
         self._url, self._signing = url, signing
         self._renew_at = datetime.now(UTC)
         self._reader = self._connected(self._renew_at)

@@ -1,7 +1,7 @@
-"""Decides a canary event's outcome, when to look for it again, and whether the installation is healthy. Performs no
-I/O.
+"""Decides a canary event's outcome, when to look for it again, and whether the installation is healthy. This module
+performs no I/O.
 
-Times are seconds of a monotonic clock.
+Times are in seconds of a monotonic clock.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ _OF_THE_WAIT: Final = 0.1  # fraction of the time waited so far, which bounds th
 
 @dataclass(frozen=True, slots=True)
 class Limits:
-    """A canary's limits in seconds: the interval between events, and the times after which an event is late or lost."""
+    """A canary's limits, in seconds: the interval between events, and the ages at which an event is late or lost."""
 
     every_s: float
     late_s: float
@@ -29,7 +29,7 @@ class Limits:
 
     @classmethod
     def of(cls, settings: Settings) -> Limits:
-        """Read the limits from the settings. The limit for lost events is never below the limit for late ones."""
+        """Read the limits from the settings. An event is never considered lost before it is late."""
         late_s = settings.canary_late_s
         return cls(settings.canary_every_s, late_s, max(late_s, settings.canary_lost_s))
 
@@ -46,10 +46,10 @@ class Trip:
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """An event's outcome.
+    """The outcome of an event.
 
-    `acknowledged_s` and `visible_s` are seconds since the event was sent, or None if that did not happen. `error` is
-    the reason for a refusal.
+    `acknowledged_s` and `visible_s` are seconds since the event was sent, or None if it was never acknowledged or
+    visible. `error` is the reason for a rejection.
     """
 
     result: Result
@@ -62,8 +62,8 @@ class Outcome:
 
 @dataclass(frozen=True, slots=True)
 class Status:
-    """A canary's state: the event in flight, the last outcome, and when an event was last visible in time (initially
-    the start time).
+    """The state of a canary: the event in flight, the last outcome, and the time at which an event was last visible in
+    time. Initially, that is the start time.
     """
 
     success_s: float
@@ -82,24 +82,26 @@ def given_up(waited_s: float, limits: Limits) -> bool:
 
 
 def look_again_s(waited_s: float) -> float:
-    """Return the pause before looking for an event again: a tenth of its time so far, within bounds."""
+    """Return the pause in seconds before the next look at the log: a tenth of the time waited so far, within bounds."""
     return min(_LATEST_S, max(_SOONEST_S, waited_s * _OF_THE_WAIT))
 
 
 def rest_s(sent_s: float, now_s: float, limits: Limits) -> float:
-    """Return the pause before the next event. At most one event is in flight, and at most one is sent per interval."""
+    """Return the pause in seconds before the next event. There is at most one event in flight, and at most one per
+    interval.
+    """
     return max(0.0, sent_s + limits.every_s - now_s)
 
 
 def overdue(trip: Trip | None, now_s: float, limits: Limits) -> bool:
-    """Return whether an event in flight can no longer arrive in time."""
+    """Return whether it is too late for an event in flight to arrive in time."""
     return trip is not None and now_s - trip.sent_s > limits.late_s
 
 
 def complaint(status: Status, now_s: float, limits: Limits) -> str:
-    """Return a sentence on why the installation is not healthy, or an empty string if it is.
+    """Return a sentence about why the installation is not healthy, or an empty string if it is.
 
-    It is healthy if the last event was visible in time, and an event in flight can still be.
+    It is healthy if the last event was visible in time, and an event in flight can still be visible in time.
     """
     trip, last = status.trip, status.last
     if trip is not None and overdue(trip, now_s, limits):

@@ -30,7 +30,6 @@ _SHOW_ACCESS: Final = (
 
 
 def _apart(items: Iterable[T | Gap]) -> tuple[list[T], list[Gap]]:
-    """Separate the facts from the gaps."""
     every = list(items)
     return [item for item in every if not isinstance(item, Gap)], [item for item in every if isinstance(item, Gap)]
 

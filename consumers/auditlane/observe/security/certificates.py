@@ -36,7 +36,7 @@ class Endpoint:
 
 
 def endpoints(settings: Settings) -> Iterator[Endpoint]:
-    """Yield the TLS endpoints that the settings name."""
+    """Yield the TLS endpoints that are named in the settings."""
     urls = (
         ("ClickHouse", settings.clickhouse_url, settings.clickhouse_ca, 8443),
         ("the registry", settings.registry_url, settings.registry_ca, 443),
@@ -85,7 +85,7 @@ def of_endpoint(endpoint: Endpoint) -> Certificate | Gap:
 
 
 def _expiry_unverified(endpoint: Endpoint) -> datetime:
-    """Return the expiry of a certificate that cannot be verified."""
+    """Return the expiry of a certificate whose verification failed."""
     from cryptography import x509
 
     pem = ssl.get_server_certificate((endpoint.host, endpoint.port), timeout=_TIMEOUT_S)
@@ -93,7 +93,7 @@ def _expiry_unverified(endpoint: Endpoint) -> datetime:
 
 
 def files(settings: Settings) -> Iterator[tuple[str, Path]]:
-    """Yield the settings that name a certificate file, with the file."""
+    """Yield the settings that name a certificate file, each with the file."""
     for field in ("clickhouse_ca", "registry_ca", "oidc_ca"):
         if path := getattr(settings, field):
             yield variable(field), path
@@ -103,7 +103,7 @@ def files(settings: Settings) -> Iterator[tuple[str, Path]]:
 
 
 def of_file(name: str, path: Path) -> Iterator[Certificate | Gap]:
-    """Yield the certificates in a PEM file, unless it is a system's collection of authorities."""
+    """Yield the certificates in a PEM file. Yields none if it is the system's bundle of authorities."""
     from cryptography import x509
 
     try:

@@ -14,9 +14,9 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Check:
-    """A check. `make` yields findings under one of the `rules`, and a Gap for each question that could not be answered.
+    """A check. `make` yields findings under its `rules`, and a Gap for each question that could not be answered.
 
-    An AuditlaneError raised by `make`, for example because a component is unreachable, counts as a Gap too.
+    If `make` raises an AuditlaneError, for example because a component is unreachable, that also counts as a Gap.
     """
 
     name: str

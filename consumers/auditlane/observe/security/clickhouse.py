@@ -86,7 +86,7 @@ ONE_COPY: Final = Rule(
 
 @dataclass(frozen=True, slots=True)
 class RowPolicy:
-    """A row policy's table and filter. It applies to `accounts`, or to all accounts except `exempt`."""
+    """The table and filter of a row policy. It applies to `accounts`, or to all accounts except `exempt`."""
 
     name: str
     table: str
@@ -96,7 +96,7 @@ class RowPolicy:
     exempt: frozenset[str] = frozenset()
 
     def applies_to(self, account: str) -> bool:
-        """Return whether the policy filters this user's or role's rows."""
+        """Return whether the policy filters the rows of this user or role."""
         return account not in self.exempt if self.to_all else account in self.accounts
 
 
@@ -104,7 +104,7 @@ class RowPolicy:
 class Access:
     """Who may access the database: users without a password, the privileges of every user and role, and row policies.
 
-    A user's privileges do not include those of its roles. `roles` maps each user to its roles.
+    A user's privileges do not include those of the user's roles. `roles` maps each user to these roles.
     """
 
     without_password: tuple[str, ...] = ()
@@ -115,7 +115,7 @@ class Access:
 
 @dataclass(frozen=True, slots=True)
 class Replica:
-    """A replicated table on this server, which is `late_s` seconds behind."""
+    """A replicated table on this server. It lags by `late_s` seconds."""
 
     table: str
     read_only: bool
@@ -136,7 +136,7 @@ class Tables:
 def own_grants(
     have: Sequence[Privilege], *, user: str, role: str, database: str, groups: Mapping[str, str]
 ) -> Iterator[Finding]:
-    """Yield a finding if the account in the settings has more privileges than its role needs."""
+    """Yield a finding if the ClickHouse account in the settings has more privileges than its role needs."""
     if surplus := excess(have, role=role, database=database, groups=groups):
         yield ACCOUNT_TOO_BROAD.found(f"The user {user} may do more than the role {role} needs: {_listed(surplus)}.")
 
@@ -150,8 +150,8 @@ def no_password(access: Access) -> Iterator[Finding]:
 def role_grants(access: Access, *, database: str, user: str, groups: Mapping[str, str]) -> Iterator[Finding]:
     """Yield a finding for each of auditlane's accounts that has more privileges than `store.roles` grants to its role.
 
-    On a cluster, these are the roles `auditlane_…` and their users; in the embedded ClickHouse, the users named like a
-    role. `user` is the account in the settings, which is left to `own_grants`.
+    On a cluster, these accounts are the roles `auditlane_…` and their users. In the embedded ClickHouse, they are the
+    users that are named like a role. `user` is the account in the settings, which `own_grants` checks.
     """
     own = {name: [role] for role in ROLES for name in (PREFIX + role, role)}
     of_users = {name: _our_roles(roles) for name, roles in access.roles.items()}
@@ -169,12 +169,12 @@ def role_grants(access: Access, *, database: str, user: str, groups: Mapping[str
 
 
 def _our_roles(roles: Iterable[str]) -> list[str]:
-    """Return a user's roles that are defined in `store.roles`."""
+    """Return the roles of a user that are defined in `store.roles`."""
     return [role for role in ROLES if PREFIX + role in set(roles)]
 
 
 def row_policies(access: Access, *, database: str, user: str) -> Iterator[Finding]:
-    """Yield findings about policies that hide rows from auditlane, and accounts that read every tenant's rows.
+    """Yield findings about policies that hide rows from auditlane, and accounts that can read every tenant's rows.
 
     `user` is the account in the settings.
     """

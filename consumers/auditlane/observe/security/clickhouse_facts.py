@@ -34,7 +34,7 @@ class StoreFacts:
         self._client.close()
 
     def groups(self) -> dict[str, str]:
-        """Return each privilege's group, or "" for a privilege without one."""
+        """Return the group of each privilege, or "" for a privilege without a group."""
         return {
             str(name): str(group or "")
             for name, group in self._rows("SELECT toString(privilege), toString(parent_group) FROM system.privileges")
@@ -45,7 +45,7 @@ class StoreFacts:
         return [privilege for (line,) in self._rows("SHOW GRANTS FINAL") for privilege in parse(str(line))]
 
     def access(self) -> Access:
-        """Return the server's users, privileges and row policies."""
+        """Return the users, privileges and row policies of the server."""
         open_users = self._rows(
             "SELECT name FROM system.users WHERE has(arrayMap(x -> toString(x), flatten([auth_type])), 'no_password')"
         )
@@ -68,7 +68,7 @@ class StoreFacts:
         )
 
     def tables(self) -> Tables:
-        """Return the tables' engines and replicas, and the size of the largest cluster."""
+        """Return the engines and replicas of the tables, and the size of the largest cluster."""
         engines = self._rows("SELECT name, engine_full FROM system.tables WHERE database = {database:String}")
         clusters = self._rows(
             "SELECT cluster, uniqExact(host_name, port) FROM system.clusters"
@@ -88,7 +88,7 @@ class StoreFacts:
         )
 
     def disks(self) -> list[Disk]:
-        """Return ClickHouse's disks."""
+        """Return the disks of ClickHouse."""
         rows = self._rows("SELECT name, free_space, total_space FROM system.disks WHERE total_space > 0")
         return [Disk(f"ClickHouse's disk {name}", int(free), int(total)) for name, free, total in rows]
 
@@ -104,7 +104,7 @@ def _escaped(name: str) -> str:
 
 
 def default_user_is_open(settings: Settings) -> bool:
-    """Return whether ClickHouse admits the user `default` without a password. Raises StoreUnavailable."""
+    """Return whether ClickHouse accepts the user `default` without a password. Raises StoreUnavailable."""
     url = settings.clickhouse_url
     manager = _manager(settings)
     try:
@@ -127,7 +127,7 @@ def default_user_is_open(settings: Settings) -> bool:
 
 
 def _manager(settings: Settings) -> urllib3.PoolManager:
-    """Return a connection pool with the ClickHouse client's certificate authorities and proxy."""
+    """Return a connection pool with the certificate authorities and proxy of the ClickHouse client."""
     ca = str(settings.clickhouse_ca) if settings.clickhouse_ca else None
     if proxy := proxy_of(settings.clickhouse_url):
         return urllib3.ProxyManager(proxy, ca_certs=ca)

@@ -1,4 +1,6 @@
-"""Findings about authentication, passwords, links and limits, from the settings alone. Performs no I/O."""
+"""Findings about authentication, passwords, links and limits, which are based on the settings alone. Performs no
+I/O.
+"""
 
 from __future__ import annotations
 
@@ -136,7 +138,7 @@ def _is_remote_http(url: str) -> bool:
 
 
 def links(settings: Settings) -> Iterator[Finding]:
-    """Yield findings about unencrypted addresses that people and tokens use."""
+    """Yield findings about plain-HTTP URLs that carry sign-ins or tokens."""
     if _is_remote_http(settings.serve_url):
         yield LINKS.found(f"AUDITLANE_SERVE_URL is {settings.serve_url}.")
     elif not settings.serve_url and not validators.is_loopback(settings.serve_host):
@@ -150,7 +152,7 @@ def links(settings: Settings) -> Iterator[Finding]:
 
 
 def limits(settings: Settings) -> Iterator[Finding]:
-    """Yield findings about limits that are off or too high."""
+    """Yield findings about limits that are switched off or too high."""
     for entry in validators.listed(settings.trusted_proxies):
         if "/" in entry and ipaddress.ip_network(entry).prefixlen == 0:
             yield PROXIES.found(f"AUDITLANE_TRUSTED_PROXIES contains {entry}, which is every address.")

@@ -32,7 +32,7 @@ FILLING: Final = Rule(
 
 @dataclass(frozen=True, slots=True)
 class Disk:
-    """A disk, with its `free` and `total` bytes."""
+    """A disk with its `free` and `total` bytes."""
 
     name: str
     free: int
@@ -40,7 +40,9 @@ class Disk:
 
 
 def judge(disks: Iterable[Disk]) -> Iterator[Finding]:
-    """Yield a finding for each disk with less than 1 GiB or 2 % free, and for each with less than 10 % free."""
+    """Yield a finding for each disk that has less than 1 GiB or 2 % free space, and for each that has less than 10
+    %.
+    """
     for disk in disks:
         left = f"{disk.name} has {disk.free / (1 << 30):,.1f} GiB free ({disk.free / disk.total:.0%})."
         if disk.free < min(_FULL_BYTES, disk.total // 2) or disk.free < disk.total * _FULL_SHARE:
@@ -50,7 +52,7 @@ def judge(disks: Iterable[Disk]) -> Iterator[Finding]:
 
 
 def local(settings: Settings) -> list[Disk]:
-    """Return the distinct disks of those folders in the settings that exist."""
+    """Return the distinct disks of the data folders in the settings. Folders that do not exist are ignored."""
     found: dict[int, Disk] = {}
     for _, path in paths(settings):
         folder = path if path.is_dir() else path.parent

@@ -1,4 +1,4 @@
-"""Facts that the checks examine. Each is gathered only once, when a check first needs it."""
+"""The facts that the checks examine. Each is gathered only once, when a check first needs it."""
 
 from __future__ import annotations
 
@@ -30,7 +30,9 @@ T = TypeVar("T")
 
 
 class Once(Generic[T]):
-    """Calls `gather` once and repeats its outcome. An unreachable component therefore delays the check only once."""
+    """Calls `gather` once and returns or raises the same outcome each time. An unreachable component therefore causes
+    only one delay.
+    """
 
     def __init__(self, gather: Callable[[], T]) -> None:
         self._gather = gather
@@ -38,7 +40,7 @@ class Once(Generic[T]):
 
     @property
     def value(self) -> T | None:
-        """The result, or None until there is one."""
+        """The result, or None if there is none yet."""
         return self._outcome[0] if isinstance(self._outcome, tuple) else None
 
     def __call__(self) -> T:
@@ -54,11 +56,11 @@ class Once(Generic[T]):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Facts:
-    """The settings, the time, and functions that gather facts. Each function raises the errors of the component that it
+    """The settings, the time, and functions that gather facts. Each function raises the errors of the component it
     queries.
 
-    `role` is the role of the ClickHouse account in the settings (`store.roles`). `user` and `user_groups` are the ids
-    of this process's user and its groups.
+    `role` is the role of the ClickHouse account in the settings (`store.roles`). `user` is the user id of this process,
+    and `user_groups` are the ids of the user's groups.
     """
 
     settings: Settings

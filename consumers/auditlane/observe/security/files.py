@@ -1,4 +1,4 @@
-"""Modes and owners of files with secrets or events, and findings about them."""
+"""The modes and owners of files with secrets or events, and findings about them."""
 
 from __future__ import annotations
 
@@ -38,8 +38,8 @@ REPLACEABLE: Final = Rule(
 
 @dataclass(frozen=True, slots=True)
 class FileState:
-    """A file's or folder's state. `mode` is its `st_mode`, `owner` a user id, `group` a group id, and `folder_mode` the
-    parent folder's mode.
+    """The state of a file or folder. `mode` is its `st_mode`, `owner` a user id, `group` a group id, and `folder_mode`
+    the mode of the parent folder.
     """
 
     what: str
@@ -51,7 +51,7 @@ class FileState:
 
 
 def paths(settings: Settings) -> Iterator[tuple[str, Path]]:
-    """Yield the files and folders that only the user who runs auditlane may read, whether or not they exist."""
+    """Yield the files and folders that only the user who runs auditlane may read. Some may not exist."""
     given = (
         ("keys file", settings.keys_file),
         ("signing keys file", settings.signing_keys_file),
@@ -90,7 +90,7 @@ def gather(settings: Settings) -> Iterator[FileState | Gap]:
 def judge(states: Iterable[FileState], *, user: int, groups: Set[int]) -> Iterator[Finding]:
     """Yield findings about files that users other than `user` and root can read or replace.
 
-    `user` is a user id. `groups` are the ids of that user's groups, whose members may read the files.
+    `user` is a user id. `groups` are the ids of that user's groups. Their members may read the files.
     """
     for state in states:
         shown = f"The {state.what} {state.path}"

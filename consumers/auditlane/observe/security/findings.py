@@ -1,4 +1,4 @@
-"""The security check's result: findings by severity, and checks that were not made. Performs no I/O."""
+"""The result of the security check: findings by severity, and checks that were not made. Performs no I/O."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ class Severity(StrEnum):
 
     @property
     def rank(self) -> int:
-        """The severity's position, 0 for the worst."""
+        """The position of the severity. The worst has position 0."""
         return list(Severity).index(self)
 
 
@@ -50,8 +50,8 @@ class Rule:
 
 @dataclass(frozen=True, slots=True)
 class Gap:
-    """A question that a check could not answer, and the `reason`. `needs` is the missing requirement, or "" for the
-    check's.
+    """A question that a check could not answer, and the `reason`. `needs` is the missing requirement, or "" if it is
+    the check's own.
     """
 
     reason: str
@@ -87,12 +87,12 @@ class Report:
 
     @property
     def worst(self) -> Severity | None:
-        """The worst finding's severity, or None without findings."""
+        """The severity of the worst finding, or None if there are no findings."""
         return self.findings[0].severity if self.findings else None
 
     @property
     def codes(self) -> tuple[str, ...]:
-        """The findings' distinct codes, worst first."""
+        """The distinct codes of the findings, worst first."""
         return tuple(dict.fromkeys(finding.code for finding in self.findings))
 
     def document(self) -> dict[str, Any]:

@@ -127,7 +127,7 @@ TIMESTAMPS: Final = Rule(
 
 @dataclass(frozen=True, slots=True)
 class Acl:
-    """An ACL. `operation` is Kafka's name in lower case, such as `write` or `all`."""
+    """An ACL. `operation` is Kafka's name for it in lower case, such as `write` or `all`."""
 
     kind: Literal["topic", "group", "other"]
     name: str
@@ -145,7 +145,7 @@ class Acl:
 
 @dataclass(frozen=True, slots=True)
 class Topic:
-    """A topic and its options. `replicas` is the lowest number of replicas among its partitions."""
+    """A topic and its options. `replicas` is the lowest number of replicas that any of its partitions has."""
 
     name: str
     replicas: int
@@ -153,15 +153,15 @@ class Topic:
 
 
 def authorizer(acls: Sequence[Acl] | None) -> Iterator[Finding]:
-    """Yield a finding if the brokers have no access control. `acls` is None without an authorizer."""
+    """Yield a finding if the brokers have no access control. `acls` is None if there is no authorizer."""
     if acls is None:
         yield NO_AUTHORIZER.found("The brokers have no authorizer.")
 
 
 def broker(options: Mapping[str, str]) -> Iterator[Finding]:
-    """Yield findings about a broker's own configuration: its listeners, and topics created automatically.
+    """Yield findings about the configuration of a broker: its listeners, and automatic topic creation.
 
-    Listeners on a loopback address need no TLS.
+    Listeners on a loopback address do not need TLS.
     """
     protocols = dict(_pairs(options.get("listener.security.protocol.map", "")))
     for listener, address in _pairs(options.get("listeners", "")):
@@ -177,7 +177,7 @@ def broker(options: Mapping[str, str]) -> Iterator[Finding]:
 
 
 def _pairs(text: str) -> Iterator[tuple[str, str]]:
-    """Yield the names and values of a list such as `A:SSL,B:PLAINTEXT`."""
+    """Yield the (name, value) pairs of a list such as `A:SSL,B:PLAINTEXT`."""
     for entry in filter(None, map(str.strip, text.split(","))):
         name, _, value = entry.partition(":")
         yield name, value
@@ -189,7 +189,7 @@ def _asks_for_certificates(options: Mapping[str, str], listener: str) -> bool:
 
 
 def grants(acls: Sequence[Acl] | None, *, topics: Sequence[str], dead_letters: str, group: str) -> Iterator[Finding]:
-    """Yield findings about who may write and read events, write dead letters, and join the workers' group.
+    """Yield findings about the users that may write or read events, write dead letters, or join the workers' group.
 
     `topics` are the topics with events. Without an authorizer, there are no grants and therefore no findings.
     """
@@ -222,7 +222,7 @@ def principals(acls: Iterable[Acl], kind: str, name: str, operation: str) -> set
 
 
 def durability(topics: Iterable[Topic], *, brokers: int) -> Iterator[Finding]:
-    """Yield findings about settings that could lose acknowledged events if one of the `brokers` is lost."""
+    """Yield findings about settings that could lose acknowledged events if one of the `brokers` fails."""
     for topic in topics:
         if topic.replicas < 2:
             of = f" of {brokers}" if brokers >= _ENOUGH_BROKERS else ""
@@ -261,7 +261,7 @@ def _number(topic: Topic, option: str, default: int) -> int:
 
 
 def missing(names: Iterable[str], found: Iterable[Topic]) -> Iterator[Gap]:
-    """Yield a Gap for each topic that does not exist or may not be described."""
+    """Yield a Gap for each topic that does not exist, or that this user may not describe."""
     have = {topic.name for topic in found}
     for name in names:
         if name not in have:

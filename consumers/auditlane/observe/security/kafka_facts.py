@@ -34,7 +34,9 @@ _REFUSED: Final = (
 
 @dataclass(frozen=True, slots=True)
 class Cluster:
-    """The number of brokers, the topics with events, and the dead-letter topic, or None if it is not visible."""
+    """The number of brokers, the topics with events, and the dead-letter topic. The latter is None if it is not
+    visible.
+    """
 
     brokers: int
     topics: tuple[Topic, ...]
@@ -59,7 +61,7 @@ class KafkaFacts:
             raise _translated(error) from error
 
     def broker(self) -> dict[str, str]:
-        """Return one broker's options, except those that Kafka does not reveal, such as `super.users`."""
+        """Return the options of one broker, except those that Kafka does not reveal, such as `super.users`."""
         number = min(self._metadata.brokers, default=0)
         found = self._configs([ConfigResource(ResourceType.BROKER, str(number))])
         return next(iter(found.values()))
@@ -98,7 +100,9 @@ class KafkaFacts:
         ]
 
     def _own_operations(self) -> set[AclOperation]:
-        """Return the operations that this user may perform on the cluster, or all operations without an authorizer."""
+        """Return the operations that this user may perform on the cluster. Without an authorizer, these are all
+        operations.
+        """
         try:
             described = self._admin.describe_cluster(
                 include_authorized_operations=True, request_timeout=_TIMEOUT_S

@@ -55,7 +55,9 @@ GUESSABLE: Final = Rule(
 
 @dataclass(frozen=True, slots=True)
 class KeyFacts:
-    """The clients, and the contents of the files with signing keys and provenance keys. Each is None if unavailable."""
+    """The clients, and the contents of the files with signing keys and provenance keys. Each of them is None if
+    unavailable.
+    """
 
     clients: tuple[Client, ...] | None
     signing: SigningKeysContent | None
@@ -63,7 +65,7 @@ class KeyFacts:
 
 
 def judge(facts: KeyFacts, *, now: datetime, settings: Settings) -> Iterator[Finding]:
-    """Yield findings about keys older than the settings allow, and secrets that are not random."""
+    """Yield findings about keys that are older than the settings allow, and about secrets that are not random."""
     active = [client for client in facts.clients or () if client.state(now) == "active"]
     days = settings.security_client_key_days
     old = [client.client_id for client in active if now - _newest(client) > timedelta(days=days)]

@@ -1,4 +1,4 @@
-"""Addresses on which auditlane's processes listen, and findings about those that other machines can reach."""
+"""The addresses on which auditlane's processes listen, and findings about addresses that other machines can reach."""
 
 from __future__ import annotations
 
@@ -60,7 +60,7 @@ def judge(listeners: Iterable[Listener]) -> Iterator[Finding]:
 
 
 def configured(settings: Settings) -> list[Listener]:
-    """Return the addresses that the settings configure."""
+    """Return the listening addresses that are configured in the settings."""
     return [
         Listener("serve", settings.serve_host, settings.serve_port),
         Listener("worker", settings.worker_host, settings.worker_port),
@@ -68,7 +68,7 @@ def configured(settings: Settings) -> list[Listener]:
 
 
 def part_of(command: Sequence[str]) -> str:
-    """Return the component that a command line starts, or "" if it is not one of auditlane's."""
+    """Return the component that a command line starts, or "" if the command is not one of auditlane's."""
     words = [Path(word).name if word.startswith("/") else word for word in command]
     if "kafka.Kafka" in words and any(word.startswith("-Dauditlane.log=") for word in words):
         return "kafka"
@@ -82,7 +82,7 @@ def part_of(command: Sequence[str]) -> str:
 
 
 def running(proc: Path = Path("/proc")) -> Iterator[Listener | Gap]:
-    """Yield this user's auditlane processes' listening addresses, or a Gap where /proc does not exist."""
+    """Yield the listening addresses of this user's auditlane processes, or a Gap if there is no /proc."""
     if not (proc / "net" / "tcp").exists():
         yield Gap("The addresses of running processes are not available on this system.", "Run the check on Linux.")
         return

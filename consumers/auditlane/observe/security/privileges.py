@@ -1,4 +1,4 @@
-"""Compares an account's ClickHouse grants with those that its role needs. Performs no I/O."""
+"""Compares the ClickHouse grants of an account with those that its role needs. Performs no I/O."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ _BACKUP_PLACE: Final = "DISK"
 
 @dataclass(frozen=True, slots=True)
 class Privilege:
-    """A privilege such as INSERT on an unquoted target such as `audit.events`, `audit.*` or `*.*`."""
+    """A privilege such as INSERT on a target such as `audit.events`, `audit.*` or `*.*`. The target is not quoted."""
 
     name: str
     place: str
@@ -34,7 +34,7 @@ class Privilege:
 def parse(statement: str) -> Iterator[Privilege]:
     """Yield the privileges in a GRANT statement, or in its text after GRANT. Other statements yield none.
 
-    Columns are ignored: a privilege for some columns counts as a privilege for the whole table.
+    Columns are ignored, so a privilege for some columns counts as a privilege for the whole table.
     """
     text = statement if statement.startswith(("GRANT ", "REVOKE ")) else f"GRANT {statement}"
     found = _GRANT_STATEMENT.fullmatch(text.strip().rstrip(";"))
@@ -46,7 +46,7 @@ def parse(statement: str) -> Iterator[Privilege]:
 
 
 def by_account(statements: Iterable[str]) -> dict[str, list[Privilege]]:
-    """Return each user's and role's privileges, from statements of the form GRANT … TO account."""
+    """Return the privileges of each user and role, from statements of the form GRANT … TO account."""
     found: dict[str, list[Privilege]] = {}
     for statement in statements:
         grant = _GRANT_STATEMENT.fullmatch(statement)
@@ -56,7 +56,7 @@ def by_account(statements: Iterable[str]) -> dict[str, list[Privilege]]:
 
 
 def roles_by_user(statements: Iterable[str]) -> dict[str, frozenset[str]]:
-    """Return the roles of users and roles that have any, from statements of the form GRANT role TO account."""
+    """Return the roles of all users and roles that have any, from statements of the form GRANT role TO account."""
     found: dict[str, frozenset[str]] = {}
     for statement in statements:
         grant = _ROLE_STATEMENT.fullmatch(statement)
@@ -74,7 +74,7 @@ def _unquoted(name: str) -> str:
 def excess(have: Iterable[Privilege], *, role: str, database: str, groups: Mapping[str, str]) -> list[Privilege]:
     """Return the privileges in `have` that `role` does not need.
 
-    `groups` maps each privilege to its group, as in `system.privileges`. A group includes its privileges.
+    `groups` maps each privilege to its group, as in `system.privileges`. A group contains its privileges.
     """
     children: dict[str, list[str]] = {}
     for name, group in groups.items():
@@ -99,7 +99,6 @@ def excess(have: Iterable[Privilege], *, role: str, database: str, groups: Mappi
 
 
 def _covers(place: str, other: str) -> bool:
-    """Return whether a grant at `place` includes `other`."""
     if place in ("*.*", other):
         return True
     database, _, table = place.partition(".")

@@ -21,8 +21,8 @@ LIMIT_S: Final = 120.0
 def examine(settings: Settings, *, now: datetime, role: str, limit_s: float = LIMIT_S) -> Report:
     """Return the report on the installation described by the settings.
 
-    `role` is the ClickHouse account's role, `query` or `init`. Once `limit_s` has passed, no further check is started,
-    and the remaining checks are reported as not made.
+    `role` is the role of the ClickHouse account, `query` or `init`. After `limit_s` seconds, no further check is
+    started, and the remaining checks are reported as not made.
     """
     deadline = time.monotonic() + limit_s
     with gathered(settings, now=now, role=role) as facts:
@@ -30,7 +30,7 @@ def examine(settings: Settings, *, now: datetime, role: str, limit_s: float = LI
 
 
 def judge(facts: Facts, *, checks: Sequence[Check] = CHECKS, is_over: Callable[[], bool] = lambda: False) -> Report:
-    """Make the checks. A check that fails is reported as not made, and the others are still made."""
+    """Make the checks. A check that fails is reported as not made, and does not stop the others."""
     findings: list[Finding] = []
     not_made: list[NotMade] = []
     for check in checks:

@@ -3,8 +3,8 @@ processes.
 
 Time is divided into slots of AUDITLANE_SECURITY_CHECK_EVERY_H hours since 1970. In each slot, every process claims the
 check in ClickHouse, and the one that succeeds makes it. That process then claims the result, which is the event
-`security.checked` in auditlane's own audit trail. If it has not done so within TAKEOVER_S, because it ended or failed,
-another process claims the result and makes the check again.
+`security.checked` in auditlane's own audit trail. If it has not claimed the result within TAKEOVER_S, because it ended
+or failed, another process claims the result and makes the check again.
 """
 
 from __future__ import annotations
@@ -38,7 +38,7 @@ _SEVERITIES: Final[dict[Severity, SeverityName]] = {
 
 
 class Claims(Protocol):
-    """Claims by name, which all processes share."""
+    """Claims of names, which all processes share."""
 
     def claim(self, name: str, /, *, until: datetime, now: datetime) -> bool:
         """Return True at most once per name, across all processes. Raises StoreUnavailable or StoreRefused."""
@@ -100,7 +100,7 @@ class SecuritySchedule:
             self._thread.start()
 
     def close(self) -> None:
-        """Stop repeating the check. A check in progress is abandoned."""
+        """Stop repeating the check. A check that is in progress is abandoned."""
         self._stopping.set()
         if self._thread.is_alive():
             self._thread.join(_CLOSE_S)
@@ -115,8 +115,8 @@ class SecuritySchedule:
                 wait_s = _RETRY_S
 
     def make_if_due(self) -> float:
-        """Claim the current slot's check, and make it if the claim succeeds. Returns the number of seconds until the
-        next try.
+        """Claim the check of the current slot, and make it if the claim succeeds. Returns the number of seconds until
+        the next attempt.
         """
         now = self._clock()
         slot = Slot.at(now, self._every)
@@ -137,7 +137,7 @@ class SecuritySchedule:
         return min(left_s, TAKEOVER_S) if self._watched else left_s
 
     def _claims_result(self, slot: Slot) -> bool:
-        """Return whether this process may record the result, which is false if another process has taken over."""
+        """Return whether this process may record the result. It may not if another process has taken over."""
         try:
             return self._claims.claim(slot.result, until=slot.end, now=self._clock())
         except AuditlaneError as error:  # two results are better than none
@@ -146,9 +146,9 @@ class SecuritySchedule:
 
 
 def record_of(report: Report, *, installation: str) -> AuditRecord:
-    """Return a report's audit record, with the severity of the worst finding.
+    """Return the audit record of a report. Its severity is that of the worst finding.
 
-    The outcome is `failure` if any finding is of severity high or critical.
+    The outcome is `failure` if any finding has the severity high or critical.
     """
     metadata = {
         "findings": str(len(report.findings)),

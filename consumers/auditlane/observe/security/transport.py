@@ -66,7 +66,9 @@ UNTRUSTED: Final = Rule(
 
 @dataclass(frozen=True, slots=True)
 class Certificate:
-    """The certificate found at `where`. It has an expiry, or a `problem` that explains why it was rejected."""
+    """The certificate found at `where`. It has either an expiry or a `problem`, which is the reason why it was
+    rejected.
+    """
 
     where: str
     expires: datetime | None = None
@@ -82,7 +84,7 @@ def brokers(bootstrap: str) -> list[tuple[str, int]]:
 def encryption(settings: Settings) -> Iterator[Finding]:
     """Yield findings about network connections without TLS and about disabled verification.
 
-    Connections to the loopback address need no TLS.
+    Connections to the loopback address do not need TLS.
     """
     extra = settings.kafka_extra
     protocol = str(extra.get("security.protocol", "plaintext")).upper()

@@ -1,4 +1,6 @@
-"""Decides what a replay would do with a dead letter: the value to send, or why the letter cannot be replayed."""
+"""Decides what a replay would do with a dead letter. The result is the value to send, or the reason why the letter
+cannot be replayed.
+"""
 
 from __future__ import annotations
 
@@ -26,7 +28,7 @@ class NotReplayable(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Found:
-    """A letter, with its record's key and value, which are the rejected message's."""
+    """A letter with the key and value of its record, which are those of the rejected message."""
 
     letter: Letter
     key: bytes | None
@@ -56,9 +58,9 @@ class DryRunResult:
 
 
 class DryRunner:
-    """Validates as the worker does, against the current contracts. `topics` lists the existing topics.
+    """Validates messages as the worker does, against the current contracts. `topics` lists the existing topics.
 
-    With `keys`, a signed message is signed again if its value changes, to keep its provenance.
+    If `keys` is given, a signed message whose value changes is signed again, so that it keeps its provenance.
     """
 
     def __init__(

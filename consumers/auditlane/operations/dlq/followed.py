@@ -1,6 +1,4 @@
-"""Follows the dead-letter topic. Each call continues where the previous one ended, so that every record is read
-once.
-"""
+"""Follows the dead-letter topic. Each call continues where the previous one ended, so every record is read once."""
 
 from __future__ import annotations
 
@@ -25,7 +23,7 @@ class OpenLetters:
 
 
 def open_letters(counts: Iterable[Count]) -> OpenLetters:
-    """Sum the counts of open letters. Every reject code is present. Unknown codes, from other releases, count as
+    """Sum the counts of open letters. The result has every reject code. Unknown codes, from other releases, count as
     `other`.
 
     Pure.
@@ -39,7 +37,7 @@ def open_letters(counts: Iterable[Count]) -> OpenLetters:
 
 
 class FollowedLetters:
-    """A growing index of the dead letters, to which each call adds. Not thread-safe."""
+    """An index of the dead letters that grows with each call. Not thread-safe."""
 
     def __init__(self, settings: Settings) -> None:
         self.index = Index()
@@ -47,7 +45,9 @@ class FollowedLetters:
         self._positions: dict[int, int] = {}
 
     def follow(self, seconds: float) -> Progress:
-        """Continue reading for at most `seconds`. Raises KafkaUnavailable, or NotFound if the topic does not exist."""
+        """Continue reading for at most `seconds` seconds. Raises KafkaUnavailable, and NotFound if the topic does not
+        exist.
+        """
         topic = LetterTopic(self._settings)
         try:
             return topic.follow(self.index, self._positions, seconds=seconds)
@@ -57,7 +57,7 @@ class FollowedLetters:
             return topic.follow(self.index, self._positions, seconds=seconds)
 
     def open(self, seconds: float) -> OpenLetters | None:
-        """Continue reading like `follow`, and return the open letters, or None until all records have been read
+        """Continue reading like `follow`, and return the open letters. Returns None until all records have been read
         once.
         """
         progress = self.follow(seconds)

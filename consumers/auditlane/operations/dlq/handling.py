@@ -1,7 +1,7 @@
-"""What operators do with chosen dead letters: view one, replay some, close some. The command line and the console share
-it.
+"""What operators do with chosen dead letters: view one, replay some, or close some. Shared by the command line and the
+console.
 
-It validates as a worker does, so it needs the packages of the extra `worker`.
+It validates messages as a worker does, so it needs the packages of the extra `worker`.
 """
 
 from __future__ import annotations
@@ -38,9 +38,10 @@ from auditlane.runtime.settings import Settings
 
 @dataclass(frozen=True, slots=True)
 class OpenedLetter:
-    """A dead letter with its record. `document` is that of `auditlane dlq show --json`, and `headers` are the record's.
+    """A dead letter with its record. `document` is the output of `auditlane dlq show --json`, and `headers` are the
+    headers of the record.
 
-    `problem` is the reason why the event was not decoded, such as an unavailable registry, or empty.
+    `problem` is the reason why the event was not decoded, such as an unavailable registry, or empty if it was.
     """
 
     document: dict[str, Any]
@@ -50,17 +51,17 @@ class OpenedLetter:
 
 
 def dry_runner(settings: Settings, registry: RegistryClient, secrets: Secrets) -> tuple[DryRunner, SchemaUpgrader]:
-    """Return what validates letters against the current contracts. Raises KafkaUnavailable."""
+    """Return the objects that validate letters against the current contracts. Raises KafkaUnavailable."""
     schemas = schema_cache(settings, registry)
     upgrader = SchemaUpgrader(registry, schemas.known, topic=settings.topic)
     return DryRunner(upgrader, validator(settings, schemas, secrets), existing(settings), secrets.keys), upgrader
 
 
 def sender(settings: Settings) -> ReplayProducer:
-    """Return the producer of replayed events and of resolutions.
+    """Return the producer that sends replayed events and resolutions.
 
     Raises ConfigError if it may not write resolutions, since an event would then be sent again and again, and
-    KafkaUnavailable.
+    KafkaUnavailable if Kafka does not respond.
     """
     _require_write(settings)
     options = producer_config(client_config(settings))
@@ -85,7 +86,7 @@ def _require_write(settings: Settings) -> None:
 
 
 def opened(settings: Settings, secrets: Secrets, letter: Letter) -> OpenedLetter | None:
-    """Read a letter's record, or return None if Kafka no longer holds it. Raises KafkaUnavailable."""
+    """Read the record of a letter. Returns None if Kafka no longer holds it. Raises KafkaUnavailable."""
     read = next(LetterTopic(settings).bodies([letter]), None)
     if read is None:
         return None
@@ -112,10 +113,10 @@ def replay_letters(
     producer: ReplayProducer | None,
     on_progress: Callable[[int], None] = lambda _count: None,
 ) -> None:
-    """Replay letters, which must be in the topic's order, and add the results to `report`. Without a producer, only
-    report what would happen.
+    """Replay letters and add the results to `report`. The letters must be in the order of the topic. Without a
+    producer, only report what would happen.
 
-    Raises KafkaUnavailable, RegistryUnavailable and RegistryRefused. `report` then covers the finished chunks.
+    Raises KafkaUnavailable, RegistryUnavailable and RegistryRefused. `report` then covers the chunks that are complete.
     """
     with closing(registry_client(settings)) as registry:
         runner, _ = dry_runner(settings, registry, secrets)
@@ -130,8 +131,8 @@ def close_letters(
     producer: ReplayProducer,
     on_closed: Callable[[list[Letter]], None] = lambda _letters: None,
 ) -> None:
-    """Close letters, which must be in the topic's order, without sending them. `on_closed` receives each finished
-    chunk. Letters that Kafka no longer holds are omitted.
+    """Close letters without sending them. The letters must be in the order of the topic. `on_closed` is called with
+    each chunk when it is complete. Letters that Kafka no longer holds are omitted.
 
     Raises KafkaUnavailable.
     """

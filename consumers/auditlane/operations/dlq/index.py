@@ -40,7 +40,7 @@ class Selection:
     """A filter for dead letters. Conditions are combined with AND, and several values for one condition with OR.
 
     Times are Kafka timestamps of the rejected messages in milliseconds. `since_ms` is inclusive, and `until_ms` is
-    exclusive. `names` selects letters by name or identity.
+    exclusive. `names` are the names or identities of letters.
     """
 
     tenants: tuple[str, ...] = ()
@@ -80,7 +80,9 @@ class Selection:
 
 @dataclass(frozen=True, slots=True)
 class Count:
-    """The number of letters with one code, tenant and state, and when the first and the last of them were received."""
+    """The number of letters with one code, tenant and state, and the times at which the first and the last of them were
+    received.
+    """
 
     code: str
     tenant: str | None
@@ -91,7 +93,9 @@ class Count:
 
 
 class Index:
-    """An index of dead letters. `add` fills it, and the other methods query it. Use it from one thread at a time."""
+    """An index of dead letters. `add` fills it, and the other methods query it. Must be used from one thread at a
+    time.
+    """
 
     def __init__(self) -> None:
         self._database = sqlite3.connect("", check_same_thread=False)  # a temporary file, deleted with the connection
@@ -122,11 +126,13 @@ class Index:
         return int(row[0])
 
     def newest(self, selection: Selection, limit: int | None = None, *, skip: int = 0) -> Iterator[Letter]:
-        """Yield the selected letters, most recently received first, without the first `skip`."""
+        """Yield the selected letters, most recently received first. The first `skip` letters are skipped."""
         return self._letters(selection, _NEWEST, limit, skip)
 
     def in_topic_order(self, selection: Selection, limit: int | None = None) -> Iterator[Letter]:
-        """Yield the selected letters in the order of the dead-letter topic, so that bodies are read in one pass."""
+        """Yield the selected letters in the order of the dead-letter topic, so that their bodies can be read in one
+        pass.
+        """
         return self._letters(selection, _IN_TOPIC, limit)
 
     def counts(self, selection: Selection) -> list[Count]:

@@ -35,7 +35,7 @@ class ReplayProducer:
     def replay(self, ready: Sequence[DryRunResult]) -> list[DryRunResult]:
         """Send the events and close their letters.
 
-        Returns the results, including the reason for each event that Kafka rejected.
+        The results include the reason for each event that Kafka rejected.
         """
         results: list[DryRunResult | None] = [None] * len(ready)
         failures: list[KafkaError] = []
@@ -65,7 +65,9 @@ class ReplayProducer:
         return [one for one in results if one is not None]
 
     def resolve(self, letters: Iterable[Found], state: State, note: str = "") -> int:
-        """Close letters and return their number. Each resolution goes to its letter's partition, without a value."""
+        """Close letters and return their number. Each resolution has no value, and goes to the partition of its
+        letter.
+        """
         failures: list[KafkaError] = []
         acknowledged = count = 0
 

@@ -26,9 +26,9 @@ _KEPT: Final = 1_000
 class Report:
     """The result of a replay.
 
-    `tenants` counts replayed letters by tenant, or under None if a letter does not name one. `stays` counts letters
-    that were not replayed, by code, and `remaining` lists the first of them. `dropped` counts, by field, events that
-    lose the field.
+    `tenants` counts replayed letters by tenant. Letters without a tenant are counted under None. `stays` counts letters
+    that were not replayed, by code, and `remaining` lists the first of them. `dropped` counts the events that lose a
+    field, by field.
     """
 
     replayed: int = 0
@@ -51,7 +51,9 @@ class Report:
 
 
 def found(topic: LetterTopic, letters: Iterable[Letter]) -> Iterator[Found]:
-    """Yield the letters with their records, in the topic's order. Letters that Kafka no longer holds are omitted."""
+    """Yield the letters with their records, in the order of the topic. Letters that Kafka no longer holds are
+    omitted.
+    """
     for letter, message in topic.bodies(letters):
         headers: Any = message.headers() or []
         yield Found(letter, message.key(), prepend_guid(message.value(), headers), signature_of(headers))
@@ -68,8 +70,8 @@ def replay(
 ) -> Report:
     """Replay the letters. Without a producer, only report what would happen.
 
-    Results are added to `report`, which covers the finished chunks if the call is interrupted. Raises KafkaUnavailable
-    and RegistryUnavailable.
+    Results are added to `report`. If the call is interrupted, it covers the chunks that are complete. Raises
+    KafkaUnavailable and RegistryUnavailable.
     """
     report = Report() if report is None else report
     for chunk in chunks(letters):

@@ -13,7 +13,7 @@ _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 
 
 def to_json(letter: Letter) -> dict[str, Any]:
-    """Return one letter's document."""
+    """Return a letter as a document."""
     return {
         "id": letter.name,
         "topic_id": letter.identity.topic_id,
@@ -32,7 +32,7 @@ def to_json(letter: Letter) -> dict[str, Any]:
 
 
 def counted(counts: Sequence[Count], foreign: int) -> dict[str, Any]:
-    """Return the document of counts. `foreign` is the number of records in the topic that are neither letters nor
+    """Return the counts as a document. `foreign` is the number of records in the topic that are neither letters nor
     resolutions.
     """
     return {
@@ -53,7 +53,9 @@ def counted(counts: Sequence[Count], foreign: int) -> dict[str, Any]:
 
 
 def time_of(ms: int) -> str:
-    """Format milliseconds since 1970 as RFC 3339 in UTC, or as a number outside the calendar's range."""
+    """Format milliseconds since 1970 as RFC 3339 in UTC. A time outside the calendar's range is formatted as a
+    number.
+    """
     return time_of_us(ms * 1_000, "milliseconds")
 
 

@@ -25,7 +25,7 @@ OnProgress = Callable[[int, int], None]  # (records read, records in total)
 
 
 class Recreated(Conflict):
-    """Raised if the topic was deleted and created again since it was last read."""
+    """The topic was deleted and created again since it was last read."""
 
 
 class Progress(NamedTuple):
@@ -36,13 +36,15 @@ class Progress(NamedTuple):
 
 
 class Records(Protocol):
-    """Receives the topic's parsed records."""
+    """Receives the parsed records of the topic."""
 
     def add(self, records: Iterable[Letter | Resolution | None]) -> None: ...
 
 
 class LetterTopic:
-    """One dead-letter topic. Every method raises KafkaUnavailable, or NotFound if the topic does not exist."""
+    """One dead-letter topic. Every method raises KafkaUnavailable if Kafka does not respond, and NotFound if the topic
+    does not exist.
+    """
 
     def __init__(self, settings: Settings) -> None:
         self.name = settings.dead_letter_topic
@@ -60,7 +62,7 @@ class LetterTopic:
         )
 
     def index(self, on_progress: OnProgress = lambda _read, _all: None) -> Index:
-        """Index every letter and resolution that is in the topic now."""
+        """Index every letter and resolution that is currently in the topic."""
         index = Index()
         with closing(librdkafka.client(Consumer, self._options)) as consumer:
             bounds = self._bounds(consumer)
@@ -75,7 +77,7 @@ class LetterTopic:
         return index
 
     def follow(self, index: Records, positions: dict[int, int], *, seconds: float) -> Progress:
-        """Index the records after `positions`, and advance `positions`. Reads for at most `seconds`.
+        """Index the records after `positions`, and advance `positions`. Reads for at most `seconds` seconds.
 
         Partitions without a position are read from the start. Raises Recreated if the topic was recreated.
         """
@@ -101,8 +103,8 @@ class LetterTopic:
         return Progress(sum(positions.values()) - deleted, sum(ends.values()) - deleted)
 
     def bodies(self, letters: Iterable[Letter]) -> Iterator[tuple[Letter, Message]]:
-        """Yield the letters with their records, except those that Kafka no longer holds. `letters` must be in the
-        topic's order.
+        """Yield the letters with their records, except those that Kafka no longer holds. `letters` must be in the order
+        of the topic.
         """
         with closing(librdkafka.client(Consumer, self._options)) as consumer:
             bounds = self._bounds(consumer)
@@ -126,7 +128,7 @@ class LetterTopic:
                 yield letter, message
 
     def _bounds(self, consumer: Consumer, *, ask_s: float = ASK_S) -> dict[int, tuple[int, int]]:
-        """Return each partition's first offset, and one past its last."""
+        """Return the first offset of each partition, and the one after its last."""
         try:
             topic = consumer.list_topics(self.name, timeout=ask_s).topics[self.name]
             if topic.error is not None:
@@ -144,9 +146,7 @@ class LetterTopic:
     def _batches(
         self, consumer: Consumer, ends: dict[int, int], *, silence_s: float = SILENCE_S
     ) -> Iterator[Sequence[Message]]:
-        """Yield the messages of the assigned partitions up to the given ends, even if an end is a transaction
-        marker.
-        """
+        """Yield the messages of the assigned partitions up to the given ends. An end may be a transaction marker."""
         left = set(ends)
         heard = time.monotonic()
         while left:

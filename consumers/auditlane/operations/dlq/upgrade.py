@@ -1,4 +1,4 @@
-"""Upgrades a rejected value to its tenant's latest contract, only by Avro schema resolution."""
+"""Upgrades a rejected value to the latest contract of its tenant, by Avro schema resolution alone."""
 
 from __future__ import annotations
 
@@ -29,12 +29,12 @@ _CARRIED: Final = ("default", "aliases")  # field attributes that resolution nee
 
 
 class NotResolved(Exception):
-    """Raised if the datum cannot be resolved into the latest contract. The message names the field."""
+    """A value cannot be resolved into the latest contract. The message names the field."""
 
 
 @dataclass(frozen=True, slots=True)
 class Latest:
-    """The contract for a tenant's new events."""
+    """The contract for new events of a tenant."""
 
     subject: str
     schema_id: int
@@ -62,8 +62,8 @@ class Upgraded:
 class SchemaUpgrader:
     """Upgrades values. Each contract is requested from the registry only once.
 
-    `known` returns the schema with an id, as in the worker. Methods raise RegistryUnavailable and RegistryRefused, like
-    the registry client.
+    `known` returns the schema with an id, as in the worker. Methods raise RegistryUnavailable and RegistryRefused, as
+    the registry client does.
     """
 
     def __init__(self, registry: Registry, known: Callable[[int], CachedSchema | None], *, topic: str) -> None:
@@ -75,8 +75,8 @@ class SchemaUpgrader:
         self._writers: dict[int, Any] = {}
 
     def upgrade(self, key: bytes | None, value: bytes | None) -> Upgraded:
-        """Upgrade a value to the latest contract. A value that cannot be decoded is returned unchanged, and validation
-        will reject it.
+        """Upgrade a value to the latest contract. A value that cannot be decoded is returned unchanged, and will be
+        rejected by validation.
 
         Raises NotResolved if the value has no counterpart in the latest contract.
         """
@@ -99,7 +99,9 @@ class SchemaUpgrader:
         return Upgraded(frame(latest.schema_id, out.getvalue()), dropped)
 
     def writer(self, value: bytes | None) -> CachedSchema | None:
-        """Return a value's writer schema, or None if the value does not name a schema in the registry."""
+        """Return the schema with which a value was written, or None if the value does not name a schema in the
+        registry.
+        """
         try:
             schema_id = unframe(value or b"")[0]
         except ValueError:
@@ -107,7 +109,7 @@ class SchemaUpgrader:
         return self._known(schema_id)
 
     def latest(self, tenant: str) -> Latest:
-        """Return the tenant's own contract, or the base event's.
+        """Return the tenant's own contract, or that of the base event if the tenant has none.
 
         Raises NotResolved if the contract does not describe an event.
         """
@@ -136,8 +138,8 @@ class SchemaUpgrader:
 
 
 def plain(text: str) -> dict[str, Any]:
-    """Return a contract's reader schema: the record and its enums have uniform names, times are longs, and attributes
-    are removed.
+    """Return the reader schema of a contract. The record and its enums have uniform names, times are longs, and
+    attributes are removed.
 
     Raises InvalidInput if the schema does not describe an event.
     """
@@ -162,7 +164,7 @@ def _read(datum: bytes, writer: Any, reader: Any) -> dict[str, Any]:
 
 
 def _unresolvable(writer: dict[str, Any], values: dict[str, Any], reader: dict[str, Any]) -> str:
-    """Return the first field of the reader's schema that cannot be resolved by itself."""
+    """Return the first field of the reader's schema that cannot be resolved on its own."""
     written = {one["name"]: one for one in writer["fields"]}
     for field in reader["fields"]:
         source = next((written[name] for name in (field["name"], *field.get("aliases", ())) if name in written), None)

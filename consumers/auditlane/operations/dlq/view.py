@@ -1,4 +1,4 @@
-"""Shows a letter to operators: the event, decoded as far as possible, and the malformed field."""
+"""Shows a letter to operators, with the malformed field and as much of the event as can be decoded."""
 
 from __future__ import annotations
 
@@ -50,7 +50,7 @@ def view(
 def decoded(
     value: bytes | None, known: Callable[[bytes | None], CachedSchema | None]
 ) -> tuple[dict[str, Any] | None, str]:
-    """Return the event's fields as far as they can be decoded, and the problem with the rest, or "" if all could be."""
+    """Return the fields of the event that can be decoded, and the problem with the rest, or "" if there is none."""
     if value is None:
         return None, "The message has no value."
     try:

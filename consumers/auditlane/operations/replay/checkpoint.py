@@ -1,4 +1,4 @@
-"""A replay's progress, saved to a file so that the same command continues after an interruption."""
+"""The progress of a replay, saved to a file so that the same command continues after an interruption."""
 
 from __future__ import annotations
 
@@ -19,8 +19,8 @@ from auditlane.runtime.files import write_text
 class Counts:
     """Numbers of messages by result.
 
-    `refused` counts, by code, messages that a worker would reject but that have no dead letter. `left_to_workers`
-    counts messages that the workers have not reached yet and will dead-letter themselves.
+    `refused` counts messages by code that a worker would reject but that have no dead letter. `left_to_workers` counts
+    messages that the workers have not reached yet and will dead-letter themselves.
     """
 
     read: int = 0
@@ -32,16 +32,16 @@ class Counts:
     refused: dict[str, int] = field(default_factory=dict)
 
     def refuse(self, code: str) -> None:
-        """Count a message as refused with this code."""
+        """Count a message that would be rejected with this code."""
         self.refused[code] = self.refused.get(code, 0) + 1
 
 
 @dataclass(slots=True)
 class Progress:
-    """A replay's progress. `run` identifies the replay in its deduplication tokens.
+    """The progress of a replay. `run` identifies the replay in its deduplication tokens.
 
-    `done` is one past each partition's last finished offset. `pending` is a chunk (partition, first, end) that may be
-    partly stored, and is sent again with the same bounds.
+    `done` is the offset after the last finished one in each partition. `pending` is a chunk (partition, first, end)
+    that may be partially stored, and is sent again with the same bounds.
     """
 
     run: str = field(default_factory=lambda: uuid.uuid4().hex)
@@ -58,7 +58,9 @@ class Checkpoint:
 
     @classmethod
     def of(cls, folder: Path, request: object) -> Checkpoint:
-        """Return a request's checkpoint. The request's JSON identifies the replay by source, target and selection."""
+        """Return the checkpoint of a request. The request's JSON identifies the replay by source, target and
+        selection.
+        """
         text = json.dumps(request, sort_keys=True)
         return cls(folder / f"{hashlib.sha256(text.encode()).hexdigest()[:32]}.json")
 
@@ -88,9 +90,9 @@ class Checkpoint:
 
 @contextmanager
 def alone(folder: Path, target: str) -> Iterator[None]:
-    """Lock a target against other replays of this user. Raises AlreadyRunning.
+    """Lock a target against other replays by this user. Raises AlreadyRunning if there is one.
 
-    Two concurrent replays could find the same offset missing, and both store it.
+    Two concurrent replays could find the same offset missing, and both would store it.
     """
     folder.mkdir(parents=True, exist_ok=True)
     path = folder / f"{hashlib.sha256(target.encode()).hexdigest()[:32]}.lock"

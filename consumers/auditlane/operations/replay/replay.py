@@ -24,7 +24,7 @@ NOTHING: Final[Offsets] = np.zeros(0, dtype=np.int64)
 
 
 class Target(Protocol):
-    """The destination of replayed messages. `announce` must be called before a write that may succeed only in part."""
+    """The destination of replayed messages. `announce` must be called before a write that may succeed partially."""
 
     def begin(self, span: Span) -> None: ...
     def take(self, span: Span, chunk: Chunk, progress: Progress, announce: Announce) -> None: ...
@@ -33,7 +33,7 @@ class Target(Protocol):
 class Replay:
     """One replay. A `guarded` replay writes to the workers' table, so it must stay below their committed offsets.
 
-    `left_out` contains each span's dead-lettered offsets, which `auditlane dlq` replays.
+    `left_out` contains the dead-lettered offsets of each span, which `auditlane dlq` replays.
     """
 
     def __init__(
@@ -54,11 +54,11 @@ class Replay:
         self._guarded = guarded
 
     def run(self, plan: Plan, checkpoint: Checkpoint | None, on_progress: OnProgress) -> Progress:
-        """Replay from the checkpoint to the end of the plan, and return the progress. Without a checkpoint, nothing is
-        saved.
+        """Replay from the checkpoint to the end of the plan, and return the progress. Without a checkpoint, progress is
+        not saved.
 
         Raises Halted if Kafka deleted messages in the meantime, and subclasses of Unavailable. The next run then
-        continues.
+        continues at the same place.
         """
         progress = (checkpoint and checkpoint.load()) or Progress()
         reader = SpanReader(self._settings)
@@ -106,7 +106,7 @@ class Replay:
             )
 
     def _kept(self, span: Span, chunk: Chunk, counts: Counts) -> Chunk:
-        """Return the chunk without other tenants' messages and without dead-lettered messages."""
+        """Return the chunk without dead-lettered messages and without the messages of other tenants."""
         messages = chunk.messages
         counts.read += len(messages)
         if self._tenants:
@@ -123,7 +123,9 @@ class Replay:
 
 
 def resumed(span: Span, progress: Progress) -> list[tuple[Span, bool]]:
-    """Return the rest of a span in parts, and whether each part is an announced chunk, whose bounds must not change."""
+    """Return the remaining parts of a span, each with whether it is an announced chunk, whose bounds must not
+    change.
+    """
     number = span.partition.number
     first = min(span.end, max(span.first, progress.done.get(number, 0)))
     if progress.pending is None or progress.pending[0] != number:
@@ -139,7 +141,7 @@ def _part(span: Span, first: int, end: int) -> Span:
 
 
 def tenant(key: bytes | None) -> str | None:
-    """Return the tenant that a message key names, or None if it names none."""
+    """Return the tenant that a message key names, or None if there is none."""
     try:
         return tenant_of_key(key) if key else None
     except UnicodeDecodeError:

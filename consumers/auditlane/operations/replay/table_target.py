@@ -1,5 +1,5 @@
-"""Replays into a table. Messages not stored yet are validated and inserted with the guard, under tokens that only the
-replay uses.
+"""Replays messages into a table. Messages that are not stored yet are validated and inserted with the guard, under
+tokens that only the replay uses.
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ OURS: Final = frozenset({"events", "link_claims", "log", "log_text", "migrations
 
 @dataclass(frozen=True, slots=True)
 class ReplayedRange:
-    """The messages of a chunk that are to be stored, from offset `first` to `last`, inclusive."""
+    """The messages of a chunk that have to be stored, from offset `first` to `last`, inclusive."""
 
     partition: Partition
     topic_id: str
@@ -47,11 +47,11 @@ class ReplayedRange:
 
 
 def token(run: str, range_: ReplayedRange, month: int) -> str:
-    """Return an insert's deduplication token.
+    """Return the deduplication token of an insert.
 
-    It includes the run, because ClickHouse remembers the tokens of workers and earlier replays, and would not store
-    their rows again if these were deleted. It also includes the missing offsets, so that the token of an attempt with a
-    different validation result does not hide rows that only this attempt accepts.
+    It includes the run. ClickHouse remembers the tokens of workers and of earlier replays, and would not store their
+    rows again if these had been deleted. It also includes the missing offsets. A later attempt may validate
+    differently, and the token of an earlier one must not hide rows that only the later one accepts.
     """
     span = f"{range_.topic_id}:{range_.partition.number}:{range_.first}-{range_.last}"
     return f"replay:{run}:{span}:{month}:{offsets_digest(range_.columns.offsets)}"
@@ -89,7 +89,7 @@ class TableTarget:
     def take(self, span: Span, chunk: Chunk, progress: Progress, announce: Announce) -> None:
         """Store the missing messages of a chunk, and return once ClickHouse has acknowledged them.
 
-        Raises StoreRefused, StoreUnavailable or RegistryUnavailable.
+        Raises StoreRefused, StoreUnavailable and RegistryUnavailable.
         """
         counts = progress.counts
         stored = set(self._stored.between(chunk.first, chunk.end).tolist()) if self._stored else set()
@@ -149,8 +149,8 @@ def exists(client: Client, table: Table) -> bool:
 
 
 def other(client: Client, live: Table, name: str, *, create: bool) -> Table:
-    """Return the table `name` in the live table's database. With `create`, create it like the live table if it is
-    missing.
+    """Return the table `name` in the database of the live table. With `create`, a missing table is created like the
+    live table.
 
     Raises ConfigError if the name is not allowed or the existing table differs.
     """

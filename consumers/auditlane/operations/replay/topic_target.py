@@ -1,4 +1,4 @@
-"""Replays into another topic, at least once, with key, value and headers unchanged."""
+"""Replays messages into another topic, at least once, with their key, value and headers unchanged."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ _LARGER: Final = "Raise the topic's max.message.bytes, then run the command agai
 class TopicTarget:
     """A `replay.Target` that writes to a topic. Messages keep their order within a key.
 
-    A chunk is done once every message is acknowledged. After an interruption, at most one chunk is produced again.
+    A chunk is done when every message is acknowledged. After an interruption, at most one chunk is produced again.
     """
 
     def __init__(self, settings: Settings, topic: str, *, dry: bool) -> None:
@@ -39,7 +39,9 @@ class TopicTarget:
         """Do nothing, since a topic needs no preparation."""
 
     def take(self, span: Span, chunk: Chunk, progress: Progress, announce: Announce) -> None:
-        """Produce a chunk. Raises KafkaUnavailable, and ConfigError if the topic rejects a message."""
+        """Produce a chunk. Raises KafkaUnavailable if Kafka does not respond, and ConfigError if the topic rejects a
+        message.
+        """
         if not self._dry:
             for message in chunk.messages:
                 self._produce(message.key(), message.value(), message.headers(), message.timestamp()[1])

@@ -1,7 +1,7 @@
 """Compares stored rows with their messages, one value at a time.
 
-Stored values are read back as text and numbers, and are compared here. An error in the conversion of rows for
-ClickHouse is therefore not repeated in the comparison.
+Stored values are read back as text and numbers, and are compared here. The comparison therefore does not
+repeat an error in the conversion of rows for ClickHouse.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 
 
 def _address(given: Any) -> Any:
-    """Normalize an address to IPv6, its stored form."""
+    """Convert an address to IPv6, the form in which it is stored."""
     if given is None:
         return None
     address = ipaddress.ip_address(given)
@@ -54,7 +54,7 @@ _READ: Final[dict[str, Callable[[Any], Any]]] = {"ip": _address}
 
 
 class StoredContent:
-    """Compares the rows of one span in `table`, which is quoted, with the rows that their messages produce."""
+    """Compares the rows of one span in `table`, which is quoted, with the rows that its messages produce."""
 
     def __init__(self, client: Client, table: str, span: Span) -> None:
         self._client = client
@@ -104,7 +104,6 @@ class StoredContent:
         return zip(map(int, offsets), *read, hashed, strict=True)
 
     def _expression(self) -> str:
-        """Return the table's expression for a row's content hash."""
         if self._hash is None:
             with store_errors():
                 [(expression,)] = self._client.query(

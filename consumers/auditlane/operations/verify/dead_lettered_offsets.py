@@ -1,4 +1,4 @@
-"""Finds a topic's dead-lettered offsets, from the identities in the headers of the dead-letter topic."""
+"""Finds the dead-lettered offsets of a topic, from the identities in the headers of the dead-letter topic."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ _ROWS, _SIZE = 10_000, 16 << 20
 
 
 def identity(message: Message) -> Identity | None:
-    """Return the identity of the rejected message, or None for another tool's record."""
+    """Return the identity of the rejected message, or None for a record that another tool wrote."""
     headers: Any = message.headers() or []
     record = read(headers, Place(message.partition() or 0, message.offset() or 0), message.timestamp()[1])
     return None if record is None else record.identity
@@ -31,7 +31,8 @@ def identity(message: Message) -> Identity | None:
 def dead_lettered(
     settings: Settings, positions: KafkaOffsets, reader: SpanReader, spans: Iterable[Span]
 ) -> Mapping[Span, Offsets]:
-    """Return each span's dead-lettered offsets, ascending and distinct. Each offset takes eight bytes of memory.
+    """Return the dead-lettered offsets of each span, in ascending order and without duplicates. Each offset takes eight
+    bytes of memory.
 
     Reads the whole dead-letter topic, since there are few letters, and a letter may be published long after its
     message.

@@ -1,4 +1,4 @@
-"""Decides each offset's status by comparing sorted arrays of messages, rows and dead letters. Performs no I/O."""
+"""Decides the status of each offset by comparing sorted arrays of messages, rows and dead letters. Performs no I/O."""
 
 from __future__ import annotations
 
@@ -48,7 +48,8 @@ class Run:
 
 @dataclass(frozen=True, slots=True)
 class Compared:
-    """Distinct ascending `offsets` with their `statuses`. `doubled` contains offsets that are stored more than once.
+    """Distinct `offsets` in ascending order, with their `statuses`. `doubled` contains offsets that are stored more
+    than once.
 
     A `missing` offset may turn out to be a duplicate later.
     """
@@ -63,14 +64,15 @@ class Compared:
         return found
 
     def with_status(self, offsets: Offsets, status: OffsetStatus) -> Compared:
-        """Return a copy with another status for these offsets, all of which must be in this object."""
+        """Return a copy in which these offsets have another status. All of them must be in this object."""
         statuses = self.statuses.copy()
         statuses[np.searchsorted(self.offsets, offsets)] = status
         return Compared(self.offsets, statuses, self.doubled)
 
 
 def compare(messages: Offsets, stored: Offsets, letters: Offsets) -> Compared:
-    """Compare ascending offsets of the same part of a partition. `stored` may contain duplicates.
+    """Compare offsets of the same part of a partition. Each array is in ascending order. `stored` may contain
+    duplicates.
 
     An offset with both a row and a dead letter counts as stored: it was validated twice with different results, and
     nothing is lost.
@@ -86,7 +88,7 @@ def compare(messages: Offsets, stored: Offsets, letters: Offsets) -> Compared:
 
 
 def runs(compared: Compared) -> Iterator[Run]:
-    """Yield the statuses run-length encoded, in order."""
+    """Yield the statuses in order, run-length encoded."""
     if len(compared.offsets) == 0:
         return
     starts = np.concatenate(([0], np.flatnonzero(np.diff(compared.statuses)) + 1))
@@ -102,7 +104,7 @@ def runs(compared: Compared) -> Iterator[Run]:
 
 @dataclass(slots=True)
 class SpanSummary:
-    """One span's accumulated result. Counts are exact; lists are truncated to `limit` entries.
+    """The accumulated result of one span. Counts are exact. Lists are truncated to `limit` entries.
 
     `wrong` contains the runs that are missing, extra or different.
     """
@@ -116,7 +118,7 @@ class SpanSummary:
     _last: Run | None = None
 
     def add(self, compared: Compared, reasons: Mapping[int, str] | None = None) -> None:
-        """Add the next offsets. `reasons` states why an offset is missing, or which fields differ."""
+        """Add the next offsets. `reasons` contains why an offset is missing, or which of its fields differ."""
         for status in OffsetStatus:
             self.counts[status] += int((compared.statuses == status).sum())
         self.doubled_count += len(compared.doubled)
@@ -161,8 +163,9 @@ def orphaned_rows(
 ) -> tuple[list[Origin], list[Origin]]:
     """Return extra rows, and rows beyond retention, among those outside the partitions of `topics`.
 
-    `topics` maps each name to the topic's id and its number of partitions. If the workers read a topic that was then
-    deleted, or deleted and created again, its rows are beyond retention. No worker can have written the others.
+    `topics` maps each name to the topic's id and its number of partitions. Rows of a topic that the workers read, and
+    that was deleted or recreated since, are beyond retention. All other rows are extra, since no worker can have
+    written them.
     """
     extra: list[Origin] = []
     beyond: list[Origin] = []

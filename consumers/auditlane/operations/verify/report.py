@@ -1,4 +1,4 @@
-"""A verification's result, by span and in total."""
+"""The result of a verification, by span and in total."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ _COUNTED = (
 
 @dataclass(slots=True)
 class Result:
-    """One span's result.
+    """The result of one span.
 
     `beyond_retention` counts rows whose messages Kafka no longer holds, and `stray` lists rows above the partition's
     end. `refused` counts missing messages that a worker would reject now. `uncompared` counts rows whose expected
@@ -40,7 +40,7 @@ class Result:
 
     @property
     def counts(self) -> dict[str, int]:
-        """The span's counts, with the names of `Report.counts`."""
+        """The counts of the span, with the same names as in `Report.counts`."""
         counts = {status.name: count for status, count in self.summary.counts.items()}
         counts["extra"] += len(self.stray)
         return {
@@ -56,7 +56,7 @@ class Result:
 
 @dataclass(frozen=True, slots=True)
 class Report:
-    """The whole result. `origins` covers rows outside all of the topics' partitions."""
+    """The complete result. `origins` covers rows that do not belong to a partition of any of the topics."""
 
     results: Sequence[Result]
     two_times: Sequence[TwoTimes]
@@ -66,8 +66,8 @@ class Report:
 
     @property
     def counts(self) -> dict[str, int]:
-        """The number of offsets by status. `pending` offsets are not completed by the workers yet, and `gone` offsets
-        are no longer in Kafka.
+        """The number of offsets by status. `pending` offsets have not been completed by the workers yet, and `gone`
+        offsets are no longer in Kafka.
         """
         total = Counter(dict.fromkeys(_COUNTED, 0))
         for result in self.results:
@@ -78,7 +78,7 @@ class Report:
 
     @property
     def refused(self) -> int:
-        """The number of missing messages that a worker would reject now, so a replay would not restore them."""
+        """The number of missing messages that a worker would now reject, so that a replay would not restore them."""
         return sum(one.refused for one in self.results)
 
     @property
@@ -88,6 +88,6 @@ class Report:
 
     @property
     def ok(self) -> bool:
-        """Whether nothing is missing, extra or stored twice, and all compared rows are equal."""
+        """Whether nothing is missing, extra or stored twice, and all rows that were compared are equal."""
         counts = self.counts
         return not any(counts[name] for name in ("missing", "extra", "doubled", "differs"))

@@ -1,4 +1,4 @@
-"""Reads a topic again and determines each offset's status. This is the shell around `reconcile`."""
+"""Reads a topic again and determines the status of each offset. The decisions are made in `reconcile`."""
 
 from __future__ import annotations
 
@@ -67,8 +67,8 @@ class Verifier:
     ) -> Report:
         """Verify the spans and return a report.
 
-        With `topics`, the report also covers rows outside all of their partitions, and with `other_topics`, rows of any
-        other topic. Raises Halted and subclasses of Unavailable.
+        With `topics`, the report also covers their rows that do not belong to an existing partition. With
+        `other_topics`, it covers rows of any other topic. Raises Halted and subclasses of Unavailable.
         """
         results = self.verify(spans, on_progress)
         origins = self._events.origins(None if other_topics else topics) if topics else []
@@ -115,7 +115,9 @@ class Verifier:
         return result
 
     def _without_dropped(self, compared: Compared, result: Result) -> Compared:
-        """Count rows whose messages Kafka has deleted since the plan was made as beyond retention, not as extra."""
+        """Count rows whose messages Kafka has deleted since the plan was made as beyond retention rather than as
+        extra.
+        """
         extra = compared.of(OffsetStatus.extra)
         if len(extra) == 0:
             return compared
@@ -126,7 +128,9 @@ class Verifier:
         return Compared(compared.offsets[keep], compared.statuses[keep], compared.doubled)
 
     def _explained(self, compared: Compared, result: Result, chunk: Chunk) -> tuple[Compared, Mapping[int, str]]:
-        """Split missing offsets into duplicates of stored events and offsets missing for another reason."""
+        """Split the missing offsets into duplicates of stored events, and offsets that are missing for another
+        reason.
+        """
         missing = compared.of(OffsetStatus.missing)
         if len(missing) == 0:
             return compared, {}
@@ -152,7 +156,7 @@ class Verifier:
         return compared.with_status(np.array(sorted(differing), dtype=np.int64), OffsetStatus.differs), differing
 
     def _validated(self, span: Span, chunk: Chunk, wanted: Container[int | None]) -> tuple[Columns, ValidationResult]:
-        """Validate the chunk's messages with these offsets as a worker would. Returns the messages and the result."""
+        """Validate the messages with these offsets as a worker would. Returns the messages and the result."""
         columns = chunk.columns([one.offset() in wanted for one in chunk.messages])
         raw = RawRange.of(span.topic_id, span.partition, columns)
         now_ms = time.time_ns() // 1_000_000
@@ -161,8 +165,8 @@ class Verifier:
         )
 
     def _above(self, stored: StoredOffsets, span: Span) -> list[int]:
-        """Return the stored offsets above the log's end. The end is read last, so that it includes the messages of rows
-        read earlier.
+        """Return the stored offsets beyond the end of the log. The end is read last, so that it covers the messages of
+        all rows read before.
         """
         rows = stored.read(span.end + span.pending, limit=_STRAYS)
         if len(rows) == 0:

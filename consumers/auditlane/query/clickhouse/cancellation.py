@@ -34,7 +34,7 @@ class CancelScope:
         self._lock = threading.Lock()
 
     def cancel(self) -> None:
-        """Cancel everything that is attached, now or later."""
+        """Cancel everything that is attached now or will be attached later."""
         with self._lock:
             if self._over or self.cancelled:
                 return
@@ -60,13 +60,15 @@ class CancelScope:
         end()
 
     def detach(self, what: object) -> None:
-        """Detach `what` when it has ended."""
+        """Detach `what` after it has ended."""
         with self._lock:
             self._ends.pop(what, None)
 
     @contextmanager
     def active(self) -> Iterator[None]:
-        """Run the block's queries under this scope, including queries on threads that this thread or task waits for."""
+        """Run the queries of the block under this scope, including queries on threads that this thread or task waits
+        for.
+        """
         token = _CURRENT.set(self)
         try:
             yield
@@ -78,12 +80,12 @@ _CURRENT: ContextVar[CancelScope | None] = ContextVar("cancel_scope", default=No
 
 
 def current_scope() -> CancelScope | None:
-    """Return the current scope, or None outside a scope."""
+    """Return the current scope, or None if there is none."""
     return _CURRENT.get()
 
 
 def is_cancelled() -> bool:
-    """Return whether this code's scope has been cancelled."""
+    """Return whether the current scope has been cancelled."""
     found = _CURRENT.get()
     return found is not None and found.cancelled
 
@@ -91,8 +93,8 @@ def is_cancelled() -> bool:
 class _Cuttable:
     """A connection that is closed when the scope of its current request is cancelled.
 
-    A pool passes a connection to the next request once a response has been read. Therefore, the connection records its
-    latest request's scope.
+    A pool reuses a connection for the next request once a response has been read. Therefore, the connection records the
+    scope of its latest request.
     """
 
     sock: Any

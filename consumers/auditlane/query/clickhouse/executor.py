@@ -49,7 +49,7 @@ class Limits:
 
     @classmethod
     def of(cls, settings: Settings) -> Limits:
-        """Read the query limits from the settings."""
+        """Read the limits of queries from the settings."""
         return cls(
             page_s=settings.query_timeout_s,
             memory_bytes=settings.query_memory_bytes,
@@ -88,7 +88,7 @@ class TenantConcurrency:
 
     @contextmanager
     def slot(self, tenant: str) -> Iterator[None]:
-        """Hold one of the tenant's slots. Raises RateLimited when all are taken."""
+        """Hold one of the tenant's slots. Raises RateLimited if all are taken."""
         with self._lock:
             if self._running[tenant] >= self._limit:
                 raise RateLimited(
@@ -113,10 +113,10 @@ class Source(Protocol):
 
 
 class QueryExecutor:
-    """Runs statements under one set of limits. Connects with the first statement. Thread-safe.
+    """Runs statements under one set of limits. It connects when the first statement is run. Thread-safe.
 
-    ClickHouse may be silent for `silence_s` seconds, and a statement may take `seconds`. `concurrency` limits each
-    tenant's concurrent statements, and `observe` is called when a response begins.
+    ClickHouse may be silent for `silence_s` seconds, and a statement may take `seconds`. `concurrency` limits the
+    concurrent statements of each tenant, and `observe` is called when a response begins.
     """
 
     def __init__(
@@ -153,7 +153,7 @@ class QueryExecutor:
         concurrency: TenantConcurrency | None = None,
         observe: Observe | None = None,
     ) -> QueryExecutor:
-        """Make an executor for interactive statements. Each takes at most `page_s` seconds, plus one second if
+        """Make an executor for interactive statements. Each takes at most `page_s` seconds, and one more second if
         ClickHouse does not respond.
         """
         limits = limits or Limits.of(settings)
@@ -165,7 +165,7 @@ class QueryExecutor:
     def open(self, statement: Statement, seconds: float | None = None) -> Source:
         """Start a statement. The caller reads the body with `verified_batches` and then closes it.
 
-        `seconds` overrides the executor's time limit.
+        `seconds` overrides the time limit of the executor.
         """
         limits = {
             "max_execution_time": math.ceil(self._seconds if seconds is None else seconds),
@@ -195,9 +195,10 @@ class QueryExecutor:
         return source
 
     def event_table(self, database: str) -> str:
-        """Return the table with every stored copy of an event: the distributed table in a cluster, or the local table.
+        """Return the table that has every stored copy of an event. It is the distributed table in a cluster, and the
+        local table otherwise.
 
-        Raises the errors of `rows`.
+        Raises the same errors as `rows`.
         """
         if database not in self._event_tables:
             count = "SELECT count() AS tables, countIf(name = 'events_all') AS sharded FROM system.tables"
@@ -209,7 +210,7 @@ class QueryExecutor:
         return self._event_tables[database]
 
     def rows(self, statement: Statement, tenant: str = "", seconds: float | None = None) -> list[dict[str, Any]]:
-        """Run a statement with a small result. Raises RateLimited when the tenant has too many queries running."""
+        """Run a statement with a small result. Raises RateLimited if the tenant has too many queries running."""
         with self._concurrency.slot(tenant) if self._concurrency and tenant else nullcontext():
             source = self.open(statement, seconds)
             reads().charge(QUERY_S + _read(source)[1] / BYTES_PER_S)
@@ -221,7 +222,7 @@ class QueryExecutor:
                 source.close()
 
     def ping(self, database: str) -> None:
-        """Raise StoreUnavailable or StoreRefused unless the view can be read."""
+        """Check that the view can be read. Raises StoreUnavailable or StoreRefused otherwise."""
         with errors():
             self._connection.client().query(
                 "SELECT 1 FROM {database:Identifier}.log LIMIT 0", parameters={"database": database}
@@ -234,15 +235,15 @@ class QueryExecutor:
 
 
 def _lower(*limits: int) -> int:
-    """Return the lower limit, where 0 means unlimited."""
+    """Return the lower of two limits, where 0 means unlimited."""
     return min(filter(None, limits), default=0)
 
 
 def _read(source: Source) -> tuple[int, int]:
     """Return how many rows and bytes a statement had read when its response began, or 0 if ClickHouse did not report
-    it.
+    this.
 
-    Unlike durations, these numbers do not depend on ClickHouse's load.
+    Unlike durations, these numbers do not depend on the load of ClickHouse.
     """
     try:
         summary = json.loads(getattr(source, "headers", {}).get("X-ClickHouse-Summary", "{}"))
@@ -256,9 +257,7 @@ _TAIL_BYTES: Final = 4_096
 
 
 class TruncatedResult(StoreUnavailable):
-    """Raised when a result ends before its end marker. `tail` contains its last bytes, which may include ClickHouse's
-    error.
-    """
+    """A result ended before its end marker. `tail` contains the last bytes, which may include ClickHouse's error."""
 
     def __init__(self, reason: str, tail: bytes = b"") -> None:
         super().__init__(f"The result is incomplete: {reason}.", fix="Try again, and discard the data read so far.")
@@ -283,7 +282,7 @@ class _TailRecorder(io.RawIOBase):
 
 
 def batches(source: Source) -> Iterator[pa.RecordBatch]:
-    """Yield the body's record batches. Raises TruncatedResult unless it ends exactly with the end marker."""
+    """Yield the record batches of the body. Raises TruncatedResult unless the body ends exactly with the end marker."""
     recorder = _TailRecorder(source)
     with io.BufferedReader(recorder, 1 << 16) as body:
         try:
@@ -300,7 +299,7 @@ def batches(source: Source) -> Iterator[pa.RecordBatch]:
 def verified_batches(source: Source) -> Iterator[pa.RecordBatch]:
     """Yield the record batches of a complete result.
 
-    Raises TruncatedResult, or QueryTooLarge or StoreUnavailable if ClickHouse reports the reason.
+    Raises TruncatedResult if it is incomplete, or QueryTooLarge or StoreUnavailable if ClickHouse reports the reason.
     """
     try:
         yield from batches(source)
@@ -319,7 +318,7 @@ def _timed_out(cause: BaseException) -> bool:
 
 @contextmanager
 def errors() -> Iterator[None]:
-    """Convert errors of ClickHouse calls into StoreUnavailable, StoreRefused or QueryTooLarge."""
+    """Convert errors from ClickHouse calls into StoreUnavailable, StoreRefused or QueryTooLarge."""
     try:
         with store_errors():
             yield

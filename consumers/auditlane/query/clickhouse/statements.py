@@ -1,7 +1,7 @@
 """Statements for ClickHouse, with their SQL, parameters and settings, and the columns of an event.
 
 Values are sent as parameters, never in the SQL text. Columns are always written as `e.column`, because ClickHouse would
-resolve a bare name to an alias with that name in the select list.
+resolve a bare name to an alias of the same name in the select list.
 """
 
 from __future__ import annotations
@@ -63,8 +63,8 @@ class Statement:
     """SQL with `{name:Type}` placeholders, their values, and the ClickHouse settings that affect the output.
 
     A `shared` statement serves all tenants at once, so the limit on rows read by a tenant's query does not apply.
-    `rows_read` is a limit of its own, or 0. `sharded_sql` replaces `sql` if the events are on several shards, unless it
-    is empty.
+    `rows_read` is a separate limit for this statement, or 0. `sharded_sql` replaces `sql` if the events are on several
+    shards, unless it is empty.
     """
 
     sql: str
@@ -98,7 +98,7 @@ class Parameters:
         self.values: dict[str, Any] = {"database": database}
 
     def add(self, kind: str, value: Any) -> str:
-        """Add a value of ClickHouse type `kind`, and return its placeholder."""
+        """Add a value of the ClickHouse type `kind`, and return its placeholder."""
         name = f"p{len(self.values)}"
         self.values[name] = value
         return f"{{{name}:{kind}}}"
@@ -126,7 +126,7 @@ def select(
     before: str = "",
     of: Literal["events", "copies"] = "events",
 ) -> Statement:
-    """Build a SELECT over events, each once as in the view `log`, or over all their stored copies.
+    """Build a SELECT over events. As in the view `log`, each event is included once, or all of its stored copies are.
 
     `conditions` start with the conditions of `sql.where`. `before` precedes the SELECT, and `tail` follows the WHERE.
     """
@@ -144,7 +144,7 @@ def select(
 
 
 def is_shared(condition: str) -> bool:
-    """Return whether a compiled condition holds for all copies of an event or for none."""
+    """Return whether a compiled condition holds either for all copies of an event or for none."""
     return SHARED.issuperset(_COLUMN.findall(condition))
 
 
@@ -153,7 +153,7 @@ def _all(conditions: Sequence[str]) -> str:
 
 
 def statement(sql: str, parameters: Parameters, *, shared: bool = False) -> Statement:
-    """Build a statement with the output settings that the code that reads its result expects."""
+    """Build a statement with the output settings that the reader of its result expects."""
     return Statement(sql, parameters.values, dict(_OUTPUT), shared)
 
 

@@ -1,4 +1,4 @@
-"""Columns of an export: those that the tenant's structure makes downloadable, or all columns for an operator."""
+"""The columns of an export: those that the tenant's structure makes downloadable, or all columns for an operator."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ class Column:
 
     @property
     def metadata_key(self) -> str:
-        """The metadata key whose value a cell contains; empty for other columns."""
+        """The metadata key whose value is in the cells, or an empty string for other columns."""
         return "" if self.custom or not self.name.startswith(_KEY) else self.name.removeprefix(_KEY)
 
     @property
@@ -54,12 +54,12 @@ class Column:
 
     @property
     def is_sentence(self) -> bool:
-        """Whether cells contain the event as a sentence, which `query.export.sentences` writes."""
+        """Whether cells contain the event as a sentence. `query.export.sentences` writes it."""
         return not self.custom and self.name == "sentence"
 
     @property
     def is_conflict(self) -> bool:
-        """Whether the column states that the event is in conflict with another event."""
+        """Whether cells contain whether the event is in conflict with another event."""
         return not self.custom and self.name == _CONFLICT
 
 
@@ -70,20 +70,20 @@ CONFLICT: Final = Column(_CONFLICT, "Conflict", in_table=True)  # not in the str
 
 
 def downloadable(structure: Structure) -> list[Column]:
-    """Return the columns that the tenant's viewers may download, in the structure's order."""
+    """Return the columns that viewers of the tenant may download, in the order of the structure."""
     given = [_column(field) for field in structure.downloadable() if field.custom or field.name in COLUMNS]
     return [*given, CONFLICT] if given else []
 
 
 def of_operator(structure: Structure) -> list[Column]:
-    """Return every stored column, with the tenant's own titles where it has set them."""
+    """Return every stored column, with the tenant's own title if there is one."""
     titles = _TITLES | {field.name: field.display_name for field in structure.fields}
     table = {field.name for field in structure.displayed()}
     return [*(Column(name, titles[name], in_table=name in table) for name in COLUMNS), CONFLICT]
 
 
 def choose(structure: Structure, named: str | None, *, everything: bool = False) -> tuple[Column, ...]:
-    """Return the columns of an export. `named` lists columns in order, separated by commas. None means all columns.
+    """Return the columns of an export. `named` is a comma-separated list of columns in order. None means all columns.
 
     A column is named like its field in filters (`fields.total`), with or without the prefix (`total`). Raises
     InvalidFilter for any other name.
@@ -113,7 +113,7 @@ def choose(structure: Structure, named: str | None, *, everything: bool = False)
 
 
 def withdrawn_of(columns: Sequence[Column], structure: Structure) -> list[Column]:
-    """Return the chosen columns that may no longer be downloaded."""
+    """Return those of the chosen columns that may no longer be downloaded."""
     allowed = {
         (column.name, column.custom) for column in _nameable(structure, downloadable(structure), everything=False)
     }
@@ -125,12 +125,12 @@ def withdrawn_of(columns: Sequence[Column], structure: Structure) -> list[Column
 
 
 def of_table(columns: Sequence[Column]) -> tuple[Column, ...]:
-    """Return the columns shown in the viewer's table, or all columns if it shows none of them."""
+    """Return the columns that are shown in the viewer's table. If it shows none of them, all columns are returned."""
     return tuple(column for column in columns if column.in_table) or tuple(columns)
 
 
 def titled(columns: Sequence[Column], titles: Sequence[str] | None) -> tuple[Column, ...]:
-    """Return the columns with these titles, one per column, for example translated names.
+    """Return the columns with these titles, such as translated names. There must be one title per column.
 
     Raises InvalidFilter if the number of titles differs from the number of columns.
     """
@@ -146,7 +146,7 @@ def titled(columns: Sequence[Column], titles: Sequence[str] | None) -> tuple[Col
 
 
 def of_ocsf(columns: Sequence[Column], structure: Structure, *, everything: bool = False) -> tuple[Column, ...]:
-    """Return the columns, plus those that every OCSF event needs. Raises InvalidFilter if one of the latter is not
+    """Return the columns, and those that every OCSF event needs. Raises InvalidFilter if one of the latter is not
     downloadable.
     """
     given = of_operator(structure) if everything else downloadable(structure)
@@ -171,7 +171,7 @@ def _nameable(structure: Structure, given: list[Column], *, everything: bool) ->
 
 
 def _of_key(name: str, known: Mapping[str, Column]) -> Column | None:
-    """Return the column for a metadata key if the metadata may be downloaded, else None."""
+    """Return the column for a metadata key, or None if the metadata may not be downloaded."""
     key = name.removeprefix(_KEY)
     return Column(name, key) if key not in ("", name) and "metadata" in known else None
 
@@ -182,7 +182,7 @@ def _column(field: FieldView) -> Column:
 
 
 def _distinct(columns: Sequence[Column]) -> tuple[Column, ...]:
-    """Return the columns with distinct titles, since readers of a file tell columns apart by title."""
+    """Return the columns with distinct titles, since readers of a file distinguish columns by their titles."""
     titles = [column.title for column in columns]
     return tuple(
         column if titles.count(column.title) == 1 else replace(column, title=f"{column.title} ({column.name})")

@@ -28,7 +28,7 @@ class _Document(Protocol):
 
 
 def main() -> int:
-    """Create the document. Returns the exit code."""
+    """Create the document. Returns the exit code of the process."""
     request: dict[str, Any] = json.loads(sys.stdin.buffer.readline())
     import pyarrow as pa
 

@@ -32,14 +32,14 @@ _FIX: Final = "Narrow the filter, choose fewer columns, or use csv, jsonl or par
 
 @dataclass(frozen=True, slots=True)
 class DocumentBounds:
-    """Limits for creating one document."""
+    """Limits on the creation of one document."""
 
     memory_bytes: int = 1 << 30
     seconds: int = 300
 
 
 class DocumentProcess:
-    """An `Encoder` whose document a child process creates. The child is started with the first rows and ended by
+    """An `Encoder` whose document is created by a child process. The child is started with the first rows and ended by
     `close`.
     """
 
@@ -91,7 +91,7 @@ class DocumentProcess:
         self.close()
 
     def close(self) -> None:
-        """Kill the child. It may be called repeatedly and from any thread."""
+        """Kill the child. May be called repeatedly and from any thread."""
         child = self._child
         if child is None:
             return
@@ -124,7 +124,7 @@ class DocumentProcess:
         return self._child
 
     def _failed(self) -> AuditlaneError:
-        """Return the error that explains why the child ended without a document."""
+        """Return an error that explains why the child ended without a document."""
         assert self._child is not None
         child = self._child
         with contextlib.suppress(OSError, ValueError):

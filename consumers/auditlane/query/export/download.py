@@ -23,7 +23,7 @@ CountRows = Callable[[str, int], None]
 
 
 class Download(StreamingResponse):
-    """Streams an export. On an error, the chunked body is not terminated, which every client detects.
+    """Streams an export. On an error, the chunked body is left unterminated, which every client detects.
 
     The query is closed and the slot released when the response ends for any reason, including a disconnect.
     """
@@ -79,7 +79,7 @@ class Download(StreamingResponse):
 
 
 def headers_of(name: str, rows: int) -> dict[str, str]:
-    """Return the headers for every file."""
+    """Return the headers that every file has."""
     return {
         "Content-Disposition": f'attachment; filename="{name}"',
         ROWS_HEADER: str(rows),
@@ -89,5 +89,5 @@ def headers_of(name: str, rows: int) -> dict[str, str]:
 
 
 def file_name(tenant: str, format_: Format, now: datetime) -> str:
-    """Return a name such as `audit-acme-20260131T134500Z.csv`. A tenant id is safe in headers and file names."""
+    """Return a name such as `audit-acme-20260131T134500Z.csv`. Tenant ids are safe in headers and file names."""
     return f"audit-{tenant}-{now.astimezone(UTC):%Y%m%dT%H%M%SZ}.{format_.extension}"

@@ -23,7 +23,7 @@ class DownloadPool:
     """Tracks the exports that a process is sending."""
 
     def __init__(self, *, per_tenant: int, pdfs: int, pdfs_per_tenant: int, patience_s: float) -> None:
-        """Set the limits. A PDF or workbook waits at most `patience_s` for one of the `pdfs` processes."""
+        """Set the limits. A PDF or workbook waits for at most `patience_s` seconds for one of the `pdfs` processes."""
         self._concurrency = TenantConcurrency(per_tenant, what="downloads", setting="export_downloads_per_tenant")
         self._pdf_concurrency = TenantConcurrency(pdfs_per_tenant, what="documents", setting="export_pdfs_per_tenant")
         self._pdfs = anyio.CapacityLimiter(pdfs)

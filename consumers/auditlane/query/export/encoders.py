@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 
 class Lines:
-    """An `Encoder` for CSV and JSON Lines, which ClickHouse formats. Column 0 is a line with its line break."""
+    """An `Encoder` for CSV and JSON Lines, which ClickHouse formats. Column 0 contains lines with their line breaks."""
 
     def __init__(self, header: bytes = b"") -> None:
         self._header = header
@@ -42,7 +42,7 @@ def encoder(
     more_font: Path | None = None,
     bounds: DocumentBounds | None = None,
 ) -> Encoder:
-    """Make the form's encoder. Libraries for the rarer formats are imported only when needed."""
+    """Make the encoder for a form. Libraries for less common formats are imported only when needed."""
     if form.format is Format.parquet:
         from auditlane.query.export.parquet import Parquet
 
@@ -59,7 +59,7 @@ def encoder(
 
 
 def completed(batches: Iterator[pa.RecordBatch], form: Form) -> Iterator[pa.RecordBatch]:
-    """Return the batches with the sentences added that the form needs."""
+    """Return the batches, with sentences added if the form needs them."""
     place = form.sentence_place
     if place is None:
         return batches
@@ -83,5 +83,5 @@ def _csv_header(form: Form) -> bytes:
 
 
 def neutral(text: str) -> str:
-    """Return the text, with an apostrophe in front if a spreadsheet would run it as a formula."""
+    """Return the text. If a spreadsheet would run it as a formula, it is prefixed with an apostrophe."""
     return f"'{text}" if text.startswith(FORMULA_STARTS) else text

@@ -46,8 +46,8 @@ class Counted:
 
 
 class Export:
-    """An export in progress, of `rows` events. Each item of the iterator contains the bytes of whole rows, and may be
-    empty.
+    """An export of `rows` events that is in progress. Each item of the iterator contains the bytes of whole rows, and
+    may be empty.
 
     Iterating raises StoreUnavailable or QueryTooLarge if the result is incomplete, and propagates the errors of
     `check`, which is called before every batch of rows. In either case, the file is incomplete. `close` ends the query,
@@ -98,8 +98,8 @@ class Export:
 class Exporter:
     """Runs exports. Connects with the first query. Thread-safe.
 
-    `require_standing` raises an error if the requester may not read the rest of an export, for example because its key
-    was revoked.
+    `require_standing` raises an error if the requester may not read the rest of an export, for example because their
+    key was revoked.
     """
 
     def __init__(
@@ -111,7 +111,7 @@ class Exporter:
         concurrency: TenantConcurrency | None = None,
         observe: Observe | None = None,
     ) -> None:
-        """Create an exporter. `concurrency` limits a tenant's concurrent counts together with its other queries."""
+        """Create an exporter. `concurrency` limits the counts of a tenant together with its other queries."""
         # An export reads as many rows as it exports. It runs on one thread and yields to interactive lists.
         limits = limits or replace(Limits.of(settings), rows_read=0)
         self.database = settings.clickhouse_database
@@ -139,7 +139,7 @@ class Exporter:
         return self.counted(compile_count(self.database, scope, filter_), scope, format_)
 
     def counted(self, statement: Statement, scope: TenantScope, format_: Format) -> Counted:
-        """Count like `count`, but with a given statement, whose single row contains `rows` and `bound`."""
+        """Count like `count`, but with the given statement, which returns a single row with `rows` and `bound`."""
         found = self._counts.rows(statement, scope.tenant)[0]
         counted = Counted(int(found["rows"]), int(found["bound"]))
         if format_ is Format.pdf and counted.rows > PDF_ROWS:
@@ -160,8 +160,8 @@ class Exporter:
         after: Position | None = None,
         written: int = 0,
     ) -> Export:
-        """Start an export of the counted events, counting them first if necessary. Most errors are raised here, before
-        the first byte.
+        """Start an export of the counted events. They are counted first if necessary. Most errors are raised here,
+        before the first byte is sent.
 
         `after` and `written` resume an export after the rows already written. Only line-based formats can be resumed.
         """
@@ -181,7 +181,7 @@ class Exporter:
         include_access: bool,
         written: int = 0,
     ) -> Export:
-        """Start an export like `export`, but with a given statement, which must select the columns of
+        """Start an export like `export`, but with the given statement, which must select the columns of
         `compile_export`.
         """
         check = partial(self._require_standing, scope)
@@ -211,7 +211,7 @@ class Exporter:
 
 
 def _primed(batches: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
-    """Read the first batch, and return an iterator over all batches. This way, most failures occur before the response
+    """Read the first batch, and return an iterator over all batches, so that most failures occur before the response
     starts.
     """
     first = next(batches, None)

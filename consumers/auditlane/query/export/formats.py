@@ -1,4 +1,4 @@
-"""Formats of an export, and the interface of their encoders."""
+"""The formats of an export, and the interface of their encoders."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ class Format(StrEnum):
 
     @property
     def extension(self) -> str:
-        """The file name's extension, without a dot."""
+        """The extension of the file name, without a dot."""
         return "ocsf.jsonl" if self is Format.ocsf else self.value
 
     @property
@@ -100,11 +100,11 @@ class Separator(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Form:
-    """A file's format and columns.
+    """The format and columns of a file.
 
     With `raw_formulas`, CSV cells that a spreadsheet would run as formulas are left unchanged. `ocsf_version` applies
     only to OCSF, and `dialect` and `separator` only to CSV. `zone` (IANA) applies to times in files for spreadsheets,
-    and `sentences` to the column `sentence`.
+    and `sentences` applies to the column `sentence`.
     """
 
     format: Format
@@ -118,7 +118,7 @@ class Form:
 
     @property
     def sentence_place(self) -> int | None:
-        """The index of the sentence column, or None without one."""
+        """The index of the sentence column, or None if there is none."""
         return next((place for place, column in enumerate(self.columns) if column.is_sentence), None)
 
     @property
@@ -128,7 +128,7 @@ class Form:
 
     @property
     def titles(self) -> list[str]:
-        """The column titles. Titles of local times name the zone, since the times themselves do not."""
+        """The titles of the columns. Titles of local times name the zone, since the times themselves do not."""
         local = self.local_times
         return [
             f"{column.title} ({self.zone})" if local and column.is_time else column.title for column in self.columns
@@ -137,8 +137,8 @@ class Form:
 
 @dataclass(frozen=True, slots=True)
 class Heading:
-    """A file's heading: the tenant, the number of events, the time (UTC, as text), and whether events about access to
-    the log are included.
+    """The heading of a file: the tenant, the number of events, the time (UTC, as text), and whether events about access
+    to the log are included.
     """
 
     tenant: str
@@ -148,8 +148,8 @@ class Heading:
 
 
 class Encoder(Protocol):
-    """Produces the bytes of a file. Call `begin`, then `add` for every batch of rows, and then `end`, which completes
-    the file.
+    """Produces the bytes of a file. Call `begin`, then `add` for every batch of rows, and finally `end`, which
+    completes the file.
     """
 
     def begin(self) -> bytes:
@@ -165,7 +165,7 @@ class Encoder(Protocol):
         ...
 
     def close(self) -> None:
-        """Release all resources, even if the file is incomplete. It may be called repeatedly."""
+        """Release all resources, even if the file is incomplete. May be called repeatedly."""
         ...
 
 

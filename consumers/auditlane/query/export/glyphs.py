@@ -1,4 +1,4 @@
-"""Fonts of a PDF: each character's width, and a substitute for characters that no font has."""
+"""The fonts of a PDF: the width of each character, and a substitute for characters that no font has."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ logging.getLogger("fontTools").setLevel(logging.ERROR)
 
 
 class Glyphs:
-    """A document's fonts. `more` is a font file for characters that DejaVu Sans lacks."""
+    """The fonts of a document. `more` is a font file for characters that DejaVu Sans lacks."""
 
     def __init__(self, document: FPDF, more: Path | None = None) -> None:
         """Add the fonts to the document. Raises ConfigError if `more` is not a font."""
@@ -41,7 +41,7 @@ class Glyphs:
         weakref.finalize(self, _close, [font.ttfont for font in self._fonts.values()])
 
     def drawable(self, text: str) -> str:
-        """Replace characters that cannot be drawn: a character missing from all fonts with its code, such as
+        """Replace characters that cannot be drawn. A character that no font has is replaced with its code, such as
         `⟨U+4E2D⟩`, and a line break with `↵`.
         """
         if text.isascii() and text.isprintable():
@@ -53,7 +53,7 @@ class Glyphs:
         return sum(self._width(character) for character in text)
 
     def wrap(self, text: str, max_width: float) -> list[str]:
-        """Break the text, at spaces if possible, into lines of at most `max_width` thousandths of the font size.
+        """Break the text into lines of at most `max_width` thousandths of the font size, at spaces if possible.
 
         A single character may be wider than that.
         """

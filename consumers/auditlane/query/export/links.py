@@ -1,4 +1,4 @@
-"""Download links for browsers, which do not send a credential when they follow a link.
+"""Download links for browsers, which do not send credentials when they follow a link.
 
 A signed code identifies the download.
 """
@@ -29,7 +29,7 @@ class RequireStanding(Protocol):
     """Raises Unauthenticated or Forbidden if the requester of an export or of a link has lost access."""
 
     def __call__(self, scope: TenantScope, behind: str = "link") -> None:
-        """Check the requester. `behind` is the error's subject, a link or an export."""
+        """Check the requester. `behind` is what the error message calls the link or export."""
         ...
 
 
@@ -42,7 +42,9 @@ class Signer(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class LinkTarget:
-    """What a code leads to: an export (its pairs) or a job (its id), and the scope for which the code was signed."""
+    """The target of a code: an export (its parameters) or a job (its id), and the scope for which the code was
+    signed.
+    """
 
     scope: TenantScope
     actor_type: str
@@ -51,7 +53,7 @@ class LinkTarget:
     actor_name: str = ""
 
     def identify(self, auditor: RequestAuditor) -> None:
-        """Name the downloader in the audit log."""
+        """Name the person who downloads in the audit log."""
         auditor.tenant = self.scope.tenant
         auditor.actor_id, auditor.actor_type = self.scope.actor, self.actor_type
         auditor.actor_name = self.actor_name or None
@@ -77,15 +79,17 @@ class DownloadLinks:
         return base_of(request, self._url)
 
     def of_export(self, scope: TenantScope, auditor: RequestAuditor, pairs: list[tuple[str, str]], *, base: str) -> str:
-        """Return a link, valid for one minute, to the export with these pairs (format, columns, filter)."""
+        """Return a link to the export with these parameters (format, columns, filter). It is valid for one minute."""
         return self._link(scope, auditor, {"pairs": marked(scope, pairs)}, QUERY_TTL, base)
 
     def of_job(self, scope: TenantScope, auditor: RequestAuditor, job: str, *, base: str) -> str:
-        """Return a link, valid for 15 minutes, to a job's file."""
+        """Return a link to the file of a job. It is valid for 15 minutes."""
         return self._link(scope, auditor, {"pairs": marked(scope, ()), "job": job}, JOB_TTL, base)
 
     def open(self, code: str) -> LinkTarget:
-        """Verify a code. Raises TokenExpired, or Unauthenticated if it is forged or its requester was revoked."""
+        """Verify a code. Raises TokenExpired if it has expired, and Unauthenticated if it is forged or its requester
+        was revoked.
+        """
         with link_errors():
             claims = self._signer.verify(PURPOSE, code, now=datetime.now(UTC))
         try:

@@ -1,4 +1,4 @@
-"""Write Parquet files in row groups as the rows arrive."""
+"""Writes Parquet files in row groups as the rows arrive."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ _TYPES: Final[dict[str, pa.DataType]] = {
 
 
 def schema_of(columns: Sequence[Column]) -> pa.Schema:
-    """Return the schema. Each column's metadata contains its display name under `title`."""
+    """Return the schema. The metadata of each column contains its display name under `title`."""
     return pa.schema([pa.field(column.name, _type(column), metadata={"title": column.title}) for column in columns])
 
 
@@ -34,7 +34,7 @@ def _type(column: Column) -> pa.DataType:
 
 
 class Parquet:
-    """An `Encoder` for typed cells. The file's index comes last, so an incomplete file cannot be opened."""
+    """An `Encoder` for typed cells. The index of the file comes last, so an incomplete file cannot be opened."""
 
     def __init__(self, columns: Sequence[Column]) -> None:
         self._schema = schema_of(columns)

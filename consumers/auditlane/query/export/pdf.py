@@ -57,7 +57,9 @@ class Pdf:
         return (bytes(self._document.output()),)
 
     def _fitting(self, rows: list[list[str]]) -> list[float]:
-        """Return each column's width in mm. Narrow columns get the width that they need; the others share the rest."""
+        """Return the width of each column in mm. Narrow columns get the width that they need, and the others share the
+        rest.
+        """
         needs = [
             min(max(self._mm(title), *(self._mm(row[place]) for row in rows), _NARROWEST) + 2 * _PADDING, _WIDEST)
             for place, title in enumerate(self._titles)
@@ -71,7 +73,7 @@ class Pdf:
         return self._glyphs.wrap(text, (width - 2 * _PADDING) / _MM_PER_POINT / _SIZE * 1000)
 
     def _row(self, cells: list[str]) -> None:
-        """Draw one event line by line. An event that is taller than a page continues on the next page."""
+        """Draw one event line by line. An event that does not fit on the page continues on the next page."""
         columns = [self._lines(cell, width) for cell, width in zip(cells, self._widths, strict=True)]
         height = max(map(len, columns)) * _LINE
         if self._y + min(height, 4 * _LINE) > _HEIGHT - _MARGIN:
@@ -122,14 +124,14 @@ class Pdf:
 
 
 def shortened(text: str) -> str:
-    """Return the text. If it is too long for a cell, it is truncated and ends in a note about how much is missing."""
+    """Return the text. If it is too long for a cell, it is truncated and ends with a note about how much is missing."""
     if len(text) <= CELL_CHARS:
         return text
     return f"{text[:CELL_CHARS]}… ({len(text) - CELL_CHARS} more characters)"
 
 
 def shared(needs: Sequence[float], room: float) -> list[float]:
-    """Return widths that fill `room`. Narrow columns get the width that they need; wide columns share the rest
+    """Return widths that fill `room`. Narrow columns get the width that they need, and wide columns share the rest
     equally.
     """
     total = sum(needs)

@@ -1,4 +1,4 @@
-"""Parses an export request: a format and columns; all other parameters form its filter."""
+"""Parses an export request: its format and columns, and a filter from all other parameters."""
 
 from __future__ import annotations
 
@@ -129,7 +129,7 @@ class ExportSpec:
 
 
 def export_spec(pairs: Iterable[Pair], scope: TenantScope, structure_of: StructureOf) -> ExportSpec:
-    """Parse an export's pairs. Raises InvalidFilter, which names the parameter."""
+    """Parse the parameters of an export. Raises InvalidFilter, naming the parameter."""
     own, filter_ = split(pairs, OWN, from_structure(structure_of)(scope.tenant))
     format_ = Format(one_of("format", own.get("format"), tuple(Format)))
     formulas = one_of("formulas", own.get("formulas"), FORMULAS, FORMULAS[0])
@@ -166,7 +166,7 @@ def sentences_of(columns: Iterable[Column], structure: Structure, language: str)
 
 
 def filter_of(pairs: Iterable[Pair], tenant: str, structure_of: StructureOf) -> Filter:
-    """Return the filter for a job's pairs, which were valid when the job was created."""
+    """Build the filter from a job's query parameters, which were validated when the job was created."""
     return split(pairs, OWN, from_structure(structure_of)(tenant))[1]
 
 

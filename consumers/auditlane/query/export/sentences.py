@@ -1,5 +1,5 @@
-"""The column `sentence` of an export, which describes each event in a sentence. Sentences are written here, not by
-ClickHouse.
+"""The column `sentence` of an export, which describes each event in a sentence. The sentences are written here rather
+than by ClickHouse.
 
 The statement returns a sentence's inputs as JSON in the column INPUTS, and puts MARKER where the sentence belongs in a
 line.
@@ -43,7 +43,7 @@ _ALWAYS: Final = ("action", "outcome")
 class Sentences:
     """Settings for sentences: the language, the environment's own actions, and the fields that sentences may contain.
 
-    `fields` contains names of base fields, and `custom` of custom fields. None allows all fields.
+    `fields` contains the names of base fields, and `custom` those of custom fields. None allows all fields.
     """
 
     language: str = "en"
@@ -70,8 +70,8 @@ def with_sentences(
 ) -> Iterator[pa.RecordBatch]:
     """Yield the batches with sentences in place of INPUTS.
 
-    `place` is the sentence's column in formats with columns. `cell` quotes a sentence for a line, and is None in
-    formats with columns.
+    In formats with columns, `place` is the column of the sentence and `cell` is None. In line-based formats, `cell`
+    quotes a sentence for the line.
     """
     templates = templates_of(sentences.actions, sentences.language)
     for batch in batches:

@@ -1,4 +1,4 @@
-"""The exports of one `serve` process: creates the parts from the settings, starts and closes them."""
+"""The exports of one `serve` process. It creates the parts from the settings, and starts and closes them."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ from auditlane.store.client import LazyClient, connect
 
 
 class ExportService:
-    """State behind the export routes. Call `start` before the first request and `close` after the last.
+    """The state behind the export routes. Call `start` before the first request and `close` after the last.
 
     A tenant has at most `max_jobs` jobs. A job is kept for `keep` after it ends. `wake` starts a new job without delay,
     and `count_rows(format, rows)` records the rows of a finished export. `require_standing` raises an error if a scope
@@ -132,7 +132,7 @@ Exports = Annotated[ExportService, Depends(exports_of)]
 
 
 def storage_of(settings: Settings) -> JobStorage:
-    """Return the bucket or the folder of the settings. Raises ConfigError."""
+    """Return the storage named in the settings, a bucket or a folder. Raises ConfigError."""
     if not settings.export_url:
         return FolderStorage(_folder(settings))
     try:

@@ -1,10 +1,10 @@
 """Records where a person's last download of a search ended, so that the next one contains exactly the events stored
 since then.
 
-A time would not do: a worker may store an event seconds after receiving it, and an event may be sent long after it
-occurred. Instead, the end is the set of stored Kafka offsets, kept as each partition's highest offset and the gaps
-below it. A download contains the offsets stored now that the earlier set lacked, so every event is in exactly one
-download.
+A time would not be sufficient, since a worker may store an event seconds after receiving it, and an event may be sent
+long after it occurred. Instead, the end is the set of stored Kafka offsets, represented by the highest offset of each
+partition and the gaps below it. A download contains the offsets that are stored now but not in the earlier set, so
+every event is in exactly one download.
 """
 
 from __future__ import annotations
@@ -58,7 +58,7 @@ class Extents:
         self._client, self._database, self._executor = client, database, executor
 
     def last(self, scope: TenantScope, filter_: Filter) -> Extent | None:
-        """Return the extent of the person's last complete download of this search, or None before the first."""
+        """Return the extent of the person's last complete download of this search, or None if there is none."""
         found = load_state(self._client(), self._database, _name(scope, filter_))
         return Extent.model_validate_json(found) if found else None
 
@@ -93,7 +93,7 @@ def narrowed(filter_: Filter, earlier: Extent | None, present: Extent) -> Filter
 
 
 def places_of(filter_: Filter) -> tuple[tuple[str, int, tuple[OffsetRange, ...]], ...] | None:
-    """Return the filter's offsets in the form of a job's record."""
+    """Return the offsets in the filter as a job's record stores them."""
     if filter_.offsets is None:
         return None
     return tuple((*place, tuple(ranges)) for place, ranges in filter_.offsets.items())
@@ -105,8 +105,8 @@ def _name(scope: TenantScope, filter_: Filter) -> str:
 
 
 def _compile_tops(database: str, scope: TenantScope) -> Statement:
-    """Compile a query for the partitions that contain the tenant's events. Each row has `topic`, `partition` and `top`,
-    the tenant's highest offset.
+    """Compile a query for the partitions that contain events of the tenant. Each row has `topic`, `partition` and
+    `top`, the tenant's highest offset.
     """
     parameters = Parameters(database)
     columns = "toString(e.kafka_topic_id) AS topic, e.kafka_partition AS partition, max(e.kafka_offset) AS top"

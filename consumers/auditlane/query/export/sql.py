@@ -1,4 +1,4 @@
-"""Compiles the statement of an export. `query.sql.where` compiles its filter's conditions.
+"""Compiles the statement of an export. `query.sql.where` compiles the conditions of its filter.
 
 ClickHouse formats lines (CSV, JSON Lines, and the input for OCSF) as `line`. Other formats have the columns `c0`, `c1`,
 …
@@ -39,7 +39,7 @@ def compile_export(
     bound_ms: int,
     after: Position | None = None,
 ) -> Statement:
-    """Compile the statement that selects the events ingested up to the bound, newest first.
+    """Compile the statement that selects the events that were ingested up to the bound, newest first.
 
     With `after`, only events older than that position are selected. The last columns, `statements.PLACE`, give the
     row's position.
@@ -71,7 +71,7 @@ def compile_export(
 
 
 def _json_line(parameters: Parameters, columns: tuple[Column, ...], conflict: Conflict) -> str:
-    """Compile the row as a JSON object, in the list API's form. `fields` contains only custom fields with a value."""
+    """Compile the row as a JSON object, as in the list API. `fields` contains only custom fields with a value."""
     base = [column for column in columns if not column.custom and not column.metadata_key]
     members = [f"{_value(parameters, column, conflict)} AS {column.name}" for column in base]
     keys = [column.metadata_key for column in columns if column.metadata_key]

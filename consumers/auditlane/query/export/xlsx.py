@@ -24,10 +24,10 @@ _OPTIONS: Final[dict[str, Any]] = {"constant_memory": True}
 
 
 class Workbook:
-    """Writes rows to one sheet after another. The Arrow columns contain numbers, booleans or texts.
+    """Writes rows to one sheet after another. The Arrow columns contain numbers, booleans or text.
 
-    Columns in `times` contain times as serial days, and columns in `numbers` contain numbers as text. Texts never
-    become formulas, regardless of their first character. Temporary files are in `folder`.
+    Columns in `times` contain times as serial days, and columns in `numbers` contain numbers as text. Text never
+    becomes a formula, regardless of its first character. Temporary files are in `folder`.
     """
 
     def __init__(
@@ -56,7 +56,7 @@ class Workbook:
             self._row += 1
 
     def end(self) -> Iterator[bytes]:
-        """Complete the workbook, and return its bytes in pieces."""
+        """Complete the workbook, and yield its bytes in chunks."""
         self._book.close()
         with self._path.open("rb") as file:
             while piece := file.read(_PIECE):
@@ -84,7 +84,7 @@ class Workbook:
 
 
 def number_of(text: str) -> float | None:
-    """Parse a number. Returns None if the text is not a number, or a cell cannot represent it exactly."""
+    """Parse a number. Returns None if the text is not a number, or if a cell cannot represent it exactly."""
     if not _NUMBER.fullmatch(text) or sum(map(str.isdigit, text)) > _EXACT_DIGITS:
         return None
     number = float(text)
@@ -92,7 +92,7 @@ def number_of(text: str) -> float | None:
 
 
 def shortened(text: str) -> str:
-    """Return the text. If it does not fit in a cell, return its beginning and the number of omitted characters.
+    """Return the text. If it does not fit in a cell, its beginning and the number of omitted characters are returned.
 
     Cells are limited in UTF-16 code units.
     """

@@ -107,8 +107,8 @@ def _started(exporter: Exporter, scope: TenantScope, query: AuditQuery, form: Fo
 
 
 def columns_of(properties: list[Property], structure: Structure) -> tuple[Column, ...]:
-    """Return the requested columns, or else those of the table. Raises InvalidFilter for a column that is not
-    downloadable.
+    """Return the requested columns, or those of the table if none are requested. Raises InvalidFilter for a column that
+    is not downloadable.
     """
     given = structure.downloadable()
     if not properties:
@@ -128,13 +128,13 @@ def columns_of(properties: list[Property], structure: Structure) -> tuple[Column
 
 
 def _field(name: str, structure: Structure) -> str:
-    """Return a column's field. For a name that is not a field, this is `metadata`, since the name is a metadata key."""
+    """Return the field of a column. A name that is not a field is a metadata key, so its field is `metadata`."""
     field = "actor_name" if name in ACTORS else NAMES.get(name, name)
     return field if name in NAMES or structure.field(field) else "metadata"
 
 
 def _name(request: Request, scope: TenantScope, format_: Format) -> str:
-    """Return the requested file name if it is valid in a header, or else the default name."""
+    """Return the requested file name if it is valid in a header, and the default name otherwise."""
     wanted = request.query_params.get("outputFileName", "").removesuffix(f".{format_}")
     return (
         f"{wanted}.{format_}" if _FILE_NAME.fullmatch(wanted) else file_name(scope.tenant, format_, datetime.now(UTC))

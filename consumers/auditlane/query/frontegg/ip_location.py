@@ -32,7 +32,9 @@ class IpLocation(BaseModel):
 
 
 def location(ip: str, entry: Any) -> IpLocation:
-    """Convert an entry, or None for an unknown address. Members of an unexpected type are omitted."""
+    """Convert an entry to a location. The entry is None for an unknown address. Members of an unexpected type are
+    omitted.
+    """
     code = country_code(entry)
     flag = "".join(chr(_FLAG_A + ord(letter) - ord("A")) for letter in code or "")
     return IpLocation(

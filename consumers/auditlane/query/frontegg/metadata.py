@@ -1,4 +1,4 @@
-"""Converts between Frontegg's description of the columns and the data structure. This module performs no I/O.
+"""Converts between Frontegg's description of the columns and the data structure. Performs no I/O.
 
 A property describes the field to which its name maps. Properties without a field (metadata keys), the theme and unknown
 members exist only in Frontegg's document, and are kept there.
@@ -56,14 +56,14 @@ def shown(
 
 
 def kept(document: Mapping[str, Any], stored: Mapping[str, Any]) -> dict[str, Any]:
-    """Return the document to store. Without `properties`, the stored properties are kept."""
+    """Return the document to store. If it has no `properties`, the stored ones are kept."""
     return {"properties": stored["properties"]} | dict(document) if "properties" in stored else dict(document)
 
 
 def stated(document: Mapping[str, Any], fields: Iterable[FieldView]) -> list[tuple[str, dict[str, Any]]] | None:
     """Return every field with the attributes stated in the document. Fields missing from the document are hidden.
 
-    Returns None for a document without `properties`, which changes no field. Raises InvalidInput for an invalid one.
+    Returns None for a document without `properties`, since it changes no field. Raises InvalidInput for an invalid one.
     """
     if "properties" not in document:
         return None
@@ -94,7 +94,7 @@ def _properties(document: Mapping[str, Any]) -> list[dict[str, Any]]:
 
 
 def _by_field(properties: Sequence[dict[str, Any]]) -> dict[str, dict[str, Any]]:
-    """Return the first property of each field. A name that does not map to a base field may belong to a custom
+    """Return the first property of each field. A name that does not map to a base field may be that of a custom
     field.
     """
     found: dict[str, dict[str, Any]] = {}
@@ -104,7 +104,7 @@ def _by_field(properties: Sequence[dict[str, Any]]) -> dict[str, dict[str, Any]]
 
 
 def _view(property_: Mapping[str, Any]) -> dict[str, Any]:
-    """Return the attributes that a property states for its field."""
+    """Return the attributes that a property sets for its field."""
     view: dict[str, Any] = {ours: bool(property_[theirs]) for theirs, ours in _BOOLS.items() if theirs in property_}
     label, kind = property_.get("displayName"), property_.get("type")
     if isinstance(label, str) and (name := "".join(char if one_line(char) else " " for char in label[:200])).strip():
@@ -117,7 +117,7 @@ def _view(property_: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _property(field: FieldView, saved: Mapping[str, Any] | None) -> dict[str, Any]:
-    """Describe a field as a property: the saved one, updated with attributes that have changed since."""
+    """Describe a field as a property: the saved property, updated with attributes that have changed since."""
     now = {
         "displayName": field.display_name,
         "type": field.display_type.value,

@@ -98,8 +98,8 @@ def build(
 ) -> APIRouter:
     """Build the routes.
 
-    `client` and `configures` are dependencies that return a Principal; that of `configures` may change the environment.
-    `named` reads the header that names a tenant.
+    `client` and `configures` are dependencies that return a Principal. The principal of `configures` may change the
+    environment. `named` reads the header that names a tenant.
     """
     router = APIRouter(include_in_schema=False)
     reads = [granted(_may_read(client, named))]
@@ -110,7 +110,7 @@ def build(
 
 
 def _may_read(client: Callable[..., Any], named: Callable[[Request], str | None]) -> Callable[..., Any]:
-    """Make a dependency that requires `audits:read`. If a tenant is named, it is required for that tenant."""
+    """Make a dependency that requires `audits:read`, for the named tenant if one is named."""
     authenticated = Depends(client)
 
     async def check(request: Request, principal: Principal = authenticated) -> MetadataReader:

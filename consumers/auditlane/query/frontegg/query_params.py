@@ -1,4 +1,4 @@
-"""Parses the query parameters of Frontegg's clients, which express a filter in five ways.
+"""Parses the query parameters of Frontegg's clients, which can express a filter in five ways.
 
 The forms are `severity=High`, the same name several times or with `[]`, a JSON object or list as the value, and an
 object in brackets (`createdAt[$gt]=…`). PHP clients prepend a number, as in `0[severity]=High`.
@@ -45,8 +45,8 @@ _SORT_BY: Final = re.compile(r"[A-Za-z0-9_]+")
 
 @dataclass(frozen=True, slots=True)
 class Condition:
-    """A condition on a column, under Frontegg's name for it. The operator is one of OPERATORS' values; the alternative
-    values are text.
+    """A condition on a column, under Frontegg's name for it. The operator is one of the values of OPERATORS, and the
+    alternative values are text.
     """
 
     name: str
@@ -122,7 +122,7 @@ def _names_access(condition: Condition) -> bool:
 
 
 def newer_parameters(pairs: Iterable[tuple[str, str]]) -> list[tuple[str, str]]:
-    """Translate the second version's parameters to the first version's."""
+    """Translate the parameters of the second version to those of the first."""
     names = {"created_from": "createdAt[$gte]", "created_to": "createdAt[$lte]", "users": "user", "users[]": "user"}
     given = [(names.get(name, name), value) for name, value in pairs]
     tenants = [value for name, value in given if name in ("tenant_ids", "tenant_ids[]")]
@@ -179,7 +179,7 @@ def _operator(text: str, name: str) -> str:
 
 
 def _json(value: str) -> Any:
-    """Parse the value if it is a JSON object or list, else return None."""
+    """Parse the value if it is a JSON object or list. Returns None for any other value."""
     if value[:1] not in "{[":
         return None
     try:

@@ -1,4 +1,4 @@
-"""Reads a tenant's log for Frontegg's clients: pages of rows with the total, and their dashboard's figures."""
+"""Reads a tenant's log for Frontegg's clients: pages of rows with the total, and the figures for their dashboard."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from auditlane.runtime.settings import Settings
 
 @dataclass(frozen=True, slots=True)
 class Stats:
-    """Events since midnight (UTC), and severe events of the last seven days."""
+    """The number of events since midnight (UTC), and of severe events in the last seven days."""
 
     today: int
     severe: int
@@ -25,14 +25,14 @@ class Stats:
 
 @dataclass(frozen=True, slots=True)
 class Metrics:
-    """Numbers of events for the most frequent resources, and for each interval, identified by its start."""
+    """The numbers of events for the most frequent resources, and for each interval, identified by its start."""
 
     resources: dict[str, int]
     times: dict[str, int]
 
 
 class FronteggReader:
-    """Reads pages and figures. Connects with the first query. Thread-safe.
+    """Reads pages and figures. It connects when the first query is run. Thread-safe.
 
     Raises the same errors as `QueryExecutor.rows`.
     """
@@ -44,7 +44,7 @@ class FronteggReader:
         self._executor = QueryExecutor.for_pages(settings, concurrency=concurrency, observe=observe)
 
     def page(self, scope: TenantScope, query: AuditQuery, *, vendor: str) -> tuple[list[dict[str, Any]], int]:
-        """Return a page's rows, and the total number of rows."""
+        """Return the rows of a page, and the total number of rows."""
         rows = self._executor.rows(sql.compile_page(self._database, scope, query), scope.tenant)
         if len(rows) < query.count and (rows or not query.offset):
             total = query.offset + len(rows)  # the last page, so no count is needed
@@ -53,7 +53,7 @@ class FronteggReader:
         return [row_of(_event(row["line"]), vendor=vendor) for row in rows], total
 
     def stats(self, scope: TenantScope, query: AuditQuery, now: datetime) -> Stats:
-        """Return the matching events' figures as of `now`."""
+        """Return the figures of the matching events as of `now`."""
         row = self._executor.rows(sql.compile_stats(self._database, scope, query, now), scope.tenant)[0]
         return Stats(int(row["today"]), int(row["severe"]))
 

@@ -1,4 +1,4 @@
-"""Read routes for Frontegg's clients: `GET /audits`, its second version, and a log's figures."""
+"""Read routes for Frontegg's clients: `GET /audits`, its second version, and the figures of a log."""
 
 from __future__ import annotations
 
@@ -93,7 +93,7 @@ Pairs = list[tuple[str, str]]
 def audit_query(
     request: Request, scope: TenantScope, translated: Callable[[Pairs], Pairs] = lambda pairs: pairs
 ) -> AuditQuery:
-    """Parse a request's parameters. Raises InvalidFilter, and InvalidInput if they name another tenant."""
+    """Parse the parameters of a request. Raises InvalidFilter, and InvalidInput if they name another tenant."""
     query = parse(translated(request.query_params.multi_items()))
     check_tenants(scope, query.tenants)
     return query
@@ -110,6 +110,8 @@ def check_tenants(scope: TenantScope, named: tuple[str, ...]) -> None:
 
 
 def vendor_of(request: Request) -> str:
-    """Return the client that sent the request or vouched for its viewer. It stands in for Frontegg's vendor id."""
+    """Return the client that sent the request or vouched for its viewer. It is used in place of Frontegg's vendor
+    id.
+    """
     auditor = auditor_of(request)
     return auditor.client_id or auditor.actor_id

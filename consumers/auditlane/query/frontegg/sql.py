@@ -1,4 +1,4 @@
-"""Compiles an `AuditQuery` to SQL. A column's value is the value that a row has under Frontegg's name for the
+"""Compiles an `AuditQuery` to SQL. A column's value is the value that a row has under Frontegg's name for that
 column.
 """
 
@@ -59,8 +59,8 @@ def compile_count(database: str, scope: TenantScope, query: AuditQuery) -> State
 
 
 def compile_export(database: str, scope: TenantScope, query: AuditQuery, form: Form, *, bound_ms: int) -> Statement:
-    """Compile a query for the events up to the bound, in the query's order, with the columns that `Exporter.started`
-    needs.
+    """Compile a query for the events up to the bound, in the order of the query, with the columns that
+    `Exporter.started` needs.
     """
     parameters = Parameters(database)
     conditions = _where(parameters, scope, query)
@@ -190,7 +190,7 @@ def _compared(parameters: Parameters, column: str, condition: Condition, value: 
 def _timed(parameters: Parameters, column: str, condition: Condition) -> str:
     """Compile a time comparison.
 
-    A value in whole milliseconds stands for that entire millisecond, since times are shown in milliseconds.
+    A value in whole milliseconds covers that entire millisecond, since times are shown in milliseconds.
     """
     found = []
     for value in condition.values:
@@ -212,7 +212,7 @@ def _timed(parameters: Parameters, column: str, condition: Condition) -> str:
 
 
 def _text(parameters: Parameters, name: str) -> str:
-    """Compile a row's text under this name, which is empty if it has none."""
+    """Compile the text of a row under this name. It is empty if the row has none."""
     if column := NAMES.get(name):
         return f"ifNull({AS_TEXT.get(column, f'e.{column}')}, '')"
     key = parameters.text(name)
@@ -221,8 +221,8 @@ def _text(parameters: Parameters, name: str) -> str:
 
 
 def _cell(parameters: Parameters, name: str) -> str:
-    """Compile the text like `_text`, including values that the column could not store. Not for filters, since it reads
-    all metadata.
+    """Compile the text like `_text`, including values that the column could not store. Not for use in filters, since it
+    reads all metadata.
     """
     text = _text(parameters, name)
     if name in OURS or name not in NAMES:

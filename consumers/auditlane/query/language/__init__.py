@@ -1,3 +1,3 @@
 """The query language of `query=`. `grammar` parses the text, `parser` resolves fields and types, and `tree` represents
-the meaning.
+the meaning of a query.
 """

@@ -1,4 +1,4 @@
-"""Parses a query's text into its shape, before fields and types are looked up.
+"""Parses the text of a query into its shape, before fields and types are looked up.
 
     query    action:login* -ip:10.0.0.0/8 (outcome:failure OR severity:>=High) "free text"
     term     name:value, name:>value, name:from..to, name:*, a word, a "quoted phrase"
@@ -61,7 +61,7 @@ class Value:
 
     @property
     def ends(self) -> tuple[str, str] | None:
-        """The ends of a range `a..b`, either of which may be empty, or None if the value is not a range."""
+        """The ends of a range `a..b`, or None if the value is not a range. Either end may be empty."""
         low, dots, high = self.raw.partition("..")
         found = bool(dots) and not self.quoted and len(self.pieces) == 1 and "\\" not in self.raw
         return (low, high) if found and (low or high) else None
@@ -79,7 +79,7 @@ class FieldTerm:
 
 @dataclass(frozen=True, slots=True)
 class Negated:
-    """A term after `-` or NOT."""
+    """A term that follows `-` or NOT."""
 
     item: Shape
 
@@ -96,7 +96,7 @@ Shape: TypeAlias = FieldTerm | Value | Negated | BoolGroup
 
 
 def shape_of(text: str) -> Shape | None:
-    """Return a query's shape, or None for an empty query. Raises InvalidFilter with the error's column."""
+    """Return the shape of a query, or None if the query is empty. Raises InvalidFilter with the column of the error."""
     try:
         counted: _Counted | None = _parser().parse(text)
     except UnexpectedInput as error:

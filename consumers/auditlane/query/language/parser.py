@@ -1,4 +1,4 @@
-"""Parses a query into its typed tree. Names become fields, and values get the types of those fields."""
+"""Parses a query into its typed tree. Names become fields, and values are converted to the types of those fields."""
 
 from __future__ import annotations
 
@@ -40,9 +40,9 @@ _INT64: Final = 1 << 63
 
 
 def parse(text: str, custom: Mapping[str, Kind]) -> Node | None:
-    """Return a query's tree, or None for an empty query. `custom` contains the tenant's custom fields.
+    """Return the tree of a query, or None if the query is empty. `custom` contains the tenant's custom fields.
 
-    Raises InvalidFilter with the error's column.
+    Raises InvalidFilter with the column of the error.
     """
     shape = grammar.shape_of(text)
     return None if shape is None else _node(shape, custom)
@@ -153,7 +153,7 @@ def _network(field: Field, text: str) -> str:
 
 
 def _numeric(operator: str, value: Value) -> bool:
-    """Return whether a term compares numbers although its field's type is unknown."""
+    """Return whether a term compares numbers even though the type of its field is unknown."""
     return bool(operator) or (value.ends is not None and all(_NUMBER.fullmatch(end) for end in value.ends if end))
 
 
@@ -239,7 +239,7 @@ def _time(field: Field, operator: str, value: Value) -> Span:
 
 
 def _covered(field: Field, text: str) -> tuple[datetime, datetime]:
-    """Return the interval that a time covers: the whole day (UTC) for a date, else one microsecond."""
+    """Return the interval that a time covers: the whole day (UTC) for a date, and one microsecond otherwise."""
     begin = parse_time(field.path, text)
     return begin, begin + (timedelta(days=1) if _DATE.fullmatch(text.strip()) else _TICK)
 

@@ -1,6 +1,6 @@
-"""A query's tree, which consists of immutable values, and its canonical text. `parser.parse` creates trees.
+"""The tree of a query, which consists of immutable values, and its canonical text. `parser.parse` creates trees.
 
-Trees are in normal form: an And never directly contains an And, an Or never an Or, and a Not never a Not. Each And and
+Trees are in normal form: an And never directly contains an And, an Or never an Or, and a Not never a Not. Every And and
 Or has at least two items.
 """
 
@@ -18,7 +18,7 @@ Number = int | float
 
 
 class Kind(Enum):
-    """How a field's values are compared."""
+    """How the values of a field are compared."""
 
     text = auto()
     untyped = auto()  # a string of unknown type, compared as a number if both sides are numbers
@@ -61,7 +61,9 @@ class Has:
 
 @dataclass(frozen=True, slots=True)
 class Match:
-    """Matches if the field equals the value. An address is in its short form, and a choice is in its stored form."""
+    """Matches if the field equals the value. An address is in its short form, and a choice is written as it is
+    stored.
+    """
 
     field: Field
     value: str
@@ -69,8 +71,8 @@ class Match:
 
 @dataclass(frozen=True, slots=True)
 class Like:
-    """Matches if the field's text consists of these parts with any text in between. `("log", "")` matches text that
-    starts with "log".
+    """Matches if the text of the field consists of these parts with any text in between. `("log", "")` matches text
+    that starts with "log".
     """
 
     field: Field
@@ -87,7 +89,7 @@ class Within:
 
 @dataclass(frozen=True, slots=True)
 class Compare:
-    """Matches if the field's number or severity satisfies the comparison with the value."""
+    """Matches if the number or severity in the field satisfies the comparison with the value."""
 
     field: Field
     operator: Operator
@@ -96,7 +98,7 @@ class Compare:
 
 @dataclass(frozen=True, slots=True)
 class Between:
-    """Matches if the field's number or severity is from `low` to `high`, both inclusive."""
+    """Matches if the number or severity in the field is from `low` to `high`, both inclusive."""
 
     field: Field
     low: Number | str
@@ -105,7 +107,7 @@ class Between:
 
 @dataclass(frozen=True, slots=True)
 class Span:
-    """Matches if the field's time is in [since, until). A limit of None is open."""
+    """Matches if the time in the field is in [since, until). None means that there is no limit."""
 
     field: Field
     since: datetime | None
@@ -138,13 +140,13 @@ Node: TypeAlias = Term | Not | And | Or
 
 
 def all_of(items: Iterable[Node]) -> Node:
-    """Combine the items with And, in normal form. There must be at least one item."""
+    """Combine the items with And, in normal form. At least one item is required."""
     flat = tuple(inner for item in items for inner in (item.items if isinstance(item, And) else (item,)))
     return flat[0] if len(flat) == 1 else And(flat)
 
 
 def any_of(items: Iterable[Node]) -> Node:
-    """Combine the items with Or, in normal form. There must be at least one item."""
+    """Combine the items with Or, in normal form. At least one item is required."""
     flat = tuple(inner for item in items for inner in (item.items if isinstance(item, Or) else (item,)))
     return flat[0] if len(flat) == 1 else Or(flat)
 

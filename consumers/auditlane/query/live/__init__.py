@@ -1,4 +1,4 @@
-"""Streams a tenant's new events as server-sent events, as they are stored.
+"""Streams new events of a tenant as server-sent events, as they are stored.
 
-`hub` polls the store for all of a process's streams, and `resume_token` creates the tokens that let clients resume.
+`hub` polls the store for all streams of a process, and `resume_token` creates the tokens with which clients resume.
 """

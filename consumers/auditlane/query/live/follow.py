@@ -21,9 +21,9 @@ HOUR_MS: Final = 3_600_000  # events inserted later than this after their ingest
 
 @dataclass(slots=True)
 class StreamedEvent:
-    """An event as JSON, with its conflict flag, its position in Kafka, and the stream's position after it.
+    """An event as JSON, with its conflict flag, its position in Kafka, and the position of the stream after it.
 
-    `text` caches the text to send, which is the same for all of a channel's streams.
+    `text` caches the text to send, which is the same for all streams of a channel.
     """
 
     line: str
@@ -36,7 +36,7 @@ class StreamedEvent:
 
 @dataclass(frozen=True, slots=True)
 class EventSlice:
-    """Consecutive events, the position after them, and whether it is the goal."""
+    """Consecutive events, the position after them, and whether that position is the goal."""
 
     events: list[StreamedEvent]
     position: StreamPosition
@@ -66,7 +66,7 @@ class Follower:
         occurred: tuple[int, int] | None = None,
         everywhere: bool = False,
     ) -> EventSlice:
-        """Return the next events before `goal`. `occurred` is the range of the events' times, if known.
+        """Return the next events before `goal`. `occurred` is the time range in which the events occurred, if known.
 
         With `everywhere`, partitions missing from the goal are included. The tenant had no recent events in them.
         """
@@ -122,9 +122,9 @@ def _slice_of(
 
 
 def _seen_after(seen: SeenOffsets | None, goal: SeenOffsets | None, offset: int) -> SeenOffsets:
-    """Return a partition's offsets that count as seen once the event at `offset` has been sent.
+    """Return the offsets of a partition that count as seen after the event at `offset` has been sent.
 
-    Without a goal, the tenant had no recent events, so no insert can still fill a gap.
+    Without a goal, the tenant had no recent events, so no insert can fill a gap any more.
     """
     if goal:
         return seen_through(seen, goal, offset)

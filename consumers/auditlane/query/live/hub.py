@@ -1,7 +1,7 @@
-"""Serves all of a process's live streams with one poll of the store.
+"""Serves all live streams of a process with a single poll of the store.
 
-Streams with the same tenant, base filter and filter share a channel. The poll reads narrow columns of all tenants. A
-channel reads its events only when the poll has found some for its tenant.
+Streams with the same tenant, base filter and filter share a channel. The poll reads narrow columns for all tenants. A
+channel reads its events only if the poll has found some for its tenant.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ from auditlane.runtime.settings import Settings
 
 
 class StreamHub:
-    """Connects streams to one polling thread, which runs while there are streams. Thread-safe."""
+    """Connects streams to one polling thread, which runs as long as there are streams. Thread-safe."""
 
     def __init__(
         self, executor: QueryExecutor, database: str, *, poll_s: float, per_tenant: int, per_user: int | None = None
@@ -47,7 +47,7 @@ class StreamHub:
 
     @classmethod
     def of(cls, settings: Settings, executor: QueryExecutor) -> StreamHub:
-        """Make a process's hub, with the settings' limits."""
+        """Make the hub of a process, with the limits from the settings."""
         return cls(
             executor,
             settings.clickhouse_database,
@@ -63,7 +63,9 @@ class StreamHub:
             return self._held.total()
 
     def join(self, scope: TenantScope, filter_: Filter) -> Channel:
-        """Join the channel for this filter. `leave` must follow. Raises RateLimited at the tenant's or user's limit."""
+        """Join the channel for this filter. The caller must call `leave` later. Raises RateLimited at the limit of the
+        tenant or the user.
+        """
         with self._changed:
             channels = [channel for channel in self._channels.values() if channel.scope.tenant == scope.tenant]
             held = sum(channel.followers for channel in channels)
@@ -90,7 +92,9 @@ class StreamHub:
         return channel
 
     def leave(self, channel: Channel, subscription: Subscription, scope: TenantScope | None = None) -> None:
-        """Leave the channel when the stream ends. `scope` is the scope that joined, and defaults to the channel's."""
+        """Leave the channel when the stream ends. `scope` is the scope that joined, and defaults to the scope of the
+        channel.
+        """
         user = (scope or channel.scope).tenant, (scope or channel.scope).actor
         with self._changed:
             self._held[user] -= 1
@@ -106,7 +110,7 @@ class StreamHub:
     def begin(self, channel: Channel, subscription: Subscription, timeout_s: float) -> StreamPosition:
         """Follow the channel from now on, and return the current position.
 
-        If polls fail, raises their error: immediately if it is permanent, otherwise after `timeout_s`.
+        If polls fail, their error is raised: immediately if it is permanent, and after `timeout_s` otherwise.
         """
         with self._changed:
             position = self._begun(channel, timeout_s)
@@ -120,8 +124,8 @@ class StreamHub:
     def catch_up(
         self, channel: Channel, subscription: Subscription, start: StreamPosition, timeout_s: float
     ) -> tuple[EventSlice, bool]:
-        """Return the next events after `start`, and whether the subscription has caught up. From then on, new events
-        are pushed to it.
+        """Return the next events after `start`, and whether the subscription has caught up. New events are pushed to it
+        once it has.
         """
         goal = subscription.goal
         if goal is None:
@@ -161,7 +165,7 @@ class StreamHub:
             thread.join()
 
     def _begun(self, channel: Channel, timeout_s: float) -> StreamPosition | None:
-        """Wait for the channel's first position. Returns None after the timeout.
+        """Wait for the first position of the channel. Returns None after the timeout.
 
         Raises the error of a poll that failed permanently.
         """
@@ -201,7 +205,7 @@ class StreamHub:
                     self._changed.wait_for(partial(self._is_due, channels), self._poll_s)
 
     def _is_due(self, polled: list[Channel]) -> bool:
-        """Return whether to poll before the interval has passed, because of a new channel or a stop."""
+        """Return whether to poll before the interval is over, because of a new channel or a stop."""
         known = set(map(id, polled))
         return (
             self._closed or not self._channels or any(id(channel) not in known for channel in self._channels.values())
@@ -244,7 +248,7 @@ class StreamHub:
     def _try_advance(self, channel: Channel, at_ms: int, states: dict[PartitionKey, SeenOffsets]) -> bool:
         """Advance a channel. Returns whether more rows are available.
 
-        A permanent error in the channel's query ends only this channel's streams. Raises Unavailable.
+        A permanent error in the query of a channel ends only the streams of that channel. Raises Unavailable.
         """
         try:
             more = self._advance(channel, at_ms, states)
@@ -263,8 +267,10 @@ class StreamHub:
             return False
 
     def _advance(self, channel: Channel, at_ms: int, states: dict[PartitionKey, SeenOffsets]) -> bool:
-        """Push new events to the channel's streams, in limited portions so that other channels get their turn. Returns
-        whether there are more. After a failure, the next poll retries.
+        """Push new events to the streams of the channel. Returns whether there are more. After a failure, the next poll
+        retries.
+
+        The events are pushed in limited portions, so that other channels get their turn.
         """
         if channel.position is None:
             home = set(self._follower.partitions_of(channel.scope, at_ms=at_ms))
@@ -300,7 +306,7 @@ def _part(at_ms: int, states: dict[PartitionKey, SeenOffsets], partitions: set[P
 
 @dataclass(slots=True, eq=False)
 class Channel:
-    """The streams for one tenant, base filter and filter, and their position."""
+    """The streams for one tenant, base filter and filter, and the position of these streams."""
 
     scope: TenantScope
     filter: Filter

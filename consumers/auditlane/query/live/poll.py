@@ -25,7 +25,7 @@ ROWS: Final = 50_000
 
 @dataclass(frozen=True, slots=True)
 class PollResult:
-    """The result of a poll at `at_ms`: every partition's state after the poll, and each tenant's new events.
+    """The result of a poll at `at_ms`: the state of every partition after the poll, and the new events of each tenant.
 
     `more` is true if further rows are already visible. `by_tenant` contains the partitions with new events, and the
     earliest and latest time at which these occurred, in microseconds.
@@ -55,7 +55,7 @@ class Poller:
     def poll(self, tenants: Sequence[str]) -> PollResult:
         """Read rows that became visible, and return these tenants' new events.
 
-        Raises the errors of `QueryExecutor.rows`, except QueryTooLarge, which no tenant could correct.
+        Raises the errors of `QueryExecutor.rows`, except QueryTooLarge, since no tenant could do anything about it.
         """
         now, now_ms = time.monotonic(), time.time_ns() // 1_000_000
         since_ms = self._since(now, now_ms)
@@ -91,7 +91,7 @@ class Poller:
     def _by_tenant(
         self, tenants: Sequence[str], rows: Sequence[dict[str, Any]]
     ) -> dict[str, tuple[set[PartitionKey], tuple[int, int]]]:
-        """Return the partitions and times of each tenant's new events."""
+        """Return the partitions and times of the new events of each tenant."""
         found: dict[str, tuple[set[PartitionKey], tuple[int, int]]] = {}
         for row in rows:
             place, number, at = _place(row), int(row["tenant"]), int(row["occurred_us"])

@@ -1,7 +1,8 @@
-"""Resume tokens: encrypted stream positions, sent as event ids, with which clients resume without loss or duplicates.
+"""Resume tokens: encrypted stream positions that are sent as event ids, with which clients resume without loss or
+duplicates.
 
 Offsets reveal how many events all tenants have, so a token is encrypted as well as signed. The keystream is derived
-from the signing key and the signature; as in SIV, the content's signature is also the nonce.
+from the signing key and the signature. As in SIV, the signature of the content is also the nonce.
 """
 
 from __future__ import annotations
@@ -29,7 +30,8 @@ _VERSION: Final = 1
 class StreamPosition:
     """The offsets that a client has seen, in each partition with events of its tenant.
 
-    `at_ms` is the position's time. In other partitions, the tenant had no events ingested in the hour before it.
+    `at_ms` is the time of the position. In all other partitions, no events of the tenant were ingested in the hour
+    before it.
     """
 
     at_ms: int
@@ -43,13 +45,13 @@ class ResumeTokens:
         self._mac = mac
 
     def seal(self, scope: TenantScope, filter_: Filter, position: StreamPosition) -> str:
-        """Return a position's token for this tenant and filter, as one line of text."""
+        """Return the token of a position for this tenant and filter, as one line of text."""
         payload = _packed(position)
         signature = self._signature(scope, filter_, payload)
         return base64.urlsafe_b64encode(signature + self._masked(signature, payload)).rstrip(b"=").decode()
 
     def open(self, scope: TenantScope, filter_: Filter, text: str) -> StreamPosition:
-        """Return a token's position. Raises InvalidCursor unless it was sealed for the same tenant and filter."""
+        """Return the position in a token. Raises InvalidCursor unless it was sealed for the same tenant and filter."""
         try:
             if len(text) > _LONGEST:
                 raise ValueError("too long")

@@ -50,14 +50,14 @@ _ANSWER: Final[dict[int | str, dict[str, Any]]] = {
 
 
 class StreamThreads:
-    """Threads in which streams start and catch up. One tenant can use only some of them at a time."""
+    """Threads in which streams start and catch up. A tenant can use only some of them at a time."""
 
     def __init__(self) -> None:
         self._limiter = CapacityLimiter(_THREADS)
         self._queue = FairQueue(_PER_TENANT)
 
     async def run(self, tenant: str, work: Callable[[], T]) -> T:
-        """Run `work` in one of the threads, once it is this tenant's turn."""
+        """Run `work` in one of the threads when it is the tenant's turn."""
         async with self._queue.of(tenant):
             return await to_thread.run_sync(work, limiter=self._limiter)
 
@@ -126,7 +126,8 @@ def build(services: StreamServices) -> APIRouter:
 async def _require_same_tenant(authorize: Callable[..., Any], request: Request, scope: TenantScope) -> None:
     """Authenticate the request again.
 
-    Raises the request's current authentication error, or WrongTenant if its credential now belongs to another tenant.
+    Raises the same error that a new request would raise, or WrongTenant if the credential now belongs to another
+    tenant.
     """
     request.state.principal = None  # the credential may have been revoked in the meantime
     now: TenantScope = await authorize(request)
@@ -176,8 +177,8 @@ class _Stream:
         check: Callable[[], Awaitable[None]],
         disconnected: Callable[[], Awaitable[bool]],
     ) -> AsyncIterator[str]:
-        """Yield the stream's text until the credential expires, the client disconnects or is too slow, or the service
-        stops.
+        """Yield the text of the stream until the credential expires, the client disconnects or is too slow, or the
+        service stops.
         """
         yield f"retry: {RETRY_MS}\n\n"
         try:
@@ -257,7 +258,7 @@ class _Stream:
         return event.text
 
     def _json(self, event: StreamedEvent) -> str:
-        """Serialize the event on one line, in the list API's form."""
+        """Serialize the event on one line, in the same form as the list API."""
         stored = Event.model_validate_json(event.line).model_copy(update={"conflict": event.conflict})
         [located] = self._geoip.located([stored])
         return located.model_dump_json()

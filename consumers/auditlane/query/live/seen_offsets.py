@@ -1,8 +1,8 @@
 """Tracks which offsets of a partition have been seen, so that no event is skipped or sent twice.
 
-A worker stores a partition's ranges in order, but each range as one insert per month, and a replica may show a later
-insert before an earlier one. The state is therefore not a single offset, but the highest offset and the gaps below it.
-Most gaps never close, since they are dead letters. Only the newest gaps are kept and read again.
+A worker stores the ranges of a partition in order, but each range as one insert per month, and a replica may show a
+later insert before an earlier one. The state is therefore not a single offset, but the highest offset and the gaps
+below it. Most gaps never close, since they are dead letters. Only the newest gaps are kept and read again.
 """
 
 from __future__ import annotations
@@ -21,7 +21,9 @@ _NO_END: Final = (1 << 64) - 1
 
 @dataclass(frozen=True, slots=True)
 class SeenOffsets:
-    """A partition's seen offsets: all up to `top`, except the gaps, which are disjoint and sorted."""
+    """The offsets of a partition that have been seen: all up to `top`, except the gaps, which are disjoint and
+    sorted.
+    """
 
     top: int = -1
     gaps: tuple[OffsetRange, ...] = ()
@@ -30,7 +32,7 @@ class SeenOffsets:
         return offset <= self.top and not any(first <= offset <= last for first, last in self.gaps)
 
     def with_offsets(self, offsets: Iterable[int]) -> SeenOffsets:
-        """Return the seen offsets plus these."""
+        """Return the seen offsets with these added."""
         found = sorted(set(offsets))
         inside = [offset for offset in found if offset <= self.top]
         gaps = [piece for gap in self.gaps for piece in _without(gap, inside)]
@@ -48,8 +50,8 @@ class SeenOffsets:
 
 
 def unseen(seen: SeenOffsets | None, new: SeenOffsets | None) -> list[OffsetRange]:
-    """Return the offsets that are seen in `new` but not in `seen`. Without `new`, return all offsets that may still
-    appear.
+    """Return the offsets that are seen in `new` but not in `seen`. Without `new`, all offsets that may still appear are
+    returned.
     """
     old = seen or SeenOffsets()
     top = new.top if new else _NO_END
@@ -79,7 +81,7 @@ def seen_through(seen: SeenOffsets | None, new: SeenOffsets, offset: int) -> See
 
 @dataclass(slots=True)
 class PartitionTracker:
-    """Tracks one partition's visible offsets."""
+    """Tracks the visible offsets of one partition."""
 
     seen: SeenOffsets = field(default_factory=SeenOffsets)
     # When each gap was first seen, including gaps above `seen.top`.
@@ -88,8 +90,8 @@ class PartitionTracker:
     def observe(self, offsets: list[int], now: float) -> None:
         """Record that these offsets became visible.
 
-        With more than `MAX_GAPS` young gaps, offsets beyond them are not counted as seen yet. Polls return them again
-        until the gaps close or are `SETTLED_S` old, since an insert of the missing months may be in progress.
+        If there are more than `MAX_GAPS` young gaps, offsets beyond them do not count as seen yet, since an insert of
+        the missing months may be in progress. Polls return them again until the gaps close or are `SETTLED_S` old.
         """
         whole = self.seen.with_offsets(offsets)
         self._first_seen = [(gap, self._first_seen_at(gap, now)) for gap in whole.gaps]
@@ -103,7 +105,7 @@ class PartitionTracker:
         self.seen = SeenOffsets(top, tuple(gap for gap, _ in kept[:most]))
 
     def _first_seen_at(self, gap: OffsetRange, now: float) -> float:
-        """Return when the gap, or the larger gap that contained it, was first seen."""
+        """Return the time at which the gap, or the larger gap that contained it, was first seen."""
         at = bisect_right(self._first_seen, gap[0], key=lambda entry: entry[0][0]) - 1
         return self._first_seen[at][1] if at >= 0 and gap[1] <= self._first_seen[at][0][1] else now
 

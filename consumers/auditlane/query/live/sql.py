@@ -1,4 +1,4 @@
-"""Statements of live streams: rows that became visible for any tenant, and a tenant's events at given offsets."""
+"""Statements for live streams: rows that became visible for any tenant, and a tenant's events at given offsets."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ def compile_poll(
     since_ms: int,
     limit: int,
 ) -> Statement:
-    """Compile a query for all tenants' unseen offsets ingested since `since_ms`, lowest first.
+    """Compile a query for the unseen offsets of all tenants that were ingested since `since_ms`, lowest first.
 
     Each row contains `topic`, `partition`, `place_offset`, `tenant` (its index in `tenants`, counted from 1, or 0) and
     `occurred_us`.
@@ -47,8 +47,8 @@ ORDER BY kafka_offset LIMIT {parameters.add("UInt32", limit)}"""  # noqa: S608 -
 
 
 def compile_partitions(database: str, scope: TenantScope, *, since_ms: int) -> Statement:
-    """Compile a query for the partitions with events of the tenant ingested since `since_ms`. Each row contains `topic`
-    and `partition`.
+    """Compile a query for the partitions with events of the tenant that were ingested since `since_ms`. Each row
+    contains `topic` and `partition`.
     """
     parameters = Parameters(database)
     conditions = [*where(parameters, scope, Filter()), _ingested(parameters, since_ms)]
@@ -67,7 +67,7 @@ def compile_events_at(
     elsewhere_until_ms: int | None,
     limit: int,
 ) -> Statement:
-    """Compile a query for the tenant's matching events at these offsets, ingested since `since_ms`.
+    """Compile a query for the tenant's matching events at these offsets that were ingested since `since_ms`.
 
     With `elsewhere_until_ms`, the query also selects the events of every other partition that were ingested until then.
     `occurred` is the earliest and latest time at which the events can have occurred, in microseconds. Each row contains

@@ -1,4 +1,6 @@
-"""The bounded queue of one client's live stream. A slow client has to reconnect instead of filling the memory."""
+"""The bounded queue of one client's live stream. A client that is too slow has to reconnect, so that its events do not
+fill the memory.
+"""
 
 from __future__ import annotations
 
@@ -18,7 +20,7 @@ LAG_MS: Final = 60_000  # how far one process or replica may be behind another
 
 
 class Subscription:
-    """One client's stream. `wake` is called, from any thread, when there are events to `drain` or the stream has
+    """The stream of one client. `wake` is called, from any thread, when there are events to `drain` or the stream has
     ended.
     """
 
@@ -35,7 +37,7 @@ class Subscription:
 
     @property
     def position(self) -> StreamPosition | None:
-        """The stream's position once its queue is empty."""
+        """The position of the stream once its queue is empty."""
         with self._lock:
             return self._position and _with(self._position, self._before)
 
@@ -45,14 +47,14 @@ class Subscription:
             self._position = position
 
     def has(self, before: StreamPosition) -> None:
-        """Set the client's position, which it may have reached through another process that had seen more than this
-        one.
+        """Set the position of the client. It may have reached that position through another process, which had seen
+        more than this one.
         """
         with self._lock:
             self._before = before
 
     def drain(self) -> list[StreamedEvent]:
-        """Return the events since the previous call, in order, without events that the client already has."""
+        """Return the events since the previous call, in order. Events that the client already has are left out."""
         with self._lock:
             taken, self._waiting = self._waiting, []
             before = self._before

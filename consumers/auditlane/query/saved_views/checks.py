@@ -1,4 +1,4 @@
-"""Checks a view's content against the tenant's data structure."""
+"""Checks the content of a view against the tenant's data structure."""
 
 from __future__ import annotations
 
@@ -19,7 +19,8 @@ _METADATA: Final = "metadata."
 
 
 def check(content: ViewContent, structure_of: Callable[[str], Structure], tenant: str) -> None:
-    """Raise InvalidFilter or InvalidInput if the list of events could not show the view. The error names the member.
+    """Raise InvalidFilter or InvalidInput if the list of events could not show the view. The error names the invalid
+    member.
 
     `structure_of` is called only if the content names a field.
     """

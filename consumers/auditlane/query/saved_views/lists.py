@@ -22,7 +22,7 @@ def document_of(views: Sequence[StoredView]) -> dict[str, Any]:
 
 
 def found(views: Sequence[StoredView], view_id: str) -> StoredView:
-    """Return the view with this id. Raises NotFound."""
+    """Return the view with this id. Raises NotFound if there is none."""
     view = next((view for view in views if view.id == view_id), None)
     if view is None:
         raise NotFound(f"There is no saved view {view_id[:100]!r}.", fix="List the views with GET /v1/views.")
@@ -58,7 +58,7 @@ def without_view(views: Sequence[StoredView], view_id: str) -> Views:
 
 
 def require_unchanged(view: StoredView, etags: Sequence[str] | None) -> None:
-    """Raise PreconditionFailed unless the view has one of these ETags. None and `*` allow any revision."""
+    """Raise PreconditionFailed unless the view has one of these ETags. With None or `*`, any revision is accepted."""
     if etags is not None and f'"{view.revision}"' not in etags and "*" not in etags:
         raise PreconditionFailed(
             f"The saved view was changed by {view.changed_by} since it was read.",

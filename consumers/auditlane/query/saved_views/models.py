@@ -1,4 +1,4 @@
-"""A saved view in JSON: the API's requests and responses, and the stored form."""
+"""A saved view in JSON: the requests and responses of the API, and the stored form."""
 
 from __future__ import annotations
 
@@ -105,7 +105,7 @@ class SavedView(StoredView):
 
     @property
     def etag(self) -> str:
-        """The entity tag, which every change to the view changes."""
+        """The entity tag, which changes with every change to the view."""
         return f'"{self.revision}"'
 
 

@@ -118,7 +118,9 @@ def build(authorize: Authorize, *, only: Callable[..., Any]) -> APIRouter:
 
 
 def _changeable(view_id: str, scope: TenantScope, caller: Owner, services: ViewServices) -> SavedView:
-    """Return a view if the caller may change it. Raises NotFound, or Forbidden for a shared view."""
+    """Return a view that the caller may change. Raises NotFound if there is none, and Forbidden for a shared view that
+    they may not change.
+    """
     view = services.saved_views.find(caller, view_id)
     if view.shared:
         _require_configure(scope)

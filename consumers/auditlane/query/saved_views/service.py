@@ -25,8 +25,8 @@ from auditlane.store.documents import change_document, load_documents
 class Owner:
     """A person in a tenant. `kind` distinguishes users, clients and operators, whose ids may be equal.
 
-    Under a base filter, a person has separate views and cannot use the tenant's, since a search could name anything in
-    the log. `base_filter` is the filter's digest, or empty.
+    Under a base filter, a person has separate views and cannot use those of the tenant, since a search could name
+    anything in the log. `base_filter` is the filter's digest, or empty.
     """
 
     tenant: str
@@ -45,7 +45,7 @@ class Owner:
 class SavedViews:
     """Reads and changes saved views. Thread-safe.
 
-    `etags` are those that the caller read, or None to accept any revision. Methods raise the errors of the store.
+    `etags` are the ETags that the caller read, or None to accept any revision. Methods raise the errors of the store.
     """
 
     def __init__(
@@ -59,12 +59,12 @@ class SavedViews:
         self._client, self._database, self._settings, self._now = client, database, settings, now
 
     def all(self, owner: Owner) -> list[SavedView]:
-        """Return the views that a person can use, the tenant's before their own."""
+        """Return the views that a person can use. The tenant's views come before their own."""
         shared, own = self._lists(owner)
         return [_answer(view, shared=True) for view in shared] + [_answer(view, shared=False) for view in own]
 
     def find(self, owner: Owner, view_id: str) -> SavedView:
-        """Return a view that the person can use. Raises NotFound."""
+        """Return a view that the person can use. Raises NotFound if there is none with this id."""
         shared, own = self._lists(owner)
         view = lists.found([*shared, *own], view_id)
         return _answer(view, shared=view in shared)
@@ -85,9 +85,10 @@ class SavedViews:
         return _answer(view, shared=shared)
 
     def replace(self, owner: Owner, before: SavedView, content: ViewRequest, etags: Sequence[str]) -> SavedView:
-        """Replace a view's content, and share it or stop sharing it.
+        """Replace the content of a view, and share it or stop sharing it.
 
-        Raises NotFound, PreconditionFailed if the view was changed meanwhile, and the errors of `create`.
+        Raises NotFound if there is no such view, PreconditionFailed if it was changed in the meantime, and the errors
+        of `create`.
         """
         shared = before.shared if content.shared is None else content.shared
         if shared == before.shared:
@@ -104,7 +105,9 @@ class SavedViews:
         return _answer(view, shared=shared)
 
     def delete(self, owner: Owner, view: SavedView, etags: Sequence[str] | None) -> None:
-        """Delete a view. Raises NotFound, or PreconditionFailed if the view was changed meanwhile."""
+        """Delete a view. Raises NotFound if there is no such view, and PreconditionFailed if it was changed in the
+        meantime.
+        """
         self._remove(owner, view, shared=view.shared, etags=etags)
 
     def _lists(self, owner: Owner) -> tuple[Views, Views]:

@@ -29,7 +29,7 @@ BUILT_IN: Final = {name: _built_in(name) for name in sorted(LABELS)}
 
 
 def catalogue(own: Iterable[NamedAction]) -> list[tuple[NamedAction, bool]]:
-    """Return every action, sorted by name, and whether the environment defines it.
+    """Return every action, sorted by name, each with whether the environment defines it.
 
     The environment's label replaces a built-in label. Its sentence replaces the built-in sentences for both outcomes.
     """
@@ -38,7 +38,9 @@ def catalogue(own: Iterable[NamedAction]) -> list[tuple[NamedAction, bool]]:
 
 
 def templates_of(own: Iterable[NamedAction], language: str) -> dict[str, Templates]:
-    """Return the known actions' texts in a language, by name, in the form for `contract.sentence`."""
+    """Return the templates of all known actions in one language, keyed by action name, as `contract.sentence` expects
+    them.
+    """
     return {action.name: _templates(action, language) for action, _ in catalogue(own)}
 
 
@@ -60,8 +62,8 @@ def _name(entry: tuple[NamedAction, bool]) -> str:
 
 
 def with_actions(own: Sequence[NamedAction], given: Sequence[NamedAction]) -> tuple[NamedAction, ...]:
-    """Add or replace the given actions among the environment's actions. Raises InvalidInput if there are more than
-    MAX_ACTIONS.
+    """Return the environment's actions with the given ones added or replaced. Raises InvalidInput if there are more
+    than MAX_ACTIONS.
     """
     names = [action.name for action in given]
     for place, name in enumerate(names):
@@ -78,7 +80,7 @@ def with_actions(own: Sequence[NamedAction], given: Sequence[NamedAction]) -> tu
 
 
 def without_action(own: Sequence[NamedAction], name: str) -> tuple[NamedAction, ...]:
-    """Return the environment's actions except this one. Raises NotFound if there is no such action."""
+    """Return the environment's actions without this one. Raises NotFound if there is no such action."""
     after = tuple(action for action in own if action.name != name)
     if len(after) == len(own):
         raise NotFound(f"The environment has no action {name} of its own.", fix="List the actions with GET …/actions.")
@@ -86,7 +88,7 @@ def without_action(own: Sequence[NamedAction], name: str) -> tuple[NamedAction, 
 
 
 def changes(before: Iterable[NamedAction], after: Iterable[NamedAction]) -> list[dict[str, Any]]:
-    """Return the changes in the history's form, one per action, sorted by name.
+    """Return the changes as the history shows them, one per action, sorted by name.
 
     The values of a label are keyed by language, and those of templates by `sentence.<language>` and
     `attempted.<language>`.

@@ -21,9 +21,10 @@ def audit_events(
 ) -> Iterator[tuple[Action, dict[str, Any]]]:
     """Yield the action and facts of each event about a change.
 
-    There is one event for the switch, one for everything else, and one per contract version that the change registered.
+    There is one event for the switch, one for everything else, and one for each contract version that the change
+    registered.
 
-    `field_change` is the requested change to a field's contract.
+    `field_change` is the requested change to the contract of a field.
     """
     own = change.after.own
     others = [entry for entry in change.changes if entry["kind"] != "switched"]
@@ -51,14 +52,14 @@ def schema_events(registered: Registrations) -> Iterator[tuple[Action, dict[str,
 
 
 def changes_text(changes: Sequence[Mapping[str, Any]]) -> str:
-    """Return a revision's changes as text, in full if they fit."""
+    """Return the changes in a revision as text, in full if they fit."""
     return json_text(digested_list(changes, _MAX_BYTES, name="field"))
 
 
 def unfinished(name: str, field_change: FieldChange | None, error: BaseException) -> tuple[Action, dict[str, Any]]:
-    """Return the action and facts for a failed change that may have changed the contract anyway.
+    """Return the action and facts for a change that failed but may have changed the contract.
 
-    `field_change` is None if a field was removed.
+    `field_change` is None if a field was to be removed.
     """
     code = error.code if isinstance(error, AuditlaneError) else AuditlaneError.code
     contract = {"name": name} if field_change is None else _contract(field_change)

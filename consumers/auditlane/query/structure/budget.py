@@ -1,4 +1,4 @@
-"""Limits the size of contracts that are changed over the API. Each budget is a setting and is checked before
+"""Limits the size of contracts that are changed over the API. Each limit is a setting and is checked before
 registration.
 """
 
@@ -37,7 +37,7 @@ def check_field(avro: Mapping[str, Any], budget: ContractSettings) -> None:
 def check_contract(schema: Schema, environments: Collection[str], budget: ContractSettings) -> None:
     """Raise InvalidInput for a contract with too many custom fields, or with custom fields that are too large.
 
-    `environments` contains the names of the environment's fields, which are not counted, since every tenant's contract
+    `environments` contains the names of the environment's fields. They are not counted, since every tenant's contract
     has them.
     """
     own = [avro for avro in own_fields(schema) if avro["name"] not in environments]

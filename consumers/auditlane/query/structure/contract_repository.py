@@ -1,8 +1,8 @@
-"""Changes fields in the registry. Environment fields are in the base subject and in every tenant's subject; a tenant's
-own fields are only in that tenant's subject.
+"""Changes fields in the registry. Environment fields are in the base subject and in the subject of every tenant. A
+tenant's own fields are only in the subject of that tenant.
 
 Repeating an interrupted operation completes it, since a field that exists is not added again. A tenant's contract never
-blocks a change to the environment's; the tenant's own field with the same name stays unchanged.
+blocks a change to that of the environment. If the tenant has a field with the same name, it stays unchanged.
 """
 
 from __future__ import annotations
@@ -48,7 +48,7 @@ Registrations = tuple[Registration, ...]
 
 
 class ContractRepository:
-    """The environment's contract and those of its tenants. Thread-safe.
+    """The contracts of the environment and its tenants. Thread-safe.
 
     Methods raise the errors of RegistryClient and `amend`.
     """
@@ -67,7 +67,9 @@ class ContractRepository:
             raise SchemaNotFound(error.message, fix="Run `auditlane init`, or check AUDITLANE_REGISTRY_URL.") from error
 
     def of(self, tenant: str | None) -> Registered:
-        """Return the contract for the tenant's events: its own, or else the base event's."""
+        """Return the contract for the tenant's events. It is the tenant's own contract, or that of the base event if
+        there is none.
+        """
         if tenant is not None:
             try:
                 return self._client.latest(tenant_subject(self._topic, tenant))
@@ -76,10 +78,10 @@ class ContractRepository:
         return self.environment()
 
     def add(self, tenant: str | None, avro: Schema, *, replace: bool, exclusive: bool | None = None) -> Registrations:
-        """Add a field, or with `replace` change it to this definition. Returns the registered versions.
+        """Add a field, or change it to this definition if `replace` is set. Returns the registered versions.
 
         Raises FieldConflict if the field exists with another definition, and InvalidInput or TooManyVersions if the
-        contract would exceed a budget.
+        contract would exceed a limit.
         """
         budget.check_field(avro, self._limits)
         if tenant is None:
@@ -94,7 +96,7 @@ class ContractRepository:
         return self._amend(tenant, change, seed=lambda: base | {"exclusive": False}, most_versions=most)
 
     def release(self, tenant: str | None, name: str) -> Registrations:
-        """Remove a field's rules. Returns the registered versions."""
+        """Remove the rules of a field. Returns the registered versions."""
         was = own_field(schema_of(self.environment()), name)
         if tenant is not None:
             own = self._own(tenant)
@@ -111,7 +113,7 @@ class ContractRepository:
         return self._in_every_tenants(stripped) + self._amend(None, stripped)
 
     def _add_environments(self, tenant: str, theirs: Schema, avro: Schema) -> Registrations:
-        """Add an environment field to a tenant's contract, with the environment's definition."""
+        """Add a field of the environment to a tenant's contract, with the environment's definition."""
         rules = {key for key in avro if key not in ("name", "type", "default")}
         if conflict(theirs, avro) or ((rules or avro["default"] is not None) and not same(theirs, avro)):
             raise FieldConflict(
@@ -143,9 +145,9 @@ class ContractRepository:
         return first + base_versions + self._in_every_tenants(change)
 
     def _check_tenants(self, avro: Schema, change: Callable[[Schema], Schema]) -> None:
-        """Raise FieldConflict, naming the tenant, if the registry would reject its changed contract.
+        """Raise FieldConflict, naming the tenant, if the registry would reject a tenant's changed contract.
 
-        A tenant's field with this name but another type stays unchanged and is logged.
+        If a tenant has a field with this name but another type, it stays unchanged and is logged.
         """
 
         def differs_in(tenant: str) -> bool:
@@ -172,7 +174,7 @@ class ContractRepository:
             get("structure").warning("structure.field_kept", field=avro["name"], tenants=keep[:_NAMED], count=len(keep))
 
     def _in_every_tenants(self, change: Callable[[Schema], Schema]) -> Registrations:
-        """Change every tenant's contract. Schemas in tenants' subjects that are not contracts stay unchanged."""
+        """Change the contract of every tenant. Schemas in tenants' subjects that are not contracts stay unchanged."""
 
         def changed(tenant: str) -> Registrations:
             own = self._own(tenant)
@@ -182,7 +184,7 @@ class ContractRepository:
             return tuple(chain.from_iterable(pool.map(changed, self._tenants())))
 
     def _tenants(self) -> list[str]:
-        """Return the tenants with a contract of their own."""
+        """Return the tenants that have a contract of their own."""
         found = (tenant_of_subject(self._topic, subject) for subject in self._client.subjects())
         return sorted(tenant for tenant in found if tenant is not None)
 
@@ -204,8 +206,8 @@ class ContractRepository:
         return (Registration(tenant, subject, done.previous, done.version),) if done.changed else ()
 
     def _within(self, change: Callable[[Schema], Schema], base: Schema | None = None) -> Callable[[Schema], Schema]:
-        """Return the change, followed by a check of the budgets. Fields of `base`, the environment's, are not
-        counted.
+        """Return a change that is followed by a check of the limits. The fields of `base`, the environment's contract,
+        are not counted.
         """
         environments = {avro["name"] for avro in own_fields(base)} if base else frozenset[str]()
 
@@ -219,7 +221,8 @@ class ContractRepository:
 
 
 def contract_repository_of(settings: Settings, observe: Observe | None = None) -> Callable[[], ContractRepository]:
-    """Return a function that returns the process's repository. It raises RegistryUnavailable if there is no registry.
+    """Return a function that returns the repository of this process. It raises RegistryUnavailable if no registry is
+    configured.
 
     `observe` is called after every request to the registry.
     """

@@ -1,4 +1,4 @@
-"""Link templates from an event's resource to the application's own pages, by resource type."""
+"""Link templates that lead from an event's resource to the application's own pages, by resource type."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ _ALLOWED: Final = ", ".join(f"{{{name}}}" for name in PLACEHOLDERS)
 
 
 def link_problem(template: str) -> str | None:
-    """Return what is wrong with a link template, or None if it is valid.
+    """Return the problem with a link template, or None if it is valid.
 
     A valid template is an https address whose path, query or fragment contains `{resource_id}`. The viewer
     percent-encodes the values.

@@ -1,4 +1,4 @@
-"""The data structure API's requests and responses in JSON."""
+"""The requests and responses of the data structure API in JSON."""
 
 from __future__ import annotations
 
@@ -106,7 +106,7 @@ class Rules(_Request):
     )
 
     def stated(self) -> dict[str, Any]:
-        """Return the rules that are set, by the contract's attribute names."""
+        """Return the rules that are set, keyed by their attribute names in the contract."""
         return self.model_dump(by_alias=True, exclude_none=True)
 
 
@@ -122,7 +122,6 @@ class _Toggles(_Request):
     @field_validator("display_name")
     @classmethod
     def _one_line(cls, value: str | None) -> str | None:
-        """Reject control characters, since the name becomes a heading in tables and files."""
         if value is not None and not one_line(value):
             raise ValueError("must have no line break or other control character")
         return value
@@ -194,7 +193,6 @@ class ChangedField(_Toggles):
     @field_validator("type", mode="before")
     @classmethod
     def _type(cls, value: Any) -> Any:
-        """Accept the type in any case, and `string` and `text` for AlphaNumeric."""
         known: Mapping[str, FieldType] = {type_.value.lower(): type_ for type_ in FieldType}
         known = {**known, "string": FieldType.AlphaNumeric, "text": FieldType.AlphaNumeric}
         return known.get(value.lower(), value) if isinstance(value, str) else value
@@ -313,7 +311,7 @@ class LabelledAction(_Request):
     )
 
     def stored(self, own: Iterable[NamedAction] = ()) -> NamedAction:
-        """Return the action in its stored form. Omitted templates are taken from `own`, the environment's actions."""
+        """Return the action as it is stored. Omitted templates are taken from `own`, the environment's actions."""
         given = {name: getattr(self, name) for name in ("sentence", "attempted") if name in self.model_fields_set}
         here = next((action for action in own if action.name == self.name), None)
         kept = here.model_dump(include={"sentence", "attempted"}) if here else {}

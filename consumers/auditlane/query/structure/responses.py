@@ -1,4 +1,4 @@
-"""Converts states, contracts and revisions to the API's responses."""
+"""Converts states, contracts and revisions to responses of the API."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ def structure(state: ScopeState) -> DataStructure:
 
 
 def catalogue(state: ScopeState) -> Catalogue:
-    """Describe the actions that have a label for the scope's readers."""
+    """Describe the actions that have a label for readers in the scope."""
     return Catalogue(
         actions=[
             CatalogueAction(

@@ -1,4 +1,4 @@
-"""Permissions for a change to a field: `configure` for its presentation, `contract` for its rules."""
+"""Permissions for a change to a field: `configure` for its presentation, and `contract` for its rules."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ def require(permissions: Collection[Permission], body: ChangedField) -> None:
 
 
 def _needed(body: ChangedField) -> Iterator[tuple[str, Permission]]:
-    """Yield the JSON name of each attribute that is set, with the permission that it requires."""
+    """Yield the JSON name of each attribute that is set, and the permission that it requires."""
     for name, field in type(body).model_fields.items():
         if name in body.model_fields_set and (getattr(body, name) is not None or name in _NULLABLE):
             yield field.alias or name, Permission.contract if name in _OF_CONTRACT else Permission.configure

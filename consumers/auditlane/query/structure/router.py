@@ -201,9 +201,9 @@ def build(
 ) -> APIRouter:
     """Build the routes for the environment and for a tenant.
 
-    `authorize` and `environment` take permissions, of which any one suffices, and return a dependency: for `authorize`,
-    one that returns the TenantScope for the path's tenant, and for `environment`, an environment-wide Principal.
-    `only(*names)` is a dependency that rejects any other query parameter.
+    `authorize` and `environment` take permissions, any one of which is sufficient, and return a dependency. The
+    dependency returns the TenantScope for the tenant in the path (`authorize`), or an environment-wide Principal
+    (`environment`). `only(*names)` is a dependency that rejects any other query parameter.
     """
     router = APIRouter(prefix=prefix, tags=["structure"], include_in_schema=documented)
     plain, paged = Depends(only()), Depends(only("limit", "before"))
@@ -261,7 +261,7 @@ def _mount(router: APIRouter, path: str, authorize: Authorize, to_read: Permissi
 
 
 def _mount_actions(router: APIRouter, environment: Authorize, plain: Any) -> None:
-    """Mount the routes that change the action catalogue, which all tenants share."""
+    """Mount the routes that change the action catalogue, which is shared by all tenants."""
     configures = granted(environment(Permission.configure))
     router.post(
         "/structure/actions",
@@ -309,7 +309,7 @@ def _recorded_answer(
 
 
 def _unfinished_recorder(request: Request, field_change: FieldChange | None, name: str = "") -> Unfinished:
-    """Return a function that records a failed change that may have changed the contract anyway."""
+    """Return a function that records a change that failed but may have changed the contract."""
 
     def note(error: BaseException, registered: Registrations) -> None:
         failed = unfinished(field_change.name if field_change else name, field_change, error)
@@ -320,7 +320,7 @@ def _unfinished_recorder(request: Request, field_change: FieldChange | None, nam
 
 
 def _not_audited(request: Request) -> None:
-    """Keep a read of the structure out of the audit log, since it reveals none of the log's content."""
+    """Keep a read of the structure out of the audit log, since it does not reveal any content of the log."""
     auditor_of(request).recorded = True
 
 

@@ -51,7 +51,7 @@ class FieldChange:
 
     @property
     def of_contract(self) -> bool:
-        """Whether the change concerns the contract, rather than only the field's presentation."""
+        """Whether the change concerns the contract and not only the presentation of the field."""
         stated = (self.type, self.default, self.rules, self.exclusive)
         return self.without_default or any(attribute is not None for attribute in stated)
 
@@ -69,12 +69,12 @@ class StructureChange:
 
     @property
     def changes(self) -> list[dict[str, Any]]:
-        """The changes in the history's form."""
+        """The changes as the history shows them."""
         return views.changes(self.before, self.after)
 
     @property
     def sequence(self) -> tuple[list[str], list[str]] | None:
-        """The old and the new order of the fields, in the history's form."""
+        """The old and the new order of the fields as the history shows them, or None if the order has not changed."""
         return views.sequence(self.before, self.after)
 
 
@@ -89,7 +89,7 @@ def _ignore(_: BaseException, __: Registrations) -> None:
 
 @dataclass(slots=True)
 class _Contract:
-    """The contract versions registered by a call, or None while unknown."""
+    """The contract versions that a call registered, or None if they are not known yet."""
 
     registered: Registrations | None = None
 
@@ -97,8 +97,8 @@ class _Contract:
 class StructureService:
     """Changes the structure of the environment (`tenant=None`) or of a tenant.
 
-    `etags` are the ETags that the caller read, or None to overwrite any revision. `unfinished` is called when a call
-    fails although it may already have changed the contract.
+    `etags` are the ETags that the caller read, or None to overwrite any revision. `unfinished` is called if a call
+    fails although it may have changed the contract.
 
     Raises PreconditionFailed if the structure has changed since the caller read it, and the errors of the store and the
     registry.
@@ -114,8 +114,8 @@ class StructureService:
         registered: Callable[[str | None], None] = lambda tenant: None,
         now: Callable[[], datetime] = lambda: datetime.now(UTC),
     ) -> None:
-        """Store the dependencies. `registered(tenant)` is called when the tenant's contract may have been registered,
-        with None for all tenants.
+        """Store the dependencies. `registered(tenant)` is called if the tenant's contract may have been registered. The
+        tenant is None for all tenants.
         """
         self._client = client
         self._database = database
@@ -139,7 +139,7 @@ class StructureService:
         etags: Sequence[str],
         who: str,
     ) -> StructureChange:
-        """Set how fields are shown, and the switch. None leaves either unchanged."""
+        """Set how fields are shown, and the switch. If either is None, it stays unchanged."""
 
         def new(state: ScopeState) -> Revision:
             own = state.own.fields if fields is None else views.replaced(state, fields)
@@ -194,8 +194,8 @@ class StructureService:
         who: str,
         unfinished: Unfinished = _ignore,
     ) -> StructureChange:
-        """Change a field's contract and presentation. Omitted attributes stay unchanged. Raises NotFound if there is no
-        such field.
+        """Change the contract and presentation of a field. Omitted attributes stay unchanged. Raises NotFound if there
+        is no such field.
         """
         state = self._state_as_seen(tenant, etags)
         here = state.fields.get(field_change.name)
@@ -317,7 +317,7 @@ class StructureService:
     ) -> StructureChange:
         """Save `new(state)` if it differs from the state, or if versions were `registered`.
 
-        Without `etags`, retry after concurrent changes.
+        If there are no `etags`, the call is retried after concurrent changes.
         """
         lost: Conflict | None = None
         for _ in range(_ATTEMPTS):
@@ -351,8 +351,8 @@ def _content(revision: Revision) -> tuple[object, ...]:
 
 
 def _view(state: ScopeState, field_change: FieldChange) -> FieldView:
-    """Return the field's presentation. Each attribute is the stated one, or else the current one, or else the
-    default.
+    """Return the presentation of the field. Each attribute has the given value, the current one, or the default, in
+    this order.
     """
     here, stated = state.fields.get(field_change.name), dict(field_change.view or {})
     if field_change.type is not None and "display_type" not in stated:

@@ -1,4 +1,4 @@
-"""Computes the fields that a scope's readers see, and changes to them, as pure functions of revisions.
+"""Computes the fields that the readers in a scope see, and changes to them, as pure functions of revisions.
 
 A scope stores only its differences from the scopes below it: the defaults and, for a tenant, the environment.
 Everything else follows later changes in those scopes.
@@ -20,7 +20,9 @@ _EMPTY = Revision(scope="")
 
 @dataclass(frozen=True, slots=True)
 class ScopeState:
-    """A scope's state. `own` is its newest revision. `environment` is the environment's, and may be the same."""
+    """The state of a scope. `own` is its newest revision. `environment` is the environment's newest revision, and may
+    be the same.
+    """
 
     environment: Revision
     own: Revision
@@ -49,7 +51,7 @@ class ScopeState:
 
     @property
     def etag(self) -> str:
-        """The entity tag, which changes with the scope and its inherited settings."""
+        """The entity tag, which changes with the scope and the settings that it inherits."""
         if self.own.scope == ENVIRONMENT:
             return f'"{self.own.revision}"'
         return f'"{self.environment.revision}.{self.own.revision}"'
@@ -62,10 +64,10 @@ class ScopeState:
 
 
 def replaced(state: ScopeState, given: Iterable[tuple[str, Mapping[str, Any]]]) -> tuple[FieldView, ...]:
-    """Return the scope's own fields after applying `given`, a list of (name, stated attributes).
+    """Return the scope's own fields after applying `given`, a list of (name, given attributes).
 
-    Omitted attributes stay unchanged. An omitted inherited field is reset to its inherited state; an omitted field of
-    the scope's own stays. Raises InvalidInput for an unknown or removed field.
+    Omitted attributes stay unchanged. An inherited field that is omitted is reset to its inherited state. A field of
+    the scope's own that is omitted stays unchanged. Raises InvalidInput for an unknown or removed field.
     """
     present, below = state.fields, state.below
     own = {view.name: view for view in state.own.fields if view.hidden is not None or view.name not in below}
@@ -112,12 +114,12 @@ def without_view(state: ScopeState, name: str) -> tuple[FieldView, ...]:
 
 
 def next_order(state: ScopeState) -> int:
-    """Return a new field's display order, after the last field."""
+    """Return the display order of a new field, which is after the last field."""
     return max((view.order for view in state.fields.values()), default=-1) + 1
 
 
 def changes(before: ScopeState, after: ScopeState) -> list[dict[str, Any]]:
-    """Return a revision's changes, one per field or action and one for the switch. Members are named as in JSON.
+    """Return the changes in a revision, one per field or action and one for the switch. Members are named as in JSON.
 
     A value is a pair (old, new) of the values in effect, including inherited values. For an action, they are only its
     own labels. `kind` is added (a new field or action), removed, restored, changed, reset (inherited again) or
@@ -166,6 +168,6 @@ def _attributes(view: FieldView | None) -> dict[str, Any]:
 
 
 def _kept(own: Mapping[str, FieldView], below: Mapping[str, FieldView]) -> tuple[FieldView, ...]:
-    """Return only the fields that differ from the inherited ones, sorted."""
+    """Return only the fields that differ from the inherited ones, in sorted order."""
     differing = [view for view in own.values() if view != below.get(view.name)]
     return tuple(sorted(differing, key=lambda view: (view.order, view.name)))

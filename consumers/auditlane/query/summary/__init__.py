@@ -1,1 +1,1 @@
-"""Summarizes a tenant's events: facets, a histogram over time, and a dashboard's figures."""
+"""Summarizes a tenant's events: facets, a histogram over time, and the figures for a dashboard."""

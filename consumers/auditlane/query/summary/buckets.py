@@ -1,4 +1,4 @@
-"""Chooses a histogram's buckets: a suitable width, with edges at round times in the time zone."""
+"""Chooses the buckets of a histogram: a suitable width, and edges at round times in the time zone."""
 
 from __future__ import annotations
 
@@ -14,7 +14,9 @@ _MONDAY: Final = datetime(1900, 1, 1)  # noqa: DTZ001 - local time
 
 @dataclass(frozen=True, slots=True)
 class Width:
-    """A bucket width. `name` is an ISO 8601 duration. Widths up to an hour are elapsed time, longer ones local time."""
+    """The width of a bucket. `name` is an ISO 8601 duration. Widths up to an hour are in elapsed time, and longer ones
+    in local time.
+    """
 
     name: str
     count: int
@@ -39,13 +41,13 @@ WIDTHS: Final = (
 
 
 def fitting(since: datetime, until: datetime, max_buckets: int) -> Width:
-    """Return the narrowest width at which about `max_buckets` buckets cover `since` to `until`."""
+    """Return the narrowest width with which about `max_buckets` buckets cover the time from `since` to `until`."""
     span = (until - since).total_seconds()
     return next((width for width in WIDTHS if span <= width.seconds * max_buckets), WIDTHS[-1])
 
 
 def edges(since: datetime, until: datetime, width: Width, zone: ZoneInfo) -> list[datetime]:
-    """Return the starts of the buckets that cover `since` to `until`, and the end of the last bucket."""
+    """Return the starts of the buckets that cover the time from `since` to `until`, and the end of the last bucket."""
     if width.unit == "second":
         found, step = [_floored(since, width.count, zone)], timedelta(seconds=width.count)
         while found[-1] < until or len(found) < 2:

@@ -1,4 +1,4 @@
-"""The period of equal length before a counted period."""
+"""The preceding period of equal length."""
 
 from __future__ import annotations
 
@@ -12,10 +12,10 @@ COMPARE: Final = "compare"  # the parameter
 
 
 def start_before(since: datetime | None, until: datetime | None, now: datetime) -> datetime:
-    """Return the start of the period before [since, until). That period ends at `since`. If `until` is open, `now` is
-    used.
+    """Return the start of the period before [since, until). That period ends at `since`. If there is no `until`, `now`
+    is used.
 
-    Raises InvalidFilter if `since` is open, or if the period has an open end and starts in the future.
+    Raises InvalidFilter if there is no `since`, or if the period has no end and starts in the future.
     """
     if since is None:
         raise InvalidFilter(

@@ -1,4 +1,6 @@
-"""Groups events by a field's values: builds the query that finds a group, and the response from counted rows."""
+"""Groups events by the values of a field. It builds the query that finds a group, and the response from counted
+rows.
+"""
 
 from __future__ import annotations
 
@@ -23,7 +25,7 @@ class Counted:
     """The number of events by place and bucket, from the rows of `sql.compile_groups`."""
 
     def __init__(self, rows: Iterable[Mapping[str, Any]], starts: Sequence[int], *, compared: bool) -> None:
-        """Collect the rows. `starts` contains each bucket's start in microseconds."""
+        """Collect the rows. `starts` contains the start of each bucket in microseconds."""
         self._starts = starts
         self._compared = compared
         self._events: defaultdict[int, dict[int, int]] = defaultdict(dict)
@@ -33,7 +35,6 @@ class Counted:
             self._before[row["place"]] += row["before"]
 
     def group(self, place: int, query: Node | None) -> Group:
-        """Return the group at this place, with the query that finds it."""
         found = self._events[place]
         counts = [found.get(start, 0) for start in self._starts]
         before = self._before[place] if self._compared else None
@@ -45,7 +46,7 @@ class Counted:
 
 
 def value_query(field: Field, value: str, row: Mapping[str, Any], filter_: Filter) -> Node:
-    """Return the query for the events with this value. `row` is the value's row in `sql.compile_ranking`.
+    """Return the query for the events with this value. `row` is the row of the value in `sql.compile_ranking`.
 
     A query that names auditlane as the source, or an action of access to the log, would include events about access.
     They are excluded here unless the request's filter includes them.
@@ -68,14 +69,14 @@ def none_query(field: Field) -> Node:
 
 
 def others_query(field: Field, queries: Sequence[Node]) -> Node:
-    """Return the query for the events with any value that these queries do not find."""
+    """Return the query for the events that have a value which none of these queries find."""
     if not queries:
         return Has(field)
     return all_of([Has(field), none_of(any_of(queries))])
 
 
 def _actor(value: str, row: Mapping[str, Any]) -> Node:
-    """Return the query for the events with an actor's name, including events that have only the same id."""
+    """Return the query for the events with the name of an actor, including events that have only the same id."""
     named, unnamed = Match(_NAME, value), all_of([Match(_ID, value), none_of(Has(_NAME))])
     if not row["unnamed"]:
         return named

@@ -1,4 +1,4 @@
-"""Responses of the summaries."""
+"""The responses of the summary routes."""
 
 from __future__ import annotations
 

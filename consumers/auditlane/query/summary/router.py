@@ -1,4 +1,4 @@
-"""Routes for facets, a histogram and a dashboard's figures."""
+"""Routes for facets, a histogram and the figures for a dashboard."""
 
 from __future__ import annotations
 

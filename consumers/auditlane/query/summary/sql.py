@@ -1,4 +1,4 @@
-"""Statements of summaries. `query.sql.where` compiles their filters' conditions."""
+"""Statements for summaries. `query.sql.where` compiles the conditions of their filters."""
 
 from __future__ import annotations
 
@@ -19,8 +19,8 @@ _ACTOR: Final = "if(ifNull(e.actor_name, '') = '', e.actor_id, assumeNotNull(e.a
 
 
 def compile_facet(database: str, scope: TenantScope, filter_: Filter, field: Field, limit: int) -> Statement:
-    """Compile a query for a field's most frequent values. Each row contains `value`, which is empty for events without
-    a value, and `events`.
+    """Compile a query for the most frequent values of a field. Each row contains `value`, which is empty for events
+    without a value, and `events`.
     """
     parameters = Parameters(database)
     conditions = where(parameters, scope, filter_)
@@ -29,8 +29,8 @@ def compile_facet(database: str, scope: TenantScope, filter_: Filter, field: Fie
 
 
 def compile_extent(database: str, scope: TenantScope, filter_: Filter) -> Statement:
-    """Compile a query for the matching events' time range. Its single row contains `events`, and `first` and `last` in
-    microseconds.
+    """Compile a query for the time range of the matching events. Its single row contains `events`, and `first` and
+    `last` in microseconds.
     """
     parameters = Parameters(database)
     micros = "toUnixTimestamp64Micro({}(e.occurred_at))"
@@ -51,7 +51,7 @@ def compile_extent(database: str, scope: TenantScope, filter_: Filter) -> Statem
 
 def compile_histogram(database: str, scope: TenantScope, filter_: Filter, edges: list[int]) -> Statement:
     """Compile a query for a histogram. Each row contains `edge`, the start of a bucket in microseconds, and `events`.
-    Empty buckets have no row.
+    There are no rows for empty buckets.
     """
     parameters = Parameters(database)
     conditions = where(parameters, scope, filter_)
@@ -84,8 +84,8 @@ def compile_numbers(
 def compile_ranking(
     database: str, scope: TenantScope, filter_: Filter, field: Field, before: datetime | None, limit: int
 ) -> Statement:
-    """Compile a query for the values with the most events, in the filter's period or the preceding one, which begins at
-    `before`.
+    """Compile a query for the values with the most events, in the period of the filter or the preceding one, which
+    begins at `before`.
 
     Each row contains a `value`, and the totals of all values: `values`, `new` (only in the filter's period) and
     `vanished` (only in the preceding one). For the field `actor`, it also contains the numbers of events with and
@@ -116,8 +116,9 @@ def compile_groups(
     """Compile a query that counts groups over time.
 
     Each row contains a `place`, an `edge`, `events` and `before`. The place is the position of the value in `values`,
-    starting at 1, or 0 for any other value. The edge is a bucket's start in microseconds. The column `before`, set in
-    the first bucket only, is the number of events in the preceding period, which begins at the parameter `before`.
+    starting at 1, or 0 for any other value. The edge is the start of a bucket in microseconds. The column `before` is
+    set in the first bucket only, and is the number of events in the preceding period, which begins at the parameter
+    `before`.
     """
     parameters = Parameters(database)
     conditions = where(parameters, scope, replace(filter_, since=before or filter_.since))
@@ -129,7 +130,7 @@ def compile_groups(
 
 
 def _during(parameters: Parameters, since: datetime | None) -> str:
-    """Compile the condition that an event is in the filter's period, not in the preceding one."""
+    """Compile the condition that an event is in the period of the filter rather than the preceding one."""
     return f"e.occurred_at >= {parameters.time(since)}" if since else "true"
 
 

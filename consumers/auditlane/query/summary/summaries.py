@@ -42,7 +42,7 @@ class Summaries:
     def histogram(self, scope: TenantScope, filter_: Filter, *, zone: ZoneInfo, max_buckets: int) -> Histogram:
         """Count events in about `max_buckets` buckets.
 
-        If the filter's time range is open, it extends to the first or last event.
+        If the time range of the filter is open, it extends to the first or last event.
         """
         ends = self._ends(scope, filter_)
         if ends is None:
@@ -70,8 +70,8 @@ class Summaries:
         compare: bool,
         now: datetime,
     ) -> EventGroups:
-        """Count events by at most `limit` values of the field, each value also over time in about `max_buckets`
-        buckets.
+        """Count events by at most `limit` values of the field. Each value is also counted over time, in about
+        `max_buckets` buckets.
 
         An open start of the time range extends to the first event. An open end extends to the last event or `now`. With
         `compare`, the preceding period is also counted. Raises InvalidFilter if there is none.
@@ -113,10 +113,10 @@ class Summaries:
     def stats(
         self, scope: TenantScope, filter_: Filter, *, zone: ZoneInfo, now: datetime, compare: bool = False
     ) -> Stats:
-        """Return the figures for the filter's time range, by default the seven days before `now`.
+        """Return the figures for the time range of the filter. The default is the seven days before `now`.
 
-        The day starts at midnight in the zone. With `compare`, the preceding period's figures are included. Raises
-        InvalidFilter if there is no such period.
+        The day starts at midnight in the zone. With `compare`, the figures for the preceding period are included.
+        Raises InvalidFilter if there is no such period.
         """
         today = now.astimezone(zone).replace(hour=0, minute=0, second=0, microsecond=0).astimezone(UTC)
         bounded = filter_.since is not None or filter_.until is not None
@@ -143,8 +143,8 @@ class Summaries:
         )
 
     def _ends(self, scope: TenantScope, filter_: Filter) -> tuple[datetime, datetime] | None:
-        """Return the start and end of the time range, or None without events. An open end extends to the first or last
-        event.
+        """Return the start and end of the time range, or None if there are no events. An open end extends to the first
+        or last event.
         """
         since, until = filter_.since, filter_.until
         if since is not None and until is not None:

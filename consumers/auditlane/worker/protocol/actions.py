@@ -24,7 +24,9 @@ class Resume:
 
 @dataclass(frozen=True, slots=True)
 class Seek:
-    """Deliver this partition again from `offset`, because messages received since then were discarded unwritten."""
+    """Deliver the messages of this partition again from `offset`, because messages received since then were discarded
+    without being written.
+    """
 
     partition: Partition
     offset: int
@@ -34,8 +36,8 @@ class Seek:
 class Commit:
     """Commit these offsets in one synchronous call, before the next poll. Report the result with `committed`.
 
-    Commits for `intents` announce a range. Commits for `notes` announce it again, with the reason why it is not stored
-    yet. All others complete a range.
+    A commit for `intents` announces a range. A commit for `notes` announces it again, with the reason why it is not
+    stored yet. Any other commit completes a range.
     """
 
     offsets: dict[Partition, tuple[int, str]]  # offset, metadata
@@ -59,8 +61,8 @@ class Write:
 
 @dataclass(frozen=True, slots=True)
 class Publish:
-    """Produce the range's rejected messages as dead letters, and await every acknowledgement. Report the result with
-    `published` or `failed`.
+    """Produce dead letters for the rejected messages of the range, and wait for every acknowledgement. Report the
+    result with `published` or `failed`.
     """
 
     range: Range

@@ -9,7 +9,7 @@ Each partition runs this cycle, one range at a time. The order of the steps is w
     5. complete  commit b + 1, or the next range's intent, which implies it
 
 A crash after 2 leaves the intent: the next owner rebuilds exactly [a, b] and continues at 3. Nothing is ever committed,
-inserted or dead-lettered for a partition that the current assignment does not hold.
+inserted or dead-lettered for a partition that is not currently assigned to this worker.
 """
 
 from __future__ import annotations
@@ -52,7 +52,7 @@ class Core:
     # Events from Kafka.
 
     def assigned(self, found: AssignmentFacts) -> StartDecision:
-        """Take over a partition, and return the start offset for its assignment."""
+        """Take over a partition, and return the offset at which to start reading it."""
         begin = decide_start(found)
         self._epochs += 1
         self.partitions[found.partition] = PartitionState(
@@ -70,15 +70,14 @@ class Core:
     def revoked(self, partitions: Iterable[Partition]) -> list[Partition]:
         """Drop revoked or lost partitions. The committed intent hands over the range in flight.
 
-        Returns the paused partitions, which the caller has to resume, since librdkafka keeps a pause across
-        assignments.
+        Returns the paused partitions. The caller has to resume them, since librdkafka keeps a pause across assignments.
         """
         states = [state for one in partitions if (state := self.partitions.pop(one, None)) is not None]
         return [state.partition for state in states if state.paused]
 
     def received(self, partition: Partition, columns: Columns, now: int) -> int:
-        """Buffer messages, in order of offset. Returns the number of offsets that Kafka skipped (mostly control
-        records).
+        """Buffer messages, in order of offset. Returns the number of offsets that Kafka skipped, most of which are
+        control records.
 
         Messages below the position are duplicates. Messages for a halted or revoked partition are ignored.
         """
@@ -112,7 +111,7 @@ class Core:
     # Events: results of actions.
 
     def committed(self, commit: Commit, errors: Mapping[Partition, str], now: int) -> None:
-        """Handle a commit's result. For partitions in `errors`, the commit is repeated after the next poll."""
+        """Handle the result of a commit. For partitions in `errors`, the commit is repeated after the next poll."""
         for partition in commit.offsets:
             state = self.partitions.get(partition)
             if state is not None and partition in commit.notes and partition not in errors:
@@ -133,7 +132,7 @@ class Core:
     def written(self, range_: Range, *, parts: int, rejected: int, took_ms: int) -> None:
         """Record that every month of the range is stored and `rejected` messages remain to be published.
 
-        `parts` and `took_ms` cover only current months, since late months have their own budget.
+        `parts` and `took_ms` cover only current months, since late months have a separate budget.
         """
         self.budget.spend(max(0, parts - 1))  # the first part was charged when the range was sealed
         self.budget.stored(took_ms)
@@ -144,7 +143,7 @@ class Core:
             flight.next(Step.PUBLISH if rejected else Step.COMPLETE)
 
     def later(self, range_: Range, wait_ms: int, now: int) -> None:
-        """Record that the range's current months are stored. Its late months have to wait `wait_ms` for their
+        """Record that the current months of the range are stored. Its late months have to wait `wait_ms` for their
         budget.
         """
         flight = self._flight(range_)
@@ -153,15 +152,15 @@ class Core:
             flight.busy, flight.attempts, flight.aside, flight.not_before = False, 0, True, now + wait_ms
 
     def published(self, range_: Range) -> None:
-        """Record that all of the range's dead letters are acknowledged."""
+        """Record that all dead letters of the range are acknowledged."""
         flight = self._flight(range_)
         if flight is not None:
             self.partitions[range_.partition].succeeds()
             flight.next(Step.COMPLETE)
 
     def failed(self, range_: Range, failure: Failure, now: int) -> None:
-        """Record that the range's step failed. The step is retried, or the partition halts; the range is never
-        dropped.
+        """Record that the current step of the range failed. The step is retried, or the partition halts. The range is
+        never dropped.
         """
         flight = self._flight(range_)
         if failure.remedy is Remedy.retry_slower and self._overloaded(flight):
@@ -195,7 +194,7 @@ class Core:
 
     @property
     def must_wait(self) -> bool:
-        """Whether polling is suspended until the insert threads free memory, as decided by `step`."""
+        """Whether `step` has suspended polling until the insert threads free memory."""
         return self._memory.should_skip_poll
 
     @property
@@ -250,23 +249,22 @@ class Core:
         return state.flight if state is not None and state.assignment_epoch == range_.assignment_epoch else None
 
     def _overloaded(self, flight: InFlightRange | None) -> bool:
-        """Return whether ClickHouse is overloaded, rather than the range too large, given that it lacked capacity for
-        the range.
+        """Return whether ClickHouse, which lacked capacity for the range, is overloaded.
 
-        If other ranges are being stored meanwhile, the range itself needs too much memory.
+        If other ranges are being stored meanwhile, it is not overloaded, but the range needs too much memory.
         """
         return flight is None or not flight.attempts or self._stored == flight.stored_before
 
     def _notes(self, state: PartitionState, flight: InFlightRange, now: int) -> bool:
-        """Return whether to commit a note that the announced range is failing, for tools that read the group's
-        offsets.
+        """Return whether to commit a note that the announced range is failing. Tools that read the group's offsets show
+        it.
         """
         if state.failing_since is None or flight.step not in (Step.WRITE, Step.PUBLISH) or state.halted:
             return False
         return now - (state.failing_since if state.noted is None else state.noted) >= self.policy.failing_ms
 
     def _rebuild(self, state: PartitionState, intent: Intent, now: int) -> None:
-        """Restore a pending range once all of its messages have been received. The partition halts if the digest
+        """Restore a pending range when all of its messages have been received. The partition halts if the digest
         differs.
         """
         assert intent.last is not None
@@ -287,7 +285,7 @@ class Core:
             state.flight.aside, state.flight.attempts, state.parked_attempts = True, state.parked_attempts, 0
 
     def _seal(self, now: int) -> None:
-        """Seal the ranges that are due, within the insert rate and `Policy.flights`."""
+        """Seal the ranges that are due, within the limits of the insert rate and `Policy.flights`."""
         states = self.partitions.values()
         flights = sum(not state.free and not state.aside for state in states)
         for state in next_ranges(states, self.policy, self._memory, now, draining=self.draining):
@@ -317,7 +315,7 @@ class Core:
     def _flow(self, now: int) -> list[Action]:
         """Pause and resume partitions.
 
-        A range being rebuilt is read even above the limit, since only completing it frees memory.
+        A range that is being rebuilt is read even above the limit, since only completing it frees memory.
         """
         actions: list[Action] = [*self._make_room(now)]
         states = self.partitions.values()
@@ -350,7 +348,7 @@ class Core:
         return sum(state.held_bytes for state in self.partitions.values())
 
     def _make_room(self, now: int) -> list[Seek]:
-        """Free memory held by partitions that make no progress: first their unsealed messages, then failed ranges.
+        """Free memory held by partitions that make no progress: first their unsealed messages, and then failed ranges.
 
         Nothing is discarded unless another partition could use the memory.
         """

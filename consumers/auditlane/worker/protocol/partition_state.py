@@ -21,7 +21,7 @@ WAIT_MS = BACKOFF_MS[:4]  # retry delays while another insert must finish first
 
 @dataclass(frozen=True, slots=True)
 class Policy:
-    """The protocol's settings: when a range is sealed, how many ranges are in flight, and how many bytes are
+    """The settings of the protocol: when a range is sealed, how many ranges are in flight, and how many bytes are
     buffered.
     """
 
@@ -39,9 +39,9 @@ class Policy:
 class Range:
     """One sealed, contiguous range of a partition, announced by one intent and written by one insert per month.
 
-    `first` and `last` are offsets, both inclusive. Kafka's control records leave gaps between them. Results for a range
-    from an earlier `assignment_epoch` are ignored. `redo` is true if some of its rows may already be stored, because it
-    was rebuilt from an intent, or because the group's offset was reset or lost.
+    `first` and `last` are offsets, both inclusive. Kafka's control records leave gaps between them. The results of a
+    range from an earlier `assignment_epoch` are ignored. `redo` is true if some of the rows may already be stored,
+    because the range was rebuilt from an intent, or because the group's offset was reset or lost.
     """
 
     partition: Partition
@@ -60,9 +60,9 @@ class Range:
 def digest(columns: Columns) -> str:
     """Return the xxh64 digest of everything that determines the rows: offsets, timestamps, keys, values and signatures.
 
-    Each byte string is hashed with its length. Signatures are included only if the range has any, and offsets because a
-    compacted or truncated log can have the same boundaries with fewer messages. Keys and timestamps determine the
-    tenant and the accepted times.
+    Each byte string is hashed with its length. Offsets are included because a compacted or truncated log can have the
+    same boundaries with fewer messages. Keys and timestamps determine the tenant and the accepted times. Signatures are
+    included only if the range has any.
     """
     hashed = xxhash.xxh64()
     parts: list[bytes | array[int]] = [columns.offsets, columns.timestamps_ms]
@@ -85,7 +85,7 @@ class Step(Enum):
 
 @dataclass(slots=True)
 class InFlightRange:
-    """A partition's sealed range. It is `busy` while its step runs, and is not retried before `not_before`.
+    """The sealed range of a partition. It is `busy` while its step runs, and is not retried before `not_before`.
 
     `aside` is true if the range is failing, slow or waiting for its late months. It then does not count towards
     `Policy.flights`.
@@ -101,7 +101,7 @@ class InFlightRange:
     stored_before: int = 0  # number of stored ranges, over all partitions, when this partition last failed
 
     def begin(self, now: int) -> None:
-        """Mark the range's step as running."""
+        """Mark the step of the range as running."""
         self.busy, self.busy_since = True, now
 
     def next(self, step: Step) -> None:
@@ -123,7 +123,9 @@ class InFlightRange:
 
 @dataclass(slots=True)
 class PartitionState:
-    """One partition's state under one assignment. The next range starts at `begin`; reading continues at `position`."""
+    """The state of one partition under one assignment. The next range starts at `begin`, and reading continues at
+    `position`.
+    """
 
     partition: Partition
     topic_id: str
@@ -153,12 +155,12 @@ class PartitionState:
 
     @property
     def free(self) -> bool:
-        """Whether a range may be sealed: no range is in flight, or it only has to be committed."""
+        """Whether a range may be sealed, because no range is in flight or it only has to be committed."""
         return self.flight is None or self.flight.step is Step.COMPLETE
 
     @property
     def aside(self) -> bool:
-        """Whether the partition's range does not count towards `Policy.flights`."""
+        """Whether the range of the partition does not count towards `Policy.flights`."""
         return self.flight is not None and self.flight.aside
 
     def fails(self, error: str, now: int) -> None:
@@ -172,8 +174,8 @@ class PartitionState:
         self.failing_since, self.error = None, ""
 
     def trouble(self, now: int) -> tuple[int, str] | None:
-        """Return when the partition's range began to fail or its step began to run, and the reason, or None without a
-        problem.
+        """Return the time at which the range began to fail or its step began to run, and the reason. Returns None if
+        there is no problem.
         """
         if self.halted:
             return None
@@ -199,7 +201,7 @@ class PartitionState:
         self.shed()
 
     def halt(self, reason: str) -> None:
-        """Stop the partition. The first reason is kept, since operators must act on it."""
+        """Stop the partition. The first reason is kept, since that is the one on which operators must act."""
         self.halted = self.halted or reason
 
     @property
@@ -223,7 +225,8 @@ class PartitionState:
         self.held = Columns()
 
     def announced(self, range_: Range, wall_ms: int, *, failing_ms: int = 0) -> Intent:
-        """Build a range's intent. With `failing_ms`, it includes when the failure began, and the reason.
+        """Build the intent of a range. With `failing_ms`, it includes the time at which the failure began, and the
+        reason.
 
         Times are wall-clock milliseconds.
         """

@@ -1,5 +1,5 @@
-"""Decides when a partition's buffered messages are sealed into a range, in which order partitions are sealed, and when
-polling stops.
+"""Decides when the buffered messages of a partition are sealed into a range, in which order partitions are sealed, and
+when polling stops.
 
 Backpressure has two stages. A short wait, for an insert that is about to end, only skips polling. Pausing keeps the
 group membership regardless of its duration, but discards prefetched messages, which Kafka then sends again.
@@ -28,14 +28,14 @@ class MemoryGate:
 
     @property
     def should_skip_poll(self) -> bool:
-        """Return whether polling is suspended but partitions are not paused yet."""
+        """Whether polling is suspended but partitions are not paused yet."""
         return self.over_limit and not self.paused
 
     def update(self, held: int, now: int, *, urgent: bool) -> None:
-        """Update the state for `held` bytes. If `urgent`, some partition must be read in any case, so the others pause
-        immediately.
+        """Update the state for `held` bytes. If `urgent`, one of the partitions must be read in any case, so the others
+        are paused immediately.
 
-        Paused partitions resume once at most half of the limit is held.
+        Paused partitions are resumed when at most half of the limit is held.
         """
         over_limit = held >= self.limit or (self.paused and held > self.limit // 2)
         if over_limit and not self.over_limit:
@@ -55,10 +55,11 @@ class MemoryGate:
 def next_ranges(
     states: Collection[PartitionState], policy: Policy, memory: MemoryGate, now: int, *, draining: bool
 ) -> list[PartitionState]:
-    """Return the partitions whose messages to seal: overdue ones first, then full ones, then by age, oldest first.
+    """Return the partitions whose messages have to be sealed: overdue ones first, then full ones, then the others by
+    age, oldest first.
 
-    Under memory pressure, the largest come first, except that overdue partitions precede them, so that a quiet
-    partition is not starved during a backlog.
+    Under memory pressure, the largest come first. Overdue partitions still precede them, so that a quiet partition is
+    not starved during a backlog.
 
     A range waits until it is full or old enough. A partition that holds its fair share of the memory does not wait
     while polling is suspended or nothing is being stored.

@@ -3,8 +3,8 @@
 After a bad deploy, every message would become a dead letter. The circuit breaker checks a range's validation result
 before anything is written. If it opens, the range stays pending, and the next assignment validates it again.
 
-Many tenants share a partition, so it halts only for a failure that affects many of them. A single tenant's messages
-never halt a partition that others use; its rejected messages become dead letters.
+Many tenants share a partition, so it halts only for a failure that affects many of them. The messages of a single
+tenant never halt a partition that others use. If they are rejected, they become dead letters.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ REMEMBERED: Final = 1_000  # maximum number of tenants remembered per partition;
 
 
 class Traffic(NamedTuple):
-    """The number of a tenant's messages in a range or window, and of those rejected."""
+    """The number of messages of a tenant in a range or window, and how many of them were rejected."""
 
     messages: int
     rejected: int
@@ -64,7 +64,7 @@ class BreakerPolicy:
 
 @dataclass(slots=True)
 class PartitionBreaker:
-    """One partition's breaker under one assignment. Times are monotonic milliseconds.
+    """The breaker of one partition under one assignment. Times are monotonic milliseconds.
 
     It keeps counts per tenant for each range in the window, for at most `REMEMBERED` tenants.
     """
@@ -78,7 +78,9 @@ class PartitionBreaker:
     _served: OrderedDict[str, int] = field(default_factory=OrderedDict)
 
     def record(self, traffic: ByTenant, now: int) -> str:
-        """Count a range. Returns why the partition must halt, or an empty string if the range may be written."""
+        """Count a range. Returns the reason why the partition must halt, or an empty string if the range may be
+        written.
+        """
         self.count(traffic, now)
         return self.reason_to_open()
 
@@ -93,7 +95,7 @@ class PartitionBreaker:
         self.add_known_tenants({tenant for tenant, one in traffic.items() if one.rejected < one.messages}, now)
 
     def reason_to_open(self) -> str:
-        """Return why the counted traffic must halt the partition, or an empty string if it need not."""
+        """Return the reason why the counted traffic must halt the partition, or an empty string if there is none."""
         if self._all.messages < self.policy.window or not self._all.exceeds(self.policy.ratio):
             return ""
         failing = {tenant for tenant, one in self._tenants.items() if one.exceeds(self.policy.ratio)}
@@ -142,8 +144,8 @@ def _tenants(count: int) -> str:
 class _Assigned:
     """The breaker of one assignment.
 
-    `counted` is the newest range's first offset, so that a range that is validated again, because the store did not
-    respond, counts only once.
+    `counted` is the first offset of the newest range. A range that is validated again because the store did not respond
+    is therefore counted only once.
     """
 
     assignment_epoch: int
@@ -167,7 +169,9 @@ class CircuitBreaker:
         self._lock = Lock()
 
     def record(self, range_: Range, traffic: ByTenant, now: int) -> str:
-        """Count a range in its partition's breaker. Returns why the partition must halt, or an empty string."""
+        """Count a range in the breaker of its partition. Returns the reason why the partition must halt, or an empty
+        string.
+        """
         assigned = self._of(range_)
         breaker = assigned.breaker
         if assigned.counted != range_.first:

@@ -52,7 +52,7 @@ _KEPT_OF_KEY: Final = 1_024  # number of bytes kept of a truncated dead letter's
 
 
 class DlqPublishFailed(Exception):
-    """Raised when a dead letter was not acknowledged. `failure` is what this means for the range."""
+    """A dead letter was not acknowledged. `failure` describes what this means for the range."""
 
     def __init__(self, failure: Failure) -> None:
         super().__init__(failure.message)
@@ -60,7 +60,7 @@ class DlqPublishFailed(Exception):
 
 
 def headers(range_: Range, rejection: Rejection, *, task: str) -> list[tuple[str, str | bytes | None]]:
-    """Return a dead letter's headers: texts about its origin and reason, and two of the message's own headers,
+    """Return the headers of a dead letter: its origin and reason as text, and two of the message's own headers,
     unchanged.
 
     Those two, the signature and the schema's GUID, are needed to validate the value again.
@@ -91,7 +91,7 @@ def headers(range_: Range, rejection: Rejection, *, task: str) -> list[tuple[str
 
 
 def truncated(key: bytes | None, value: bytes | None, kept: int) -> tuple[bytes | None, bytes | None, RawHeaders]:
-    """Return the start of a message's key and of its value, and headers with the whole value's size and digest.
+    """Return the start of a message's key and value, and headers with the size and digest of the complete value.
     Pure.
     """
     whole = value or b""
@@ -110,7 +110,7 @@ class DeadLetters:
         self._alone = threading.Lock()
 
     def publish(self, range_: Range, rejections: Sequence[Rejection]) -> None:
-        """Produce every rejected message. Returns once all of them are acknowledged. Raises DlqPublishFailed."""
+        """Produce every rejected message. Returns when all of them are acknowledged. Raises DlqPublishFailed."""
         deadline = time.monotonic() + self._timeout_s
         errors = self._produced(range_, rejections, None, deadline)
         for rejection, error in zip(rejections, errors, strict=True):
@@ -121,9 +121,9 @@ class DeadLetters:
                 raise DlqPublishFailed(self._failure(error))
 
     def _publish_alone(self, range_: Range, rejection: Rejection) -> None:
-        """Send a dead letter that was too large on its own.
+        """Send a dead letter that was too large in its batch, on its own.
 
-        It is first sent complete, since perhaps only its batch was too large, and then with less and less of its value.
+        It is first sent complete, since perhaps only the batch was too large, and then with less and less of its value.
         """
         for kept in _KEPT:
             [error] = self._produced(range_, [rejection], kept, time.monotonic() + self._timeout_s)
@@ -144,7 +144,7 @@ class DeadLetters:
     ) -> list[KafkaError | None]:
         """Return Kafka's error for each message, or None for acknowledged messages.
 
-        Raises DlqPublishFailed if a response is late.
+        Raises DlqPublishFailed if a response does not arrive in time.
         """
         answers: dict[int, KafkaError | None] = {}
         for place, rejection in enumerate(rejections):

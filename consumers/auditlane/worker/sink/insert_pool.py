@@ -51,7 +51,7 @@ class Store(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Done:
-    """A step's result. `failure` is None if the step succeeded; the counts then cover the whole range.
+    """The result of a step. `failure` is None if the step succeeded, and the counts then cover the whole range.
 
     `late` counts the `parts` of late months. `took_ms` covers the other parts, or the publication of dead letters. If
     `later_ms` is set, the step must be repeated after that time for the remaining late months, and the counts are not
@@ -69,13 +69,13 @@ class Done:
 
 
 class InsertNotVisible(Exception):
-    """Raised when the store acknowledged rows but does not return them. Retrying would add parts endlessly."""
+    """The store acknowledged rows but does not return them. Retrying would add parts endlessly."""
 
 
 class CircuitOpen(Exception):
-    """Raised when too many messages are rejected. Nothing of the range is written. The message contains the numbers.
+    """Too many messages are rejected. Nothing of the range is written. The message contains the numbers.
 
-    `code` is the range's most frequent reject code, and `rejected` its number of rejected messages.
+    `code` is the most frequent reject code in the range, and `rejected` is the number of rejected messages.
     """
 
     def __init__(self, message: str, code: str, rejected: int) -> None:
@@ -101,7 +101,7 @@ class _Progress:
 
 
 def _late_months(range_: Range, validation: ValidationResult) -> dict[int, frozenset[str]]:
-    """Return a range's late months, each with the tenants that have events in that month."""
+    """Return the late months of a range, each with the tenants that have events in that month."""
     present = late_before(range_.columns.timestamps_ms[-1])
     return {
         month: frozenset(map(str, rows["tenant_id"].unique().to_pylist()))
@@ -187,7 +187,7 @@ class InsertPool:
             return self._idle.wait_for(lambda: self._in_flight == 0, timeout_s)
 
     def terminate(self) -> None:
-        """Do nothing, since threads cannot be killed, and daemon threads do not keep the process alive."""
+        """Do nothing. Threads cannot be killed, and daemon threads do not keep the process alive."""
 
     def _loop(self) -> None:
         while (work := self._work.get()) is not None:
@@ -250,7 +250,7 @@ class InsertPool:
         )
 
     def _insert(self, range_: Range, progress: _Progress, month: int) -> None:
-        """Store a month in a first attempt, when none of its rows should be stored yet.
+        """Store a month in a first attempt, in which none of its rows should be stored yet.
 
         If fewer rows are added, the attempt was repeated or overtaken, and the range is then handled as a redo.
         """
@@ -267,7 +267,7 @@ class InsertPool:
     def _write_late(self, range_: Range, progress: _Progress) -> int | None:
         """Insert late months within their budget for `SLICE_MS`.
 
-        Returns how long the rest must wait, or None if nothing is left.
+        Returns how long the remaining months must wait, or None if there are none.
         """
         began = _now_ms()
         for month in sorted(progress.rows, reverse=True):
@@ -280,7 +280,7 @@ class InsertPool:
         return LATE_WAIT_MS if progress.rows else None
 
     def _owe(self, progress: _Progress) -> None:
-        """Charge late months without waiting, since a range that may be partly stored is compared as a whole."""
+        """Charge late months without waiting, since a range that may be partially stored is compared as a whole."""
         for month in progress.rows.keys() & progress.late.keys():
             if self._late is not None:
                 self._late.owe(progress.late[month], _now_ms())

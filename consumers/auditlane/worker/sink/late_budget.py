@@ -1,8 +1,8 @@
 """Limits the parts that late months may create, per tenant, and separately from the insert rate of current months.
 
 An insert creates a part for each month in its range. Current events span one month, or two at the turn of a month.
-Backdated events can span any number of months. If these were charged to the common insert rate, they would delay every
-tenant.
+Backdated events can span any number of months. If their parts were charged to the common insert rate, they would delay
+every tenant.
 """
 
 from __future__ import annotations
@@ -21,14 +21,16 @@ REMEMBERED: Final = 10_000  # maximum number of tenants remembered; a forgotten 
 
 
 def late_before(newest_ms: int) -> int:
-    """Return the first month (yyyymm, UTC) that is not late: the month before that of the range's newest message."""
+    """Return the first month (yyyymm, UTC) that is not late. It is the month before that of the newest message in the
+    range.
+    """
     before = int(np.datetime64(newest_ms, "ms").astype("datetime64[M]").astype(int)) - 1
     return (1970 + before // 12) * 100 + before % 12 + 1
 
 
 @dataclass(slots=True)
 class Bucket:
-    """A token bucket of saved parts. A negative balance is a debt."""
+    """A token bucket of unused parts. A negative balance is a debt."""
 
     saved: float
     at_ms: int
@@ -42,10 +44,10 @@ class Bucket:
 
 @dataclass(slots=True)
 class LateBudget:
-    """Allows `rate` parts per second and tenant, and saves up to a minute's worth. Thread-safe.
+    """Allows `rate` parts per second and tenant. Unused parts of up to a minute are saved. Thread-safe.
 
-    A part contains several tenants' events. It may be created if any of them has budget left, and is charged to all of
-    them, so that a tenant with few late events does not wait for one with many.
+    A part contains events of several tenants. It may be created if any of them has budget left, and is charged to all
+    of them, so that a tenant with few late events does not wait for one with many.
     """
 
     rate: float
@@ -54,7 +56,7 @@ class LateBudget:
     _lock: Lock = field(default_factory=Lock)
 
     def take(self, tenants: Collection[str], now: int) -> bool:
-        """Charge a part to its tenants, or return False without charging if the part has to wait.
+        """Charge a part to its tenants. Returns False without charging it if the part has to wait.
 
         `now` is in milliseconds.
         """

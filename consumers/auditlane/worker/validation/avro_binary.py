@@ -1,8 +1,8 @@
 """Reads Avro's binary encoding where the fast decoder does not check it.
 
 `read` decodes one datum strictly. Since it is slow, two functions that process many datums together select the few that
-it has to read: `find_malformed` walks over the datums' lengths and tags, and `encoded_lengths` computes the datums'
-lengths from decoded columns.
+it has to read. `find_malformed` walks over the lengths and tags of the datums, and `encoded_lengths` computes the
+lengths of datums from decoded columns.
 
 It is strict where general readers are lenient: indexes must be in range, booleans 0 or 1, and text UTF-8, and duplicate
 map keys and trailing bytes are rejected. Source: "Binary encoding" in the Avro 1.12 specification.
@@ -31,7 +31,7 @@ ONE_BYTE: Final = 64  # numbers below this are encoded in one byte
 
 
 class Malformed(ValueError):
-    """Raised if the bytes are not a datum of their schema. The message states the position and the reason."""
+    """The bytes are not a datum of their schema. The message states the position and the reason."""
 
 
 def read(fields: Iterable[Field], datum: bytes) -> dict[str, Any]:
@@ -46,7 +46,9 @@ def read(fields: Iterable[Field], datum: bytes) -> dict[str, Any]:
 
 
 def read_partly(fields: Iterable[Field], datum: bytes) -> tuple[dict[str, Any], str]:
-    """Return the values before the first malformed field, and that field's problem, or "" if every field is valid."""
+    """Return the values before the first malformed field, and the problem with that field, or "" if every field is
+    valid.
+    """
     reader = _Reader(datum)
     values: dict[str, Any] = {}
     for field in fields:
@@ -140,7 +142,7 @@ class _Reader:
 
 
 def find_malformed(fields: Sequence[Field], datums: Sequence[bytes]) -> npt.NDArray[np.bool_]:
-    """Return a mask of datums that are too short or too long, or have a tag that their schema lacks.
+    """Return a mask of datums that are too short or too long, or that have a tag not found in their schema.
 
     The mask only suggests which datums to read strictly. It may miss a bad datum or mark a good one.
     """
@@ -179,7 +181,7 @@ class _Walk:
         self.bad[rows] = True
 
     def longs(self, rows: Rows) -> Rows:
-        """Read a varint in each row. A row without a valid varint becomes bad and yields 0."""
+        """Read a varint in each row. A row without a valid varint is marked as bad and yields 0."""
         numbers = np.zeros(len(rows), dtype=np.uint64)
         more = np.arange(len(rows))
         for shift in range(0, 70, 7):
@@ -235,10 +237,10 @@ class _Walk:
 
 
 def encoded_lengths(fields: Sequence[Field], columns: Sequence[Column], rows: int) -> Lengths:
-    """Return the length in bytes of each row's fields in canonical encoding, without the tags of unions.
+    """Return the length in bytes of the fields of each row in canonical encoding, without the tags of unions.
 
-    `columns` are in the order of `fields`. The canonical encoding is the shortest one: minimal varints, and each map in
-    one block with a positive count. A datum of this length has therefore been read to its end.
+    `columns` are in the order of `fields`. The canonical encoding is the shortest one, with minimal varints, and each
+    map in one block with a positive count. A datum of this length has therefore been read to its end.
     """
     total = np.zeros(rows, dtype=np.int64)
     texts = []
@@ -270,7 +272,7 @@ def _column_lengths(field: Field, column: Column) -> Lengths | int:
 
 
 def varint_lengths(numbers: npt.NDArray[np.int64]) -> Lengths | int:
-    """Return each number's length as a zigzag varint, or a single int if all lengths are equal."""
+    """Return the length of each number as a zigzag varint, or a single int if all lengths are equal."""
     if len(numbers) == 0:
         return 0
     zigzag = (numbers.astype(np.uint64) << np.uint64(1)) ^ (numbers >> np.int64(63)).astype(np.uint64)
@@ -284,7 +286,9 @@ def varint_lengths(numbers: npt.NDArray[np.int64]) -> Lengths | int:
 
 
 def _text_lengths(offsets: npt.NDArray[np.int32]) -> Lengths:
-    """Return each string's encoded length. Offsets run along the last axis, so one call can handle several columns."""
+    """Return the encoded length of each string. Offsets run along the last axis, so one call can handle several
+    columns.
+    """
     sizes = np.diff(offsets).astype(np.int64)
     longest = int(sizes.max()) if sizes.size else 0
     lengths = sizes + 1

@@ -47,7 +47,7 @@ class RawRange:
 
     @classmethod
     def of(cls, topic_id: str, partition: Partition, columns: Columns) -> RawRange:
-        """Build a range from a partition's messages."""
+        """Build a range from the messages of a partition."""
         return cls(
             partition.topic,
             topic_id,
@@ -73,9 +73,9 @@ class Rejection:
 
 @dataclass(frozen=True, slots=True)
 class Vouched:
-    """A range's verified signatures.
+    """The verified signatures of a range.
 
-    `codes` has a number for each message: 0 if it is unsigned, else 1 plus its claim's index in `claims`.
+    `codes` has a number for each message: 0 if it is unsigned, and otherwise 1 plus the index of its claim in `claims`.
     """
 
     codes: Codes
@@ -83,7 +83,7 @@ class Vouched:
 
     @property
     def trail(self) -> checks.Mask:
-        """A mask of the messages in auditlane's own audit trail."""
+        """A mask of the messages that belong to auditlane's own audit trail."""
         ours = np.array([False, *(claim.client_id == TRAIL for claim in self.claims)])
         return np.asarray(ours[self.codes])
 
@@ -112,7 +112,7 @@ class ValidationBatch:
     def open(
         cls, raw: RawRange, already_committed: int = 0, secrets: Mapping[str, bytes] | None = None
     ) -> ValidationBatch:
-        """Parse frames, keys, tenants and signatures. `secrets` maps key ids to the provenance keys' secrets."""
+        """Parse frames, keys, tenants and signatures. `secrets` maps key ids to the secrets of the provenance keys."""
         values = ByteColumn.of(raw.values)
         lengths = values.sizes()
         header = values.prefixes(HEADER_BYTES).view(_FRAME)[:, 0]
@@ -134,17 +134,17 @@ class ValidationBatch:
         )
 
     def tenant(self, index: int) -> str | None:
-        """Return a message's tenant, or None if its key does not contain a valid tenant id."""
+        """Return the tenant of a message, or None if its key does not contain a valid tenant id."""
         return self.tenants[int(self.key_codes[index])]
 
     def key(self, index: int) -> bytes | None:
-        """Return a message's key, truncated for error messages."""
+        """Return the key of a message, truncated for error messages."""
         key = self.unique_keys[int(self.key_codes[index])]
         return key[:120] if key else key
 
     def by_tenant(self) -> dict[str, tuple[int, int]]:
-        """Count the messages and the rejected ones by tenant. Keys without a valid tenant id count under the empty
-        name.
+        """Count all messages and the rejected ones by tenant. Keys without a valid tenant id are counted under the
+        empty name.
         """
         keys = len(self.unique_keys)
         messages = np.bincount(self.key_codes, minlength=keys).tolist()
@@ -201,7 +201,7 @@ def _tenant_of(key: bytes) -> str | None:
 
 
 def framed(raw: RawRange, id_of: Callable[[UUID, Collection[str]], int | None]) -> tuple[RawRange, dict[int, UUID]]:
-    """Replace each value's GUID header with the usual schema-id frame.
+    """Replace the GUID header of each value with the usual schema-id frame.
 
     Returns the range and, by message index, the GUIDs without a known id. Their frames contain NO_ID. A range without
     GUIDs is returned unchanged. Propagates errors from `id_of`.
@@ -226,7 +226,7 @@ def _ids(
 ) -> dict[UUID, int | None]:
     """Look up each GUID once.
 
-    After many unknown GUIDs, lookups for a tenant stop, so that it does not delay others.
+    After many unknown GUIDs, lookups for a tenant stop, so that the tenant does not delay others.
     """
     ids: dict[UUID, int | None] = {}
     unknown: Counter[str] = Counter()
@@ -245,7 +245,7 @@ def _ids(
 def vouched(
     signatures: Sequence[bytes | None], keys: Sequence[bytes | None], values: ByteColumn, secrets: Mapping[str, bytes]
 ) -> Vouched:
-    """Verify the signed messages, skipping unsigned ones quickly. The three columns cover all messages."""
+    """Verify the messages that are signed, skipping the others quickly. The three columns cover all messages."""
     codes = np.zeros(len(values), dtype=np.int32)
     headers = ByteColumn.of(signatures)
     if not headers.size or not secrets:
@@ -264,10 +264,11 @@ def vouched(
 
 @dataclass(frozen=True, slots=True)
 class ValidationResult:
-    """A range's validation result. Each message is a row in `rows` or an item of `rejected`, which is ordered by index.
+    """The validation result of a range. Each message is a row in `rows` or an item of `rejected`, which is ordered by
+    index.
 
     `rows` are grouped by month (yyyymm), in the columns of `event_columns.EVENTS`, and ordered by schema and offset.
-    `by_tenant` counts messages and rejected messages. Keys without a valid tenant id count under the empty name.
+    `by_tenant` counts messages and rejected messages. Keys without a valid tenant id are counted under the empty name.
     """
 
     rows: dict[int, Table]

@@ -1,4 +1,6 @@
-"""Checks the base fields and a contract's rules, column by column. Each check returns a mask of the failing rows."""
+"""Checks the base fields and the rules of a contract, column by column. Each check returns a mask of the failing
+rows.
+"""
 
 from __future__ import annotations
 
@@ -36,12 +38,12 @@ def mask(array: Column, *, null: bool = False) -> Mask:
 
 
 def bad_event_ids(column: Column) -> Mask:
-    """Return the rows whose event_id is not a UUID of 36 characters, in upper or lower case."""
+    """Return a mask of rows whose event_id is not a UUID of 36 characters, in upper or lower case."""
     return ~mask(pc.match_substring_regex(column, _UUID))
 
 
 def bad_times(occurred_us: npt.NDArray[np.int64], kafka_ms: npt.NDArray[np.int64]) -> Mask:
-    """Return the rows whose occurred_at is too far from the Kafka timestamp or outside the table's range."""
+    """Return a mask of rows whose occurred_at is too far from the Kafka timestamp or outside the range of the table."""
     stored = (occurred_us >= _FIRST_US) & (occurred_us <= _LAST_US)
     kafka_us = np.clip(kafka_ms, 0, _LAST_US // 1000) * 1000
     distance = np.where(stored, occurred_us, 0) - kafka_us
@@ -49,14 +51,14 @@ def bad_times(occurred_us: npt.NDArray[np.int64], kafka_ms: npt.NDArray[np.int64
 
 
 def reserved_sources(column: Column) -> Mask:
-    """Return the rows whose source is reserved for auditlane."""
+    """Return a mask of rows whose source is reserved for auditlane."""
     sources = column.dictionary_encode()
     ours = np.array([is_ours(name) for name in sources.dictionary.to_pylist()], dtype=bool)
     return ours[sources.indices.to_numpy()] if ours.any() else np.zeros(len(column), dtype=bool)
 
 
 def bad_ips(column: Column) -> Mask:
-    """Return the rows whose ip is neither empty nor null nor an address."""
+    """Return a mask of rows whose ip is not an address, unless it is empty or null."""
     bad = ~mask(pc.match_substring_regex(column, _IPV4), null=True) & ~mask(pc.equal(column, ""))
     rows = np.flatnonzero(bad)
     for row, text in zip(rows.tolist(), column.take(pa.array(rows)).to_pylist(), strict=True):
@@ -70,7 +72,9 @@ def _is_ip(text: str) -> bool:
 
 
 def unmatchable(fields: Iterable[Field]) -> str:
-    """Return why Arrow's RE2 cannot use a field's pattern, or an empty string if it can use all patterns."""
+    """Return the reason why Arrow's RE2 cannot use the pattern of a field, or an empty string if it can use all
+    patterns.
+    """
     for field in fields:
         if field.rules.pattern is not None:
             try:
@@ -81,9 +85,9 @@ def unmatchable(fields: Iterable[Field]) -> str:
 
 
 def broken_rules(columns: Iterable[tuple[Field, Column]]) -> dict[int, tuple[Field, str]]:
-    """Return the first field, in the given order, whose rules each row breaks, and the first such rule, keyed by row.
+    """Return, by row, the first field in the given order whose rules are violated, and the first such rule.
 
-    A time outside the calendar's years breaks the rule `time`.
+    A time outside the calendar's years violates the rule `time`.
     """
     broken: dict[int, tuple[Field, str]] = {}
     for field, column in columns:

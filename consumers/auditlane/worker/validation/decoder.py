@@ -1,4 +1,4 @@
-"""Decodes a batch's Avro datums into Arrow columns. A fast decoder decodes all of them, and the suspicious ones are
+"""Decodes a batch of Avro datums into Arrow columns. A fast decoder decodes all of them, and the suspicious ones are
 then decoded strictly.
 
 `read` decodes the messages of one schema. `DecodedBatch` joins the messages of all schemas, since an operation on a
@@ -48,12 +48,12 @@ _ARROW: Final[dict[str, DataType]] = {
 
 
 def arrow_type(field: Field) -> DataType:
-    """Return the Arrow type of a field's decoded column. Ints and times are int64, and enums are strings."""
+    """Return the Arrow type of the decoded column of a field. Ints and times are int64, and enums are strings."""
     return _ARROW[field.kind]
 
 
 class Decoder:
-    """Decodes one contract's datums into columns, in the order of its fields."""
+    """Decodes the datums of one contract into columns, in the order of its fields."""
 
     def __init__(self, contract: TenantContract) -> None:
         self.fields = contract.fields
@@ -74,7 +74,7 @@ class Decoder:
     def read(self, datums: list[bytes]) -> tuple[list[Column], dict[int, str]]:
         """Return the valid datums as columns, in order, and the reason for each malformed datum, by index.
 
-        Never raises an error because of a datum.
+        An invalid datum never raises an error.
         """
         columns = self._fast(datums)
         if columns is not None:
@@ -87,7 +87,7 @@ class Decoder:
         return columns, malformed | {valid[index]: why for index, why in more.items()}
 
     def malformed(self, datums: Sequence[bytes], indexes: Sequence[int]) -> dict[int, str]:
-        """Read the datums at `indexes` strictly. Returns the reason for each malformed one, by index."""
+        """Decode the datums at `indexes` strictly. Returns the reason for each malformed one, by index."""
         malformed: dict[int, str] = {}
         for index in indexes:
             try:
@@ -125,8 +125,8 @@ _DEFAULTS: Final = {one["name"]: one.get("default") for one in base_schema()["fi
 
 @dataclass(frozen=True, slots=True)
 class DecodedGroup:
-    """One schema's decoded rows, in chunks of columns in the order of its fields. `members` contains the rows'
-    indexes.
+    """The decoded rows of one schema, in chunks of columns in the order of its fields. `members` contains the indexes
+    of the rows.
     """
 
     schema_id: int
@@ -135,7 +135,7 @@ class DecodedGroup:
     chunks: Sequence[Sequence[Column]]
 
     def base(self, name: str) -> list[Column]:
-        """Return a base field in chunks. If the contract lacks the field, its default is used."""
+        """Return a base field in chunks. If the contract does not have the field, its default is used."""
         at = self.decoder.at.get(name)
         if at is not None:
             return [chunk[at] for chunk in self.chunks]
@@ -145,7 +145,7 @@ class DecodedGroup:
 
 @dataclass(frozen=True, slots=True)
 class SchemaSlice:
-    """One schema's rows in a `DecodedBatch`. `own` contains the columns of the tenant's custom fields."""
+    """The rows of one schema in a `DecodedBatch`. `own` contains the columns of the tenant's custom fields."""
 
     schema_id: int
     decoder: Decoder
@@ -181,7 +181,7 @@ class DecodedBatch:
         )
 
     def columns(self, group: SchemaSlice, wanted: Sequence[Field]) -> Iterator[tuple[Field, Column]]:
-        """Yield the wanted fields of a contract, with their columns."""
+        """Yield the wanted fields of a contract together with their columns."""
         own = dict(zip((one.name for one in group.decoder.own), group.own, strict=True))
         for field in wanted:
             yield field, own[field.name] if field.name in own else self.base.column(field.name)[group.span]
@@ -211,7 +211,7 @@ def read(batch: ValidationBatch, schema_id: int, decoder: Decoder, members: Inde
 
 
 def _suspects(decoded: DecodedBatch, lengths: Lengths) -> Mask:
-    """Return a mask of rows that the fast decoder may have misread. `lengths` are the datums' sizes in bytes."""
+    """Return a mask of rows that the fast decoder may have misread. `lengths` are the sizes of the datums in bytes."""
     doubts = np.zeros(len(lengths), dtype=bool)
     base = list(base_fields().values())
     _mark(doubts, base, decoded.base.columns)
@@ -240,7 +240,7 @@ def _mark(doubts: Mask, fields: Sequence[Field], columns: Sequence[Column]) -> N
 
 
 def _invalid(column: Column) -> Iterator[slice]:
-    """Yield the slices with an invalid value. Usually, there are none."""
+    """Yield the slices that contain an invalid value. Usually, there are none."""
     if _valid(column):
         return
     for first in range(0, len(column), _SLICE):

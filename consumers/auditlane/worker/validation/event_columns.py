@@ -1,4 +1,4 @@
-"""Converts decoded columns to the columns of `audit.events`: adds defaults and provenance, converts custom fields to
+"""Converts decoded columns to the columns of `audit.events`. It adds defaults and provenance, converts custom fields to
 text, and splits rows by month.
 """
 
@@ -76,8 +76,8 @@ def custom_fields_map(decoded: DecodedBatch) -> Column:
 
 
 def _text(field: Field, column: Column) -> Column:
-    """Convert a column to text. Numbers are in the shortest form that parses back exactly, times in RFC 3339 with
-    microseconds.
+    """Convert a column to text. Numbers are written in the shortest form that parses back exactly, and times in RFC
+    3339 with microseconds.
     """
     if field.kind == "timestamp":
         return pc.binary_replace_slice(column.cast(_US).cast(pa.string()), 10, 11, "T")
@@ -99,7 +99,7 @@ def event_rows(
     """Build the rows of `audit.events`, in the columns of `EVENTS`.
 
     Ids are converted to lower case, an empty `ip` or `user_agent` to null, and custom fields to text. `offsets` and
-    `timestamps_ms` are the range's.
+    `timestamps_ms` cover all messages of the range.
     """
     rows = len(decoded.rows)
     columns = {name: decoded.base.column(name) for name in BASE.names}
@@ -127,7 +127,7 @@ def event_rows(
 
 
 def _provenance(vouched: Vouched, codes: Codes, topic: str) -> dict[str, Column]:
-    """Return the provenance columns: the gateway's client for signed messages, the topic for others."""
+    """Return the provenance columns: the client for messages that the gateway signed, and the topic for all others."""
     if not vouched.claims:
         return {"provenance": pa.repeat("kafka", len(codes)), "provenance_id": pa.repeat(topic, len(codes))}
     names = pa.array([topic, *(claim.client_id for claim in vouched.claims)])
@@ -138,10 +138,10 @@ def _provenance(vouched: Vouched, codes: Codes, topic: str) -> dict[str, Column]
 
 
 def defaulted(decoded: DecodedBatch, vouched: Vouched, standing: Standing) -> Column:
-    """Return, for each row, the fields that its producer did not set: those that the gateway filled in, and custom
-    fields with the default that means "not set".
+    """Return, for each row, the fields that its producer did not set. These are the fields that the gateway filled in,
+    and custom fields with the default that means "not set".
 
-    Events older than a field have this default.
+    Events that are older than a field have this default.
     """
     found: list[tuple[str, npt.NDArray[np.int64]]] = []
     codes = vouched.codes[decoded.rows]
@@ -171,7 +171,7 @@ def _equal(column: Column, default: object) -> npt.NDArray[np.bool_]:
 
 
 def by_month(table: Table) -> dict[int, Table]:
-    """Split the rows by occurred_at's month (yyyymm, UTC), keeping their order."""
+    """Split the rows by the month of occurred_at (yyyymm, UTC), keeping their order."""
     if table.num_rows == 0:
         return {}
     months = (

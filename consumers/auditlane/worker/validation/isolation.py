@@ -1,4 +1,4 @@
-"""Isolates messages that make validation itself fail, so that only they are rejected, not the whole range.
+"""Isolates messages that make validation itself fail, so that only these are rejected and not the whole range.
 
 No message is known to do this, but a bug in auditlane could cause it. Without isolation, one such message would stop
 its partition for all of its tenants, on every worker that takes the partition over.
@@ -27,7 +27,7 @@ Kind = tuple[str | None, int]  # (tenant, schema id)
 def isolated(raw: RawRange, validate: Callable[[RawRange], ValidationResult]) -> ValidationResult:
     """Return the result of `validate`. Messages that make it raise an error are rejected as NOT_JUDGED.
 
-    Subclasses of Unavailable propagate: no message is at fault then, so the range is retried later.
+    Subclasses of Unavailable propagate, since no message is at fault, and the range is retried later.
     """
     try:
         return validate(raw)
@@ -59,7 +59,7 @@ class _Search:
     _found: list[ValidationResult] = field(default_factory=list)
 
     def result(self) -> ValidationResult:
-        """Validate ever smaller parts until each either succeeds or is rejected, and merge the results."""
+        """Validate smaller and smaller parts until each either succeeds or is rejected, and merge the results."""
         self._kinds = _kinds(self.raw)
         indexes = sorted(range(len(self.raw.offsets)), key=lambda index: (str(self._kinds[index]), index))
         pending: list[Sequence[int]] = [indexes]
@@ -74,7 +74,7 @@ class _Search:
         return _merged(self._found)
 
     def _halves(self, part: Sequence[int], error: Exception) -> list[Sequence[int]]:
-        """Return the parts to validate instead of a failed part, or none if all of it was rejected."""
+        """Return the parts to validate in place of a part that failed. There are none if all of it was rejected."""
         kinds = sorted({self._kinds[index] for index in part}, key=str)
         self._all += 1
         if len(kinds) == 1:
@@ -101,7 +101,7 @@ class _Search:
 
 
 def _kinds(raw: RawRange) -> list[Kind]:
-    """Return each message's tenant and schema id. The id is -1 if there is no frame or it cannot be read."""
+    """Return the tenant and schema id of each message. The id is -1 if there is no frame or the id cannot be read."""
     try:
         batch = ValidationBatch.open(raw)
     except Exception:  # bisected without regard to kinds
@@ -126,7 +126,7 @@ def _part(raw: RawRange, indexes: Sequence[int]) -> RawRange:
 
 
 def _placed(result: ValidationResult, indexes: Sequence[int]) -> ValidationResult:
-    """Return a part's result with its rejections' indexes converted to indexes in the whole range."""
+    """Return the result of a part with the indexes of its rejections converted to indexes in the whole range."""
     of = sorted(indexes)
     return replace(result, rejected=[replace(one, index=of[one.index]) for one in result.rejected])
 

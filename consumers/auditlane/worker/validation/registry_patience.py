@@ -2,9 +2,9 @@
 requests.
 
 Most failures are final, because the id does not exist or the content is not a schema. An internal error or a permission
-error may be temporary, so the worker retries, but not for long, since later messages have to wait too. After
-unsuccessful retries, the same request is not retried again soon. Further requests of the same tenants get only a few
-tries, since a producer that can name one such schema can name many. Requests of other tenants keep their full time.
+error may be temporary, so the worker retries, but not for long, since later messages have to wait too. After that, the
+request is not retried for a while, and other requests for the same tenants' schemas get only a few attempts, since a
+producer that can name one such schema can name many. Requests for other tenants keep their full time.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ About = tuple[str, object]
 
 @dataclass(slots=True)
 class _Failing:
-    """A request that keeps failing, with the time of its first failure and the number of tries."""
+    """A request that keeps failing, with the time of its first failure and the number of attempts."""
 
     since: float
     tries: int = 0
@@ -48,7 +48,7 @@ class Patience:
     def waits(self, about: About, tenants: Collection[str], error: Exception, now: float) -> bool:
         """Return whether to retry the request later. If not, it counts as completed without a result.
 
-        `tenants` are the tenants whose messages need the response. If one of them has no unsuccessful retries, the
+        `tenants` are the tenants whose messages need the response. If one of them has had no unsuccessful retries, the
         request is retried for the full time.
         """
         passing = isinstance(error, RegistryUnavailable) or (

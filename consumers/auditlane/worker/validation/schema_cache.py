@@ -1,11 +1,11 @@
 """Caches the registry's contracts by schema id, the tenants that may write with each schema, and first defaults.
 
-A message is never rejected because of cached data alone. The registry is queried again first, so that a contract
-registered a moment ago counts. Negative results are cached briefly, to bound the number of requests that a flood of bad
-messages can cause.
+A message is never rejected because of cached data alone. The registry is queried again first, so that a contract that
+was registered a moment ago is found. Negative results are cached briefly, to limit the number of requests that a flood
+of bad messages can cause.
 
-While the registry is unavailable, validation waits for it. A registry that fails for only one schema must not stop a
-partition, so that schema counts as unknown (`registry_patience`).
+While the registry is unavailable, validation waits for it. If the registry fails for only one schema, the partition
+must not stop, so that schema counts as unknown (`registry_patience`).
 """
 
 from __future__ import annotations
@@ -37,7 +37,9 @@ T = TypeVar("T")
 
 @dataclass(frozen=True, slots=True)
 class CachedSchema:
-    """A schema by its id. If it does not describe an event, `contract` is None and `problem` states why."""
+    """A schema, identified by its id. If it does not describe an event, `contract` is None and `problem` is the
+    reason.
+    """
 
     schema_id: int
     contract: TenantContract | None
@@ -47,7 +49,7 @@ class CachedSchema:
 
 @dataclass(frozen=True, slots=True)
 class FirstDefaults:
-    """The first default of each field in a subject's versions up to `read`, by name.
+    """The first default of each field in the versions of a subject up to `read`, by name.
 
     A first default means "not set". An event that omits a field equals an event with the default, since events may be
     older than the field. If later defaults counted too, two events with different values could both equal a third event
@@ -58,7 +60,9 @@ class FirstDefaults:
     defaults: dict[str, Any] = field(default_factory=dict)
 
     def through(self, registry: Versions[Version], subject: str, names: Collection[str]) -> FirstDefaults:
-        """Read further versions until all names are found or no versions are left. Raises the registry's errors."""
+        """Read further versions until all names are found or no versions are left. Raises the errors of the
+        registry.
+        """
         read, defaults = self.read, dict(self.defaults)
         numbers = iter(registry.versions(subject) if not defaults.keys() >= set(names) else ())
         while not defaults.keys() >= set(names) and (number := next(numbers, None)) is not None:
@@ -70,11 +74,11 @@ class FirstDefaults:
 
 
 class SchemaCache:
-    """A cache of the registry. Thread-safe. The lock is not held during a request to the registry.
+    """A cache of the registry. Thread-safe. The lock is not held during requests to the registry.
 
     `refresh_s` is the maximum age of a positive result, and `clock` counts seconds. Every method raises
-    RegistryUnavailable when the registry is unreachable, rejects the credentials or lacks the base subject, since a
-    message cannot cause any of these.
+    RegistryUnavailable if the registry is unreachable, rejects the credentials or lacks the base subject. A message
+    cannot cause any of these.
     """
 
     def __init__(
@@ -102,8 +106,8 @@ class SchemaCache:
         return schema_id in self._known
 
     def known(self, schema_id: int, tenants: Collection[str] = ()) -> CachedSchema | None:
-        """Return the schema with this id, or None if the registry lacks it. `tenants` are those whose messages
-        use it.
+        """Return the schema with this id, or None if the registry does not have it. `tenants` are the tenants whose
+        messages use it.
         """
         known = self._known.get(schema_id)
         now = self._clock()
@@ -122,8 +126,8 @@ class SchemaCache:
         return known
 
     def id_of(self, guid: UUID, tenants: Collection[str] = ()) -> int | None:
-        """Return the id of the schema with this GUID, or None if the registry lacks it. `tenants` are those whose
-        messages use it.
+        """Return the id of the schema with this GUID, or None if the registry does not have it. `tenants` are the
+        tenants whose messages use it.
         """
         now = self._clock()
         seen = self._ids.get(guid)
@@ -254,9 +258,9 @@ class SchemaCache:
     def _ask(
         self, about: tuple[str, object], question: Callable[[], T], tenants: Collection[str], now: float
     ) -> T | None:
-        """Send a request that these tenants' messages need.
+        """Send a request whose response is needed for messages of these tenants.
 
-        Returns None if the registry responds to other requests, but not to this one. Raises SchemaNotFound and
+        Returns None if the registry responds to other requests but not to this one. Raises SchemaNotFound and
         RegistryUnavailable.
         """
         try:
@@ -290,7 +294,7 @@ class SchemaCache:
 
 
 def _read(schema_id: int, text: str) -> CachedSchema:
-    """Parse a schema's text, even if it is not valid."""
+    """Parse the text of a schema, even if it is not valid."""
     try:
         contract = TenantContract.parse(text)
         problem = unmatchable(contract.fields)

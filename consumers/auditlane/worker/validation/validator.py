@@ -1,8 +1,8 @@
 """Validates a range of Kafka messages column by column. The result is rows to store and messages to reject.
 
-The result depends only on the messages, their Kafka timestamps and the schemas, so validating again gives the same
-result. Rules that may have changed since (who may write with a schema, how large an event may be) are not applied to
-committed messages. A message that breaks several rules gets the first code in the order of `ORDER`.
+The result depends only on the messages, their Kafka timestamps and the schemas, so validating a range again gives the
+same result. Rules that may have changed since (who may write with a schema, how large an event may be) are not applied
+to committed messages. A message that breaks several rules gets the first code in the order of `ORDER`.
 """
 
 from __future__ import annotations
@@ -51,8 +51,8 @@ UNKNOWN_IDS: Final = 32  # number of unknown schema ids per tenant and range aft
 class BatchValidator:
     """Validates ranges of the shared `topic` and of dedicated topics, `<topic>.<tenant>`. Thread-safe.
 
-    `secrets` returns the provenance keys' secrets by key id, and is called once per range. Without keys, messages count
-    as unsigned.
+    `secrets` returns the secrets of the provenance keys by key id, and is called once per range. If there are no keys,
+    messages count as unsigned.
     """
 
     def __init__(
@@ -106,7 +106,7 @@ class BatchValidator:
         return ValidationResult(event_columns.by_month(table), rejected, batch.by_tenant())
 
     def _standing(self, batch: ValidationBatch, decoded: DecodedBatch) -> event_columns.Standing:
-        """Return the rows where a field's default means "not set", for each group and field."""
+        """Return the rows in which the default of a field means "not set", for each group and field."""
         found: list[dict[str, checks.Mask]] = []
         for group in decoded.groups:
             fields = [field for field in group.decoder.own if field.default is not None]
@@ -151,8 +151,8 @@ class BatchValidator:
             )
 
     def _decode(self, batch: ValidationBatch) -> DecodedBatch:
-        """Decode the messages that are events of their schema, reject the others, and record which rules the events
-        break.
+        """Decode the messages that are events of their schema, reject the others, and record the rules that the events
+        violate.
         """
         decoded_groups: list[DecodedGroup] = []
         unknown: Counter[str] = Counter()
@@ -179,7 +179,7 @@ class BatchValidator:
     ) -> CachedSchema | None:
         """Return the schema of these messages, or None if it is unknown.
 
-        After many unknown ids, lookups for a tenant stop, so that it does not delay others.
+        After many unknown ids, lookups for a tenant stop, so that the tenant does not delay others.
         """
         if self._schemas.learnt(schema_id):
             return self._schemas.known(schema_id)
@@ -192,7 +192,7 @@ class BatchValidator:
         return known
 
     def _admit(self, batch: ValidationBatch, known: CachedSchema, members: Indexes) -> Indexes:
-        """Return the members whose tenant may write with the schema. The others are rejected."""
+        """Return the members whose tenant may write with the schema, and reject the others."""
         codes = batch.key_codes[members]
         used = np.unique(codes).tolist()
         if known.contract is None:
@@ -209,7 +209,7 @@ class BatchValidator:
         return members[passes]
 
     def _from_gateway(self, batch: ValidationBatch, known: CachedSchema, members: Indexes) -> checks.Mask:
-        """Return a mask of the gateway's base events that are accepted regardless of the tenant's contract.
+        """Return a mask of base events from the gateway that are accepted regardless of the tenant's contract.
 
         These are events of auditlane's own trail, and events that a gateway accepted before it learned that the
         contract is exclusive.
@@ -289,7 +289,7 @@ class BatchValidator:
 
 
 def _time(seconds: int) -> str:
-    """Format seconds since 1970 as RFC 3339, including years that Python's calendar lacks."""
+    """Format seconds since 1970 as RFC 3339, including years that Python's calendar does not support."""
     return f"{np.datetime64(int(seconds), 's')}Z"
 
 

@@ -1,8 +1,9 @@
 """The vocabulary of actions that many applications record. Each action has suitable metadata, a severity and an
 outcome.
 
-`ACTIONS` maps names to definitions (`action`), with one module per subject. `ocsf` and `vendors` relate them to other
-products' names. Any other action is equally valid: the vocabulary is advice, and events are not checked against it.
+`ACTIONS` maps names to definitions (`action`). There is one module per subject. `ocsf` and `vendors` relate the actions
+to the names used by other products. Any other action is equally valid: the vocabulary is a recommendation, and events
+are not checked against it.
 """
 
 from collections.abc import Mapping

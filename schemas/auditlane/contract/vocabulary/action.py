@@ -22,7 +22,7 @@ class OcsfClass(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class MetadataKey:
-    """A key of an event's metadata.
+    """A key in the metadata of an event.
 
     `values` contains the allowed strings, or is empty if any string is allowed. A `list` is comma-separated text, and a
     `time` is RFC 3339 text. A `masked` value is shortened before it is recorded, since it may identify a person or be a
@@ -61,10 +61,10 @@ class Action:
 
     @property
     def noun(self) -> str:
-        """The name's part before the dot."""
+        """The part of the name before the dot."""
         return self.name.partition(".")[0]
 
     @property
     def participle(self) -> str:
-        """The name's part after the dot."""
+        """The part of the name after the dot."""
         return self.name.partition(".")[2]

@@ -1,4 +1,4 @@
-"""Sentences for the vocabulary's actions and auditlane's own, and the words for all other actions.
+"""Sentences for the actions of the vocabulary and for auditlane's own actions, and the words for all other actions.
 
 A sentence is a template. `auditlane.contract.sentence` defines the placeholders and fills them in.
 """
@@ -23,12 +23,12 @@ class Sentence:
 
 @dataclass(frozen=True, slots=True)
 class Grammar:
-    """One language's words.
+    """The words of one language.
 
     `verbs` maps the last part of an action's name to (done, attempted), and `neutral` is the pair for all other
-    actions. `nouns` maps a resource's type to (noun, indefinite phrase). `articles` contains other types' phrases as
-    (pattern, phrase with `{noun}`), of which the first match applies. `actors` names an actor without name and ID by
-    its type.
+    actions. `nouns` maps the type of a resource to (noun, indefinite phrase). `articles` has the phrases for other
+    types as (pattern, phrase with `{noun}`), and the first match applies. `actors` maps the type of an actor without a
+    name and ID to a phrase.
     """
 
     neutral: tuple[str, str]
@@ -49,7 +49,7 @@ def _act(past: str, infinitive: str, participle: str, zu_infinitive: str) -> Sen
 
 
 def _fact(en: str, de: str) -> Sentence:
-    """Return a sentence that is true regardless of the outcome."""
+    """Return a sentence that is true whatever the outcome."""
     return Sentence(Label(en, de), Label(en, de))
 
 

@@ -1,4 +1,4 @@
-"""Other products' names for the actions. `*` stands for any text.
+"""The names that other products use for the actions. `*` stands for any text.
 
 A product may have several names for one action, and may use one name for several actions.
 """

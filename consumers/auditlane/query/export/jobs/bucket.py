@@ -1,9 +1,10 @@
-"""Jobs in a bucket of S3-compatible object storage. A job is under `<tenant>/<job>/`, and only one process can hold its
-lease.
+"""Jobs in a bucket of S3-compatible object storage. A job's objects are under `<tenant>/<job>/`, and only one process
+can hold its lease.
 
-The names are those of the folder. An output is a sequence of segments, `output.<epoch>.<number>`, since nothing can be
-appended to an object. Each checkpoint ends a segment, so that a successor continues with the next one, and an attempt
-holds one segment in memory. No multipart upload remains incomplete, which would take up space that no listing shows.
+The names are the same as in a folder. An output is a sequence of segments, `output.<epoch>.<number>`, since nothing can
+be appended to an object. Each checkpoint ends a segment, so that a successor continues with the next one, and an
+attempt holds one segment in memory. Multipart uploads are never left incomplete, since these would take up space that
+no listing shows.
 """
 
 from __future__ import annotations
@@ -42,8 +43,8 @@ _TIMEOUT: Final = timedelta(seconds=30)
 def bucket_errors() -> Iterator[None]:
     """Turn the client's errors into ConfigError (access is refused) or Unavailable (a retry may succeed).
 
-    AlreadyExistsError and FileNotFoundError are answers, and are raised as they are, unless the bucket itself does not
-    exist.
+    AlreadyExistsError and FileNotFoundError are expected results, and are passed on unchanged, unless the bucket itself
+    does not exist.
     """
     try:
         yield
@@ -69,13 +70,15 @@ def bucket_errors() -> Iterator[None]:
 
 
 def _reason(error: BaseException) -> str:
-    """Return the first line of the client's text, without the program's internal details."""
+    """Return the first line of the client's error message, without internal details."""
     return (str(error).strip().splitlines() or [type(error).__name__])[0][:300].rstrip(".")
 
 
 def open_bucket(settings: Settings) -> S3Store:
-    """Return the bucket of the settings. What they do not name comes from the variables and the instance's account, as
-    AWS' own clients read them. Raises ConfigError.
+    """Return the bucket named in the settings. Raises ConfigError.
+
+    Anything that they do not set is read from the AWS environment variables and the account of the instance, as in AWS'
+    own clients.
     """
     url = urlsplit(settings.export_url)
     config: Any = {"region": settings.export_s3_region} if settings.export_s3_region else {}
@@ -151,7 +154,7 @@ class JobPrefix:
         return JobStatus(record=record, attempt=attempt, cancelled_at=found.get(_CANCELLED, {}).get("last_modified"))
 
     def make(self, record: JobRecord) -> None:
-        """Write the record, which turns the prefix into a job."""
+        """Write the record. From then on, the prefix is a job."""
         self._write(_RECORD, record.model_dump_json())
 
     def begin(self, attempt: JobAttempt) -> bool:
@@ -223,7 +226,7 @@ class JobPrefix:
         return f"{self.tenant}/{self.id}/{name}"
 
     def _objects(self) -> dict[str, Any]:
-        """Return the job's objects by name."""
+        """Return the objects of the job by name."""
         prefix = self._key("")
         with bucket_errors():
             return {

@@ -1,4 +1,4 @@
-"""Limits the disk space of export jobs, per tenant and by the space that must stay free on the disk."""
+"""Limits the disk space of export jobs, per tenant and by the space that must remain free on the disk."""
 
 from __future__ import annotations
 
@@ -9,10 +9,10 @@ from auditlane.runtime.settings import Settings, variable
 
 
 class DiskQuota:
-    """The limits of the jobs' storage. The disk of a folder may also contain the keys and ClickHouse's data."""
+    """The limits on the storage of jobs. The disk of a folder may also contain the keys and ClickHouse's data."""
 
     def __init__(self, jobs: JobStorage, *, per_tenant: int, free: int) -> None:
-        """Limit a tenant's files to `per_tenant` bytes, and keep `free` bytes of a folder's disk free."""
+        """Limit the files of each tenant to `per_tenant` bytes, and keep `free` bytes free on the disk of a folder."""
         self._jobs = jobs
         self._per_tenant = per_tenant
         self._free = free
@@ -25,7 +25,8 @@ class DiskQuota:
     def require_space(self, scope: TenantScope) -> None:
         """Check that another file may be written for this tenant.
 
-        Raises TooManyExports if the tenant's files are too large in total, and Unavailable if the disk is too full.
+        Raises TooManyExports if the total size of the tenant's files is too large, and Unavailable if the disk is too
+        full.
         """
         held = self._jobs.bytes_of(scope.tenant)
         if held >= self._per_tenant:

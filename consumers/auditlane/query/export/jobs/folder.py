@@ -1,4 +1,5 @@
-"""Jobs in a folder that all replicas share. A job is in `<tenant>/<job>/`, and only one process can hold its lease.
+"""Jobs in a folder that all replicas share. A job's files are in `<tenant>/<job>/`, and only one process can hold its
+lease.
 
 A process takes a job by creating `run.<epoch>.json` as a hard link, which only one process can do.
 """
@@ -45,7 +46,7 @@ class _OutputFile:
 
 
 class JobFolder:
-    """One job's files. Reading a job that is being removed raises NotFound."""
+    """The files of one job. Reading a job that is being removed raises NotFound."""
 
     def __init__(self, path: Path) -> None:
         self.path = path
@@ -73,7 +74,7 @@ class JobFolder:
             raise not_found(self.id) from error
 
     def make(self, record: JobRecord) -> None:
-        """Write the record, which makes the folder a job."""
+        """Write the record. From then on, the folder is a job."""
         self.path.mkdir(parents=True)
         write_text(self.path / "job.json", record.model_dump_json())
 
@@ -106,7 +107,7 @@ class JobFolder:
     def writing(
         self, attempt: JobAttempt, save: Callable[..., None], check: Callable[[], None]
     ) -> Iterator[_OutputFile]:
-        """Continue the attempt's output. The output of an earlier epoch is copied first, but only once."""
+        """Continue the output of the attempt. The output of an earlier epoch is copied first, but only once."""
         path = self.output(attempt.epoch)
         with path.open("r+b" if path.exists() else "w+b") as file:
             os.fchmod(file.fileno(), 0o600)
@@ -134,11 +135,11 @@ class JobFolder:
         return attempt.size
 
     def discard(self, attempt: JobAttempt) -> None:
-        """Remove this attempt's output, of which its successor has a copy."""
+        """Remove the output of this attempt. Its successor has a copy."""
         self.output(attempt.epoch).unlink(missing_ok=True)
 
     def drop_outputs(self, keep: JobAttempt | None = None) -> None:
-        """Remove every output. With `keep`, those of earlier epochs."""
+        """Remove every output. With `keep`, only those of earlier epochs are removed."""
         for path in self.path.glob("output.*"):
             if keep is None or int(path.name.partition(".")[2]) < keep.epoch:
                 path.unlink(missing_ok=True)
@@ -153,7 +154,7 @@ class JobFolder:
         headers: Mapping[str, str],
         check: Callable[[], None],
     ) -> RangedFile:
-        """Return the response with the finished file. Raises FileNotFoundError."""
+        """Return a response with the finished file. Raises FileNotFoundError."""
         return RangedFile(
             self.output(attempt.epoch),
             method=method,
@@ -164,7 +165,7 @@ class JobFolder:
         )
 
     def remove(self) -> None:
-        """Remove the job. Its record is removed first, so that a partly removed folder is not taken for a job."""
+        """Remove the job. Its record is removed first, so that a partially removed folder is not mistaken for a job."""
         (self.path / "job.json").unlink(missing_ok=True)
         shutil.rmtree(self.path, ignore_errors=True)
 
@@ -196,7 +197,7 @@ class FolderStorage:
         self._root = root
 
     def prepare(self) -> None:
-        """Do nothing: a hard link is created only once."""
+        """Do nothing, since a hard link can be created only once."""
 
     def create(self, record: JobRecord) -> JobFolder:
         """Create a job in the queue. Raises OSError if the folder is not writable."""
@@ -205,7 +206,7 @@ class FolderStorage:
         return folder
 
     def find(self, scope: TenantScope, id_: str) -> tuple[JobFolder, JobStatus]:
-        """Return a job that the scope may see. Raises NotFound if there is no such job or it belongs to another
+        """Return a job that the scope may see. Raises NotFound if there is no such job, or if it belongs to another
         tenant.
         """
         if not JOB_ID.fullmatch(id_):
@@ -241,11 +242,11 @@ class FolderStorage:
         return shutil.disk_usage(self._root).free
 
     def _of(self, tenant: str) -> Path:
-        """Return a tenant's folder, after checking that the tenant's id is a safe file name."""
+        """Return the folder of a tenant, after checking that the tenant's id is a safe file name."""
         return self._root / check_tenant(tenant, ours=True)
 
     def all(self) -> Iterator[JobFolder]:
-        """Yield every tenant's jobs, each tenant's oldest job first."""
+        """Yield the jobs of every tenant. The oldest job of a tenant comes first."""
         with contextlib.suppress(FileNotFoundError):
             for tenant in sorted(self._root.iterdir()):
                 yield from _folders(tenant)

@@ -1,4 +1,4 @@
-"""Leases on jobs. Heartbeats keep a lease alive. It is lost when another process takes the job or the job is
+"""Leases on jobs, which are kept alive by heartbeats. A lease is lost when another process takes the job or the job is
 cancelled.
 """
 
@@ -14,7 +14,7 @@ from auditlane.query.export.jobs.storage import StoredJob
 
 
 class LeaseLost(Exception):
-    """Raised when the job was taken by another process, or cancelled."""
+    """The job was taken by another process, or was cancelled."""
 
 
 class Lease:
@@ -37,7 +37,7 @@ class Lease:
     def save(self, **changes: Any) -> None:
         """Save the changes. This also counts as a heartbeat.
 
-        Raises LeaseLost, and the storage's errors.
+        Raises LeaseLost, and the errors of the storage.
         """
         with self._lock:
             if not self.job.holds(self.attempt.epoch):
@@ -59,7 +59,7 @@ class LeaseMonitor:
         self._seen: dict[str, tuple[tuple[int, int], float]] = {}
 
     def lapsed(self, id_: str, attempt: JobAttempt) -> bool:
-        """Return whether the attempt has no live owner. Call this at every scan."""
+        """Return whether the attempt has no live owner. Call this in every scan."""
         if not attempt.owner:
             return True
         sign, now = (attempt.epoch, attempt.beat), self._clock()
@@ -70,5 +70,5 @@ class LeaseMonitor:
         return now - last[1] >= self._lease_s
 
     def forget(self, id_: str) -> None:
-        """Discard the state of an ended job."""
+        """Discard the state of a job that has ended."""
         self._seen.pop(id_, None)

@@ -1,4 +1,4 @@
-"""Sends the file of a finished job, whole or in ranges. According to RFC 9110, an invalid `Range` is ignored."""
+"""Sends the file of a finished job, whole or in ranges. An invalid `Range` is ignored, as RFC 9110 requires."""
 
 from __future__ import annotations
 

@@ -1,4 +1,6 @@
-"""A job's stored records. The request is written once; each attempt is written by its epoch's lease owner."""
+"""The stored records of a job. The request is written once, and each attempt is written by the lease owner of its
+epoch.
+"""
 
 from __future__ import annotations
 
@@ -52,7 +54,7 @@ class JobRecord(BaseModel):
 
     @property
     def form(self) -> Form:
-        """The file's form. Later changes to the tenant's structure do not affect it."""
+        """The format and columns of the file. Later changes to the tenant's structure do not affect it."""
         return Form(
             self.format,
             self.columns,
@@ -66,12 +68,12 @@ class JobRecord(BaseModel):
 
     @property
     def places(self) -> dict[PartitionKey, tuple[OffsetRange, ...]]:
-        """The offsets of the file's events, if they are limited."""
+        """The offsets of the events in the file, if they are limited."""
         return {(topic, partition): ranges for topic, partition, ranges in self.offsets or ()}
 
     @property
     def base_filter(self) -> BaseFilter:
-        """The request's base filter."""
+        """The base filter of the request."""
         return unmarked(self.pairs)[0]
 
     @property
@@ -102,10 +104,10 @@ class Failure(BaseModel):
 
 
 class JobAttempt(BaseModel):
-    """One epoch's progress. The first `size` bytes of epoch `file`'s output contain `rows` events.
+    """The progress of one epoch. The first `size` bytes of epoch `file`'s output contain `rows` events.
 
     In a bucket, `segments` are the parts of the output, each with the epoch that wrote it and its size. `beat` counts
-    the owner's heartbeats. `owner` is empty once the job is released.
+    the owner's heartbeats. `owner` is empty when the job has been released.
     """
 
     model_config = ConfigDict(frozen=True)
@@ -128,7 +130,7 @@ class JobAttempt(BaseModel):
         return Position(*self.position) if self.position else None
 
     def next(self, owner: str, now: datetime) -> JobAttempt:
-        """Return the next epoch's initial state."""
+        """Return the initial state of the next epoch."""
         return self.model_copy(update={"epoch": self.epoch + 1, "owner": owner, "beat": 0, "changed_at": now})
 
 

@@ -215,8 +215,8 @@ def job_of(exports: ExportService, request: Request, scope: TenantScope, status:
 def job_file(exports: ExportService, request: Request, scope: TenantScope, id_: str) -> Response:
     """Return the file of a finished job. The download is cut off if the caller loses access to it.
 
-    Raises NotFound if there is no such job, or Conflict if it is not done or its file has a column that may no longer
-    be downloaded.
+    Raises NotFound if there is no such job, and Conflict if it is not done or if its file has a column that may no
+    longer be downloaded.
     """
     stored, status = exports.jobs.find(scope, id_)
     record, attempt = status.record, status.attempt

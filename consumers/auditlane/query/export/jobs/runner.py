@@ -1,4 +1,6 @@
-"""Finds jobs without an owner and runs some of them. One thread scans for jobs, and each job runs in its own thread."""
+"""Finds jobs without an owner and runs some of them. One thread scans for jobs, and each job runs in a thread of its
+own.
+"""
 
 from __future__ import annotations
 
@@ -24,7 +26,7 @@ _STOP_S: Final = 10.0
 
 @dataclass(frozen=True, slots=True)
 class JobFigures:
-    """The number of jobs in one state, and the oldest one's creation time."""
+    """The number of jobs in one state, and the creation time of the oldest."""
 
     jobs: int
     oldest: datetime
@@ -83,7 +85,7 @@ class Runner:
         self._wake.set()
 
     def close(self) -> None:
-        """Release every job and stop, within a few seconds."""
+        """Release every job and stop. This takes a few seconds at most."""
         self._stopping = True
         self._worker.stop()
         self._wake.set()
@@ -127,7 +129,7 @@ class Runner:
                     get("export").warning("export.folder", problem=str(error))
 
     def _scan(self) -> None:
-        """Take free jobs up to the limits. The tenants that have waited longest are served first."""
+        """Take free jobs up to the limits. Tenants that have waited longest are served first."""
         jobs = list(self._jobs.all())
         for job in sorted(jobs, key=lambda job: self._served.get(job.tenant, 0)):
             if self._stopping or job.id in self._working or job.id in self._ended:

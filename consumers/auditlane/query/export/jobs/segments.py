@@ -1,4 +1,4 @@
-"""Sends the segments of a finished job's file from a bucket, whole or in one range."""
+"""Sends the segments of a finished job's file from a bucket, as a whole or as one range."""
 
 from __future__ import annotations
 
@@ -20,8 +20,8 @@ _PIECE: Final = 1 << 20
 class RangedSegments(RangedResponse):
     """Sends segments, given as (key, size), one after the other. The names in `request_headers` are in lower case.
 
-    A request for several ranges gets the whole file, which RFC 9110 allows. `check` is called for every MiB. If it
-    raises an error, the body is cut off, which every client notices. Raises RangeNotSatisfiable.
+    The response to a request for several ranges is the whole file, which RFC 9110 allows. `check` is called for every
+    MiB. If it raises an error, the body is cut off, which every client detects. Raises RangeNotSatisfiable.
     """
 
     def __init__(
@@ -77,7 +77,7 @@ class RangedSegments(RangedResponse):
 
 def parts(segments: Iterable[tuple[str, int]], first: int, last: int) -> Iterable[tuple[str, int, int]]:
     """Yield the parts of segments that cover the bytes from `first` to `last` inclusive: (key, start, end), where `end`
-    is not included. This function has no side effects.
+    is not included. Pure.
     """
     begin = 0
     for key, size in segments:

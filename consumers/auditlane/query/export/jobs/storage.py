@@ -1,8 +1,8 @@
-"""What the jobs need from their storage, which is a folder (`folder`) or a bucket (`bucket`).
+"""The storage interface for jobs. The storage is a folder (`folder`) or a bucket (`bucket`).
 
 A job's attempts are numbered by epoch. A process takes a job by creating the record of the next epoch, which only one
-process can do. An owner writes only to the objects of its own epoch, so an owner that was presumed dead and resumes
-cannot change anything that its successor reads.
+process can do. An owner writes only to the objects of its own epoch. An owner that was presumed dead and resumes
+therefore cannot change anything that its successor reads.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ UNFINISHED: Final = timedelta(hours=1)  # a job without a record is being create
 
 
 class Output(Protocol):
-    """The file that an attempt writes. What was written before `sync` survives a crash."""
+    """The file that an attempt writes. Bytes written before `sync` survive a crash."""
 
     checkpoint_s: float  # seconds between two checkpoints
 
@@ -34,7 +34,7 @@ class Output(Protocol):
     def write(self, piece: bytes, /) -> object: ...
 
     def sync(self) -> Mapping[str, Any]:
-        """Make the bytes durable. Returns the changes of the attempt that describe them, besides its size."""
+        """Make the bytes durable. Returns the changes to the attempt's record, other than its size."""
 
 
 class RangedResponse(Response):
@@ -70,7 +70,7 @@ class StoredJob(Protocol):
     def writing(
         self, attempt: JobAttempt, save: Callable[..., None], check: Callable[[], None]
     ) -> AbstractContextManager[Output]:
-        """Continue the output of the attempt where its record says that it ends.
+        """Continue the output of the attempt at the end given in its record.
 
         `save(**changes)` changes the attempt. `check` is called between the steps of a long copy, and may raise.
         """
@@ -79,7 +79,9 @@ class StoredJob(Protocol):
         """Remove the output of an attempt whose lease is lost, unless its successor needs it."""
 
     def drop_outputs(self, keep: JobAttempt | None = None) -> None:
-        """Remove every output. With `keep`, those of earlier epochs that this attempt's file does not need."""
+        """Remove every output. With `keep`, only outputs of earlier epochs that this attempt's file does not need are
+        removed.
+        """
 
     def file(
         self,
@@ -94,7 +96,7 @@ class StoredJob(Protocol):
         """Return the response with the finished file. Raises FileNotFoundError."""
 
     def remove(self) -> None:
-        """Remove the job. Its record is removed first, so that a partly removed job does not count as a job."""
+        """Remove the job. Its record is removed first, so that a partially removed job does not count as a job."""
 
 
 class JobStorage(Protocol):
@@ -109,7 +111,7 @@ class JobStorage(Protocol):
         """Create a job in the queue."""
 
     def find(self, scope: TenantScope, id_: str) -> tuple[StoredJob, JobStatus]:
-        """Return a job that the scope may see. Raises NotFound if there is none, or if the job belongs to another
+        """Return a job that the scope may see. Raises NotFound if there is no such job, or if it belongs to another
         tenant.
         """
 
@@ -120,7 +122,7 @@ class JobStorage(Protocol):
         """Return the size of the tenant's files in bytes."""
 
     def free(self) -> int | None:
-        """Return the free bytes, or None if there is no limit."""
+        """Return the number of free bytes, or None if there is no limit."""
 
     def all(self) -> Iterator[StoredJob]:
         """Yield the jobs of every tenant. The oldest job of a tenant comes first."""
@@ -130,8 +132,8 @@ class JobStorage(Protocol):
 
 
 def is_visible(scope: TenantScope, record: JobRecord) -> bool:
-    """Return whether a job belongs to the tenant of the scope and was created with the same base filter, if the scope
-    has one.
+    """Return whether a job belongs to the tenant of the scope and, if the scope has a base filter, was created with the
+    same one.
     """
     return record.tenant == scope.tenant and scope.base_filter in ((), record.base_filter)
 

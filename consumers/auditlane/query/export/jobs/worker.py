@@ -27,7 +27,7 @@ FilterOf = Callable[[JobRecord], Filter]
 
 
 class WorkerStopping(Exception):
-    """Raised when this process stops. The job is then released."""
+    """This process is stopping, so the job has to be released."""
 
 
 class Worker:
@@ -41,8 +41,9 @@ class Worker:
         require_space: Callable[[TenantScope], None] = lambda scope: None,
         on_done: Callable[[JobRecord], None] = lambda record: None,
     ) -> None:
-        """Create a worker that creates files with `exporter`. `require_space` raises an error if a tenant has no space
-        left, and `on_done` is called when a file is complete.
+        """Create a worker that creates files with `exporter`.
+
+        `require_space` raises an error if a tenant has no space left, and `on_done` is called when a file is complete.
         """
         self._on_done = on_done
         self._exporter = exporter
@@ -96,7 +97,7 @@ class Worker:
             log.exception("export.unforeseen")
 
     def _end(self, lease: Lease, **changes: object) -> bool:
-        """Save the attempt's end. Returns False if the job no longer belongs to this worker."""
+        """Save the end of the attempt. Returns False if the job no longer belongs to this worker."""
         try:
             lease.save(**changes)
         except (LeaseLost, OSError, AuditlaneError):
@@ -105,7 +106,7 @@ class Worker:
         return True
 
     def _persist(self, lease: Lease, record: JobRecord) -> None:
-        """Create the file. Resumes after temporary failures, until several attempts in a row make no progress."""
+        """Create the file. Resumes after temporary failures, until several attempts in a row have made no progress."""
         failures = 0
         while True:
             before = lease.attempt.rows

@@ -1,4 +1,4 @@
-"""Attributes of each OCSF class beyond those that all classes share."""
+"""The attributes of each OCSF class, other than those that all classes share."""
 
 from __future__ import annotations
 
@@ -25,7 +25,9 @@ from auditlane.query.export.ocsf.row import Attributes, Row
 
 
 class Mapped(NamedTuple):
-    """What a class's attributes depend on: the action, its activity, and the actor's user, which may be empty."""
+    """The values that determine the attributes of a class: the action, its activity, and the actor's user, which may be
+    empty.
+    """
 
     action: str
     activity_id: int
@@ -37,7 +39,7 @@ class Mapped(NamedTuple):
 
     @property
     def noun(self) -> str:
-        """The action's part before the dot."""
+        """The part of the action before the dot."""
         return self.action.partition(".")[0]
 
 
@@ -48,7 +50,7 @@ Build = Callable[[Row, Mapped], Attributes]
 class Shape:
     """The attributes of an OCSF class: its own, and which of the common attributes it has.
 
-    A class that does not define an actor gets it from the `host` profile.
+    A class that does not define an actor uses the one in the `host` profile.
     """
 
     build: Build
@@ -58,7 +60,6 @@ class Shape:
 
 
 def _account(row: Row, mapped: Mapped) -> Attributes:
-    """Build Account Change."""
     return {"user": subject(row, mapped.by)} | given(auth_factors=factors(row.take_key("factor")))
 
 
@@ -107,7 +108,6 @@ def _group(row: Row, mapped: Mapped) -> Attributes:
 
 
 def _user(row: Row, mapped: Mapped) -> Attributes:
-    """Build User Management."""
     if mapped.activity_id in _CREDENTIALS and row.get("resource") not in PRINCIPALS and row.get("resource_id"):
         credential = given(uid=row.take("resource_id"), type=row.take("resource"))
         return {"user": subject(row, mapped.by) | {"programmatic_credentials": [credential]}}
@@ -120,7 +120,6 @@ def _user(row: Row, mapped: Mapped) -> Attributes:
 
 
 def _role(row: Row, mapped: Mapped) -> Attributes:
-    """Build Role Management."""
     if row.get("resource") == "role":
         row.take("resource")
     role = given(uid=row.take("resource_id"), name=row.take_key("name", "role")) or {"name": UNKNOWN}
@@ -128,7 +127,6 @@ def _role(row: Row, mapped: Mapped) -> Attributes:
 
 
 def _web_resources(row: Row, mapped: Mapped) -> Attributes:
-    """Build Web Resources Activity."""
     return {"web_resources": [resource(row) or {"name": mapped.noun}]}
 
 
@@ -156,7 +154,6 @@ def _api(row: Row, mapped: Mapped) -> Attributes:
 
 
 def _scan(row: Row, mapped: Mapped) -> Attributes:
-    """Build Scan Activity."""
     scan = {"uid": mapped.event_id, "name": mapped.action, "type_id": 0, "type": "Unknown"}
     return {"scan": scan} | given(num_detections=row.take_number("findings"))
 
@@ -180,7 +177,7 @@ def _finding(row: Row, mapped: Mapped) -> Attributes:
 
 
 def _nothing(row: Row, mapped: Mapped) -> Attributes:
-    """Return no attributes, for classes whose common attributes suffice."""
+    """Return no attributes, for classes that need only the common attributes."""
     return {}
 
 
@@ -189,7 +186,7 @@ def _privileges(row: Row) -> list[str]:
 
 
 def _scope(row: Row) -> Attributes:
-    """Take the target of privileges (a resource that is not a principal) and the privileges' scope."""
+    """Take the target of the privileges (a resource that is not a principal) and their scope."""
     found = resource(row) if row.get("resource") not in PRINCIPALS else {}
     scope = row.take_key("scope")
     return given(resources=[*([found] if found else []), *([{"name": scope}] if scope else [])])

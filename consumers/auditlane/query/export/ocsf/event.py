@@ -32,7 +32,7 @@ _STATUSES: Final = {"success": (1, "Success"), "failure": (2, "Failure"), "denie
 def ocsf_event(values: Mapping[str, Any], version: OcsfVersion) -> Attributes:
     """Map a row of JSON Lines to an OCSF event. The row must have `event_id`, `tenant_id`, `occurred_at` and `action`.
 
-    Values without an attribute in the class go into `unmapped`.
+    Values for which the class has no attribute go into `unmapped`.
     """
     row = Row(values)
     action, by = row.take("action"), objects.actor(row)
@@ -90,7 +90,7 @@ def _metadata(row: Row, mapped: Mapped) -> Attributes:
 
 
 def _add_status(event: Attributes, row: Row) -> None:
-    """Add the severity and the outcome. A failed and a denied action differ only in the status code and detail."""
+    """Add the severity and the outcome. Failed and denied actions differ only in their status code and detail."""
     outcome = row.take("outcome")
     event["severity_id"], event["severity"] = _SEVERITIES.get(row.take("severity"), _UNKNOWN)
     event["status_id"], event["status"] = _STATUSES.get(outcome, _UNKNOWN)

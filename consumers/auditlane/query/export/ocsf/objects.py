@@ -1,4 +1,4 @@
-"""Builds OCSF users, resources, entities and endpoints. Each has a name or an id, as the schema requires."""
+"""Builds OCSF users, resources, entities and endpoints. Each of them has a name or an id, as the schema requires."""
 
 from __future__ import annotations
 
@@ -38,8 +38,8 @@ _EMAIL: Final = re.compile(r"[A-Za-z0-9._%+-]+@[A-Za-z0-9-]+\.[A-Za-z0-9.-]+")
 
 
 def user(uid: str, name: str = "", kind: str = "user") -> Attributes:
-    """Build a user of the given kind, such as `user` or `api_key`. The result is empty if neither the user's id nor
-    name is known.
+    """Build a user of a kind such as `user` or `api_key`. The result is empty if neither the id nor the name is
+    known.
     """
     if not uid and not name:
         if kind in ("", "user"):
@@ -57,7 +57,7 @@ def actor(row: Row) -> Attributes:
 
 
 def subject(row: Row, by: Attributes) -> Attributes:
-    """Build the affected user: the resource, or else the user named in the metadata, or else the actor `by`."""
+    """Build the affected user. It is the resource, the user named in the metadata, or the actor `by`, in this order."""
     kind = row.get("resource")
     if (kind in PRINCIPALS or not kind) and (uid := row.take("resource_id")):
         row.take("resource")
@@ -80,8 +80,8 @@ def resource(row: Row) -> Attributes:
 
 
 def entity(row: Row, noun: str) -> Attributes:
-    """Build a managed entity from the resource. Without a resource, the entity is named after the resource's type or
-    the action's noun.
+    """Build a managed entity from the resource. If there is no resource, it is named after the type of the resource or
+    the noun of the action.
     """
     kind, uid = row.take("resource") or noun, row.take("resource_id")
     made = _named(uid, row.take_key("name") or ("" if uid else kind))

@@ -17,8 +17,8 @@ _CLIENTS = ("auditlane.sdk", "librdkafka")
 
 
 def run() -> None:
-    """Run the `auditlane` command. The exit code is the error's in `runtime.errors`, 2 for wrong usage, or 130 after
-    Ctrl-C.
+    """Run the `auditlane` command. The exit code is 0, the error's code from `runtime.errors`, 2 for wrong usage, or
+    130 after Ctrl-C.
     """
     private()
     signals.ordinary()

@@ -79,7 +79,7 @@ def set_(
         raise InvalidInput(f"Invalid --logs {logs!r}.", field="logs", fix="Use one of: on, off, inherit.")
     if bool(field) != bool(stated) or not (field or logs):
         raise InvalidInput(
-            "A field requires at least one option that changes it, and the other way round.",
+            "A field and the options that change it must be given together.",
             field="field",
             fix="Name a field and pass the options to change, or pass --logs.",
         )

@@ -50,5 +50,5 @@ SUBCOMMANDS: tuple[Subcommand, ...] = (
 
 
 def find(name: str) -> Subcommand | None:
-    """Return the subcommand with this name, or None."""
+    """Return the subcommand with this name, or None if there is none."""
     return next((subcommand for subcommand in SUBCOMMANDS if subcommand.name == name), None)

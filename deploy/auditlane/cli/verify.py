@@ -129,7 +129,7 @@ def command(
 
 
 def fix(report: Report, table: str) -> str:
-    """Return the commands that store missing messages, and where the docs cover the rest."""
+    """Return the commands that store missing messages, and the pages of the docs about the other findings."""
     steps: list[str] = []
     into = f" --into-table {table}" * (table != "events")
     if topics := report.storable:

@@ -77,7 +77,7 @@ class CachedCall(Generic[T]):
     def __init__(
         self, what: str, call: Callable[[], T], *, timeout_s: float, fresh_s: float, beside: BoundedCall | None = None
     ) -> None:
-        """Set the call. If `beside` is given, its threads and timeout are shared, so that the two never run
+        """Set the call. If `beside` is given, this call shares its threads and timeout, so that the two never run
         concurrently.
         """
         self._bounded = beside or BoundedCall(what, timeout_s=timeout_s)

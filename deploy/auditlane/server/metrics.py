@@ -92,7 +92,7 @@ class HttpMetrics:
         self._measures.append(measure)
 
     def collected(self, collector: Collector) -> None:
-        """Include a collector whose values do not depend on the process."""
+        """Include a collector whose values are the same in every process."""
         self._here.register(collector)
 
     def render(self) -> bytes:

@@ -228,7 +228,7 @@ def unexpected(request: Request) -> Response:
 
 
 def answer(request: Request, failure: Failure) -> Response:
-    """Return the problem as JSON, or as a page for a browser that navigates."""
+    """Return the problem as JSON, or as a page if a browser opened the address."""
     request.state.code = failure.code  # recorded by the audit trail
     problem = Problem(
         type=f"urn:auditlane:problem:{failure.code}",
@@ -259,7 +259,7 @@ def request_id(request: Request) -> str:
 
 
 def navigates(request: Request) -> bool:
-    """Return whether a browser requests a page, rather than a program data.
+    """Return whether a browser requests a page, as opposed to a program that requests data.
 
     Following a link to one of the API's downloads, such as an export, is a navigation too.
     """

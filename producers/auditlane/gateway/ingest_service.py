@@ -58,7 +58,7 @@ class Result:
 
 
 class IngestService:
-    """Sends events from HTTP to Kafka, in whatever form they were posted. Use it on one event loop.
+    """Sends events from HTTP to Kafka, regardless of the format in which they were posted. Use it on one event loop.
 
     To write a route of your own: authenticate, create a `Sender` (`Sender.of(principal, named_tenant, request_id=…)`),
     turn the request into event objects in the form that the JSON API takes (`tenant_id`, `action`, …, with custom

@@ -82,8 +82,8 @@ class PastMonths:
         self._rates = Rates(self.per_s, max(1, round(self.per_s * BURST_S)))
 
     def waits(self, posted: Sequence[object], tenants: Sequence[str], now: float, today: datetime) -> dict[int, float]:
-        """Charge for these posted events' months. Returns, by position, how many seconds each event that is not
-        admitted must wait.
+        """Charge for the months of these posted events. Returns the seconds to wait for each rejected event, by
+        position.
         """
         oldest_free = f"{today.year - (today.month == 1):04}-{(today.month - 2) % 12 + 1:02}"
         months: defaultdict[str, defaultdict[str, list[int]]] = defaultdict(lambda: defaultdict(list))
@@ -133,8 +133,8 @@ class PatternSteps:
     ) -> tuple[dict[int, float], int]:
         """Charge for matching these posted events against patterns.
 
-        Returns, by position, how many seconds each event that is not admitted must wait, and the total steps of the
-        others. `patterned` maps each tenant to its (field, number of states) pairs.
+        Returns the seconds to wait for each rejected event, by position, and the total steps of the other events.
+        `patterned` maps each tenant to its (field, number of states) pairs.
         """
         waiting: dict[int, float] = {}
         total = 0

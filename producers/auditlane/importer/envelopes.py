@@ -17,7 +17,7 @@ _CONTROL: Final = "CWL CONTROL MESSAGE"
 
 
 def is_record(value: Any) -> bool:
-    """Return whether a value is itself a record, whatever else it contains."""
+    """Return whether a value is itself a record, regardless of what else it contains."""
     if not isinstance(value, dict):
         return False
     own = sum(name in value for name in _RECORDS_OWN)

@@ -33,7 +33,7 @@ def run(
     stop: threading.Event,
     on_ready: Callable[[str], None],
 ) -> None:
-    """Send rows until `stop` is set. Calls `on_ready` with the URL. Every dependency may be unavailable at any time.
+    """Send rows until `stop` is set. Calls `on_ready` with the URL. Any dependency may be unavailable at any time.
 
     Raises PortInUse.
     """

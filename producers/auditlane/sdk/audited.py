@@ -20,7 +20,7 @@ _DENIED_STATUSES: Final = (401, 403)
 
 
 def is_denied(error: BaseException) -> bool:
-    """Return whether an exception means denied access, judging by its type or its HTTP status."""
+    """Return whether an exception means that access was denied, judging by its type or its HTTP status."""
     if isinstance(error, PermissionError) or type(error).__name__ in _DENIED_NAMES:
         return True
     if isinstance(error, SystemExit):  # its code is an exit code, not an HTTP status

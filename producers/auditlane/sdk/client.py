@@ -154,7 +154,7 @@ class AuditClient(RecordingMethods):
             redact: Values to remove from every event: `ip`, `actor_id`, `actor_name`, `on_behalf_of`, `resource_id`,
                 `description`, `user_agent`, `metadata.<key>`, `fields.<name>`, or `changes.<key>` for a key at any
                 depth of `before` and `after`; default none.
-            hash_values: Values to replace with a keyed hash, named likewise, except `ip`; default none.
+            hash_values: Values to replace with a keyed hash, with the same names except `ip`; default none.
             hash_key: The key of these hashes, at least 16 characters.
             own_events: Internal: allow auditlane's own tenant and `source`.
             own_headers: Internal: allow Kafka headers that start with `auditlane.`.
@@ -253,7 +253,7 @@ class AuditClient(RecordingMethods):
             user_agent: The request's `User-Agent` header.
             request_id: Id that links the event to a request or trace.
             before: State before the change: text, kept unchanged, or any value that JSON can represent exactly.
-            after: State after the change, likewise.
+            after: State after the change, in the same form.
             source: Name of the emitting service; default: the client's `source`.
             metadata: Further text values by name.
             fields: Custom fields of the tenant's contract, by name.

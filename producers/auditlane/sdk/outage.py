@@ -48,7 +48,7 @@ class Outage:
 
     @property
     def possible(self) -> bool:
-        """Whether an outage is known or suspected, so that a response from the service would matter."""
+        """Whether an outage is known or suspected. If so, a response from the service would be news."""
         return self._suspected or self._since is not None
 
     def suspect(self, reason: str, now: float) -> None:

@@ -36,7 +36,7 @@ class FlushResult:
         return not self.failed_count and not self.pending
 
     def followed_by(self, later: FlushResult) -> FlushResult:
-        """Return the results of this and a later flush as one, with the later flush's `pending`."""
+        """Combine the results of this flush and a later one. `pending` is taken from the later one."""
         return FlushResult(
             self.delivered + later.delivered,
             self.failed_count + later.failed_count,

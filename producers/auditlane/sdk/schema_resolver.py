@@ -105,7 +105,7 @@ class SchemaResolver:
 
     def ready(self, tenant: str) -> Encoder | None:
         """Return the tenant's encoder if `encoder` returned it recently and would do so again without a registry
-        request, else None.
+        request, or None otherwise.
         """
         found = self._ready.get(tenant)
         return found[1] if found is not None and self._clock() <= found[0] else None

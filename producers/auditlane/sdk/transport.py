@@ -87,7 +87,7 @@ class Delivery(Protocol):
     ) -> None:
         """Buffer one event, which the tracker does not count. A background thread calls `on_report` with its outcome.
 
-        Raises BufferError if the buffer is full, or NotOffered.
+        Raises BufferError if the buffer is full, and NotOffered if the delivery rejects the event.
         """
         ...
 

@@ -71,12 +71,13 @@ class _Window:
 
 
 def counted_together(record: AuditRecord) -> bool:
-    """Return whether records like this one are aggregated. Reads and denials are."""
+    """Return whether records like this one are aggregated. This applies to reads and denials."""
     return record.action in _READS or record.outcome == "denied"
 
 
 def is_renewal(record: AuditRecord) -> bool:
-    """Return whether records like this one are aggregated from the second on. Viewer tokens for the same user are."""
+    """Return whether records like this one are aggregated from the second on. This applies to viewer tokens for the
+    same user."""
     return record.action == Action.viewer_token_issued and record.outcome == "success"
 
 

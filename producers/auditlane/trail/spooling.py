@@ -24,8 +24,8 @@ def spool_of(settings: Settings, *, beyond: int = 0) -> Spool:
 
 
 def spool_events(settings: Settings, events: Sequence[AuditEvent]) -> int:
-    """Spool events to be sent by a process with a sink, such as `serve`. Returns the number of events that fit. Raises
-    OSError.
+    """Spool events, which a process with a sink, such as `serve`, sends later. Returns the number of events that fit.
+    Raises OSError.
     """
     spool = spool_of(settings)
     try:

@@ -74,7 +74,8 @@ def body_of(call: Call, known: set[str] | frozenset[str]) -> dict[str, Any]:
 
 
 def reject_unsupported(call: Call, fields: frozenset[str]) -> None:
-    """Raise ApiError for fields that this registry does not store. If it ignored them, clients would not notice."""
+    """Raise ApiError for fields that this registry does not store. If it ignored them, clients would not notice that
+    they have no effect."""
     given = next((key for key in sorted(fields) if isinstance(call.body, dict) and call.body.get(key)), None)
     if given is not None:
         raise ApiError(422, f"This registry does not support {given}")

@@ -19,7 +19,7 @@ from auditlane.local.registry.store import Reference, Store, StoredSchema
 
 @dataclass(frozen=True, slots=True)
 class Request:
-    """A schema as sent by a client. With `version` 0 and `schema_id` -1, the registry assigns them."""
+    """A schema as sent by a client. If `version` is 0 and `schema_id` is -1, the registry assigns them."""
 
     subject: str
     text: str

@@ -38,7 +38,7 @@ class Rate(BaseModel):
 
 
 class OpenCircuit(BaseModel):
-    """Why the circuit breaker halted a partition."""
+    """The reason why the circuit breaker halted a partition."""
 
     code: str = Field(description="The most frequent reject code of the messages that it stopped at.")
     rejected: int = Field(description="The number of these messages that are rejected.")

@@ -14,7 +14,7 @@ from auditlane.access.permissions import VIEWER, Permission
 
 
 class Whose(StrEnum):
-    """The kind of credentials that a route accepts. The value is shown in the docs."""
+    """The kinds of credentials that a route accepts. The value is shown in the docs."""
 
     anybody = "anybody"
     key = "a key's id and secret"
@@ -28,7 +28,7 @@ class Whose(StrEnum):
 
 
 class Cell(StrEnum):
-    """What access a credential with a single permission has to a route."""
+    """The access that a credential with a single permission has to a route."""
 
     no = ""
     own = "own"

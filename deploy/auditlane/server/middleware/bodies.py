@@ -57,7 +57,8 @@ class PendingBodies:
             _subtract(self._of_address, address, 1)
 
     def add(self, holder: str, size: int) -> None:
-        """Add bytes for this holder. Raises RateLimited above the holder's share, or Busy above the total."""
+        """Count bytes that are held for this holder. Raises RateLimited if they exceed the holder's share, and Busy if
+        all bytes exceed the total."""
         mine = self._of_holder.get(holder, 0) + size
         if mine > max(self.byte_limit // _SHARE, MAX_BYTES):
             raise RateLimited(

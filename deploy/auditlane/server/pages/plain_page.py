@@ -76,7 +76,7 @@ def signed_out(
 ) -> Response:
     """Return the page for a request without a session, or whose session lacks the permission.
 
-    `shared`: signing in leads to the view in the request's address.
+    If `shared`, signing in leads to the view in the request's address.
     """
     return PAGES.render(
         request,

@@ -58,9 +58,9 @@ class AuditMiddleware:
         Args:
             app: The application.
             routes: Action or AuditRoute by method and path template, which is relative to the middleware's mount point.
-            tenant: `tenant(request)` returns the tenant's id. Called when an event is made, so it may use whatever
-                the application knows by then. `request` is the scope.
-            actor: `actor(request)` returns the actor's id or an Actor, likewise.
+            tenant: `tenant(request)` returns the tenant's id. Called when an event is made, so it may use anything
+                that the application knows by then. `request` is the scope.
+            actor: `actor(request)` returns the actor's id or an Actor. Called at the same time as `tenant`.
             trusted_proxies: Networks of proxies whose `X-Forwarded-For` is trusted, as text, or the number of proxies.
             record_denied: Record every other 401 or 403 response as `access.denied`.
             client: The client; default: `auditlane.sdk.audit`.

@@ -44,9 +44,9 @@ class Audit:
             routes: Action or AuditRoute by method and rule, such as `DELETE /documents/<int:document_id>`.
             tenant: `tenant(request)` returns the tenant's id. Called within the request when an event is made, and at
                 its end, so `g`, `session` and `current_user` are available.
-            actor: `actor(request)` returns the actor's id or an Actor, likewise; default: Flask-Login's current user.
+            actor: `actor(request)` returns the actor's id or an Actor; default: Flask-Login's current user.
             trusted_proxies: Networks of proxies whose `X-Forwarded-For` is trusted, as text, or the number of proxies.
-            record_denied: Record every other 401 or 403 response, and whatever Flask-Login refuses, as
+            record_denied: Record every other 401 or 403 response, and what Flask-Login refuses, as
                 `access.denied`.
             client: The client; default: `auditlane.sdk.audit`.
         """

@@ -70,7 +70,7 @@ class Routes:
         return method in self._by_method or ANY in self._by_method
 
     def find(self, method: str, path: str, template: str | None) -> Match | None:
-        """Return the first configured route that matches, or None.
+        """Return the first configured route that matches, or None if none does.
 
         `path` is relative to where the middleware is installed. `template` is that of the route that the framework
         chose, if any. It decides between routes that match the same path. It may lack the prefix of an included router

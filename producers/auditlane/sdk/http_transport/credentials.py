@@ -85,7 +85,7 @@ def _content(path: str) -> str:
         reason = error.strerror if isinstance(error, OSError) else "it is not UTF-8 text"
         raise Unauthenticated(
             f"The file {path} with the gateway's credential cannot be read: {reason}.",
-            fix="Correct the file; it is read again.",
+            fix="Correct the file. It is then read again, without a restart.",
         ) from error
 
 

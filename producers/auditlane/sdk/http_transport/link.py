@@ -35,7 +35,7 @@ class Link:
     def send(self, body: bytes) -> tuple[Answer, bool]:
         """Send lines of events. Return the response, and whether the request was compressed.
 
-        Raises GatewayUnavailable if there is no response, or AuditlaneError if there is no token.
+        Raises GatewayUnavailable if there is no response, and AuditlaneError if there is no token.
         """
         headers = {"Authorization": f"Bearer {self.credentials.token()}", "Content-Type": "application/x-ndjson"}
         compressed = self.compresses and len(body) >= _LEAST_COMPRESSED

@@ -29,8 +29,8 @@ class Change:
 class Delays:
     """Detects delays.
 
-    A delay begins when the first open record has been the same for DELAYED_S. It ends once Kafka has all records that
-    were open when it last acknowledged nothing.
+    A delay begins when the oldest record that is not done has not changed for DELAYED_S. It ends when all records are
+    done that existed at the last check without progress or with waiting records.
     """
 
     def __init__(self) -> None:

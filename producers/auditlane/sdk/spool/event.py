@@ -64,4 +64,4 @@ class Event:
 
 
 Offer = Callable[[Event, OnReport], None]
-"""Hands an event to the delivery. Raises BufferError if its buffer is full, or NotOffered."""
+"""Hands an event to the delivery. Raises BufferError if its buffer is full, and NotOffered if it rejects the event."""

@@ -114,7 +114,7 @@ class OwnerFile:
 
     @property
     def low(self) -> int:
-        """Kafka has all of the set's records up to this number."""
+        """The record number up to which Kafka has all of the set's records."""
         return self._words[_LOW]
 
     @low.setter

@@ -36,8 +36,8 @@ class NewerVersion(Exception):
 
 @dataclass(slots=True, eq=False)
 class Segment:
-    """One file of a set. `open` is the number of its records that are not done, and `waiting` the number of those to be
-    sent.
+    """One file of a set. `open` is the number of its records that are not done, and `waiting` the number of records
+    that have to be sent.
     """
 
     number: int

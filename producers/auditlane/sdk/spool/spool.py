@@ -38,8 +38,8 @@ class Spool:
         emit: Emit,
         other_folder: str = "",
     ) -> None:
-        """Open the spool. SpoolSender and SpoolKeeper describe the parameters. `other_folder` is that of the other
-        transport, whose events this client cannot send. Raises ConfigError if the folder cannot be used.
+        """Open the spool. SpoolSender and SpoolKeeper describe the parameters. `other_folder` is the folder of the
+        other transport, whose events this client cannot send. Raises ConfigError if the folder cannot be used.
         """
         folder.check(Path(config.spool_dir))
         if left := folder.sets(Path(other_folder)):

@@ -1,7 +1,7 @@
 """Read a request's body as a stream: decompress it, limit its size, and parse its JSON values.
 
-NDJSON is parsed line by line, and a JSON document as a whole. A small body that decompresses to a large one is never in
-memory as a whole.
+NDJSON is parsed line by line, and a JSON document at once. A small body that decompresses to a large one is never held
+in memory completely.
 """
 
 from __future__ import annotations

@@ -43,7 +43,7 @@ class Step:
     error: AuditlaneError | None = None
 
     def followed_by(self, other: Step) -> Step:
-        """Return both steps' combined result."""
+        """Combine the results of this step and another."""
         return Step(
             self.sent + other.sent,
             self.set_aside + other.set_aside,

@@ -84,7 +84,7 @@ class LetterDesk:
     """
 
     def __init__(self, settings: Settings, letters: Letters, calls: BoundedCall) -> None:
-        """Set the letters, and the calls that serialize access to them."""
+        """Set the source of the letters, and the bounded calls through which they are read one at a time."""
         self._settings = settings
         self._letters = letters
         self._calls = calls

@@ -46,7 +46,7 @@ class Source:
 def read(connect: Callable[[], Client], database: str) -> list[Source]:
     """Return the senders with the most events, at most LIMIT.
 
-    Raises StoreUnavailable or StoreRefused, or QueryTooLarge if there are too many events.
+    Raises StoreUnavailable, StoreRefused, or, if there are too many events, QueryTooLarge.
     """
     values = {"database": database, "seconds": int(WINDOW.total_seconds()), "limit": LIMIT}
     limits = {"max_execution_time": _SECONDS, "max_rows_to_read": _ROWS, "max_memory_usage": _MEMORY}

@@ -159,7 +159,8 @@ def _masked_address(value: object) -> object:
 
 
 def _via(user: Model) -> str:
-    """Return who changed an account: the admin site, the user, another user, or code without a request."""
+    """Return where a change to an account came from: the admin site, the user, another user, or code outside a
+    request."""
     request = current_request()
     if request is None:
         return "system"

@@ -29,8 +29,8 @@ class Change:
 class Delays:
     """Detects delays.
 
-    A delay begins when the oldest record that is not done has not changed for DELAYED_S. It ends when all records are
-    done that existed at the last check without progress or with waiting records.
+    A delay begins once the oldest open record has stayed the same for DELAYED_S. It ends once no record is waiting to
+    be sent, and all records that were added before that are done.
     """
 
     def __init__(self) -> None:

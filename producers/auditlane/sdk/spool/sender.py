@@ -1,7 +1,7 @@
 """Decides for each event whether to write it to the spool, hand it to the delivery, or both.
 
-In the mode `fast`, events stay in memory while they are acknowledged in time. As soon as one is late, all of them are
-written to disk, and so are later events, until every event on disk is acknowledged. In the other modes, each event is
+In the mode `fast`, events stay in memory as long as they are acknowledged in time. As soon as one is late, all of them
+are written to disk, as are later events until every event on disk is acknowledged. In the other modes, each event is
 written before `send` returns.
 
 A written event is also handed to the delivery, unless earlier events are waiting on disk, which are sent first.

@@ -9,7 +9,8 @@ import { customElement } from "./define.js";
 import type { LazyImports } from "./lazy-import.js";
 
 /**
- * @summary Reports that a module could not be loaded, as after an upgrade of the service, and offers to reload the page.
+ * @summary Reports that a module could not be loaded: without a connection, or after an upgrade of the service, when it
+ *   offers to reload the page.
  * @csspart notice - The notice; absent unless a module could not be loaded.
  */
 @customElement("auditlane-stale-bundle-notice")
@@ -39,9 +40,9 @@ export class StaleBundleNotice extends LitElement {
   }
 
   protected override render(): TemplateResult {
-    const { failed } = this.imports;
-    this.toggleAttribute("idle", !failed);
-    return html`<div role="alert">${failed ? this.renderNotice() : nothing}</div>`;
+    const { failure } = this.imports;
+    this.toggleAttribute("idle", !failure);
+    return html`<div role="alert">${failure ? this.renderNotice(failure === "offline") : nothing}</div>`;
   }
 
   private observe(): void {
@@ -50,11 +51,12 @@ export class StaleBundleNotice extends LitElement {
     this.observed?.addEventListener("change", this.onChange);
   }
 
-  private renderNotice(): TemplateResult {
+  private renderNotice(offline: boolean): TemplateResult {
+    const { text } = this;
     return html`<div class="notice" part="notice">
-      ${icon("warning")}
-      <p>${this.text.missingPart}</p>
-      <button @click=${() => location.reload()}>${icon("refresh")}${this.text.reload}</button>
+      ${icon(offline ? "offline" : "warning")}
+      <p>${offline ? text.partOffline : text.missingPart}</p>
+      ${offline ? nothing : html`<button @click=${() => location.reload()}>${icon("refresh")}${text.reload}</button>`}
     </div>`;
   }
 }

@@ -53,7 +53,7 @@ export class LoadedSettings extends EventTarget {
   sample: readonly AuditEvent[] = [];
 
   readonly client: Client;
-  readonly lazyImports = new LazyImports();
+  readonly lazyImports = new LazyImports(() => this.reachesService());
   private readonly requestedTenant: string;
   private structureApi: StructureApi | null = null;
 
@@ -64,7 +64,7 @@ export class LoadedSettings extends EventTarget {
     public text: SettingsTexts,
   ) {
     super();
-    this.client = new Client(endpoint, renew);
+    this.client = new Client(endpoint, renew, (problem) => problem || this.lazyImports.reconnected());
     this.requestedTenant = endpoint.tenant;
   }
 
@@ -118,6 +118,11 @@ export class LoadedSettings extends EventTarget {
       this.phase = "failed";
     }
     this.notify();
+  }
+
+  private async reachesService(): Promise<boolean> {
+    const problem = await this.client.json("/v1/session").then(() => null, Problem.from);
+    return !problem || problem.status > 0;
   }
 
   /** Reads the fields' types and rules from the schema registry. */

@@ -94,7 +94,7 @@ export class ViewerState extends EventTarget {
   /** Whether no event has been sent yet, apart from auditlane's own; null while unknown. */
   unused: boolean | null = null;
 
-  readonly lazyImports = new LazyImports();
+  readonly lazyImports = new LazyImports(() => this.reachesService());
   readonly prefetch = new Prefetch();
   readonly failures = new Failures(() => this.notify());
   readonly liveStream = new LiveStream(this);
@@ -382,6 +382,12 @@ export class ViewerState extends EventTarget {
     this.dispatchEvent(new Event("address-change"));
   }
 
+  /** Resolves to whether the service responds. Sends no request while it is known not to. */
+  private async reachesService(): Promise<boolean> {
+    if (!this.offline) await this.client.json("/v1/session").catch(() => {});
+    return !this.offline;
+  }
+
   /** Updates the connection and sign-in status after each request. */
   private onResult(problem: Problem | null): void {
     const wasOffline = this.offline;
@@ -394,6 +400,7 @@ export class ViewerState extends EventTarget {
       this.problem = problem;
       this.phase = "failed";
     }
+    if (!problem) this.lazyImports.reconnected();
     const recovered = !problem && (wasOffline || hadExpired);
     if (recovered && this.phase === "ready") queueMicrotask(() => this.retry()); // retries requests that failed in the meantime
     else if (problem || recovered) this.notify();

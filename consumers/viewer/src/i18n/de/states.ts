@@ -92,6 +92,7 @@ export const states: Texts["states"] = {
   maybeOld: "Die Anzeige ist möglicherweise veraltet.",
   missingPart:
     "Ein Teil dieser Seite konnte nicht geladen werden. Wenn das Problem weiterhin besteht, ist die Seite veraltet: Laden Sie sie neu.",
+  partOffline: "Dieser Teil der Seite konnte ohne Verbindung nicht geladen werden. Versuchen Sie es erneut, sobald Sie verbunden sind.",
   reload: "Seite neu laden",
   nothingMatches: "Keine passenden Ereignisse",
   searchedFor: "Suche",

@@ -81,6 +81,7 @@ export const states = {
   unreachableNotice: "The service is not responding to this page. What you see may be out of date. We’ll keep trying.",
   maybeOld: "What you see may be out of date.",
   missingPart: "Part of this page could not be loaded. If this persists, the page is out of date: reload it.",
+  partOffline: "This part of the page could not be loaded without a connection. Try again once you are connected.",
   reload: "Reload page",
   nothingMatches: "No matching events",
   searchedFor: "Search",

@@ -1,6 +1,6 @@
 import { describe, expect, it } from "vitest";
 
-import { axisRange, barAt, barCount, barsOf, highest, indexAfterRecount, parseInterval, selectionOf, tickSteps } from "../src/model/bars.js";
+import { axisRange, barAt, barCount, barsOf, highest, indexAfterRecount, isSameAxis, parseInterval, selectionOf, tickSteps } from "../src/model/bars.js";
 
 const hour = (number: number): string => `2026-03-01T${String(number).padStart(2, "0")}:00:00Z`;
 const histogram = {
@@ -25,6 +25,16 @@ describe("bars", () => {
     const bars = barsOf(histogram, null, null, at("23:00"));
     const later = barsOf({ ...histogram, data: histogram.data.slice(1) }, null, null, at("23:00"));
     expect([null, 0, 1, 3, 9].map((index) => indexAfterRecount(bars, later, index))).toEqual([null, null, 0, 2, null]);
+  });
+
+  it("keep their positions only while the range is the same", () => {
+    const bars = barsOf(histogram, null, null, at("23:00"));
+    const recounted = { ...histogram, data: histogram.data.map((bucket) => ({ ...bucket, events: 9 })) };
+    expect(isSameAxis(bars, barsOf(recounted, null, null, at("23:00")))).toBe(true);
+    expect(isSameAxis(bars, bars.slice(1))).toBe(false);
+    const minute = (number: number): string => `2026-03-01T01:0${number}:00Z`;
+    const narrowed = { ...histogram, data: [0, 1, 2, 3].map((index) => ({ start: minute(index), end: minute(index + 1), events: 0 })) };
+    expect(isSameAxis(bars, barsOf(narrowed, null, null, at("23:00")))).toBe(false);
   });
 
   it("contain no ticks, and have a margin when they are few", () => {

@@ -42,6 +42,11 @@ export function indexAfterRecount(before: readonly Bar[], after: readonly Bar[],
   return found < 0 ? null : found;
 }
 
+/** Whether two sets of bars are drawn at the same positions. */
+export function isSameAxis(before: readonly Bar[], after: readonly Bar[]): boolean {
+  return before.length === after.length && String(axisRange(before)) === String(axisRange(after));
+}
+
 /** An axis's tick distances in seconds. */
 const TICK_STEPS = [
   ...[1, 5, 10, 15, 30],

@@ -17,7 +17,6 @@ import { ViewerElement } from "../viewer-element.js";
 import { COLOURS, groupsStyles } from "./groups.styles.js";
 
 const BUCKETS = 60;
-const HEIGHT = 156;
 const DESCRIBED = 3; // number of groups named for each bar
 
 /** @summary Shows the events of the view by the values of a field: over time, and in a table whose rows narrow the search. */
@@ -40,7 +39,6 @@ export class Groups extends ViewerElement {
     viewer: () => this.viewer,
     label: () => this.summary(),
     detail: (index) => this.describeBucket(index),
-    height: HEIGHT,
   });
   private rows: GroupRow[] = [];
   private shown: { result: GroupCounts | null; emphasised: number } = { result: null, emphasised: -1 };

@@ -2,6 +2,7 @@
 import uPlot from "uplot";
 import sheetText from "uplot/dist/uPlot.min.css?inline";
 
+import { axisLabels } from "../../model/axis-labels.js";
 import { axisRange, type Bar, barAt, highest, tickSteps } from "../../model/bars.js";
 
 /** A part of every bar. */
@@ -29,13 +30,15 @@ export interface ChartEvents {
   onSelect(first: number, last: number): void;
 }
 
-const AXIS = 20;
+const TICK = 4;
+const GAP = 2;
+const FONT = 11;
+const AXIS = TICK + GAP + FONT;
 const MIN_HEIGHT_SHARE = 0.04; // minimum height relative to the highest bar, so that small bars stay visible
-const LABEL_PX = 60;
 const DIGIT_PX = 7;
 const DRAG_PX = 4; // a shorter drag is a click
 
-/** Draws into `container`, with the colours of its custom properties. */
+/** Fills `container`, with the colours of its custom properties. */
 export class Chart {
   private readonly plot: uPlot;
   private readonly sizes: ResizeObserver;
@@ -47,7 +50,6 @@ export class Chart {
     private readonly container: HTMLElement,
     shown: ChartData,
     private readonly events: ChartEvents,
-    private readonly height: number,
   ) {
     adoptSheet(container.getRootNode() as ShadowRoot);
     this.shown = shown;
@@ -101,7 +103,7 @@ export class Chart {
       : [() => "var(--accent)", () => "var(--partial)"];
     return {
       width: Math.max(this.container.clientWidth, 1),
-      height: this.height,
+      height: this.container.clientHeight,
       padding: [7, 0, 0, 0],
       legend: { show: false },
       tzDate: (seconds) => uPlot.tzDate(new Date(seconds * 1000), this.shown.zone),
@@ -113,21 +115,22 @@ export class Chart {
       axes: [
         {
           size: AXIS,
+          gap: GAP,
           space: 90,
           incrs: () => tickSteps(this.shown.bars),
           stroke: () => this.colour("var(--ink-2)"),
-          font: `11px ${getComputedStyle(this.container).fontFamily}`,
+          font: `${FONT}px ${getComputedStyle(this.container).fontFamily}`,
           grid: { show: false },
-          ticks: { show: true, size: 4, width: 1, stroke: () => this.colour("var(--line)") },
+          ticks: { show: true, size: TICK, width: 1, stroke: () => this.colour("var(--line)") },
           border: { show: true, width: 1, stroke: () => this.colour("var(--line)") },
-          values: (plot, splits) => this.labels(splits, plot.over.clientWidth),
+          values: (plot, splits) => this.labels(plot, splits),
         },
         {
           size: (_plot, values) => DIGIT_PX * Math.max(...(values ?? []).map((value) => value.length)) + 10,
           gap: 4,
           splits: (_plot, _axis, _min, max) => [0, max],
           stroke: () => this.colour("var(--ink-2)"),
-          font: `11px ${getComputedStyle(this.container).fontFamily}`,
+          font: `${FONT}px ${getComputedStyle(this.container).fontFamily}`,
           grid: { show: false },
           ticks: { show: false },
           values: (_plot, splits) => splits.map((split) => this.formatCount(split)),
@@ -145,6 +148,12 @@ export class Chart {
   private axisEnds(): [number, number] {
     const [begin, end] = axisRange(this.shown.bars);
     return [begin / 1000, end / 1000];
+  }
+
+  private labels(plot: uPlot, splits: readonly number[]): string[] {
+    const ends = this.axisEnds();
+    const width = plot.valToPos(ends[1], "x"); // uPlot asks for labels before its elements have their size
+    return axisLabels(splits, ends, width, this.shown.zone, this.shown.locale);
   }
 
   private barAtPixel(left: number): number {
@@ -182,41 +191,12 @@ export class Chart {
 
   private resize(): void {
     const width = this.container.clientWidth;
-    if (width && width !== this.plot.width) this.plot.setSize({ width, height: this.height });
+    if (width && width !== this.plot.width) this.plot.setSize({ width, height: this.container.clientHeight });
     this.showSelection();
   }
 
   private formatCount(count: number): string {
     return new Intl.NumberFormat(this.shown.locale, { notation: "compact", maximumFractionDigits: 1 }).format(count);
-  }
-
-  /** Returns a label for each tick of an axis `width` px wide: the day if it changes there, or else the time. */
-  private labels(splits: number[], width: number): string[] {
-    const { zone: timeZone, locale } = this.shown;
-    const step = (splits[1] ?? 0) - (splits[0] ?? 0);
-    const day = new Intl.DateTimeFormat(locale, { timeZone, day: "numeric", month: "short" });
-    const month = new Intl.DateTimeFormat(locale, { timeZone, month: "short", year: "numeric" });
-    const year = new Intl.DateTimeFormat(locale, { timeZone, year: "numeric" });
-    const time = new Intl.DateTimeFormat(locale, {
-      timeZone,
-      hour: "2-digit",
-      minute: "2-digit",
-      ...(step < 60 ? ({ second: "2-digit" } as const) : {}),
-    });
-    const [begin, end] = this.axisEnds();
-    let before = "";
-    return splits.map((split) => {
-      const left = ((split - begin) / (end - begin)) * width;
-      if (left < LABEL_PX / 2 || left > width - LABEL_PX / 2) return ""; // would be cut off
-      const moment = split * 1000;
-      if (step >= 300 * 86_400) return year.format(moment);
-      if (step >= 27 * 86_400) return month.format(moment);
-      const today = day.format(moment);
-      if (step >= 86_400) return today;
-      const shown = today === before || before === "" ? time.format(moment) : today;
-      before = today;
-      return shown;
-    });
   }
 
   /** Resolves a CSS colour, which may use custom properties and `light-dark()`, to one for the canvas. */

@@ -18,7 +18,6 @@ import { Plot } from "./plot.js";
 import { plotStyles } from "./plot.styles.js";
 
 const BUCKETS = 100;
-const HEIGHT = 76;
 
 /** @summary Shows the number of events over time, also by groups; selecting bars narrows the time range. */
 @customElement("auditlane-histogram")
@@ -32,7 +31,7 @@ export class HistogramElement extends ViewerElement {
     const retry = (): void => this.counts.invalidate();
     this.viewer?.failures.set(this.counts, problem && { problem, keepsData: this.counts.result !== null, shownInPlace: false, retry });
   });
-  private readonly plot = new Plot(this, { viewer: () => this.viewer, label: () => this.summary(), height: HEIGHT });
+  private readonly plot = new Plot(this, { viewer: () => this.viewer, label: () => this.summary() });
   private shownResult: Histogram | null = null;
   private shownGroup = "";
 

@@ -1,7 +1,7 @@
 /** Shows bars over time, for pointer and keyboard: the part that the histogram and the groups share. */
 import { html, nothing, type ReactiveController, type TemplateResult } from "lit";
 
-import { type Bar, highest, indexAfterRecount, selectionOf } from "../../model/bars.js";
+import { type Bar, highest, indexAfterRecount, isSameAxis, selectionOf } from "../../model/bars.js";
 import { formatNumber, localeOf } from "../describe.js";
 import type { ViewerElement } from "../viewer-element.js";
 import type { ViewerState } from "../viewer-state.js";
@@ -13,8 +13,6 @@ export interface PlotOptions {
   label(): string;
   /** Returns details about the bar at an index besides its time and its number. */
   detail?(index: number): string;
-  /** The height of the chart in px. */
-  height: number;
 }
 
 export class Plot implements ReactiveController {
@@ -55,7 +53,7 @@ export class Plot implements ReactiveController {
     const indexOf = (index: number | null): number | null => indexAfterRecount(this.bars, bars, index);
     this.active = indexOf(this.active);
     this.anchor = indexOf(this.anchor);
-    this.hovered = indexOf(this.hovered);
+    if (!isSameAxis(this.bars, bars)) this.hovered = null; // until the pointer moves
     if (layers?.length !== this.layers?.length) this.closeChart();
     this.bars = bars;
     this.layers = layers;
@@ -73,7 +71,7 @@ export class Plot implements ReactiveController {
       const plot = this.host.renderRoot.querySelector<HTMLElement>(".plot");
       if (!found || !plot || !this.bars.length || !this.host.isConnected) return;
       const onHover = (bar: number | null): void => this.change(() => (this.hovered = bar));
-      this.chart = new found.Chart(plot, this.drawn(), { onHover, onSelect: (first, last) => this.selectRange(first, last) }, this.options.height);
+      this.chart = new found.Chart(plot, this.drawn(), { onHover, onSelect: (first, last) => this.selectRange(first, last) });
       this.host.requestUpdate();
     });
   }

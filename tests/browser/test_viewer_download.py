@@ -38,10 +38,14 @@ def test_a_download_has_the_filtered_events_and_the_tables_columns(site: Site, u
     for text in ("1 event", "action:login", "the last 24 hours", "regardless of the table’s order"):
         expect(dialog).to_contain_text(text)
     all_columns = dialog.get_by_role("radio", name=re.compile(r"All downloadable columns \(\d+\)"))
-    names = dialog.get_by_text("In the file: ").inner_text().split(" · ")
+    in_file = dialog.get_by_text("In the file: ")
+    names = in_file.inner_text().removesuffix(" and Conflict").split(" · ")
     expect(all_columns).to_have_accessible_name(re.compile(rf"\({len(names)}\)"))
-    dialog.get_by_role("radio", name="Columns of the table").check()
+    shown = page.locator("auditlane-table").get_by_role("columnheader", include_hidden=True).count()
+    columns = dialog.get_by_role("radio", name=f"Columns of the table ({shown + 1})")  # with the resource's id
+    columns.check()
     expect(dialog).not_to_contain_text("Metadata")
+    expect(in_file).to_contain_text(re.compile(r" · Resource · Resource ID · .* and Conflict$"))
     with page.expect_download() as started:
         dialog.get_by_role("button", name="Download CSV").click()
     assert started.value.suggested_filename.startswith(f"audit-{unique}-")

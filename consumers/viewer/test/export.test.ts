@@ -30,6 +30,16 @@ describe("an export's columns", () => {
     expect([names(true, "shown"), names(true, "all"), names(false, "shown")]).toEqual([["metadata.region"], ["metadata"], []]);
   });
 
+  it("contain the resource's id wherever its cell shows it", () => {
+    const names = (shown: string[], idDownloadable = true): string[] =>
+      exportedFields([field("resource", true), field("action", true), field("resource_id", idDownloadable)], shown, "shown").map(({ name }) => name);
+    expect(names(["resource", "action"])).toEqual(["resource", "resource_id", "action"]);
+    expect(names(["resource_id", "action", "resource"])).toEqual(["resource_id", "action", "resource"]);
+    expect(names(["resource", "action"], false)).toEqual(["resource", "action"]);
+    expect(names(["action"])).toEqual(["action"]);
+    expect(exportedFields([field("resource", true, true), field("resource_id", true)], ["resource"], "shown")).toHaveLength(1);
+  });
+
   it("are the downloadable ones, all or those shown, in their order", () => {
     expect(exportedFields(FIELDS, [], "all").map((field) => field.name)).toEqual(["occurred_at", "action", "total"]);
     expect(exportedFields(FIELDS, ["total", "ip", "occurred_at"], "shown").map((field) => field.name)).toEqual(["total", "occurred_at"]);

@@ -13,12 +13,17 @@ export const MAX_PDF_ROWS = 5_000;
 
 export type ColumnChoice = "all" | "shown";
 
-/** Returns the downloadable fields: all of them in the tenant's order, or the shown ones in the user's order. */
+/**
+ * Returns the downloadable fields: all of them in the tenant's order, or the shown ones in the user's order. A resource's
+ * cell also shows its id, which is therefore the next column, unless it is shown elsewhere.
+ */
 export function exportedFields(fields: readonly ShownField[], shown: readonly string[], which: ColumnChoice): ShownField[] {
   const downloadable = fields.filter((field) => field.downloadable);
   if (which === "all") return downloadable.filter(({ name }) => !isExtraColumn(name));
   const known = new Map(downloadable.map((field) => [field.name, field]));
-  return shown.flatMap((name) => known.get(name) ?? []);
+  const resource = fields.find(({ name, custom }) => name === "resource" && !custom);
+  const names = shown.flatMap((name) => (resource && name === "resource" && !shown.includes("resource_id") ? [name, "resource_id"] : [name]));
+  return names.flatMap((name) => known.get(name) ?? []);
 }
 
 /** A column in every file: whether another event has the same id and time. */

@@ -34,7 +34,7 @@ export const download: Texts["download"] = {
     all: (count) => `Alle herunterladbaren Spalten (${count})`,
     shown: (count) => `Spalten der Tabelle (${count})`,
   },
-  inFile: (names) => `In der Datei: ${names}`,
+  inFile: (names, conflict) => `In der Datei: ${names} und ${conflict}`,
   noColumns: "Kein Feld dieses Logs kann heruntergeladen werden. Wer das Log verwaltet, kann das in den Einstellungen ändern.",
   since: {
     last: "Nur Ereignisse seit meinem letzten Download dieser Suche",

@@ -33,7 +33,7 @@ export const download = {
     all: (count: string): string => `All downloadable columns (${count})`,
     shown: (count: string): string => `Columns of the table (${count})`,
   },
-  inFile: (names: string): string => `In the file: ${names}`,
+  inFile: (names: string, conflict: string): string => `In the file: ${names} and ${conflict}`,
   noColumns: "No field of this log can be downloaded. An administrator can change this in the settings.",
   since: {
     last: "Only events since my last download of this search",

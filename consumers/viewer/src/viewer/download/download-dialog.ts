@@ -103,7 +103,7 @@ export class DownloadDialog extends ViewerElement {
         <fieldset>
           <legend>${words.columns}</legend>
           <div class="line">${this.renderColumnChoice("all")}${this.renderColumnChoice("shown")}</div>
-          <p class="small">${this.columns.length ? words.inFile(this.headings.join(" · ")) : words.noColumns}</p>
+          <p class="small">${this.columns.length ? this.describeColumns() : words.noColumns}</p>
         </fieldset>
         ${renderSummary(this.viewer, { rows: this.signedOut ? "unknown" : this.matching, sinceLast: this.sinceLast, zone: this.local ? this.zone : "UTC" })}
         ${this.renderMore()}
@@ -151,8 +151,7 @@ export class DownloadDialog extends ViewerElement {
   private renderColumnChoice(which: ColumnChoice): TemplateResult {
     const fields = this.viewer.columnFields;
     const count = exportedFields(fields, shownColumns(fields, this.viewer.chosenColumns, this.viewer.preferences.pinned), which).length;
-    const shown = count && count + 1; // with the column for conflicts
-    const name = this.text.download.which[which](formatCount(shown, this.viewer.language));
+    const name = this.text.download.which[which](formatCount(count, this.viewer.language));
     return html`<label class="radio">
       <input
         type="radio"
@@ -163,6 +162,12 @@ export class DownloadDialog extends ViewerElement {
         @change=${() => (this.chosenColumns = which)}
       />${name}
     </label>`;
+  }
+
+  /** Names the chosen columns, and separately the one for conflicts, which is not among those counted. */
+  private describeColumns(): string {
+    const names = this.headings;
+    return this.text.download.inFile(names.slice(0, -1).join(" · "), names.at(-1) ?? "");
   }
 
   private renderOutcome(): TemplateResult {

@@ -233,6 +233,8 @@ def test_a_plain_word_suggests_actions_and_actors(open_viewer: OpenViewer) -> No
     expect(page.get_by_text("Action does not start with log")).to_be_visible()
     expect_count(page, 6)
     page.get_by_role("button", name="Search help").click()
+    expect(page.locator("auditlane-help")).to_contain_text("press ? for a list of all keyboard shortcuts")
+    expect(page.get_by_role("button", name=re.compile(r"^Search for occurred_at:\d{4}-\d\d-\d\d$"))).to_be_visible()
     assert violations(page, whole_page=True) == []
     page.get_by_role("button", name="Search for severity:>=High").click()
     expect_count(page, 5)
@@ -674,7 +676,8 @@ def test_tiles_lead_to_exactly_the_events_that_they_count(open_viewer: OpenViewe
     page.go_back()
     assert follow(week) == {"range": "7d"}
     page.go_back()
-    assert follow(page.get_by_role("list", name="Top actors").get_by_role("button", name="Jane")) == {
+    expect(page.get_by_role("list", name="Top actions, last 7 days", exact=True)).to_be_visible()
+    assert follow(page.get_by_role("list", name="Top actors, last 7 days").get_by_role("button", name="Jane")) == {
         "query": "actor:Jane",
         "range": "7d",
     }

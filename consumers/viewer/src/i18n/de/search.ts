@@ -56,7 +56,9 @@ export const search: Texts["search"] = {
       ["-ip:*", "Ereignisse ohne IP-Adresse"],
       ["outcome:failure OR outcome:denied", "eines von beiden"],
     ],
+    day: "die Ereignisse eines Tages (UTC)",
     use: (example) => `Nach ${example} suchen`,
+    shortcuts: (key) => `Außerhalb von Textfeldern zeigt die Taste ${key} eine Liste aller Tastenkürzel.`,
   },
   chips: {
     label: "Aktive Filter",
@@ -180,6 +182,8 @@ export const search: Texts["search"] = {
     severeNote: "Hoch, Kritisch, Fehler",
     actions: "Häufigste Aktionen",
     actors: "Aktivste Akteure",
+    actionsWeek: "Häufigste Aktionen, letzte 7 Tage",
+    actorsWeek: "Aktivste Akteure, letzte 7 Tage",
     showToday: "Ereignisse von heute anzeigen",
     showEvents: "Diese Ereignisse anzeigen",
     showSevere: "Schwerwiegende Ereignisse anzeigen",

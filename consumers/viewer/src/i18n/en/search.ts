@@ -55,7 +55,9 @@ export const search = {
       ["-ip:*", "events without an IP address"],
       ["outcome:failure OR outcome:denied", "either of the two"],
     ] as readonly (readonly [string, string])[],
+    day: "the events of a day (UTC)",
     use: (example: string): string => `Search for ${example}`,
+    shortcuts: (key: string): string => `Outside text fields, press ${key} for a list of all keyboard shortcuts.`,
   },
   chips: {
     label: "Active filters",
@@ -183,6 +185,8 @@ export const search = {
     severeNote: "High, Critical, Error",
     actions: "Top actions",
     actors: "Top actors",
+    actionsWeek: "Top actions, last 7 days",
+    actorsWeek: "Top actors, last 7 days",
     showToday: "Show today’s events",
     showEvents: "Show these events",
     showSevere: "Show severe events",

@@ -74,7 +74,8 @@ export class Tiles extends ViewerElement {
       ${ever ? this.number(tiles.today, stats?.today, tiles.showToday, () => this.showEvents({ range: this.todayRange() })) : nothing}
       ${this.number(ever ? tiles.week : tiles.events, stats?.events, tiles.showEvents, () => this.showEvents({ range }), "", stats?.before?.events)}
       ${this.number(ever ? tiles.severeWeek : tiles.severe, stats?.severe, tiles.showSevere, () => this.showSevere(), tiles.severeNote, stats?.before?.severe)}
-      ${this.list(tiles.actions, "action", stats?.actions)} ${this.list(tiles.actors, "actor", stats?.actors)}
+      ${this.list(ever ? tiles.actionsWeek : tiles.actions, "action", stats?.actions)}
+      ${this.list(ever ? tiles.actorsWeek : tiles.actors, "actor", stats?.actors)}
     </div>`;
   }
 

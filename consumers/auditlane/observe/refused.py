@@ -50,8 +50,8 @@ def over(counts: Mapping[Refusal, int], now_ms: int) -> dict[Refusal, int]:
 
 
 def events(counts: Mapping[Refusal, int], *, via: str = "kafka", instance: str = "") -> list[AuditRecord]:
-    """Return one event per count, dated to the end of its hour. A count with a tenant has one event for `_auditlane`
-    and one for the tenant.
+    """Return one event per count, with the end of its hour as the time. A count with a tenant has one event for
+    `_auditlane` and one for the tenant.
     """
     return [
         event(

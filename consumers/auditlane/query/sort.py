@@ -98,7 +98,7 @@ def _field(view: FieldView) -> Field:
 
 @dataclass(frozen=True, slots=True)
 class Ordering:
-    """The SQL for an order from a position: a clause before SELECT, conditions, and the ORDER BY."""
+    """The SQL that sorts a list, starting at a position: a clause before SELECT, conditions, and the ORDER BY."""
 
     before: str
     conditions: list[str]

@@ -1,4 +1,4 @@
-"""The base URL of links to the pages: the configured URL, or else the address on which this process listens.
+"""The base URL of links to the pages: the configured URL, or the address on which this process listens if none is set.
 
 A request's sender controls its Host header, so a link is built from it only if it names this process itself.
 """

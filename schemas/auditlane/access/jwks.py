@@ -66,7 +66,7 @@ class KeySet:
     def key(self, kid: str | None) -> PublicKey:
         """Return the key with this id or, for a token without a key id, the issuer's only key.
 
-        Raises Unauthenticated if the issuer has no such key, or IssuerUnavailable if the keys cannot be fetched.
+        Raises Unauthenticated if the issuer has no such key, and IssuerUnavailable if the keys cannot be fetched.
         """
         if not self.has_cached(kid):
             self._refresh()

@@ -45,7 +45,7 @@ class TableDefinition:
 
     @property
     def version(self) -> str:
-        """The engine's last argument: the column that decides between rows with the same key, or "" without one."""
+        """The engine's last argument, a column that decides between rows with the same key, or "" if it has none."""
         arguments = re.match(r"\w+\((.*?)\)(?= |$)", self.definition)
         last = arguments[1].rpartition(",")[2].strip() if arguments else ""
         return "" if last.startswith("'") else last.strip("`")
@@ -163,7 +163,7 @@ def _window(engine: str) -> str:
 
 
 def _setting(client: Client, definition: str, setting: str) -> int:
-    """Return the table's value for a setting, or else the server's default."""
+    """Return the table's value for a setting, or the server's default if the table has none."""
     given = re.search(rf"\b{setting} = (\d+)", definition)
     if given:
         return int(given[1])

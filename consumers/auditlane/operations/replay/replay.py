@@ -97,7 +97,7 @@ class Replay:
                 on_progress(span, chunk.end, progress.counts)
 
     def _check_completed(self, span: Span, end: int) -> None:
-        """Raise Halted if the workers' offset was reset below `end`, since they will write these messages again."""
+        """Raise Halted if the workers' offset was reset below `end`, since they will then write these messages too."""
         committed = self._positions.committed([span.partition])[span.partition]
         if committed is None or committed < end:
             raise Halted(

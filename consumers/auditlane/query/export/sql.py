@@ -105,7 +105,7 @@ def _csv_line(parameters: Parameters, form: Form, conflict: Conflict) -> str:
 
 
 def _typed(parameters: Parameters, column: Column, conflict: Conflict) -> str:
-    """Compile a Parquet cell: a time, a map, a boolean for the conflict, or else UTF-8 text or NULL."""
+    """Compile a Parquet cell: a time, a map, a boolean for the conflict, or UTF-8 text or NULL otherwise."""
     if column.is_map:
         pair = "toValidUTF8(toString(name)), toValidUTF8(value)"
         return f"CAST(mapApply((name, value) -> ({pair}), e.{column.name}), 'Map(String, String)')"
@@ -124,7 +124,7 @@ def _text(parameters: Parameters, column: Column, conflict: Conflict) -> str:
 
 
 def _sheet(zone: str, parameters: Parameters, column: Column, conflict: Conflict) -> str:
-    """Compile a workbook cell: a local time in days since 1899-12-30, a boolean, or else text or NULL."""
+    """Compile a workbook cell: a local time in days since 1899-12-30, a boolean, or text or NULL otherwise."""
     if column.is_time:
         at = f"toTimeZone(e.{column.name}, {parameters.add('String', zone)})"
         return f"(toUnixTimestamp64Milli(toDateTime64({at}, 3)) / 1000 + timezoneOffset({at})) / 86400 + 25569"

@@ -141,7 +141,7 @@ def defaulted(decoded: DecodedBatch, vouched: Vouched, standing: Standing) -> Co
     """Return, for each row, the fields that its producer did not set. These are the fields that the gateway filled in,
     and custom fields with the default that means "not set".
 
-    Events that are older than a field have this default.
+    Events that are older than a field get its default.
     """
     found: list[tuple[str, npt.NDArray[np.int64]]] = []
     codes = vouched.codes[decoded.rows]

@@ -91,7 +91,7 @@ class Patience:
 
 
 def _waits(failing: _Failing, waited_s: float, before: int) -> bool:
-    """Return whether to retry again, after `before` other requests without success."""
+    """Return whether to retry again. `before` is the number of other requests that were retried without success."""
     if not before:
         return waited_s < PATIENCE_S
     return before < MOST_TRIED and (failing.tries <= FEW_TRIES or waited_s < TRIED_S)

@@ -10,7 +10,7 @@ export interface NamedAction {
   /** The `action` of events. */
   name: string;
   label: Labels;
-  /** The templates of the action's sentence, and of the sentence for an attempt; null for the default. */
+  /** The templates of the action's sentence, and of the sentence for an attempt. Null means the default. */
   sentence: Labels | null;
   attempted: Labels | null;
 }
@@ -21,13 +21,13 @@ export interface CatalogueAction extends NamedAction {
   builtIn: boolean;
 }
 
-/** The words of one language, as the service sends them. Templates are pairs: done, attempted. */
+/** The words of one language, as sent by the service. Templates are pairs of (done, attempted). */
 export interface Grammar {
   readonly neutral: readonly [string, string];
   readonly verbs: Readonly<Record<string, readonly [string, string]>>;
   /** Noun and indefinite phrase by resource type. */
   readonly nouns: Readonly<Record<string, readonly [string, string]>>;
-  /** Pattern and indefinite phrase for other types; the first match applies. */
+  /** Patterns with the indefinite phrase for other types. The first match applies. */
   readonly articles: readonly (readonly [string, string])[];
   readonly actors: Readonly<Record<string, string>>;
   readonly nobody: string;
@@ -41,7 +41,7 @@ export interface CatalogueVersion {
   etag: string;
 }
 
-/** Reads the catalogue; `tenant` is null for the environment. Rejects with Problem. */
+/** Reads the catalogue of a tenant, or of the environment if `tenant` is null. Rejects with Problem. */
 export async function readActions(client: Client, tenant: string | null): Promise<CatalogueVersion> {
   const scope = tenant === null ? "" : `/tenants/${encodeURIComponent(tenant)}`;
   return await versionFrom(await client.send(`/v1${scope}/structure/actions`));

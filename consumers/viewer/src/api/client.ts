@@ -2,7 +2,7 @@
 import { classifyNetworkError } from "./network-error.js";
 import { Problem, problemFromResponse } from "./problem.js";
 
-/** Names and values of a query string. A name may occur several times. */
+/** The names and values of a query string. A name may occur several times. */
 export type QueryParams = readonly (readonly [string, string])[];
 
 export interface RequestOptions {
@@ -14,9 +14,9 @@ export interface RequestOptions {
   signal?: AbortSignal | undefined;
 }
 
-/** The service and the credential. Without a token, the browser's session cookie is sent (on the service's own pages). */
+/** The service and the credential. Without a token, the browser's session cookie is sent, which exists only on the service's own pages. */
 export interface Endpoint {
-  /** The service's URL without a trailing slash, such as `https://audit.example.com`; empty for the page's own origin. */
+  /** The URL of the service without a trailing slash, such as `https://audit.example.com`. Empty for the page's own origin. */
   baseUrl: string;
   token: string;
   /** Sent in a header with an environment-wide token. */
@@ -26,9 +26,10 @@ export interface Endpoint {
 const TOKEN_EXPIRED = "TOKEN_EXPIRED";
 
 /**
- * Sends requests to one service with one credential. When the token has expired, `renew` is called once for all waiting
- * requests; it resolves to a new token, or to "" if there is none. `onResult` is called after every request, with null
- * on success.
+ * Sends requests to one service with one credential.
+ *
+ * When the token has expired, `renew` is called once for all waiting requests. It resolves to a new token, or to "" if
+ * there is none. `onResult` is called after every request, with null on success.
  */
 export class Client {
   private renewing: Promise<string> | null = null;
@@ -43,7 +44,7 @@ export class Client {
     return this.endpoint.token;
   }
 
-  /** The tenant to send in a header; "" if the credential names one. */
+  /** The tenant to send in a header, or "" if the credential names one. */
   get tenant(): string {
     return this.endpoint.tenant;
   }

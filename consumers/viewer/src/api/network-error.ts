@@ -4,9 +4,9 @@
  */
 import { Problem } from "./problem.js";
 
-const warnedOrigins = new Set<string>(); // one warning per service, since the page shares its console
+const warnedOrigins = new Set<string>(); // one warning per service, since all viewers on a page share its console
 
-/** Returns the problem, or UNREACHABLE after a warning in the console. Browsers do not reveal which of the two it is. */
+/** Returns the problem, or UNREACHABLE after a warning in the console if the cause may be either. Browsers do not reveal which it is. */
 export function classifyNetworkError(problem: Problem, service: string): Problem {
   const { origin } = new URL(service);
   if (problem.code !== "OFFLINE" || !navigator.onLine || origin === location.origin) return problem;

@@ -30,7 +30,7 @@ export class Problem extends Error {
     this.name = "Problem";
   }
 
-  /** Whether the viewer itself aborted the request, which is not an error. */
+  /** Whether the viewer itself aborted the request. This is not an error. */
   get aborted(): boolean {
     return this.code === "ABORTED";
   }
@@ -49,7 +49,7 @@ export async function problemFromResponse(response: Response): Promise<Problem> 
   return problemFromBody((await response.json().catch(() => ({}))) as Record<string, unknown>, response);
 }
 
-/** Builds the problem described by a body; `response` supplies what the body lacks. */
+/** Builds the problem that a body describes. `response` supplies what the body lacks. */
 export function problemFromBody(body: Record<string, unknown>, response: Pick<Response, "status" | "statusText" | "headers">): Problem {
   const text = (name: string): string => (typeof body[name] === "string" ? (body[name] as string) : "");
   const retry = Number(response.headers.get("Retry-After") ?? NaN);

@@ -7,7 +7,7 @@ import type { Client } from "./client.js";
 export interface ViewContent {
   /** In the service's query language. */
   query: string;
-  /** A preset that moves with the clock, or null. */
+  /** A preset that moves with the clock, or null if the ends are fixed. */
   range: string | null;
   /** RFC 3339, or null for an open end. */
   from: string | null;
@@ -18,7 +18,7 @@ export interface ViewContent {
   group: string | null;
   /** Whether counts are compared with those of the preceding period. */
   compare: boolean;
-  /** The time zone (IANA) for times; null for each reader's own. */
+  /** The time zone (IANA) for times. Null means each reader's own. */
   tz: string | null;
 }
 
@@ -35,7 +35,7 @@ export type ViewToSave = ViewContent & Pick<SavedView, "name" | "shared">;
 
 const PATH = "/v1/views";
 
-/** Resolves to the tenant's views and the reader's own. Like the functions below, it rejects with Problem. */
+/** Resolves to the tenant's views and the reader's own. Like all functions below, it rejects with Problem. */
 export async function listViews(client: Client): Promise<SavedView[]> {
   return (await client.json<{ data: SavedView[] }>(PATH)).data;
 }

@@ -17,12 +17,12 @@ export interface FieldView {
 }
 
 export interface Field extends ShownField {
-  /** The presentation without this scope's overrides; null for the scope's own fields. */
+  /** The presentation without the overrides of this scope. Null for the scope's own fields. */
   inherited: FieldView | null;
 }
 
 export interface Structure extends ShownStructure {
-  /** The inherited setting, used when this scope's own is null. */
+  /** The inherited setting, which is used if this scope's own setting is null. */
   inheritedEnabled: boolean;
   fields: Field[];
   removed: Field[];
@@ -67,7 +67,7 @@ export interface Contract {
 
 export interface RevisionChange {
   kind: "added" | "changed" | "removed" | "restored" | "reset" | "switched";
-  /** Null for an action and for the switch. */
+  /** Null for changes to an action or to the switch. */
   field: string | null;
   /** The action whose labels changed. */
   action?: string | null;
@@ -80,7 +80,7 @@ export interface Revision {
   changedBy: string;
   changedAt: string | null;
   changes: RevisionChange[];
-  /** The names of all shown fields, in their order before and after; null if none moved. */
+  /** The names of all shown fields, in their order before and after. Null if none moved. */
   sequence: [string[], string[]] | null;
   /** The labels of the named fields as of this revision. */
   labels: Record<string, string>;
@@ -88,7 +88,7 @@ export interface Revision {
 
 export interface HistoryPage {
   data: Revision[];
-  /** The value of `before` for the next page; null at the end. */
+  /** The value of `before` for the next page, or null at the end. */
   next: number | null;
 }
 

@@ -47,7 +47,7 @@ export interface EventPage {
   /** Cursors of the following and the preceding page. */
   next: string | null;
   prev: string | null;
-  /** The time that a long search reached before it ended with a page that is not full. */
+  /** The time that a long search had reached when it ended before the page was full. */
   searched_to?: string | null;
 }
 
@@ -82,22 +82,22 @@ export interface Span {
 
 export interface Group {
   events: number;
-  /** The number of events in the preceding period; null unless compared. */
+  /** The number of events in the preceding period, or null without a comparison. */
   before: number | null;
   /** The number of events in each bucket. */
   counts: number[];
-  /** The query for these events; null if it would be too long. */
+  /** The query for these events, or null if it would be too long. */
   query: string | null;
 }
 
-/** Events by a field's values: each event is in one group of `data`, in `others` or in `none`. */
+/** Events by the values of a field. Each event is in one group of `data`, in `others` or in `none`. */
 export interface Groups {
   field: string;
   tz: string;
   interval: string;
   events: number;
   before: (Span & { events: number }) | null;
-  /** The number of distinct values, of those only in the period, and of those only in the preceding one. */
+  /** The numbers of all distinct values, of those that occur only in the period, and of those that occur only in the preceding one. */
   values: number;
   new: number | null;
   vanished: number | null;
@@ -112,7 +112,7 @@ export interface Stats {
   today: number;
   events: number;
   severe: number;
-  /** The preceding period; null unless compared. */
+  /** The preceding period, or null without a comparison. */
   before: (Span & { events: number; severe: number }) | null;
   actions: Count[];
   actors: Count[];
@@ -159,11 +159,11 @@ export interface ShownStructure {
 
 /** The body of `GET /v1/session`: the credential's owner and permissions. */
 export interface Session {
-  /** Null for an environment-wide credential when no tenant is named. */
+  /** Null for an environment-wide credential if no tenant is named. */
   tenant: string | null;
   user: string;
   permissions: Permission[];
-  /** The filters that limit the credential to a part of the log, by name; null for the whole log. */
+  /** The filters that limit the credential to a part of the log, by name. Null for the whole log. */
   filter: Record<string, string[]> | null;
   expires_at: string | null;
   /** Whether an operator views a tenant's log from the console. */
@@ -195,6 +195,6 @@ export interface ExportJob {
   /** When the file is deleted. */
   expires_at: string | null;
   error: { code: string; message: string; fix: string } | null;
-  /** A link, valid for 15 minutes, once the export is done. */
+  /** A link to the file, valid for 15 minutes. Null until the export is done. */
   url: string | null;
 }

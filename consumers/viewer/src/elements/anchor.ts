@@ -5,8 +5,8 @@ const WIDEST = 640;
 const EDGE = 8; // distance to the window's edges
 
 /**
- * Positions the panel below its anchor, or above it if there is more room, and keeps it there until the returned
- * function is called.
+ * Positions the panel below its anchor, or above it if there is more room. It is kept there until the returned function
+ * is called.
  */
 export function anchor(panel: HTMLElement, target: HTMLElement, { wide = false } = {}): () => void {
   const position = (): void => {
@@ -28,7 +28,7 @@ export function anchor(panel: HTMLElement, target: HTMLElement, { wide = false }
   sizes.observe(panel);
   sizes.observe(target);
   window.addEventListener("resize", position);
-  // The anchor also moves when the page scrolls, and when anything before it changes its size.
+  // The anchor also moves when the page scrolls, and when content before it changes its size.
   let place = placeOf(target);
   let frame = requestAnimationFrame(function follow() {
     frame = requestAnimationFrame(follow);

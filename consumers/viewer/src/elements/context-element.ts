@@ -1,4 +1,4 @@
-/** The base of elements that render a shared object from a context, and render again after each of its `change` events. */
+/** The base of elements that render a shared object from a context. They are rendered again after each of its `change` events. */
 import { type Context, ContextConsumer } from "@lit/context";
 import { LitElement } from "lit";
 
@@ -12,7 +12,7 @@ export class ContextElement<T extends EventTarget> extends LitElement {
     this.consumer = new ContextConsumer(this, { context, subscribe: true, callback: (shared) => this.subscribe(shared) });
   }
 
-  /** Set from the first render on, since these elements are only used inside the context's provider. */
+  /** Set from the first render on, since these elements are used only inside the provider of the context. */
   protected get shared(): T {
     return this.consumer.value as T;
   }
@@ -23,7 +23,7 @@ export class ContextElement<T extends EventTarget> extends LitElement {
     this.source = null;
   }
 
-  /** Does not update, and therefore sends no requests, while disconnected. Reconnecting subscribes and renders again. */
+  /** Does not update, and therefore does not send requests, while disconnected. Reconnecting subscribes and renders again. */
   protected override shouldUpdate(): boolean {
     return this.isConnected;
   }

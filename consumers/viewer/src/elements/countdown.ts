@@ -2,7 +2,7 @@
 import type { ReactiveController, ReactiveControllerHost } from "lit";
 
 export class Countdown implements ReactiveController {
-  /** Whole seconds left; 0 while no countdown runs. */
+  /** The number of whole seconds left, or 0 if no countdown is running. */
   left = 0;
 
   private timer: ReturnType<typeof setInterval> | undefined;

@@ -1,6 +1,8 @@
 /**
- * Defines custom elements once per page. If another build or copy of the viewer has already defined its elements, none
- * of this copy's are defined, since elements from two copies would not find each other's state.
+ * Defines custom elements once per page.
+ *
+ * If another build or copy of the viewer has already defined its elements, none of this copy's elements are defined,
+ * since elements from two copies would not find each other's state.
  */
 const OWNER = Symbol.for("auditlane.elements");
 const page = globalThis as { [OWNER]?: object };

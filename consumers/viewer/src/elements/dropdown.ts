@@ -8,7 +8,7 @@ import { customElement } from "./define.js";
 import { dropdownStyles } from "./dropdown.styles.js";
 
 /**
- * @summary A button with a panel that Escape or a click elsewhere closes; the focus then returns to the button.
+ * @summary A button with a panel. Escape or a click elsewhere closes the panel, and the focus returns to the button.
  *
  * @slot button - The content of the button.
  * @slot - The content of the panel.
@@ -23,7 +23,7 @@ export class Dropdown extends LitElement {
 
   /** The panel's accessible name. */
   @property() label = "";
-  /** The button's accessible name, where its content is not enough. */
+  /** The accessible name of the button, if its content is not sufficient. */
   @property() name = "";
   @property({ type: Boolean }) quiet = false;
 
@@ -37,7 +37,7 @@ export class Dropdown extends LitElement {
     return this.shown;
   }
 
-  /** Opens the panel, as the button does. Resolves once it is open and has the focus. */
+  /** Opens the panel, as a click on the button does. Resolves when it is open and has the focus. */
   async show(): Promise<void> {
     if (this.panel.matches(":popover-open")) return;
     const opened = new Promise((resolve) => this.addEventListener("opened", resolve, { once: true }));

@@ -1,11 +1,11 @@
-/** Reports to elements that they are as narrow as a phone, by the same rule as their styles' container queries, or low. */
+/** Reports to elements whether they are as narrow as a phone, by the same rule as the container queries in their styles, or low. */
 import type { ReactiveController, ReactiveControllerHost } from "lit";
 
 const NARROW_REM = 40;
 const LOW_WINDOW_REM = 32;
 const LOW_REM = 36;
 
-/** Whether an element is at most as wide as the limit below which rows are cards. */
+/** Whether an element is so narrow that rows are shown as cards. */
 export function isNarrow(element: Element): boolean {
   return isWithin(element.getBoundingClientRect().width, NARROW_REM);
 }

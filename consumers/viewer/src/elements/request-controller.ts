@@ -5,19 +5,20 @@ import { Problem } from "../api/problem.js";
 interface RequestTiming {
   /** Delays sending, so that a newer request can replace this one. */
   debounceMs?: number;
-  /** A changed revision repeats the request even if its key is the same. */
+  /** If the revision has changed, the request is repeated even if its key is the same. */
   revision?: unknown;
 }
 
 const NEVER = Symbol("unlike any revision");
 
 /**
- * Keeps the result of one request for an element: sends it again when its key changes, ignores all but the latest
- * response, and aborts it when the element leaves the page. Calls `onResult` after each request, with null on success
- * and after a reset.
+ * Keeps the result of one request for an element.
+ *
+ * It sends the request again when its key changes, ignores all but the latest response, and aborts the request when the
+ * element leaves the page. It calls `onResult` after each request, with null on success and after a reset.
  */
 export class RequestController<T> implements ReactiveController {
-  /** The last result. It is kept while another request runs, and if repeating the same request fails. */
+  /** The last result. It is kept while another request is running, and if a repeated request fails. */
   result: T | null = null;
   /** Why the latest request failed. */
   problem: Problem | null = null;

@@ -1,4 +1,4 @@
-/** Requests tokens from the host page: once for all waiting requests, with a timeout. */
+/** Requests tokens from the host page. One request serves all waiting callers and has a timeout. */
 
 export const TIMEOUT_MS = 15_000;
 
@@ -23,8 +23,8 @@ export class TokenRenewal {
   }
 
   /**
-   * Resolves to the token that replaces `used`: `current`, if the host has already changed it and it is valid, or else
-   * the next one.
+   * Resolves to the token that replaces `used`. It is `current` if the host has already changed it and it is valid, and
+   * the next token otherwise.
    */
   async renew(current: string, used: string, verify: (token: string) => Promise<boolean>): Promise<string> {
     const verified = current !== "" && current !== used && (await verify(current).catch(() => false));

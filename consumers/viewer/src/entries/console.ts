@@ -1,6 +1,6 @@
 /**
- * Refreshes the operators' console. The server renders the page again, and only differences are applied, so that focus,
- * input and scroll positions are kept. The texts come from the page's `data-` attributes.
+ * Refreshes the operators' console. The server renders the page again, and only the differences are applied, so that
+ * focus, input and scroll positions are kept. The texts are in the `data-` attributes of the page.
  */
 const REFRESH_MS = 5_000;
 
@@ -12,7 +12,7 @@ let paused = false;
 let timer = 0;
 let refreshing = false;
 
-/** Changes `old` in place until it equals `fresh`, but keeps a table open that the reader has opened. */
+/** Changes `old` in place until it equals `fresh`. A table that the reader has opened stays open. */
 function update(old: Element, fresh: Element): void {
   for (const { name } of [...old.attributes]) if (!fresh.hasAttribute(name) && name !== "open") old.removeAttribute(name);
   for (const { name, value } of fresh.attributes) if (old.getAttribute(name) !== value) old.setAttribute(name, value);

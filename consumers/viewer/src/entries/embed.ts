@@ -5,9 +5,9 @@
  *   page → frame  {type: "auditlane:token", token}     a viewer token; again before it expires
  *   frame → page  {type: "auditlane:token-expired"}    the frame needs a new one
  *
- * Tokens are only accepted from the parent window and from origins that the service lists. The session of a link (a
- * cookie) needs no token. `?theme=dark&lang=de` sets the viewer's
- * attributes, as do `query`, `range`, `columns`, `density`, `hide` and `locale`.
+ * Tokens are accepted only from the parent window and from origins that the service lists. If a link has set a session
+ * cookie, no token is needed. `?theme=dark&lang=de` sets the viewer's attributes, as do `query`, `range`, `columns`,
+ * `density`, `hide` and `locale`.
  */
 import type { AuditlaneViewer } from "../viewer/auditlane-viewer.js";
 import "./viewer.js";
@@ -36,7 +36,7 @@ function show(token: string): void {
   }
   viewer.addEventListener("token-expired", expired);
   viewer.addEventListener("auditlane-problem", (event) => {
-    // A cookie's session expires without a request for a token.
+    // A session cookie expires without a request for a token.
     if ((event as CustomEvent<{ code?: string } | null>).detail?.code === "TOKEN_EXPIRED" && !viewer?.token) expired();
   });
   main.append(viewer);

@@ -1,2 +1,2 @@
-/** The service's own page. The viewer fills its window and uses a link's session. */
+/** The page of the service itself. The viewer fills its window and uses the session that a link has set. */
 import "./viewer.js";

@@ -4,7 +4,7 @@ import { en, type Texts } from "./en/index.js";
 export const LANGUAGES = ["en", "de"] as const;
 export type Language = (typeof LANGUAGES)[number];
 
-/** Writing direction by language, set independently of the page: in an Arabic page, "1 sec. ago" would be reversed. */
+/** The writing direction of each language, set independently of the page. In an Arabic page, "1 sec. ago" would otherwise be reversed. */
 export const DIRECTIONS: Record<Language, "ltr" | "rtl"> = { en: "ltr", de: "ltr" };
 
 /** Returns the first available language among the preferences (BCP 47 tags), or English. */

@@ -1,4 +1,4 @@
-/** The texts of a long search in each language, apart from the catalogues, since few readers need them at first. */
+/** Texts for a long search in each language. Kept out of the catalogues because few readers need them at first. */
 import { searchProgress as de } from "./de/search-progress.js";
 import { searchProgress as en } from "./en/search-progress.js";
 import type { Language } from "./index.js";

@@ -1,4 +1,4 @@
-/** The texts of the settings with all others, apart from the catalogues, since few readers open the settings. */
+/** Texts for the settings together with all others. Kept out of the catalogues because few readers open the settings. */
 import type { Texts } from "./en/index.js";
 import { settings } from "./en/settings.js";
 import { type Language, textsOf } from "./index.js";

@@ -1,4 +1,4 @@
-/** Each language's texts for saved views, apart from the catalogues, since few readers need them at first. */
+/** Texts for saved views in each language. Kept out of the catalogues because few readers need them at first. */
 import { views as de } from "./de/views.js";
 import { views as en } from "./en/views.js";
 import type { Language } from "./index.js";

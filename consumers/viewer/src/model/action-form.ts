@@ -17,7 +17,7 @@ export const MAX_ACTION_LENGTH: Readonly<Record<ActionKey, number>> = {
   attemptedEn: TEMPLATE_LENGTH,
   attemptedDe: TEMPLATE_LENGTH,
 };
-/** The placeholders that the service allows in a sentence. */
+/** The placeholders that the service allows in sentences. */
 export const PLACEHOLDERS =
   "{actor}, {object}, {action}, {resource}, {resource_id}, {description}, {on_behalf_of}, {ip}, {source}, {metadata.<key>}, {fields.<name>}";
 
@@ -37,7 +37,7 @@ export function actionForm(action: NamedAction | undefined): ActionForm {
   };
 }
 
-/** Validates what can be checked without the service. `isNew`: the environment must not have labels for the action yet. */
+/** Validates everything that can be checked without the service. With `isNew`, the environment must not have labels for the action yet. */
 export function validateAction(form: ActionForm, known: readonly CatalogueAction[], isNew: boolean): Partial<Record<ActionKey, ActionError>> {
   const found: Partial<Record<ActionKey, ActionError>> = {};
   for (const key of ["name", "en", "de"] as const) if (!form[key].trim()) found[key] = "needed";
@@ -53,20 +53,20 @@ export function validateAction(form: ActionForm, known: readonly CatalogueAction
   return found;
 }
 
-/** Returns the template's first unknown placeholder, or a stray brace; "" for a valid template. */
+/** Returns the first unknown placeholder or stray brace in the template, or "" if it is valid. */
 export function invalidPlaceholder(template: string): string {
   const unknown = template.match(/\{[^{}]*\}/g)?.find((found) => !KNOWN.has(found.replace(/^\{metadata\..+\}$/, "{metadata.<key>}").replace(/^\{fields\..+\}$/, "{fields.<name>}")));
   return unknown ?? template.replace(/\{[^{}]*\}/g, "").match(/[{}]/)?.[0] ?? "";
 }
 
-/** Returns the form's action. Empty templates become null, which means the default sentence. */
+/** Returns the action in the form. Empty templates become null, which means the default sentence. */
 export function actionFromForm(form: ActionForm): NamedAction {
   const texts = (en: ActionKey, de: ActionKey): Labels => ({ en: form[en].trim(), de: form[de].trim() });
   const [sentence, attempted] = TEMPLATES.map(([en, de]) => (form[en].trim() ? texts(en, de) : null));
   return { name: form.name.trim(), label: texts("en", "de"), sentence: sentence ?? null, attempted: attempted ?? null };
 }
 
-/** Returns the input for the service's message about `field`, such as `actions.0.sentence.de`; null for none. */
+/** Returns the input to which the service's message about `field`, such as `actions.0.sentence.de`, belongs, or null if there is none. */
 export function actionInputOf(field: string): ActionKey | null {
   const [of, last = ""] = field.split(".").slice(-2) as [string, string?];
   const name = of === "sentence" || of === "attempted" ? `${of}${last[0]?.toUpperCase()}${last.slice(1)}` : last || of;

@@ -1,4 +1,4 @@
-/** The known actions, by name and by label in one language, and events' sentences. */
+/** The known actions, by name and by label in one language, and the sentences for events. */
 import type { CatalogueAction, Grammar } from "../api/actions.js";
 import type { Language } from "../i18n/index.js";
 import { NO_TEMPLATES, type SentenceEvent, type SentencePart, sentenceParts, type Templates } from "./sentence.js";
@@ -32,7 +32,7 @@ export class Catalogue {
     return new Catalogue(this.actions, language, this.grammar);
   }
 
-  /** Returns an action's label; undefined for an unknown action. */
+  /** Returns the label of an action, or undefined if the action is unknown. */
   labelOf(name: string): string | undefined {
     return this.labels.get(name);
   }
@@ -50,7 +50,7 @@ export class Catalogue {
     return searchable(typed).split(" ").every((word) => text.includes(word));
   }
 
-  /** Returns the matching known actions, first those whose name or label begins with the text. */
+  /** Returns the known actions that match. Those whose name or label begins with the text come first. */
   matching(typed: string): KnownAction[] {
     const wanted = searchable(typed);
     const begins = ({ name, label }: KnownAction): boolean => [label, name].some((text) => searchable(text).startsWith(wanted));

@@ -1,4 +1,4 @@
-/** Lays out the table's columns: the tenant's choice, overridden by the user's preferences. */
+/** Lays out the columns of the table: the tenant's choice, overridden by the user's preferences. */
 import {
   columnOrderingFeature,
   columnSizingFeature,
@@ -16,7 +16,7 @@ export interface Column {
   field: ShownField;
   /** In px. */
   width: number;
-  /** The column's share of the table's remaining width; 0 for a column of fixed width. */
+  /** The column's share of the remaining width of the table, or 0 for a column of fixed width. */
   grow: number;
   /** Whether the column stays in place when the table scrolls horizontally. Pinned columns come first. */
   pinned: boolean;
@@ -24,11 +24,11 @@ export interface Column {
 
 export const MIN_WIDTH = 64;
 export const MAX_WIDTH = 1_200;
-/** More columns would leave no room to scroll the others. */
+/** With more columns, there would be no room to scroll the others. */
 export const MAX_PINNED = 4;
 
 const PINNED_SHARE = 60; // maximum percentage of the table's width
-const EDGE_PX = 3; // the active row's edge stays visible
+const EDGE_PX = 3; // the edge of the active row stays visible
 
 /** The name of the column with an event's sentence. Field names never contain a dot. */
 export const SENTENCE = "event.sentence";
@@ -56,7 +56,7 @@ const WIDTH_BY_NAME: Record<string, number> = {
 };
 /** Fields with long, varied values get most of the remaining width. */
 const GROW_SHARES: Record<string, number> = { description: 3, resource: 3, [SENTENCE]: 3 };
-const GROWING_COLUMNS = 2; // number of columns that grow; the others keep their width and position
+const GROWING_COLUMNS = 2; // number of columns that grow, while the others keep their width and position
 const TEXTS = new Set<DisplayType>(["AlphaNumeric", "Email", "Json"]);
 
 const features = tableFeatures({
@@ -67,8 +67,8 @@ const features = tableFeatures({
 });
 
 /**
- * Returns the columns to show, in order: the tenant's if the user chose none that still exist. `minWidths` are in px,
- * by field name or else by type.
+ * Returns the columns to show, in order. These are the tenant's columns if none of the user's still exist. `minWidths`
+ * are in px, by field name or, if there is none, by type.
  */
 export function layoutColumns(
   fields: readonly ShownField[],
@@ -107,7 +107,7 @@ export function layoutColumns(
   return columns;
 }
 
-/** Returns the fields plus the columns that are not fields: the sentence, and each metadata key chosen by the user. */
+/** Returns the fields, and the columns that are not fields: the sentence, and each metadata key that the user has chosen. */
 export function columnFields(fields: readonly ShownField[], preferred: readonly string[] | null, sentence: string): ShownField[] {
   const keys = (preferred ?? []).filter((name) => name.startsWith(METADATA));
   const exported = fields.some(({ name, custom, downloadable }) => name === "metadata" && !custom && downloadable);
@@ -123,7 +123,7 @@ export function isExtraColumn(name: string): boolean {
   return name === SENTENCE || name.startsWith(METADATA);
 }
 
-/** Returns the name of a metadata key's column. */
+/** Returns the name of the column for a metadata key. */
 export function metadataColumn(key: string): string {
   return `${METADATA}${key}`;
 }
@@ -145,14 +145,14 @@ function column(name: string, displayName: string): ShownField {
   };
 }
 
-/** Prefixes ids: the library keeps columns in plain objects, where a name could equal an inherited member. */
+/** Prefixes ids, because the library keeps columns in plain objects, where a name could equal an inherited member. */
 function idOf(name: string): string {
   return `:${name}`;
 }
 
 /**
- * Returns the text columns with the largest shares, then the widest, except those whose width was chosen; or else the
- * last column.
+ * Returns the text columns with the largest shares, followed by the widest, except those whose width was chosen. If
+ * there are none, returns the last column.
  */
 function growingColumns(columns: readonly Column[], chosenWidths: Preferences["widths"]): Column[] {
   const free = columns.filter((column) => !Object.hasOwn(chosenWidths, column.field.name));
@@ -162,7 +162,7 @@ function growingColumns(columns: readonly Column[], chosenWidths: Preferences["w
   return found.length ? found : [free.at(-1) ?? columns.at(-1)].filter((column) => column !== undefined);
 }
 
-/** Returns the names of the shown columns, in order, the pinned ones first. */
+/** Returns the names of the shown columns, in order, with the pinned ones first. */
 export function shownColumns(fields: readonly ShownField[], preferred: readonly string[] | null, pinned: readonly string[]): string[] {
   const known = preferred?.filter((name) => fields.some((field) => field.name === name)) ?? [];
   const names = known.length ? known : fields.filter((field) => field.showInTable).map((field) => field.name);
@@ -182,7 +182,7 @@ export function togglePinned(names: readonly string[], pinned: readonly string[]
   return { columns: [...first, name, ...rest], pinned: shown.includes(name) ? first : [...first, name] };
 }
 
-/** Returns by how many positions a column can move: pinned and other columns move only among their own kind. */
+/** Returns by how many positions a column can move. Pinned columns and other columns move only among their own kind. */
 export function movesOf(names: readonly string[], pinned: readonly string[], name: string): { earlier: number; later: number } {
   const first = pinnedColumns(names, pinned).length;
   const index = names.indexOf(name);
@@ -213,7 +213,7 @@ export function gridTracks(columns: readonly Column[]): string {
   return columns.map((column) => (column.grow ? `minmax(${column.width}px, ${column.grow}fr)` : `${column.width}px`)).join(" ");
 }
 
-/** Returns the pinned columns' inline positions. Pinned columns never cover more than a share of the table. */
+/** Returns the inline positions of the pinned columns. Pinned columns never cover more than a certain share of the table. */
 export function pinnedInsets(columns: readonly Column[]): string[] {
   let offset = EDGE_PX;
   return columns.filter((column) => column.pinned).map(({ width }) => {

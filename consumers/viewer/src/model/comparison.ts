@@ -1,4 +1,4 @@
-/** The comparison of a number with that of the preceding period of equal length. */
+/** Compares a number with that of the preceding period of equal length. */
 import { endsOf, type Range } from "./range.js";
 
 /** `share` is relative to the earlier number. */

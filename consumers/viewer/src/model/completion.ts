@@ -1,22 +1,22 @@
-/** Finds the term at a query's caret, and applies suggestions to it. */
+/** Finds the term at the caret of a query, and applies suggestions to it. */
 import { colonIndex, escapeName, quoteValue, unescapeText } from "./query.js";
 
 export interface CaretTerm {
   readonly kind: "field" | "value";
-  /** The whole term's offsets, including a leading `-`, in UTF-16 units. */
+  /** The offsets of the whole term, including a leading `-`, in UTF-16 units. */
   readonly begin: number;
   readonly end: number;
   /** The offset where a suggestion is inserted: after the `-`, or after the colon. */
   readonly start: number;
   /** The text up to the caret, without quotes and escapes. */
   readonly typed: string;
-  /** For a value: its field, and the comparison operator before it. */
+  /** For a value, its field and the comparison operator before it. */
   readonly field: string;
   readonly operator: string;
   readonly negated: boolean;
 }
 
-/** Returns the term at the caret, or null within a phrase, where nothing can be suggested. */
+/** Returns the term at the caret. Returns null within a phrase, where nothing can be suggested. */
 export function caretTermAt(text: string, caret: number): CaretTerm | null {
   const begin = termBegin(text, caret);
   let start = begin;
@@ -40,7 +40,7 @@ const MAX_WORDS = 6;
 const MAX_LENGTH = 500; // maximum number of characters searched for words
 
 /**
- * Returns each run of plain words that ends at the caret as one term: longest first, down to two words. `caretTermAt`
+ * Returns each run of plain words that ends at the caret as one term, from the longest down to two words. `caretTermAt`
  * returns only the last word.
  */
 export function caretPhrasesAt(text: string, caret: number): CaretTerm[] {
@@ -57,7 +57,7 @@ export function caretPhrasesAt(text: string, caret: number): CaretTerm[] {
 /** A new text and caret. */
 export type Edit = readonly [text: string, caret: number];
 
-/** Inserts a field's name, keeping the text after its colon. */
+/** Inserts the name of a field, keeping the text after its colon. */
 export function withField(text: string, caretTerm: CaretTerm, parameter: string): Edit {
   const term = text.slice(caretTerm.start, caretTerm.end);
   const colon = colonIndex(term);
@@ -66,13 +66,13 @@ export function withField(text: string, caretTerm: CaretTerm, parameter: string)
   return [`${head}${rest}${text.slice(caretTerm.end)}`, head.length];
 }
 
-/** Inserts the beginning of a field's name, such as `metadata.`. */
+/** Inserts the beginning of a field name, such as `metadata.`. */
 export function withBeginning(text: string, caretTerm: CaretTerm, beginning: string): Edit {
   const head = text.slice(0, caretTerm.start) + beginning;
   return [head + text.slice(caretTerm.end), head.length];
 }
 
-/** Inserts a value and a space; null means "has no value". */
+/** Inserts a value and a space. Null means "has no value". */
 export function withValue(text: string, caretTerm: CaretTerm, value: string | null): Edit {
   if (value === null) return withTermAt(text, caretTerm, `${caretTerm.negated ? "" : "-"}${escapeName(caretTerm.field)}:*`);
   return replaceSpan(text, caretTerm.start, caretTerm.end, caretTerm.operator + quoteValue(value));
@@ -94,7 +94,7 @@ export function withTermAt(text: string, caretTerm: CaretTerm, term: string): Ed
   return replaceSpan(text, caretTerm.begin, caretTerm.end, term);
 }
 
-/** Returns the query without the term at the caret. That term's values are counted under this query. */
+/** Returns the query without the term at the caret. The values of that term are counted under this query. */
 export function withoutTermAt(text: string, caretTerm: CaretTerm): string {
   return `${text.slice(0, caretTerm.begin)} ${text.slice(caretTerm.end)}`.trim();
 }

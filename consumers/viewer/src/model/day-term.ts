@@ -2,7 +2,10 @@
 import { escapeName } from "./query.js";
 import { addDays, instantOf } from "./zone.js";
 
-/** Returns the term for a day (YYYY-MM-DD) in a zone (IANA) or, with a comparison operator, for the times before or after it. */
+/**
+ * Returns the term for a day (YYYY-MM-DD) in a zone (IANA). With a comparison operator, it is the term for the times
+ * before or after that day.
+ */
 export function dayTerm(field: string, operator: string, day: string, zone: string, negated: boolean): string {
   const sign = negated ? "-" : "";
   const name = escapeName(field);

@@ -3,10 +3,10 @@
 import { Numeral, parseJson } from "./json.js";
 
 export interface Change {
-  /** The value's keys and indices; empty for the whole document. */
+  /** The keys and indices that lead to the value. Empty for the whole document. */
   path: string[];
   kind: "added" | "removed" | "changed" | "same";
-  /** Indented JSON; strings without quotes. */
+  /** Indented JSON. Strings have no quotes. */
   before: string | null;
   after: string | null;
 }
@@ -15,7 +15,7 @@ const DEEPEST = 40;
 
 type Value = null | boolean | string | Numeral | Value[] | Map<string, Value>;
 
-/** Returns the changes in the order of their keys, or null if a text is not JSON. A null side means that there is no value. */
+/** Returns the changes in the order of their keys, or null if a text is not JSON. If a side is null, it has no value. */
 export function diffJson(before: string | null, after: string | null): Change[] | null {
   try {
     const [old, now] = [before, after].map((text) => (text === null ? undefined : (parseJson(text) as Value)));
@@ -70,7 +70,7 @@ function display(value: Value | undefined): string | null {
   return typeof value === "string" ? value : serialize(value, "  ");
 }
 
-/** Serializes with sorted keys, so that their order makes no difference. */
+/** Serializes with sorted keys, so that the order of keys makes no difference. */
 function serialize(value: Value | undefined, indent = "", margin = ""): string {
   if (value === undefined) return "";
   if (value instanceof Numeral) return value.digits;

@@ -6,7 +6,7 @@ export interface Message {
   data: string;
 }
 
-/** Takes chunks of text; calls `onMessage` for every message and `onRetry` with the milliseconds of a `retry` field. */
+/** Takes chunks of text. Calls `onMessage` for every message, and `onRetry` with the milliseconds in a `retry` field. */
 export class EventStreamParser {
   private buffer = "";
   private id: string | null = null;

@@ -1,4 +1,4 @@
-/** Groups of events by a field: their rows, their chart's layers, and their queries. */
+/** Groups of events by a field, with their rows, the layers of their chart, and their queries. */
 import type { Bucket, Group, Groups } from "../api/types.js";
 import { withPicks } from "./picks.js";
 import { formatTerm, splitAlternatives, withTerm } from "./query.js";
@@ -8,7 +8,7 @@ export type GroupRow =
   | { readonly kind: "value"; readonly group: Group; readonly value: string }
   | { readonly kind: "others" | "none"; readonly group: Group };
 
-/** Returns the rows in the table's order. The rows for other values and for no value are omitted if empty. */
+/** Returns the rows in the order of the table. The rows for other values and for no value are omitted if they are empty. */
 export function rowsOf(groups: Groups): GroupRow[] {
   const rest: GroupRow[] = [
     { kind: "others", group: groups.others },
@@ -20,7 +20,7 @@ export function rowsOf(groups: Groups): GroupRow[] {
   ];
 }
 
-/** Returns the buckets with all rows' events. */
+/** Returns the buckets with the events of all rows. */
 export function bucketsOf(groups: Groups, rows: readonly GroupRow[]): Bucket[] {
   return groups.buckets.map((bucket, index) => ({
     ...bucket,
@@ -28,7 +28,7 @@ export function bucketsOf(groups: Groups, rows: readonly GroupRow[]): Bucket[] {
   }));
 }
 
-/** Returns the query narrowed to a row's events, or null if no query can express it. `parameter` is the field's name. */
+/** Returns the query narrowed to the events of a row, or null if no query can express that. `parameter` is the name of the field. */
 export function narrowed(query: string, parameter: string, row: GroupRow): string | null {
   const found = row.group.query;
   if (found === null) return null;

@@ -1,4 +1,4 @@
-/** Finds where an event contains the plain words of a query, which the service searches in every field. */
+/** Finds where an event contains the plain words of a query. The service searches for them in every field. */
 import type { AuditEvent } from "../api/types.js";
 import { parseTerm, splitAlternatives } from "./query.js";
 
@@ -23,7 +23,7 @@ const SEARCHED = [
   "event_id",
 ] as const satisfies readonly (keyof AuditEvent)[];
 
-/** Returns the plain words and phrases of a query, also those in brackets, except negated ones. */
+/** Returns the plain words and phrases of a query, including those in brackets but not negated ones. */
 export function wordsOf(query: string): string[] {
   const words = splitAlternatives(query).flat().flatMap((term): string[] => {
     const { kind, negated, value } = parseTerm(term);

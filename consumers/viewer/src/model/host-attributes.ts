@@ -17,21 +17,21 @@ export interface HostAttributes {
   renderHeading: HostOptions["renderHeading"];
 }
 
-/** Parses the attributes, and names invalid ones in the browser's console. */
+/** Parses the attributes, and reports invalid ones in the browser's console. */
 export function readOptions(given: HostAttributes): HostOptions {
   const { options, mistakes } = parseOptions(given);
   for (const mistake of mistakes) console.warn(`auditlane: ${mistake}`);
   return options;
 }
 
-/** Returns the texts with the host's replacements, and names paths without a text in the browser's console. */
+/** Returns the texts with the host's replacements applied. Replacements with an unknown path are reported in the console. */
 export function withTexts<T extends object>(texts: T, replacements: Readonly<Record<string, string>>): T {
   const { texts: replaced, unknown } = replaceTexts(texts, replacements);
   if (unknown.length) console.warn(`auditlane: texts: no text has the path ${unknown.join(", ")}.`);
   return replaced;
 }
 
-/** Parses the attributes. Invalid ones have no effect, and are described in `mistakes`, for the browser's console. */
+/** Parses the attributes. Invalid ones have no effect and are described in `mistakes`, for the browser's console. */
 export function parseOptions(given: HostAttributes): { options: HostOptions; mistakes: string[] } {
   const mistakes: string[] = [];
   const columns = names(given.columns);
@@ -59,8 +59,10 @@ export function parseOptions(given: HostAttributes): { options: HostOptions; mis
 }
 
 /**
- * Makes a function of the host safe to call: text becomes visible characters, and anything other than text and nodes is an
- * error. The first error is reported in the browser's console, and after any error the viewer renders the value itself.
+ * Makes a function of the host safe to call.
+ *
+ * Invisible characters in text that it returns are made visible. Anything other than text and nodes is an error. The
+ * first error is reported in the browser's console, and after any error the viewer renders the value itself.
  */
 function guarded<Given extends unknown[]>(name: string, render: ((...given: Given) => Rendered) | null): ((...given: Given) => Rendered) | null {
   if (!render) return null;
@@ -80,8 +82,8 @@ function guarded<Given extends unknown[]>(name: string, render: ((...given: Give
 }
 
 /**
- * Returns the texts with replacements by path, and the paths without a text. Texts that depend on values are functions,
- * and are not replaced.
+ * Returns the texts with replacements by path, and the paths for which there is no text. Texts that depend on values
+ * are functions, and are not replaced.
  */
 export function replaceTexts<T extends object>(texts: T, replacements: Readonly<Record<string, string>>): { texts: T; unknown: string[] } {
   const unknown: string[] = [];

@@ -7,23 +7,23 @@ export function isSameEvent(left: Identified, right: Identified): boolean {
   return claimSameId(left, right) && left.content_hash === right.content_hash;
 }
 
-/** Whether both have the same id and time. Two such events with different content are in conflict. */
+/** Whether both events have the same id and time. Two such events with different content are in conflict. */
 export function claimSameId(left: Identified, right: Identified): boolean {
   return left.event_id === right.event_id && left.occurred_at === right.occurred_at;
 }
 
-/** Returns an event's reference in an address: its id and, if it is in conflict, its content hash. */
+/** Returns the reference to an event in an address: its id and, if it is in conflict, its content hash. */
 export function referenceOf(event: Identified & Pick<AuditEvent, "conflict">): string {
   return event.conflict ? `${event.event_id}.${event.content_hash}` : event.event_id;
 }
 
-/** Whether the reference identifies this event. An id alone identifies every event with that id. */
+/** Whether the reference identifies this event. An id alone refers to every event with that id. */
 export function matchesReference(reference: string, event: Identified): boolean {
   const [id, content] = splitReference(reference);
   return event.event_id === id && (!content || event.content_hash === content);
 }
 
-/** Returns the event's path on the service, with its query string. */
+/** Returns the path of the event on the service, with a query string. */
 export function eventPath(reference: string): string {
   const [id, content] = splitReference(reference);
   return `/v1/events/${encodeURIComponent(id)}${content ? `?content_hash=${encodeURIComponent(content)}` : ""}`;

@@ -9,7 +9,7 @@ export class Numeral {
 
 /** Parses like `JSON.parse`, with a Numeral for each number and a Map for each object. Throws SyntaxError. */
 export function parseJson(text: string): unknown {
-  JSON.parse(text); // rejects invalid JSON that the marks could make valid
+  JSON.parse(text); // rejects invalid JSON that could become valid with the marks
   const marked = text.includes(MARK) || /\\ue000/i.test(text);
   const numbered = marked ? text : text.replace(TOKENS, (found) => (found.startsWith('"') ? found : `"${MARK}${found}"`));
   return JSON.parse(numbered, (_, value: unknown) => {

@@ -19,7 +19,7 @@ export function validateLink({ resource, address }: LinkForm, taken: readonly st
   return error ? { ...found, address: error } : found;
 }
 
-/** Returns the address's first unknown placeholder, or a stray brace; "" if it is valid. */
+/** Returns the first unknown placeholder or stray brace in the address, or "" if it is valid. */
 export function invalidLinkPlaceholder(address: string): string {
   const unknown = address.match(/\{[^{}]*\}/g)?.find((found) => !KNOWN.has(found));
   return unknown ?? address.replace(/\{[^{}]*\}/g, "").match(/[{}]/)?.[0] ?? "";

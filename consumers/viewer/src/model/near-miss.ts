@@ -1,5 +1,5 @@
 /**
- * Finds query terms that match nothing because of their case or because they are only part of a value, and suggests
+ * Finds query terms that match nothing because of their case, or because they are only part of a value, and suggests
  * terms that match.
  */
 import type { Count } from "../api/types.js";
@@ -8,7 +8,7 @@ import { colonIndex, parseTerm, quoteValue, SPECIAL, splitAlternatives, unescape
 export interface ExactTerm {
   readonly text: string;
   readonly parameter: string;
-  /** The value's pieces; "*" matches anything. */
+  /** The pieces of the value. "*" matches anything. */
   readonly pieces: readonly string[];
   /** The query with a plain word in place of this term, since words match case-insensitively. */
   readonly probeQuery: string;
@@ -20,7 +20,7 @@ export interface NearMiss {
   readonly events: number;
 }
 
-/** Returns the terms with a text value that contains letters. `isText` returns whether a field contains text. */
+/** Returns the terms with a text value that contains letters. `isText` decides whether a field contains text. */
 export function exactTerms(query: string, isText: (parameter: string) => boolean): ExactTerm[] {
   return splitAlternatives(query)
     .flat()
@@ -35,8 +35,10 @@ export function exactTerms(query: string, isText: (parameter: string) => boolean
 }
 
 /**
- * Returns the nearest term to this one that matches some of the values, or null if none is similar. The term takes the
- * case of the most frequent value that equals it ignoring case, or else begins with it, or else contains it.
+ * Returns the nearest term to this one that matches some of the values, or null if none is similar.
+ *
+ * The term is spelled as in the most frequent value that equals it ignoring case. If there is none, the same applies to
+ * values that begin with it, and then to values that contain it.
  */
 export function suggestNearMiss(term: ExactTerm, values: readonly Count[]): NearMiss | null {
   const begins = term.pieces.at(-1) === "*" ? term.pieces : [...term.pieces, "*"];
@@ -66,13 +68,15 @@ function piecesOf(raw: string): string[] {
 }
 
 /**
- * Returns the pieces as they occur in the value, or null unless the whole value matches. Matches piece by piece, each
- * at the first position: one expression with several ".*" could backtrack for a very long time.
+ * Returns the pieces as they occur in the value, or null unless the whole value matches.
+ *
+ * Each piece is matched at the first possible position. A regular expression with several ".*" could backtrack for a
+ * very long time.
  */
 function matchPieces(pieces: readonly string[], value: string, flags: string): string[] | null {
   const written: string[] = [];
   let at = 0;
-  let loose = false; // whether any text may precede the next piece
+  let loose = false; // whether any text may come before the next piece
   for (const [index, piece] of pieces.entries()) {
     if (piece !== "*") {
       const literal = new RegExp(piece.replace(/[\\^$.*+?()[\]{}|/]/g, "\\$&"), flags + (loose ? "g" : "y"));

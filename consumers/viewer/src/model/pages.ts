@@ -1,6 +1,8 @@
 /**
- * The list, stored in the pages that were loaded. Distant pages keep their position and cursor but drop their rows, so
- * that a jump to any known position takes one request, and memory does not grow with scrolling.
+ * The list, stored in the pages that were loaded.
+ *
+ * Distant pages keep their position and cursor but drop their rows. A jump to any known position therefore takes one
+ * request, and memory does not grow with scrolling.
  */
 import type { AuditEvent, EventPage } from "../api/types.js";
 import { claimSameId, isSameEvent } from "./identity.js";
@@ -13,9 +15,9 @@ const PREFETCH_ROWS = 400; // number of rows loaded before they are in view
 export interface Bounds {
   /** The number of rows kept on each side of the view. */
   kept: number;
-  /** The number of rows whose position is remembered; beyond it, those at the far end are forgotten. */
+  /** The number of rows whose position is remembered. Beyond it, rows at the far end are dropped. */
   known: number;
-  /** The number of rows to forget each time the limit is exceeded. */
+  /** The number of rows to drop each time the limit is exceeded. */
   spare: number;
 }
 
@@ -23,19 +25,19 @@ const DEFAULT_BOUNDS: Bounds = { kept: 2_000, known: 100_000, spare: 25_000 };
 
 interface Page {
   /**
-   * The cursor of the page's beginning; null for the first page, which is loaded again with `prev` of the next one when
-   * newer events arrive.
+   * The cursor of the beginning of the page. Null for the first page, which is loaded again with `prev` of the next one
+   * when newer events arrive.
    */
   cursor: string | null;
   rows: AuditEvent[] | null;
   count: number;
   next: string | null;
   prev: string | null;
-  /** The time up to which a search went that ended before the page was full. */
+  /** The time that a search had reached when it ended before the page was full. */
   searchedTo?: string | null | undefined;
 }
 
-/** The next page to request; `cursor` is null at the list's beginning. */
+/** The next page to request. `cursor` is null at the beginning of the list. */
 export interface PageRequest {
   kind: "next" | "again" | "newer";
   cursor: string | null;
@@ -57,10 +59,10 @@ const NO_SHIFT: RowShift = { at: 0, by: 0 };
 export class Pages {
   private pages: Page[] = [];
   private starts: number[] = [];
-  /** The number of rows before index 0 that were known and have been forgotten. */
+  /** The number of rows before index 0 that were loaded and then dropped to save memory. */
   forgottenRows = 0;
   started = false;
-  /** Whether to continue a search that has found nothing since the last page, until it finds something. */
+  /** Whether to continue a search that has found nothing since the last page until it finds something. */
   searching = false;
 
   constructor(private readonly bounds: Bounds = DEFAULT_BOUNDS) {}
@@ -76,7 +78,7 @@ export class Pages {
     return this.started && !this.pages.at(-1)?.next;
   }
 
-  /** The time up to which a search went that found nothing since the last row and can go further, or else null. */
+  /** The time reached by a search that has found nothing since the last row and can be continued, or null if there is none. */
   get searchedTo(): string | null {
     const end = this.pages.at(-1);
     return (end?.next && !end.count && end.searchedTo) || null;
@@ -87,7 +89,7 @@ export class Pages {
     return !this.searching && this.searchedTo !== null;
   }
 
-  /** Whether the first known row is the first one in the list, according to the service. */
+  /** Whether the first known row is the first in the list, according to the service. */
   get fromTop(): boolean {
     return !this.pages[0]?.prev;
   }
@@ -97,7 +99,7 @@ export class Pages {
     return this.pages.reduce((sum, page) => sum + (page.rows?.length ?? 0), 0);
   }
 
-  /** Returns a row, or undefined if unknown or dropped. */
+  /** Returns a row, or undefined if it is unknown or has been dropped. */
   at(index: number): AuditEvent | undefined {
     const page = this.pageIndexOf(index);
     return page < 0 ? undefined : this.pages[page]?.rows?.[index - (this.starts[page] as number)];
@@ -127,7 +129,7 @@ export class Pages {
     return near ? this.requestAgain(near, false) : null;
   }
 
-  /** Inserts a response, unless its position has been forgotten. */
+  /** Inserts a response, unless its position has been dropped. */
   accept(request: PageRequest, response: EventPage): RowShift {
     const page: Page = { cursor: request.cursor, rows: response.data, count: response.data.length, next: response.next, prev: response.prev, searchedTo: response.searched_to };
     if (request.kind === "again") return this.refill(request.page as Page, page);
@@ -143,7 +145,7 @@ export class Pages {
     page.cursor = null;
     if (page.count) this.pages.unshift(page);
     else start.prev = page.prev; // a long search may end with an empty page
-    if (page.count) start.cursor = page.next; // up to where the newer page ends
+    if (page.count) start.cursor = page.next; // up to the end of the newer page
     this.forgottenRows = Math.max(0, this.forgottenRows - page.count);
     this.updateStarts();
     return { at: 0, by: page.count };
@@ -166,8 +168,9 @@ export class Pages {
   }
 
   /**
-   * Inserts an event that has just arrived at its position by time, in a list with the newest first. Returns its index,
-   * or -1 if it is already present or belongs where rows were dropped.
+   * Inserts an event that has just arrived at its position by time, in a list with the newest first.
+   *
+   * Returns its index, or -1 if it is already present or belongs where rows were dropped.
    */
   insert(event: AuditEvent): number {
     if (!this.started) return -1;
@@ -192,14 +195,14 @@ export class Pages {
     return -1;
   }
 
-  /** Marks rows that were unique until this event with the same id and time arrived. */
+  /** Marks rows that were unique before this event with the same id and time arrived. */
   private markConflicts(event: AuditEvent): void {
     for (const page of this.pages) {
       page.rows = page.rows?.map((row) => (claimSameId(row, event) && !row.conflict ? { ...row, conflict: true } : row)) ?? null;
     }
   }
 
-  /** Splits a page that has grown by arriving events, so that its older part can be dropped. */
+  /** Splits a page that has grown because events arrived, so that its older part can be dropped. */
   private split(page: Page): void {
     const rows = page.rows ?? [];
     // one request must be able to load the older part again
@@ -225,7 +228,7 @@ export class Pages {
     return null;
   }
 
-  /** Requests a dropped page, or the page after it while its own cursor is unknown. */
+  /** Requests a dropped page. If its own cursor is unknown, the page after it is requested first. */
   private requestAgain(wanted: Page, inView: boolean): PageRequest {
     const from = this.pages.indexOf(wanted);
     const index = this.pages.findIndex((page, at) => at >= from && (page.cursor !== null || Boolean(this.pages[at + 1]?.prev)));
@@ -234,7 +237,7 @@ export class Pages {
     return { kind: "again", cursor, limit: Math.min(PAGE_SIZE, Math.max(1, page.count)), inView, page };
   }
 
-  /** Replaces a dropped page. If late events moved the next page's beginning, that page is dropped and read again. */
+  /** Replaces a dropped page. If late events have moved the beginning of the next page, that page is dropped and loaded again. */
   private refill(old: Page, page: Page): RowShift {
     const index = this.pages.indexOf(old);
     if (index < 0) return NO_SHIFT;

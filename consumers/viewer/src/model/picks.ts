@@ -1,16 +1,16 @@
-/** Reads and changes which of a field's values a query includes or excludes, for the checkbox list. */
+/** Reads and changes the values of a field that a query includes or excludes, for the checkbox list. */
 import { formatTerm, parseTerm, splitAlternatives, withoutTerm, withTerm } from "./query.js";
 
 /** null means "has no value". */
 export type Value = string | null;
 
 export interface Picks {
-  /** Any of these values, or every value if empty. */
+  /** Any of these values, or every value if the list is empty. */
   readonly included: readonly Value[];
   readonly excluded: readonly Value[];
 }
 
-/** Reads a field's picks from the query's top level. Wildcards and ranges are not picks. */
+/** Reads the picks for a field from the top level of the query. Wildcards and ranges are not picks. */
 export function parsePicks(query: string, parameter: string): Picks {
   const included: Value[] = [];
   const excluded: Value[] = [];
@@ -40,12 +40,12 @@ export function withPicks(query: string, parameter: string, { included, excluded
   return result;
 }
 
-/** Returns the query without the field's picks. Counting the field's values under this query offers others to pick. */
+/** Returns the query without the picks for the field. The field's values are counted under this query, so that others can be picked. */
 export function withoutPicks(query: string, parameter: string): string {
   return pickTerms(query, parameter).reduce((left, found) => withoutTerm(left, found.text), bracketed(query, parameter));
 }
 
-/** Brackets a query that consists only of alternatives for this field, that is, of one pick of several values. */
+/** Brackets a query that consists only of alternatives for this field, that is, of one pick with several values. */
 function bracketed(query: string, parameter: string): string {
   if (splitAlternatives(query).length < 2) return query;
   const bracketed = `(${query.trim()})`;

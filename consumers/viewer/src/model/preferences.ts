@@ -5,19 +5,19 @@ import { FORMATS } from "./export.js";
 import { isZone } from "./zone.js";
 
 export interface Preferences {
-  /** The names of the columns, in order; null for the tenant's choice. */
+  /** The names of the columns, in order. Null means the tenant's choice. */
   columns: string[] | null;
-  /** The height of rows; null for the host's choice. */
+  /** The height of rows. Null means the host's choice. */
   density: Density | null;
-  /** The time zone for displayed times, an IANA name; "" for the browser's. */
+  /** The time zone for displayed times, an IANA name. "" means the browser's. */
   zone: string;
-  /** Whether the list shows relative times beside times in the last week. */
+  /** Whether the list shows relative times next to times in the last week. */
   relativeTimes: boolean;
   /** Whether the tiles are hidden. */
   tilesFolded: boolean;
   /** Whether auditlane's own events about access to the log are shown. */
   access: boolean;
-  /** The format that the reader chose last for a download; null if there was no choice. */
+  /** The format that the reader chose last for a download, or null if there was no choice. */
   format: ExportFormat | null;
   /** The names of the pinned columns. */
   pinned: string[];
@@ -37,7 +37,7 @@ export const DEFAULT_PREFERENCES: Preferences = {
   widths: {},
 };
 
-/** Reads stored preferences, dropping invalid parts, which other versions or scripts may have written. */
+/** Reads stored preferences. Invalid parts, which other versions or scripts may have written, are dropped. */
 export function parsePreferences(stored: unknown): Preferences {
   const given = { ...(stored as Partial<Record<keyof Preferences, unknown>> | null) };
   const { columns, density, zone, relativeTimes, tilesFolded, access, format, pinned, widths } = given;

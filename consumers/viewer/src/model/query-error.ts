@@ -5,8 +5,8 @@ import { kindOf } from "./problem-kind.js";
 import { escapeName } from "./query.js";
 
 /**
- * Returns the start and end (UTF-16 units) of the term at `column` (1-based, in code points, as reported by the
- * service).
+ * Returns the start and end (in UTF-16 units) of the term at `column`, which the service reports in code points,
+ * counted from 1.
  */
 export function errorRange(query: string, column: number): readonly [number, number] {
   const characters = [...query];
@@ -16,7 +16,7 @@ export function errorRange(query: string, column: number): readonly [number, num
   return [begin, begin + length];
 }
 
-/** Returns the query with the field suggested by the service in place of an unknown one, or null without a suggestion. */
+/** Returns the query with the field suggested by the service in place of an unknown one, or null if there is no suggestion. */
 export function correctField(query: string, problem: Problem): { field: string; query: string } | null {
   const { reason, args } = problem.queryError ?? { reason: "", args: {} };
   const { field = "", meant = "" } = args;
@@ -31,11 +31,11 @@ export function correctField(query: string, problem: Problem): { field: string; 
 
 export interface Description {
   readonly text: string;
-  /** Whether `text` is in the reader's language; otherwise it is in English. */
+  /** Whether `text` is in the reader's language. Otherwise, it is in English. */
   readonly translated: boolean;
 }
 
-/** Describes a query error: translated if its reason is known, or else in the service's English. */
+/** Describes a query error. It is translated if its reason is known, and in the service's English otherwise. */
 export function describeQueryError(problem: Problem, texts: Texts): Description {
   const known = texts.mistakes as Record<string, (args: Readonly<Record<string, string>>) => string>;
   const { reason, args } = problem.queryError ?? { reason: "", args: {} };
@@ -44,8 +44,9 @@ export function describeQueryError(problem: Problem, texts: Texts): Description 
 }
 
 /**
- * Returns the service's description of a problem if it adds something to the texts for its kind. Empty for other kinds,
- * whose details are for developers, and for errors that the query box itself shows.
+ * Returns the service's description of a problem if it adds something to the texts for its kind.
+ *
+ * Returns "" for other kinds, whose details are for developers, and for errors that the query box itself shows.
  */
 export function describeDetail(problem: Problem, texts: Texts): Description {
   const shownInBox = problem.column !== null;

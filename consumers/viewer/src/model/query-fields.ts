@@ -22,7 +22,7 @@ const KINDS: Record<string, QueryFieldKind> = {
   event_id: "id",
 };
 
-/** Returns the tenant's fields, and base fields that the tenant does not list; filterable ones come first. */
+/** Returns the tenant's fields, and base fields that the tenant does not list. Filterable fields come first. */
 export function queryFields(fields: readonly ShownField[], names: Record<string, string>): QueryField[] {
   const shown = fields
     .filter((field) => field.parameter !== "metadata") // its keys are fields, but metadata itself is not
@@ -45,8 +45,8 @@ export function queryFields(fields: readonly ShownField[], names: Record<string,
 }
 
 /**
- * Returns the fields to choose from. The actor's name is omitted if its label is that of `actor`, which finds names and
- * IDs.
+ * Returns the fields that the user can choose. The actor's name is omitted if it has the same label as `actor`, which
+ * finds names and IDs.
  */
 export function offeredFields(known: readonly QueryField[]): QueryField[] {
   const actor = known.find((field) => field.parameter === "actor")?.name ?? "";
@@ -54,15 +54,15 @@ export function offeredFields(known: readonly QueryField[]): QueryField[] {
 }
 
 /**
- * Finds a field by its name in a query, in which the prefix `fields.` is optional for custom fields. An unknown name,
- * such as a metadata key, is text.
+ * Finds a field by its name in a query. The prefix `fields.` is optional for custom fields. An unknown name, such as a
+ * metadata key, is treated as text.
  */
 export function findQueryField(known: readonly QueryField[], parameter: string): QueryField {
   const found = known.find((field) => field.parameter === parameter || field.parameter === `fields.${parameter}`);
   return found ?? { parameter, name: parameter, kind: "text", filterable: true };
 }
 
-/** Returns the fields whose name or parameter contains the text, first those that begin with it. */
+/** Returns the fields whose name or parameter contains the text. Those that begin with it come first. */
 export function matchingFields(known: readonly QueryField[], typed: string): QueryField[] {
   const wanted = typed.toLowerCase();
   if (!wanted) return [...known];

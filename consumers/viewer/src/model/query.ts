@@ -1,4 +1,4 @@
-/** Adds terms to a query's text and removes them. Only the service interprets queries. */
+/** Adds terms to the text of a query and removes them. Only the service interprets queries. */
 
 const BARE = /^[\p{L}\p{N}_@/+.][\p{L}\p{N}_@/+.:-]*$/u;
 /** Characters escaped outside quotes. */
@@ -10,7 +10,7 @@ export const EXCLUDE_OWN_EVENTS = "-source:auditlane -source:auditlane-test";
 /** auditlane's own tenant, whose log contains only events of auditlane. */
 export const OWN_TENANT = "_auditlane";
 
-/** Formats `field:value`, with a leading `-` if negated. A null or empty value means that the field has none. */
+/** Formats `field:value`, with a leading `-` if negated. A null or empty value means that the field has no value. */
 export function formatTerm(parameter: string, value: string | null, negated = false): string {
   const name = escapeName(parameter);
   if (value === null || value === "") return `${negated ? "" : "-"}${name}:*`;
@@ -28,7 +28,7 @@ export function quoteValue(value: string): string {
   return `"${value.replace(/["\\]/g, (found) => `\\${found}`)}"`;
 }
 
-/** Formats `field:*text*` or `field:text*`: values that contain the text, or begin with it. */
+/** Formats `field:*text*` or `field:text*`, for values that contain the text or begin with it. */
 export function wildcardTerm(parameter: string, text: string, where: "within" | "first"): string {
   return `${escapeName(parameter)}:${where === "within" ? "*" : ""}${text.replace(SPECIAL, (found) => `\\${found}`)}*`;
 }
@@ -41,7 +41,7 @@ export function withTerm(query: string, added: string): string {
   return joinAlternatives([[...(present[0] ?? []), added]]);
 }
 
-/** Removes a term from the query's top level. */
+/** Removes a term from the top level of the query. */
 export function withoutTerm(query: string, removed: string): string {
   let found = false;
   const left = splitAlternatives(query).map((terms) => {
@@ -53,7 +53,7 @@ export function withoutTerm(query: string, removed: string): string {
   return found ? joinAlternatives(left) : query;
 }
 
-/** Splits the query at each top-level `OR` into lists of terms; `NOT` stays with its term. */
+/** Splits the query at each top-level `OR` into lists of terms. `NOT` stays with its term. */
 export function splitAlternatives(query: string): string[][] {
   const found: string[][] = [[]];
   let not = "";
@@ -98,7 +98,7 @@ export function splitTerms(query: string): string[] {
   return current ? [...found, current] : found;
 }
 
-/** A parsed term. `value` is without quotes and escapes; in `like`, `*` matches anything. */
+/** A parsed term. `value` has no quotes or escapes. In `like`, `*` matches anything. */
 export type ParsedTerm =
   | { readonly kind: "word"; readonly negated: boolean; readonly value: string }
   | { readonly kind: "group"; readonly negated: boolean; readonly value: string }

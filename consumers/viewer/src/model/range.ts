@@ -5,7 +5,7 @@ import { addDays, instantOf, localTimeOf } from "./zone.js";
 export const PRESETS = ["1h", "24h", "7d", "30d", "90d", "1y"] as const;
 export type Preset = (typeof PRESETS)[number];
 
-/** `from` and `to` are RFC 3339, or "" for an open end; `to` is exclusive. */
+/** `from` and `to` are RFC 3339, or "" for an open end. `to` is exclusive. */
 export type Range =
   | { readonly kind: "ever" }
   | { readonly kind: "preset"; readonly preset: Preset }
@@ -13,7 +13,7 @@ export type Range =
 
 export const ALL_TIME: Range = { kind: "ever" };
 
-/** The service's format: a date, or a date and time, in UTC without an offset. */
+/** The format that the service uses: a date, or a date and time, in UTC without an offset. */
 const TIME = /^\d{4}-(?:0[1-9]|1[0-2])-(?:0[1-9]|[12]\d|3[01])(?:[Tt ](?:[01]\d|2[0-3]):[0-5]\d(?::[0-5]\d(?:\.\d{1,9})?)?(?:[Zz]|[+-]\d\d:\d\d)?)?$/;
 const HOUR_MS = 3_600_000;
 const LENGTH_MS: Record<Preset, number> = {
@@ -25,7 +25,7 @@ const LENGTH_MS: Record<Preset, number> = {
   "1y": 365 * 24 * HOUR_MS,
 };
 
-/** Reads the range from a URL's query parameters. */
+/** Reads the range from the query parameters of a URL. */
 export function parseRange(given: URLSearchParams): Range {
   const preset = given.get("range");
   if (preset && (PRESETS as readonly string[]).includes(preset)) return { kind: "preset", preset: preset as Preset };
@@ -35,7 +35,7 @@ export function parseRange(given: URLSearchParams): Range {
   return from || to ? { kind: "custom", from, to } : ALL_TIME;
 }
 
-/** Returns a URL's invalid time parameters, as written there, or "" if all are valid. */
+/** Returns the invalid time parameters of a URL as they are written there, or "" if all are valid. */
 export function invalidRangeIn(given: URLSearchParams): string {
   const [range, from, to] = ["range", "from", "to"].map((name) => given.get(name) ?? "") as [string, string, string];
   const known = (PRESETS as readonly string[]).includes(range);
@@ -49,7 +49,7 @@ export function invalidRangeIn(given: URLSearchParams): string {
   return emptyRange ? `from=${from}, to=${to}` : invalid.join(", ");
 }
 
-/** Returns the range as a URL's query parameters. */
+/** Returns the range as query parameters for a URL. */
 export function addressParams(range: Range): QueryParams {
   if (range.kind === "preset") return [["range", range.preset]];
   return customEnds(range);
@@ -61,13 +61,13 @@ export function rangeParams(range: Range, now: number): QueryParams {
   return customEnds(range);
 }
 
-/** Returns `rangeParams`, but closes a preset at `now`, for a chart whose axis ends there. */
+/** Returns `rangeParams` with the end of a preset closed at `now`, for a chart whose axis ends there. */
 export function closedRangeParams(range: Range, now: number): QueryParams {
   const pairs = rangeParams(range, now);
   return range.kind === "preset" ? [...pairs, ["to", new Date(now).toISOString()]] : pairs;
 }
 
-/** The form's inputs: days as YYYY-MM-DD and times as HH:MM[:SS] in a zone. An end without a time includes its whole day. */
+/** The inputs of the form: days as YYYY-MM-DD, and times as HH:MM[:SS] in a zone. An end without a time includes the whole day. */
 export interface RangeInput {
   readonly fromDay: string;
   readonly fromTime: string;
@@ -75,10 +75,10 @@ export interface RangeInput {
   readonly toTime: string;
 }
 
-/** Why the inputs are not a range: the end precedes the beginning, equals it, or both are missing. */
+/** Why the inputs are not a range: the end is before the beginning, both are equal, or both are missing. */
 export type RangeInputError = "backwards" | "same" | "empty";
 
-/** Converts the form's inputs to a range, or returns the error. An empty day leaves that end open. */
+/** Converts the inputs of the form to a range, or returns the error. If a day is empty, that end is open. */
 export function rangeFromInput({ fromDay, fromTime, toDay, toTime }: RangeInput, zone: string): Range | RangeInputError {
   if (!fromDay && !toDay) return "empty";
   const from = fromDay ? instantOf(fromDay, fromTime, zone) : null;
@@ -94,7 +94,7 @@ export function dayRange(day: string, zone: string): Range {
   return { kind: "custom", from: isoTime(instantOf(day, "", zone)), to: isoTime(instantOf(addDays(day), "", zone)) };
 }
 
-/** Converts a range to the form's inputs, a preset to the days that it covers. `now` is in ms. */
+/** Converts a range to the inputs of the form. A preset becomes the days that it covers. `now` is in ms. */
 export function inputFromRange(range: Range, zone: string, now: number): RangeInput {
   const [from, to] = endsOf(range, now);
   const begin = from === null ? { day: "", time: "" } : localTimeOf(from, zone);
@@ -109,7 +109,7 @@ export function inputFromRange(range: Range, zone: string, now: number): RangeIn
   };
 }
 
-/** Returns the range's ends in ms, or null where it is open. A preset ends now. */
+/** Returns the ends of the range in ms, or null for an open end. A preset ends now. */
 export function endsOf(range: Range, now: number): [number | null, number | null] {
   if (range.kind === "ever") return [null, null];
   if (range.kind === "preset") return [now - LENGTH_MS[range.preset], now];

@@ -11,7 +11,7 @@ export function viewOf(saved: SavedView): View {
   return { ...DEFAULT_VIEW, query, range: parseRange(times), sort, columns, group: group ?? "", compare, saved: id };
 }
 
-/** Returns a view's content for saving. `zone` is "" for each reader's own. */
+/** Returns the content of a view for saving. `zone` is "" for each reader's own. */
 export function contentOf(view: View, columns: string[], zone: string): ViewContent {
   const times = new Map(addressParams(view.range));
   const [range, from, to] = ["range", "from", "to"].map((name) => times.get(name) ?? null) as [string | null, string | null, string | null];
@@ -19,7 +19,7 @@ export function contentOf(view: View, columns: string[], zone: string): ViewCont
   return { query, range, from, to, sort, columns, group: group || null, compare, tz: zone || null };
 }
 
-/** Returns whether a view's content differs from the saved view's. A zone counts only if the saved view has one. */
+/** Returns whether the content of a view differs from the saved view. The zone counts only if the saved view has one. */
 export function differs(saved: SavedView, view: View, zone: string): boolean {
   const before = viewOf(saved);
   const key = ({ query, range, sort, columns, group, compare }: View): string =>

@@ -1,16 +1,16 @@
-/** An event as a sentence: "Jane Cooper deleted document doc-13". The same rules as in `auditlane.contract.sentence`. */
+/** An event as a sentence: "Jane Cooper deleted document doc-13". The rules are the same as in `auditlane.contract.sentence`. */
 import type { Grammar } from "../api/actions.js";
 import type { AuditEvent } from "../api/types.js";
 import { ownValue } from "./own-property.js";
 
-/** An action's texts in one language; null for the default. */
+/** The texts of an action in one language. Null means the default. */
 export interface Templates {
   readonly label: string | null;
   readonly done: string | null;
   readonly attempted: string | null;
 }
 
-/** A part of a sentence. `placeholder` names the origin of a value, which is untrusted text; null for the template's own text. */
+/** A part of a sentence. `placeholder` names the origin of a value, which is untrusted text. It is null for the template's own text. */
 export interface SentencePart {
   readonly text: string;
   readonly placeholder: string | null;
@@ -32,7 +32,7 @@ export function isAttempt({ outcome }: Pick<AuditEvent, "outcome">): boolean {
 /** Returns the sentence in parts, so that values can be isolated and marked. */
 export function sentenceParts(event: SentenceEvent, grammar: Grammar, texts: Templates): SentencePart[] {
   const parts: SentencePart[] = [];
-  const pieces = templateOf(event, grammar, texts).split(PLACEHOLDER); // text and placeholders alternately
+  const pieces = templateOf(event, grammar, texts).split(PLACEHOLDER); // text and placeholders in turn
   for (let index = 0; index < pieces.length; index += 2) {
     const [literal, placeholder] = [pieces[index] as string, pieces[index + 1]];
     const value = placeholder === undefined ? null : valueOf(event, placeholder, grammar, texts);

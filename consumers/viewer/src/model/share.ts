@@ -8,17 +8,17 @@ type Page = Pick<Location, "origin" | "pathname" | "search" | "hash">;
 
 const SECRET = /token|secret|password|^code$/i;
 
-/** Returns the page's address with only this event open, in the address's zone, without possible secrets. */
+/** Returns the address of the page with only this event open, in the zone of the address and without possible secrets. */
 export function linkTo(event: AuditEvent, page: Page, view: View = DEFAULT_VIEW): string {
   return address({ ...view, open: referenceOf(event) }, page);
 }
 
-/** Returns the page's address with this view, without an open event and without possible secrets. */
+/** Returns the address of the page with this view, without an open event and without possible secrets. */
 export function linkToView(view: View, page: Page): string {
   return address({ ...view, open: "", live: false, settings: false }, page);
 }
 
-/** Returns the page's address with this saved view, in its state when the link is opened, without possible secrets. */
+/** Returns the address of the page with this saved view as it is when the link is opened, without possible secrets. */
 export function linkToSavedView(id: string, page: Page): string {
   return addressWith(searchForSavedView(id, withoutSecrets(page.search)), page);
 }
@@ -52,7 +52,7 @@ function shellQuote(text: string): string {
   return `'${text.replaceAll("'", "'\\''")}'`;
 }
 
-/** Parses JSON, or returns the text if a number would lose digits. */
+/** Parses JSON. Returns the text if a number would lose digits. */
 function parseOrText(text: string | null): unknown {
   if (text === null || losesDigits(text)) return text;
   try {

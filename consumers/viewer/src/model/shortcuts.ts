@@ -2,7 +2,7 @@
 
 export type Shortcut = "search" | "filter" | "period" | "next" | "previous" | "open" | "close" | "copyLink" | "download" | "help";
 
-/** Each shortcut's keys, as in `KeyboardEvent.key`, first those that the help shows. */
+/** The keys of each shortcut, as in `KeyboardEvent.key`. Those shown in the help come first. */
 export const SHORTCUTS: Readonly<Record<Shortcut, readonly string[]>> = {
   search: ["/"],
   filter: ["f"],
@@ -15,7 +15,7 @@ export const SHORTCUTS: Readonly<Record<Shortcut, readonly string[]>> = {
   download: ["d"],
   help: ["?"],
 };
-/** Keys that do something else in a focused control. */
+/** Keys that have another effect in a focused control. */
 const OF_CONTROLS = new Set(["Enter", "ArrowDown", "ArrowUp"]);
 
 export interface Pressed {
@@ -26,7 +26,10 @@ export interface Pressed {
   isComposing: boolean;
 }
 
-/** Returns a key's shortcut, or null. `typing`: focus is in a text field; `control`: it is in any control. */
+/**
+ * Returns the shortcut for a key, or null if there is none. `typing` means that the focus is in a text field, and
+ * `control` that it is in any control.
+ */
 export function shortcutOf(pressed: Pressed, { typing, control }: { typing: boolean; control: boolean }): Shortcut | null {
   if (typing || pressed.isComposing || pressed.ctrlKey || pressed.metaKey || pressed.altKey) return null;
   if (control && OF_CONTROLS.has(pressed.key)) return null;

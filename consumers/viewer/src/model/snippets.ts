@@ -6,7 +6,7 @@ export interface Snippet {
   code: string;
 }
 
-/** Returns one snippet per client. `url` is the service's, without a trailing slash. */
+/** Returns one snippet per client. `url` is the URL of the service, without a trailing slash. */
 export function snippets(tenant: string, url: string): Snippet[] {
   const quoted = JSON.stringify(tenant);
   return [

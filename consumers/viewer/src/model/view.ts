@@ -1,4 +1,4 @@
-/** The view of the log, and its form in the page's address, so that it can be shared as a link. */
+/** The view of the log, and its form in the address of the page, so that it can be shared as a link. */
 import { addressParams, ALL_TIME, parseRange, type Range } from "./range.js";
 import { isZone } from "./zone.js";
 
@@ -6,13 +6,13 @@ export interface View {
   /** In the service's query language. */
   query: string;
   range: Range;
-  /** A field's parameter name, with a leading `-` for descending order. */
+  /** The parameter name of a field, with a leading `-` for descending order. */
   sort: string;
   /** Whether the list follows arriving events. */
   live: boolean;
-  /** The reference of the event with open details, or "". */
+  /** The reference of the event whose details are open, or "". */
   open: string;
-  /** The columns in a link, in order; null for the reader's own. */
+  /** The columns in a link, in order. Null means the reader's own. */
   columns: string[] | null;
   /** The parameter name of the field that groups events over time, or "". */
   group: string;
@@ -40,7 +40,7 @@ export const DEFAULT_VIEW: View = {
 const SHOWN = "1";
 const VIEW_ID = /^[\da-f]{8}(?:-[\da-f]{4}){3}-[\da-f]{12}$/; // excludes a host page's own parameter `view`
 
-/** Reads a view from a URL's query string, with defaults for missing and invalid parts. */
+/** Reads a view from the query string of a URL. Missing and invalid parts get their defaults. */
 export function viewFromSearch(search: string): View {
   const given = new URLSearchParams(search);
   const sort = given.get("sort") || DEFAULT_SORT;
@@ -58,7 +58,7 @@ export function viewFromSearch(search: string): View {
   };
 }
 
-/** Returns the id of the saved view in a link that does not contain its content; otherwise "". */
+/** Returns the id of the saved view in a link that does not contain the content of the view, and "" otherwise. */
 export function linkedViewIn(search: string): string {
   const given = new URLSearchParams(search);
   return given.has("query") ? "" : viewIdIn(given);
@@ -79,15 +79,15 @@ function viewIdIn(given: URLSearchParams): string {
   return VIEW_ID.test(id) ? id : "";
 }
 
-/** Reads the IANA time zone from a URL's query string; "" if it is missing or invalid. */
+/** Reads the IANA time zone from the query string of a URL. Returns "" if it is missing or invalid. */
 export function zoneFromSearch(search: string): string {
   const zone = new URLSearchParams(search).get("tz") ?? "";
   return isZone(zone) ? zone : "";
 }
 
 /**
- * Returns a view's query string, with "?" unless empty. Other parameters of `present` are kept. Without a `zone`, those
- * who open the link see times in their own.
+ * Returns the query string of a view, with "?" unless it is empty. Other parameters of `present` are kept. Without a
+ * `zone`, readers who open the link see times in their own zone.
  */
 export function searchFromView(view: View, present = "", zone = ""): string {
   const params = new URLSearchParams(present);

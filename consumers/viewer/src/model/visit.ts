@@ -1,22 +1,22 @@
-/** When a reader last had a tenant's log open, kept in the browser to mark events that are new since then. */
+/** When a reader last had a tenant's log open. Kept in the browser, in order to mark events that are new since then. */
 
 export interface Visit {
-  /** The end of the previous visit, in ms since 1970; null during the first. */
+  /** The end of the previous visit, in ms since 1970. Null during the first visit. */
   since: number | null;
-  /** When the log was last open, in ms since 1970; null before the first visit. */
+  /** When the log was last open, in ms since 1970. Null before the first visit. */
   seen: number | null;
 }
 
 export const NO_VISIT: Visit = { since: null, seen: null };
-const PAUSE_MS = 30 * 60_000; // shorter pauses, such as a reload, continue the same visit
+const PAUSE_MS = 30 * 60_000; // after a shorter pause, such as a reload, the same visit continues
 
-/** Returns the visit at `now`, in ms: the stored one, or a new one after a pause. */
+/** Returns the visit at `now`, in ms. It is the stored visit, or a new one after a pause. */
 export function visitAt(stored: Visit, now: number): Visit {
   const ended = stored.seen !== null && now - stored.seen >= PAUSE_MS;
   return { since: ended ? stored.seen : stored.since, seen: now };
 }
 
-/** Reads a stored visit, dropping invalid parts. */
+/** Reads a stored visit. Invalid parts are dropped. */
 export function parseVisit(stored: unknown): Visit {
   const { since, seen } = { ...(stored as Partial<Record<keyof Visit, unknown>> | null) };
   const time = (value: unknown): number | null => (Number.isFinite(value) ? (value as number) : null);
@@ -43,7 +43,7 @@ export class VisitStore {
     try {
       localStorage.setItem(this.key, JSON.stringify(visit));
     } catch {
-      // Without storage, nothing is marked.
+      // Nothing is marked without storage.
     }
   }
 }

@@ -1,6 +1,6 @@
 /** Help for a reader without a session or with an expired one. */
 
-/** The viewer's page. */
+/** The page that contains the viewer. */
 export interface HostPage {
   href: string;
   /** Whether the page is in a frame of another page. */
@@ -8,16 +8,18 @@ export interface HostPage {
 }
 
 export type WayBack =
-  /** A link to the sign-in page, which returns to this page; `top`: outside the frame. */
+  /** A link to the sign-in page, which returns to this page. With `top`, it opens outside the frame. */
   | { kind: "signIn"; href: string; top: boolean }
-  /** The page fetches a token each time it loads. */
+  /** The page fetches a token whenever it loads. */
   | { kind: "reload" }
   /** Only the page that opened the log can open it again. */
   | { kind: "reopen" };
 
 /**
- * Returns the way back for a viewer with this sign-in URL ("" if the host has set none), with the host page's token or
- * a browser session. The page outside a frame is unknown here, so a link from a frame names no page to return to.
+ * Returns the way back for a reader, given the sign-in URL ("" if the host has set none) and whether the page uses a
+ * token or a browser session.
+ *
+ * The page outside a frame is not known here, so a link from a frame does not name a page to return to.
  */
 export function wayBack(signInUrl: string, hasToken: boolean, page: HostPage): WayBack {
   const url = signInUrl && URL.canParse(signInUrl, page.href) ? new URL(signInUrl, page.href) : null;

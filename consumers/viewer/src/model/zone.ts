@@ -1,6 +1,6 @@
 /** Converts between instants and local time in a zone. */
 
-/** `day` is YYYY-MM-DD, `time` HH:MM or HH:MM:SS. */
+/** `day` is YYYY-MM-DD, and `time` is HH:MM or HH:MM:SS. */
 export interface LocalTime {
   readonly day: string;
   readonly time: string;
@@ -11,13 +11,13 @@ const formats = new Map<string, Intl.DateTimeFormat>();
 
 const known = new Map<string, boolean>();
 
-/** Returns whether a text is a zone that can be formatted. A browser may report one that cannot, such as `Etc/Unknown`. */
+/** Returns whether a text is a zone that can be formatted. Browsers may report zones that cannot, such as `Etc/Unknown`. */
 export function isZone(name: string): boolean {
   let valid = known.get(name);
   if (valid === undefined) {
     try {
       new Intl.DateTimeFormat("en", { timeZone: name });
-      valid = /^[A-Za-z]/.test(name); // the service accepts only names, no offsets
+      valid = /^[A-Za-z]/.test(name); // the service accepts only names and no offsets
     } catch {
       valid = false;
     }
@@ -32,7 +32,7 @@ export function localZone(): string {
   return timeZone && isZone(timeZone) ? timeZone : "UTC";
 }
 
-/** Returns the zone with this name or city, ignoring case and treating spaces as underscores; null if no zone matches. */
+/** Returns the zone with this name or city, or null if there is none. Case is ignored, and spaces are treated as underscores. */
 export function findZone(typed: string, zones: readonly string[]): string | null {
   const name = typed.trim().replace(/\s+/g, "_").toLowerCase();
   const exact = zones.find((zone) => zone.toLowerCase() === name);
@@ -66,8 +66,8 @@ export function localTimeOf(moment: number, zone: string): LocalTime {
 }
 
 /**
- * Returns a local time's instant in ms. A time skipped by a clock change is moved forward by the change; for a time
- * that occurs twice, the first is returned.
+ * Returns the instant of a local time in ms. A time skipped by a clock change is moved forward by the change. If a time
+ * occurs twice, the first instant is returned.
  */
 export function instantOf(day: string, time: string, zone: string): number {
   const plain = Date.parse(`${day}T${time || "00:00"}Z`);
@@ -82,7 +82,7 @@ export function addDays(day: string, days = 1): string {
   return new Date(Date.parse(`${day}T00:00Z`) + days * DAY_MS).toISOString().slice(0, 10);
 }
 
-/** Returns the zone's offset from UTC at an instant, in ms. */
+/** Returns the offset of the zone from UTC at an instant, in ms. */
 function offset(moment: number, zone: string): number {
   const { day, time } = localTimeOf(moment, zone);
   return Date.parse(`${day}T${time}Z`) - Math.floor(moment / 1000) * 1000;

@@ -31,14 +31,14 @@ import { SettingsElement } from "./settings-element.js";
 export class ActionForm extends SettingsElement {
   static override styles = [baseStyles, sectionStyles, dialogStyles, noteStyles, fieldFormStyles, dialogStyles];
 
-  /** The name of the action; "" for a new one. */
+  /** The name of the action, or "" for a new one. */
   @property() action = "";
 
   @state() private form: Form = actionForm(undefined);
   @state() private messages: Partial<Record<ActionKey | "", string>> = {};
   @state() private problem: Problem | null = null;
   @state() private sending = false;
-  /** The inputs that show errors: those that have lost focus, and all after the first submit. */
+  /** The inputs that show errors. These are inputs that have lost focus, and all inputs after the first submit. */
   @state() private visited: ReadonlySet<ActionKey> = new Set();
   @query("dialog") private dialog!: HTMLDialogElement;
 

@@ -23,7 +23,7 @@ import { SettingsElement } from "./settings-element.js";
 export class ActionList extends SettingsElement {
   static override styles = [baseStyles, sectionStyles, noteStyles, actionListStyles];
 
-  /** The action whose form is open: "" for a new one, null while the form is closed. */
+  /** The action whose form is open. "" for a new one, null while the form is closed. */
   @state() private editedAction: string | null = null;
   @query("auditlane-settings-confirm") private confirm!: ConfirmDialog;
 

@@ -1,4 +1,4 @@
-/** Lays the sections out in a column; the bar with unsaved changes stays at the bottom of the view. */
+/** Lays the sections out in a column. The bar with unsaved changes stays at the bottom of the view. */
 import { css } from "lit";
 
 export const auditlaneSettingsStyles = css`
@@ -34,7 +34,7 @@ export const auditlaneSettingsStyles = css`
     letter-spacing: -0.01em;
   }
   h2:focus {
-    outline: none; /* not a control; focused only to move the reading position */
+    outline: none; /* not a control, and focused only to move the reading position */
   }
   h2 .tenant {
     color: var(--ink-2);

@@ -51,7 +51,7 @@ export class AuditlaneSettings extends LitElement {
   @property() tenant = "";
   /** The colour scheme; `auto` follows the reader's system. */
   @property({ reflect: true }) theme: "auto" | "light" | "dark" = "auto";
-  /** The language (`en`, `de`); empty for the page's language, or else the browser's. */
+  /** The language (`en`, `de`). Empty for the page's language or, if there is none, the browser's. */
   @property() override lang = "";
 
   @state() private settings: SettingsState | null = null;
@@ -66,7 +66,7 @@ export class AuditlaneSettings extends LitElement {
     return this.settings?.unsaved ?? false;
   }
 
-  /** Resolves to whether the user wants to leave; asks when there are unsaved changes. Hosts call it before they navigate. */
+  /** Resolves to whether the user wants to leave. Asks if there are unsaved changes. Hosts call it before they navigate. */
   async mayLeave(): Promise<boolean> {
     const words = this.settings?.text.settings.leave;
     if (!this.unsaved || !words || !this.leaveDialog) return true;
@@ -162,8 +162,10 @@ export class AuditlaneSettings extends LitElement {
   }
 
   /**
-   * Keeps the session if the new token is for the same user and tenant. Otherwise, or if the host removes the token
-   * without a pending renewal, reloads everything, so that no user edits another's draft.
+   * Keeps the session if the new token is for the same user and tenant.
+   *
+   * Otherwise, or if the host removes the token without a pending renewal, everything is loaded again, so that no user
+   * edits another user's draft.
    */
   private async onTokenChanged(): Promise<void> {
     const { settings, token } = this;

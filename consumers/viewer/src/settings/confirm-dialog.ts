@@ -11,7 +11,7 @@ export interface ConfirmRequest {
   lines: string[];
   /** The label of the confirm button. */
   confirm: string;
-  /** The cancel button's label, by default "Cancel". */
+  /** The label of the cancel button, by default "Cancel". */
   cancel?: string;
 }
 
@@ -27,7 +27,7 @@ export class ConfirmDialog extends SettingsElement {
 
   /** Shows the dialog, and resolves to whether the user confirmed. */
   async ask(request: ConfirmRequest): Promise<boolean> {
-    this.resolve(false); // cancels a request that is still open
+    this.resolve(false); // cancels a request that is still pending
     this.request = request;
     await this.updateComplete;
     this.dialog.showModal();

@@ -72,7 +72,7 @@ export class ConflictNotice extends SettingsElement {
     this.settings.focusHeading();
   };
 
-  /** Renders the others' changes by revision. For the environment's changes, only the effect is known. */
+  /** Renders the changes of the other users by revision. For changes to the environment, only the effect is known. */
   private renderRemote({ revisions, latest, remote }: Conflict): TemplateResult[] {
     const words = this.text.conflict;
     const { language, text } = this.settings;

@@ -1,4 +1,4 @@
-/** Previews the form's result: the table with the new column, and the code that sends a value. */
+/** Previews the result of the form: the table with the new column, and the code that sends a value. */
 import { html, type TemplateResult } from "lit";
 
 import type { Field } from "../api/structure.js";

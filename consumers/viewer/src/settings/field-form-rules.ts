@@ -1,4 +1,4 @@
-/** Renders groups of the form's inputs: a type's rules, and where the field is shown. */
+/** Renders groups of inputs of the form: the rules of a type, and where the field is shown. */
 import { html, type TemplateResult } from "lit";
 
 import type { SettingsTexts } from "../i18n/settings.js";
@@ -9,7 +9,7 @@ import { checkbox, type InputOptions, selectInput, textArea, textInput } from ".
 type InputFor = (key: Key, label: string, hint?: string) => InputOptions;
 
 export function ruleInputs(form: Form, words: SettingsTexts["settings"], input: InputFor): TemplateResult[] {
-  const rules = rulesOf(form.type).filter((one) => one !== "oneOf" || form.type !== "Enum"); // an Enum's choices belong to the type
+  const rules = rulesOf(form.type).filter((one) => one !== "oneOf" || form.type !== "Enum"); // the choices of an Enum belong to its type
   return [...rules.map((one) => ruleInput(one, words.form, input)), defaultInput(form, words, input)];
 }
 

@@ -1,4 +1,4 @@
-/** Two columns: the inputs, and the preview of their result. */
+/** Two columns: the inputs, and a preview of their result. */
 import { css } from "lit";
 
 import { choiceInput } from "../styles/fragments.js";

@@ -36,21 +36,21 @@ import { SettingsElement } from "./settings-element.js";
 export class FieldForm extends SettingsElement {
   static override styles = [baseStyles, sectionStyles, dialogStyles, noteStyles, ...sampleStyles, fieldFormStyles];
 
-  /** The name of the field; "" for a new field. */
+  /** The name of the field, or "" for a new one. */
   @property() field = "";
 
   @state() private form: Form = emptyForm();
   @state() private messages: ErrorMessages = {};
   @state() private problem: Problem | null = null;
   @state() private sending = false;
-  /** The inputs that show errors: those that have lost focus, and all of them after the first submit. */
+  /** The inputs that show errors. These are inputs that have lost focus, and all inputs after the first submit. */
   @state() private visited: ReadonlySet<Key> = new Set();
   /** Whether the rules are expanded. */
   @state() private rulesOpen = false;
   @query("dialog") private dialog!: HTMLDialogElement;
 
   private previous: Form | null = null;
-  private nameEdited = false; // whether the name was typed, so that it no longer follows the label
+  private nameEdited = false; // whether the user typed the name, so that it no longer follows the label
   private rulesKnown = true;
 
   override connectedCallback(): void {
@@ -77,7 +77,7 @@ export class FieldForm extends SettingsElement {
     return this.inheritsRules || !this.rulesKnown;
   }
 
-  /** Whether the label can be changed; for an existing field, that requires permission to change the presentation. */
+  /** Whether the label can be changed. For an existing field, that requires permission to change the presentation. */
   private get canRename(): boolean {
     return this.isNew || this.settings.canConfigure;
   }
@@ -86,7 +86,7 @@ export class FieldForm extends SettingsElement {
     return this.canRename || !this.rulesReadOnly;
   }
 
-  /** The contract's current value; null for the environment, which has none. */
+  /** The current value in the contract. Null for the environment, which has none. */
   private get exclusive(): boolean | null {
     return this.settings.tenant === null ? null : (this.settings.contract?.exclusive ?? false);
   }

@@ -78,7 +78,7 @@ export const fieldListStyles = css`
   }
   li button,
   li input {
-    scroll-margin-block: 3rem 6.5rem; /* keeps it clear of the headings and the bar with unsaved changes */
+    scroll-margin-block: 3rem 6.5rem; /* keeps it clear of the headings and of the bar with unsaved changes */
   }
   .places button,
   .actions button {

@@ -36,11 +36,11 @@ import { SettingsElement } from "./settings-element.js";
 export class FieldList extends SettingsElement {
   static override styles = [baseStyles, sectionStyles, fieldListStyles];
 
-  /** The field whose form is open: "" for a new one, null while the form is closed. */
+  /** The field whose form is open. "" for a new one, null while the form is closed. */
   @state() private editedField: string | null = null;
   @query("auditlane-settings-confirm") private confirm!: ConfirmDialog;
 
-  /** The most recently added field, marked in the list until the form is used again. */
+  /** The field that was added last. It is marked in the list until the form is used again. */
   @state() private addedField = "";
   private namesBefore: ReadonlySet<string> = new Set(); // names of the fields when the form was opened
   private readonly nameInput = new NameInput(() => this.settings);
@@ -196,7 +196,7 @@ export class FieldList extends SettingsElement {
     const count = this.settings.draft?.fields.length ?? 0;
     if (to < 0 || to >= count) return;
     this.settings.edit((draft) => moveField(draft, name, to), this.describePosition(name, to));
-    void this.focusIn(name, focused); // a moved row loses focus
+    void this.focusIn(name, focused); // a row loses focus when it moves
   }
 
   private describePosition(name: string, index: number): string {

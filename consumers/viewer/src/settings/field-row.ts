@@ -12,7 +12,7 @@ export function describeType(field: Field, { contract, text }: LoadedSettings): 
   return text.settings.types[known ? fieldType(field, known) : field.displayType];
 }
 
-/** Describes which scope determines the field's presentation. */
+/** Describes which scope determines how the field is shown. */
 export function describeOrigin(field: Field, { tenant, text }: LoadedSettings): string {
   const { origins } = text.settings.fields;
   const isAll = tenant === null;

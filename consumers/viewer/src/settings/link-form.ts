@@ -28,14 +28,14 @@ import { SettingsElement } from "./settings-element.js";
 export class LinkForm extends SettingsElement {
   static override styles = [baseStyles, sectionStyles, noteStyles, fieldFormStyles, dialogStyles];
 
-  /** The resource type; "" for a new link. */
+  /** The type of the resource, or "" for a new link. */
   @property() type = "";
 
   @state() private form: Form = { resource: "", address: "" };
   @state() private messages: Partial<Record<LinkKey | "", string>> = {};
   @state() private problem: Problem | null = null;
   @state() private sending = false;
-  /** The inputs that show errors: those that have lost focus, and all after the first submit. */
+  /** The inputs that show errors. These are inputs that have lost focus, and all inputs after the first submit. */
   @state() private visited: ReadonlySet<LinkKey> = new Set();
   @query("dialog") private dialog!: HTMLDialogElement;
 

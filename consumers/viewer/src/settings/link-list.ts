@@ -22,7 +22,7 @@ import { SettingsElement } from "./settings-element.js";
 export class LinkList extends SettingsElement {
   static override styles = [baseStyles, sectionStyles, actionListStyles];
 
-  /** The type whose form is open: "" for a new link, null while the form is closed. */
+  /** The type whose form is open. "" for a new link, null while the form is closed. */
   @state() private editedType: string | null = null;
   @query("auditlane-settings-confirm") private confirm!: ConfirmDialog;
 

@@ -1,4 +1,4 @@
-/** The input for a field's label, which is translated until customized. */
+/** The input for the label of a field, which is translated until it is customized. */
 import { html, type TemplateResult } from "lit";
 
 import type { Field } from "../api/structure.js";

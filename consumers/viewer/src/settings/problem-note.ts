@@ -1,4 +1,4 @@
-/** Describes a problem with the settings as a whole or with one change. */
+/** Describes a problem with the settings as a whole, or with one change. */
 import { html, nothing, type TemplateResult } from "lit";
 
 import type { Problem } from "../api/problem.js";
@@ -6,7 +6,7 @@ import type { SettingsTexts } from "../i18n/settings.js";
 import { kindOf, maySucceedLater } from "../model/problem-kind.js";
 import { icon } from "../styles/icons.js";
 
-/** Renders the note. `retry` is offered if the same request may succeed later. */
+/** Renders the note. A button to retry is offered if the same request may succeed later. */
 export function problemNote(problem: Problem, text: SettingsTexts, retry: (() => void) | null, title = ""): TemplateResult {
   const kind = kindOf(problem);
   const texts = text.states.problems[kind];

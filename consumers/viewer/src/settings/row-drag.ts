@@ -1,11 +1,11 @@
 /** Reorders rows while they are dragged with a pointer. Listens on the window, since moved rows lose pointer capture. */
 
 export interface DragList {
-  /** Returns the rows' elements, in order. */
+  /** Returns the row elements, in order. */
   rows(): HTMLElement[];
   /** Moves the dragged row to an index. */
   moveTo(row: HTMLElement, index: number): void;
-  /** Called when the drag ends; `kept` is false if it was cancelled. */
+  /** Called when the drag ends. `kept` is false if it was cancelled. */
   onEnd(row: HTMLElement, kept: boolean): void;
 }
 

@@ -1,4 +1,4 @@
-/** Renders a small table with the viewer's cells and a few events, or placeholders without events. */
+/** Renders a small table with the viewer's cells and a few events, or placeholders if there are no events. */
 import { html, nothing, type TemplateResult } from "lit";
 
 import type { AuditEvent } from "../api/types.js";

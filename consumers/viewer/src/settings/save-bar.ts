@@ -14,7 +14,7 @@ import { SettingsElement } from "./settings-element.js";
 const SAVED_NOTICE_MS = 6_000; // after this, "Saved." no longer covers the page, and screen readers have read it
 
 /**
- * @summary Shows unsaved changes, always in view, with buttons that save and discard them.
+ * @summary Shows unsaved changes, with buttons that save and discard them. Always in view.
  *
  * @csspart bar - The bar.
  */
@@ -62,7 +62,7 @@ export class SaveBar extends SettingsElement {
     this.dismissTimer = 0;
   }
 
-  /** Removes the notice. If it has focus, focus moves to the heading without scrolling. */
+  /** Removes the notice. If it has the focus, the focus moves to the heading without scrolling. */
   private dismiss(): void {
     if (this.renderRoot.querySelector(".done:focus")) this.settings.focusHeading(true);
     this.settings.dismissSaved();

@@ -1,4 +1,4 @@
-/** The styles that the settings' elements share: sections, notes and dialogs. */
+/** The styles shared by the elements of the settings: sections, notes and dialogs. */
 import { css } from "lit";
 
 export const sectionStyles = css`

@@ -1,4 +1,4 @@
-/** The base of the settings' elements, which provides their state and renders again when it changes. */
+/** The base of the settings elements. It provides their state and renders them again when it changes. */
 import { ContextElement } from "../elements/context-element.js";
 import type { SettingsTexts } from "../i18n/settings.js";
 import { settingsContext, type SettingsState } from "./settings-state.js";

@@ -1,4 +1,4 @@
-/** The state shared by the settings' elements, with every way to change it. */
+/** The state shared by the settings elements, and every operation that changes it. */
 import { createContext } from "@lit/context";
 
 import { forgetAction, nameAction, type NamedAction, readActions } from "../api/actions.js";
@@ -16,8 +16,8 @@ const MAX_CONFLICT_REVISIONS = 20;
 type Links = Readonly<Record<string, string>>;
 
 /**
- * Dispatches `saved` once the service has accepted a change, and `heading` to move focus to the heading when the
- * focused element disappears.
+ * Dispatches `saved` when the service has accepted a change. Dispatches `heading` to move the focus to the heading when
+ * the focused element disappears.
  */
 export class SettingsState extends LoadedSettings {
   static async open(endpoint: Endpoint, renew: () => Promise<string>, language: Language): Promise<SettingsState> {
@@ -43,7 +43,7 @@ export class SettingsState extends LoadedSettings {
   }
 
   /**
-   * Saves the draft and resolves to whether that succeeded. Sets `conflict` after another user's change, and
+   * Saves the draft, and resolves to whether that succeeded. Sets `conflict` if another user has made a change, and
    * `saveProblem` after any other failure.
    */
   async save(): Promise<boolean> {
@@ -59,7 +59,7 @@ export class SettingsState extends LoadedSettings {
     });
   }
 
-  /** Sets the scope's own switch; null inherits. Other users' changes to anything else do not prevent this. */
+  /** Sets the scope's own switch. Null means that it is inherited. Other users' changes to anything else do not prevent this. */
   async switchTo(enabled: boolean | null): Promise<boolean> {
     return await this.run(async () => {
       const { loaded } = this;
@@ -125,8 +125,8 @@ export class SettingsState extends LoadedSettings {
   }
 
   /**
-   * Returns the link templates by resource type, and the inherited ones that they replace, or null without a scope to
-   * inherit from.
+   * Returns the link templates by resource type, and the inherited ones that they replace. The latter are null if there
+   * is no scope to inherit from.
    */
   links(version = this.loaded): { own: Links; inherited: Links | null } {
     const field = version && fieldOf(version, "resource");
@@ -134,8 +134,8 @@ export class SettingsState extends LoadedSettings {
   }
 
   /**
-   * Saves the links that `change` returns for the current ones, unless others changed the same ones meanwhile. Rejects
-   * with Problem.
+   * Saves the links that `change` returns for the current ones, unless others have changed the same links meanwhile.
+   * Rejects with Problem.
    */
   async changeLinks(change: (links: Links) => Links, announcement: string): Promise<void> {
     const { loaded } = this;
@@ -160,13 +160,13 @@ export class SettingsState extends LoadedSettings {
     this.dispatchEvent(new Event("saved"));
   }
 
-  /** Changes the links like `changeLinks`, and shows a problem above the settings. Resolves to whether that succeeded. */
+  /** Changes the links like `changeLinks`, but shows a problem above the settings. Resolves to whether that succeeded. */
   async replaceLinks(change: (links: Links) => Links, announcement: string): Promise<boolean> {
     return await this.run(async () => await this.changeLinks(change, announcement));
   }
 
   /**
-   * Adds an action, or changes its labels, even if others have changed other settings meanwhile. Rejects with Problem,
+   * Adds an action or changes its labels, even if others have changed other settings meanwhile. Rejects with Problem,
    * which the form shows.
    */
   async nameAction(action: NamedAction): Promise<void> {
@@ -194,7 +194,7 @@ export class SettingsState extends LoadedSettings {
     });
   }
 
-  /** Resolves the conflict by taking the others' version and reapplying the user's changes to it, unsaved. */
+  /** Resolves the conflict by accepting the others' version and reapplying the user's changes to it, without saving them. */
   reapply(): void {
     if (!this.conflict) return;
     const { latest, merged } = this.conflict;
@@ -206,7 +206,7 @@ export class SettingsState extends LoadedSettings {
     this.notify();
   }
 
-  /** Resolves the conflict by taking the others' version and dropping the user's changes. */
+  /** Resolves the conflict by accepting the others' version and dropping the user's changes. */
   acceptRemote(): void {
     if (!this.conflict) return;
     this.loaded = this.conflict.latest;
@@ -229,7 +229,7 @@ export class SettingsState extends LoadedSettings {
     return this.api.history(limit, before);
   }
 
-  /** Runs one change at a time, and resolves to whether it succeeded. */
+  /** Runs one change at a time. Resolves to whether it succeeded. */
   private async run(action: () => Promise<void>): Promise<boolean> {
     if (this.busy) return false;
     this.busy = true;
@@ -260,7 +260,7 @@ export class SettingsState extends LoadedSettings {
     }
   }
 
-  /** Reads the structure again if `cause` means that another user has saved; rethrows any other problem. */
+  /** Reads the structure again if `cause` means that another user has saved, and rethrows any other problem. */
   private async readIfStale(cause: unknown): Promise<StructureVersion> {
     if (!isStale(Problem.from(cause))) throw cause;
     return await this.api.read();
@@ -277,7 +277,7 @@ export class SettingsState extends LoadedSettings {
     };
   }
 
-  /** Takes a newer structure and keeps unsaved changes. Sets `conflict` if others changed the same attributes. */
+  /** Accepts a newer structure and keeps unsaved changes. Sets `conflict` if others changed the same attributes. */
   private accept(latest: StructureVersion): void {
     const { loaded, draft } = this as { loaded: StructureVersion; draft: Draft };
     const merged = rebase(draft, latest.structure);
@@ -306,7 +306,7 @@ export class SettingsState extends LoadedSettings {
     return JSON.stringify([label, sentence, attempted]);
   }
 
-  /** Returns a string that stays the same unless the field's presentation or contract has changed. */
+  /** Returns a string that changes only if the presentation or contract of the field has changed. */
   private fingerprint(version: StructureVersion, name: string): string {
     return JSON.stringify([fieldOf(version, name), this.contract?.fields.find((field) => field.name === name)]);
   }

@@ -1,4 +1,4 @@
-/** Declarations shared by several elements' styles. Include one in a rule: `ul { ${plainList} }`. */
+/** Declarations shared by the styles of several elements. Include one in a rule, as in `ul { ${plainList} }`. */
 import { css } from "lit";
 
 /** Hides an element from sight but not from screen readers. */
@@ -11,7 +11,7 @@ export const visuallyHidden = css`
   white-space: nowrap;
 `;
 
-/** Removes a list's margins and markers. */
+/** Removes the margins and markers of a list. */
 export const plainList = css`
   margin: 0;
   padding: 0;
@@ -25,7 +25,7 @@ export const ellipsis = css`
   white-space: nowrap;
 `;
 
-/** Sizes a checkbox or radio button; `--choice-size` is its width and height. */
+/** Sizes a checkbox or radio button. `--choice-size` is its width and height. */
 export const choiceInput = css`
   flex: none;
   width: var(--choice-size, 1.15rem);

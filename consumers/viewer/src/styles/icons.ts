@@ -1,4 +1,4 @@
-/** Decorative icons. The text beside an icon always carries the meaning. */
+/** Decorative icons. The text next to an icon always carries the meaning. */
 import { html, svg, type TemplateResult } from "lit";
 
 const PATHS = {

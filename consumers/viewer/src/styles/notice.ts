@@ -1,4 +1,4 @@
-/** A one-line notice about the whole element: an icon, a sentence and an action. `idle` hides an element without a notice. */
+/** A one-line notice about the whole element: an icon, a sentence and an action. `idle` hides an element that has no notice. */
 import { css } from "lit";
 
 export const noticeStyles = css`

@@ -1,4 +1,4 @@
-/** The design tokens, in light and dark; a host page overrides them with `--auditlane-…`. */
+/** The design tokens, in light and dark. A host page overrides them with `--auditlane-…`. */
 import { css } from "lit";
 
 export const tokens = css`

@@ -1,13 +1,15 @@
 /**
- * Loads the parts of Web Awesome that are used: `await loadTabs()`, then render `<wa-tab-group>`. `webAwesomeTokens`
- * defines its appearance. Its icons come from our own files, since the library fetches data URLs, which a strict
- * content policy without `data:` in `connect-src` forbids.
+ * Loads the parts of Web Awesome that are used. Call `await loadTabs()`, and then render `<wa-tab-group>`.
+ * `webAwesomeTokens` defines its appearance.
+ *
+ * Its icons are our own files, since the library fetches data URLs, which a strict content policy without `data:` in
+ * `connect-src` forbids.
  */
 import { css } from "lit";
 
 const ICONS = import.meta.glob<string>("./icons/*.svg", { query: "?no-inline", import: "default", eager: true });
 
-/** Resolves once the elements for tabs are defined. */
+/** Resolves when the elements for tabs are defined. */
 export async function loadTabs(): Promise<void> {
   const { registerIconLibrary } = await import("@awesome.me/webawesome/dist/components/icon/library.js");
   registerIconLibrary("system", { resolver: (name) => ICONS[`./icons/${name}.svg`] ?? "" });

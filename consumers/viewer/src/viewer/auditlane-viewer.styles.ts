@@ -1,4 +1,4 @@
-/** Lays the viewer's elements out in a column, from 360 px up; the table takes the remaining height. */
+/** Lays the elements of the viewer out in a column, from 360 px up. The table takes the remaining height. */
 import { css } from "lit";
 
 import { ellipsis, visuallyHidden } from "../styles/fragments.js";
@@ -26,7 +26,7 @@ export const auditlaneViewerStyles = css`
     height: 100%;
     min-height: 30rem;
     padding: 0.5rem 1rem 0;
-    /* Repeated for the content, since a host's \`* { color: … }\` overrides it on the element itself. */
+    /* Repeated for the content, since \`* { color: … }\` in the host page overrides it on the element itself. */
     color: var(--ink);
     font: var(--size) / 1.45 var(--font);
   }
@@ -62,7 +62,7 @@ export const auditlaneViewerStyles = css`
     letter-spacing: 0;
   }
   .tools {
-    position: relative; /* contains the hidden labels, which otherwise widen the page */
+    position: relative; /* contains the hidden labels, which would otherwise widen the page */
     display: flex;
     flex-wrap: wrap;
     gap: 0.4rem;
@@ -98,7 +98,7 @@ export const auditlaneViewerStyles = css`
   }
   auditlane-shortcut-help,
   auditlane-view-dialog {
-    position: absolute; /* takes no place in the column */
+    position: absolute; /* takes up no space in the column */
   }
   @media print {
     :host {

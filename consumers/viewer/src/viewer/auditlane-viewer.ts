@@ -43,7 +43,7 @@ import { VisitController } from "./visit-controller.js";
 
 const OPTIONS = ["columns", "density", "hide", "locale", "range", "texts", "renderCell", "renderHeading"] as const;
 
-/** The search that the reader sees: `query` in the query language, and `range` in the form of that attribute. */
+/** The search that the reader sees. `query` is in the query language, and `range` is in the same form as that attribute. */
 export interface QueryDetail {
   query: string;
   range: string;
@@ -109,11 +109,11 @@ export class AuditlaneViewer extends LitElement {
   @property() tenant = "";
   /** The colour scheme; `auto` follows the reader's system. */
   @property({ reflect: true }) theme: "auto" | "light" | "dark" = "auto";
-  /** The language (`en`, `de`); empty for the page's language, or else the browser's. */
+  /** The language (`en`, `de`). Empty for the page's language or, if there is none, the browser's. */
   @property() override lang = "";
-  /** Keeps the view in the page's address, so that it can be shared and "back" works. */
+  /** Whether to keep the view in the address of the page, so that it can be shared and "back" works. */
   @property({ type: Boolean }) address = false;
-  /** The sign-in page for readers without a valid session. Its `return_to` parameter contains the page to return to. */
+  /** The sign-in page for readers without a valid session. Its `return_to` parameter is the page to which it returns. */
   @property({ attribute: "sign-in-url" }) signInUrl = "";
   /** Hides the instructions that a reader who may configure the log sees until the first event arrives. */
   @property({ type: Boolean, attribute: "hide-first-use" }) hideFirstUse = false;
@@ -124,20 +124,23 @@ export class AuditlaneViewer extends LitElement {
   @property() range = "";
   /** The names of the columns, in order, for readers who have not chosen their own. */
   @property() columns = "";
-  /** The height of rows, for readers who have not chosen it. */
+  /** The height of rows, for readers who have not chosen one. */
   @property() density: "" | Density = "";
-  /** What is left out, separated by spaces: title, search, tiles, histogram, refresh, live, columns, copy-link, save-view, views, download, settings. */
+  /**
+   * The parts that are left out, separated by spaces: title, search, tiles, histogram, refresh, live, columns,
+   * copy-link, save-view, views, download, settings.
+   */
   @property() hide = "";
-  /** The locale of dates and numbers, a BCP 47 tag such as `en-GB`; empty for the reader's variant of the language. */
+  /** The locale for dates and numbers, a BCP 47 tag such as `en-GB`. Empty for the reader's variant of the language. */
   @property() locale = "";
-  /** Replacements of interface texts, by path, such as `{"states.heading": "Activity"}`; as an attribute, JSON. */
+  /** Replacements of interface texts, by path, such as `{"states.heading": "Activity"}`. As an attribute, they are written as JSON. */
   @property({ type: Object }) texts: Record<string, string> = {};
-  /** Renders a cell of the table: returns text, a new node, or null for the viewer's own cell. */
+  /** Renders a cell of the table. Returns text, a new node, or null for the viewer's own cell. */
   @property({ attribute: false }) renderCell: CellRenderer | null = null;
-  /** Renders the heading of an event's details: returns text, a new node, or null for the viewer's own heading. */
+  /** Renders the heading of an event's details. Returns text, a new node, or null for the viewer's own heading. */
   @property({ attribute: false }) renderHeading: HeadingRenderer | null = null;
 
-  /** Whether keyboard shortcuts work wherever the focus is in the page; otherwise only while it is in the viewer. */
+  /** Whether keyboard shortcuts work wherever the focus is in the page. Otherwise, they work only while it is in the viewer. */
   @property({ type: Boolean, attribute: "page-keys" }) pageKeys = false;
 
   @state() private viewer: ViewerState | null = null;
@@ -301,7 +304,7 @@ export class AuditlaneViewer extends LitElement {
     </div>`;
   }
 
-  /** Closes the menu of the tools after a button of its own; other elements in it open panels or are the host's. */
+  /** Closes the menu of the toolbar after one of its own buttons was pressed. Other elements in it open panels or belong to the host. */
   private readonly closeRest = (event: Event): void => {
     if ((event.target as Element).closest("button[part]")) this.renderRoot.querySelector<Dropdown>(".rest")?.close();
   };
@@ -349,7 +352,7 @@ export class AuditlaneViewer extends LitElement {
 
   private inSearch(run: (search: Search) => void): boolean {
     const search = this.renderRoot.querySelector("auditlane-search");
-    if (!search?.checkVisibility()) return false; // on phones, details cover it
+    if (!search?.checkVisibility()) return false; // on phones, the details cover it
     run(search);
     return true;
   }
@@ -375,7 +378,7 @@ export class AuditlaneViewer extends LitElement {
     await this.renderRoot.querySelector("auditlane-view-dialog")?.show({ kind: "save" });
   };
 
-  /** Loads the saved views' tabs, whose place is reserved until then. */
+  /** Loads the tabs of the saved views. Their space is reserved until then. */
   private async loadViews(viewer: ViewerState): Promise<void> {
     if (this.viewsLoading) return;
     this.viewsLoading = true;
@@ -395,7 +398,7 @@ export class AuditlaneViewer extends LitElement {
     return this.settingsLoaded;
   }
 
-  /** Loads the settings module if the address or the history opens the settings, and closes them if that fails. */
+  /** Loads the settings module if the address or the history opens the settings. If that fails, the settings are closed. */
   private async loadSettingsOrClose(viewer: ViewerState): Promise<void> {
     if (!(await this.loadSettings(viewer)) && viewer === this.viewer) viewer.setView({ settings: false });
   }
@@ -406,8 +409,10 @@ export class AuditlaneViewer extends LitElement {
   }
 
   /**
-   * Keeps the session if the new token is for the same user and tenant. Otherwise, reloads everything, so that no user
-   * sees another's events. Removing the token also removes the events, unless a renewal is pending.
+   * Keeps the session if the new token is for the same user and tenant.
+   *
+   * Otherwise, everything is loaded again, so that no user sees another user's events. Removing the token also removes
+   * the events, unless a renewal is pending.
    */
   private async onTokenChanged(): Promise<void> {
     const { viewer, token } = this;
@@ -436,7 +441,7 @@ export class AuditlaneViewer extends LitElement {
     return { query: this.query, range: parseHostRange(this.range) ?? ALL_TIME };
   }
 
-  /** Parses the host's attributes. The parser is loaded only if there are any; if that fails, they have no effect. */
+  /** Parses the host's attributes. The parser is loaded only if there are any. If that fails, they have no effect. */
   private async readOptions(): Promise<HostOptions> {
     const given = OPTIONS.some((name) => this[name] && (name !== "texts" || Object.keys(this.texts).length));
     return given ? await import("../model/host-attributes.js").then(({ readOptions }) => readOptions(this), () => NO_OPTIONS) : NO_OPTIONS;
@@ -458,7 +463,7 @@ export class AuditlaneViewer extends LitElement {
   }
 }
 
-/** Returns the search in the form of the host's attributes. */
+/** Returns the search in the same form as the host's attributes. */
 function searchOf({ view }: ViewerState): QueryDetail {
   return { query: view.query, range: hostRange(view.range) };
 }

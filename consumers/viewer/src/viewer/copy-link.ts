@@ -58,7 +58,7 @@ export class CopyLink extends ViewerElement {
     clearTimeout(this.timer);
   }
 
-  /** Copies the link, as the button does. */
+  /** Copies the link, as a click on the button does. */
   press(): void {
     void this.copy();
   }

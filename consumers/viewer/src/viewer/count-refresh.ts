@@ -1,4 +1,4 @@
-/** Refreshes the numbers and the chart after events arrive: throttled, and only while the page is visible. */
+/** Refreshes the numbers and the chart after events have arrived. Refreshes are throttled, and happen only while the page is visible. */
 export const DELAY_MS = 10_000;
 
 export class CountRefresh {
@@ -7,7 +7,7 @@ export class CountRefresh {
   /** `onDue` requests the numbers again. */
   constructor(private readonly onDue: () => void) {}
 
-  /** Schedules a refresh within ten seconds, however many events arrive. */
+  /** Schedules a refresh within ten seconds, no matter how many events arrive. */
   schedule(): void {
     this.timer ??= setTimeout(this.due, DELAY_MS);
   }

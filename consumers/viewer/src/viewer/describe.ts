@@ -9,7 +9,7 @@ import { ownValue } from "../model/own-property.js";
 import { type ParsedTerm, parseTerm, splitAlternatives } from "../model/query.js";
 import type { ViewerState } from "./viewer-state.js";
 
-/** Returns the locale for dates and numbers: the host's, or else the reader's variant of the viewer's language (en-GB). */
+/** Returns the locale for dates and numbers: the host's or, if there is none, the reader's variant of the viewer's language (en-GB). */
 export function localeOf(viewer: ViewerState): string {
   return viewer.host.locale || regionalLocale(viewer.language);
 }
@@ -20,7 +20,7 @@ export function formatNumber(viewer: ViewerState, value: number): string {
   );
 }
 
-/** Describes how a number has changed since the preceding period: "+12 (+4%)", "new". */
+/** Describes how a number has changed since the preceding period, as "+12 (+4%)" or "new". */
 export function describeChange(viewer: ViewerState, before: number, now: number): { kind: Change["kind"]; text: string } {
   const { groups } = viewer.text;
   const change = changeOf(before, now);
@@ -31,13 +31,13 @@ export function describeChange(viewer: ViewerState, before: number, now: number)
   return { kind: change.kind, text: groups.difference(format(change.count, {}), share) };
 }
 
-/** Describes the width of a histogram's buckets, an ISO 8601 duration: "3 hours". */
+/** Describes the width of a histogram's buckets, an ISO 8601 duration, as "3 hours". */
 export function describeInterval(viewer: ViewerState, interval: string): string {
   const { count, unit } = parseInterval(interval);
   return viewer.text.search.histogram.units[unit](count);
 }
 
-/** Returns the tenant's label for a field, or the name of a field outside its structure. */
+/** Returns the tenant's label for a field, or the name of a field that is not in its structure. */
 export function fieldLabel(viewer: ViewerState, parameter: string): string {
   const known = viewer.fields.find((field) => hasParameter(field, parameter));
   if (known) return known.displayName;
@@ -48,7 +48,7 @@ function hasParameter(field: ShownField, parameter: string): boolean {
   return field.parameter === parameter || (field.custom && field.name === parameter);
 }
 
-/** Returns a value as the table shows it: outcomes and severities translated, known actions by their labels. */
+/** Returns a value as the table shows it. Outcomes and severities are translated, and known actions are shown by their labels. */
 export function valueLabel(viewer: ViewerState, parameter: string, value: string): string {
   if (parameter === "action") return viewer.actions.labelOf(value) ?? visible(value);
   const { outcome, severity, provenance } = viewer.text.reading;
@@ -56,7 +56,7 @@ export function valueLabel(viewer: ViewerState, parameter: string, value: string
   return ownValue(words, value) ?? visible(value);
 }
 
-/** Describes a term of the query as a sentence: "Action is not login". */
+/** Describes a term of the query as a sentence, such as "Action is not login". */
 export function describeTerm(viewer: ViewerState, term: string): string {
   return visible(describeParsed(viewer, term));
 }

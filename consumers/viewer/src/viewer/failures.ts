@@ -16,7 +16,7 @@ export class Failures {
 
   constructor(private readonly onChange: () => void) {}
 
-  /** Sets the failure of an element's last request, or null after a success or if the failure no longer matters. */
+  /** Sets the failure of an element's last request. Null means that it succeeded or that the failure no longer matters. */
   set(owner: object, failure: Failure | null): void {
     if (!failure && !this.byOwner.has(owner)) return;
     if (failure) this.byOwner.set(owner, failure);
@@ -33,12 +33,12 @@ export class Failures {
     return this.all.some((failure) => failure.shownInPlace);
   }
 
-  /** The failure to report: the first one without older data, or else the first; null without failures. */
+  /** The failure to report: the first one without older data or, if there is none, the first one. Null if there are no failures. */
   get first(): Failure | null {
     return this.all.find((failure) => !failure.keepsData) ?? this.all[0] ?? null;
   }
 
-  /** The longest `Retry-After` of all failures in seconds; 0 without any. */
+  /** The longest `Retry-After` of all failures in seconds, or 0 if there is none. */
   get wait(): number {
     return Math.max(0, ...this.all.map((failure) => failure.problem.retryAfter ?? 0));
   }

@@ -1,4 +1,4 @@
-/** Keeps the view in the browser's history: every change of the view adds an entry, and "back" restores a view. */
+/** Keeps the view in the browser's history. Every change of the view adds an entry, and "back" restores a view. */
 import type { ReactiveController, ReactiveControllerHost } from "lit";
 
 import { invalidRangeIn } from "../model/range.js";
@@ -7,7 +7,7 @@ import type { ViewerState } from "./viewer-state.js";
 
 interface Hooks {
   viewer: () => ViewerState | null;
-  /** Returns the host page's search, for an address without one. */
+  /** Returns the host page's search, for an address that has none. */
   hostSearch: () => Pick<View, "query" | "range">;
   /** Asks before unsaved settings are discarded. Resolves to whether the user may leave. */
   confirmLeave: () => Promise<boolean>;
@@ -36,7 +36,7 @@ export class HistoryController implements ReactiveController {
     window.removeEventListener("popstate", this.onPopState);
   }
 
-  /** Reads the view from the address if `usesAddress`; otherwise leaves the address and the history unchanged. */
+  /** Reads the view from the address if `usesAddress` is true. Otherwise, the address and the history are left unchanged. */
   start(viewer: ViewerState, usesAddress: boolean): void {
     viewer.usesAddress = usesAddress;
     viewer.view = { ...viewer.view, ...this.hooks.hostSearch() };
@@ -52,7 +52,7 @@ export class HistoryController implements ReactiveController {
     });
   }
 
-  /** Leaves the settings for the address's view, or for the same view without the settings. */
+  /** Leaves the settings for the view in the address, or for the same view without the settings. */
   async leaveSettings(viewer: ViewerState): Promise<void> {
     if (this.leaving) return; // a confirmation is open
     this.leaving = true;
@@ -72,7 +72,7 @@ export class HistoryController implements ReactiveController {
     history.pushState(null, "", addressOf(viewer));
   }
 
-  /** Restores the address's view. Ignores the host page's own navigation to a hash or parameter. */
+  /** Restores the view in the address. Ignores the host page's own navigation to a hash or parameter. */
   private readonly onPopState = (): void => {
     const viewer = this.hooks.viewer();
     const view = this.addressView;

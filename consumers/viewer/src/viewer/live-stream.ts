@@ -26,9 +26,10 @@ const SILENCE_MS = 45_000; // the service sends something every 15 seconds
 const FATAL_CODES = new Set(["FILTER_INVALID", "FORBIDDEN", "NOT_FOUND", "AUDIT_LOGS_DISABLED"]);
 
 /**
- * Runs while `view.live` is on and there are subscribers. Dispatches `status`; `connected` when a new stream begins, so
- * that earlier events have to be read separately; and `arrived`, a CustomEvent whose detail is the events in the order
- * in which they were stored.
+ * Runs while `view.live` is on and there are subscribers.
+ *
+ * Dispatches `status`. Dispatches `connected` when a new stream begins, so that earlier events have to be read
+ * separately. Dispatches `arrived`, a CustomEvent whose detail is the events in the order in which they were stored.
  */
 export class LiveStream extends EventTarget {
   status: Status = "off";
@@ -108,7 +109,7 @@ export class LiveStream extends EventTarget {
     }
   }
 
-  /** Reads one connection until it ends or has been silent for `SILENCE_MS`. */
+  /** Reads from one connection until it ends or has been silent for `SILENCE_MS`. */
   private async connect(
     params: QueryParams,
     outer: AbortSignal,

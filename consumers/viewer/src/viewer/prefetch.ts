@@ -11,7 +11,7 @@ export class Prefetch {
   start(client: Client, params: QueryParams): void {
     this.key = JSON.stringify(params);
     const response = client.json<EventPage>("/v1/events", { params: [...params, ["limit", String(FIRST_PAGE_SIZE)]] });
-    this.page = response.catch(() => null); // the loader requests it again and reports the problem
+    this.page = response.catch(() => null); // the loader requests the page again and reports the problem
   }
 
   /** Returns the page for these parameters once, or null if it was not requested. Resolves to null if the request failed. */
@@ -22,7 +22,7 @@ export class Prefetch {
   }
 }
 
-/** Returns a list's parameters without limit and cursor. */
+/** Returns the parameters of a list without limit and cursor. */
 export function listParams(filter: QueryParams, sort: string): QueryParams {
   return [...filter, ...(sort === DEFAULT_SORT ? [] : [["sort", sort] as const])];
 }

@@ -7,9 +7,9 @@ export class SavedViews {
   all: readonly SavedView[] = [];
   /** Why they could not be loaded. */
   problem: Problem | null = null;
-  /** The id of the view in the page's link, until the view is shown. */
+  /** The id of the view in the link to the page, until that view is shown. */
   linked = "";
-  /** Whether the link's view does not exist, or not for this reader. */
+  /** Whether the view in the link does not exist, or is not available to this reader. */
   missing = false;
 
   /** `onChange` is called after each change. */
@@ -24,7 +24,7 @@ export class SavedViews {
     return this.all.find((saved) => saved.id === id) ?? null;
   }
 
-  /** Loads the views. Never rejects; a failure is `problem`. */
+  /** Loads the views. Never rejects, but sets `problem` on failure. */
   async load(client: Client): Promise<void> {
     try {
       this.all = await listViews(client);
@@ -35,7 +35,7 @@ export class SavedViews {
     this.onChange();
   }
 
-  /** Returns, once, the view in the page's link. */
+  /** Returns the view in the link to the page, but only once. */
   takeLinked(): SavedView | null {
     const { linked } = this;
     this.linked = "";
@@ -44,7 +44,7 @@ export class SavedViews {
     return saved;
   }
 
-  /** Adds a view, or replaces the one with its id. The tenant's views come first. */
+  /** Adds a view, or replaces the one with the same id. The tenant's views come first. */
   put(saved: SavedView): void {
     const known = this.find(saved.id);
     const next = known && known.shared === saved.shared ? this.all.map((one) => (one === known ? saved : one)) : [...this.all.filter((one) => one !== known), saved];
@@ -57,7 +57,7 @@ export class SavedViews {
     this.onChange();
   }
 
-  /** Removes the notice that the link's view is missing. */
+  /** Removes the notice that the view in the link is missing. */
   dismiss(): void {
     this.missing = false;
     this.onChange();

@@ -1,4 +1,4 @@
-/** Listens for keyboard shortcuts: in the viewer, or in the whole page if the page consists of the viewer. */
+/** Listens for keyboard shortcuts in the viewer, or in the whole page if it consists of the viewer. */
 import type { ReactiveController, ReactiveControllerHost } from "lit";
 
 import { type Shortcut, shortcutOf } from "../model/shortcuts.js";
@@ -8,7 +8,7 @@ const NO_TEXT = new Set(["checkbox", "radio", "button", "submit", "reset", "rang
 const LAYERS = "dialog[open], [popover]:popover-open";
 
 interface Hooks {
-  /** Returns whether shortcuts work wherever in the page focus is. */
+  /** Returns whether shortcuts work wherever the focus is in the page. */
   wholePage: () => boolean;
   /** Returns whether the shortcut did something. */
   run: (shortcut: Shortcut) => boolean;

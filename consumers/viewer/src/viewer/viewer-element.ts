@@ -1,4 +1,4 @@
-/** The base of the viewer's elements, which provides the viewer's state and renders again when it changes. */
+/** The base of the viewer's elements. It provides the state of the viewer and renders them again when it changes. */
 import { ContextElement } from "../elements/context-element.js";
 import type { Texts } from "../i18n/en/index.js";
 import { viewerContext, type ViewerState } from "./viewer-state.js";

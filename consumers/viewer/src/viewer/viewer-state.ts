@@ -26,12 +26,12 @@ import { SavedViews } from "./saved-views.js";
 
 export type Phase = "loading" | "ready" | "failed";
 
-/** The credential is no longer valid: the shown data stays, but nothing new can be loaded. */
+/** The credential is no longer valid. The shown data stays, but nothing new can be loaded. */
 const AUTH_CODES = new Set(["TOKEN_EXPIRED", "UNAUTHENTICATED"]);
 /** There was no response. */
 const NETWORK_CODES = new Set(["OFFLINE", "UNREACHABLE"]);
 
-/** Text in the search box that has not been applied. It is checked once, however often the check is requested. */
+/** Text in the search box that has not been applied. It is checked only once, however often the check is requested. */
 export class QueryDraft {
   private result: Promise<boolean> | null = null;
 
@@ -51,47 +51,52 @@ export class QueryDraft {
 }
 
 /**
- * One viewer's state. Elements render it again after each `change` event, change the view only with `setView`, and send
- * their own requests with `client` and `filter()`. Dispatches `view-change` after `setView`, and `address-change` when
- * the address changes without a new history entry: for the zone, or for a link's view.
+ * The state of one viewer.
+ *
+ * Elements render it again after each `change` event, change the view only with `setView`, and send their own requests
+ * with `client` and `filter()`. Dispatches `view-change` after `setView`, and `address-change` when the address changes
+ * without a new history entry, because of the zone or the view in a link.
  */
 export class ViewerState extends EventTarget {
   phase: Phase = "loading";
   problem: Problem | null = null;
   session: Session | null = null;
   structure: ShownStructure | null = null;
-  /** The known actions with their labels; none if they cannot be read. */
+  /** The known actions with their labels. There are none if they cannot be read. */
   actions = NO_ACTIONS;
   view: View = DEFAULT_VIEW;
-  /** The text in the search box if it differs from the view's query; usually null. */
+  /** The text in the search box if it differs from the query of the view. Usually null. */
   draft: QueryDraft | null = null;
-  /** The address's invalid time parameters, until a time is chosen; usually "". */
+  /** The invalid time parameters in the address, until a time is chosen. Usually "". */
   invalidRange = "";
-  /** The zone in the link that opened the page, until the user chooses one; usually "". */
+  /** The zone in the link that opened the page, until the user chooses one. Usually "". */
   linkedZone = "";
-  /** Whether the page's address contains the view, so that links to it can be shared. */
+  /** Whether the address of the page contains the view, so that links to it can be shared. */
   usesAddress = false;
   /** The host page's options. A reader's own choice of columns and row height takes precedence. */
   host = NO_OPTIONS;
-  /** The host's sign-in page, for readers without a valid session; "" if the host has set none. */
+  /** The host's sign-in page, for readers without a valid session. "" if the host has set none. */
   signInUrl = "";
-  /** The end of the reader's previous visit, in ms since 1970; null during the first. */
+  /** The end of the reader's previous visit, in ms since 1970. Null during the first visit. */
   newSince: number | null = null;
-  /** The time, in ms since 1970, that presets count back from. One value for all elements, updated by `setView` and `refresh`. */
+  /**
+   * The time, in ms since 1970, from which presets count back. It is the same for all elements, and is updated by
+   * `setView` and `refresh`.
+   */
   asOf = Date.now();
-  /** Incremented by `refresh`; elements then request everything again. */
+  /** Incremented by `refresh`, after which elements request everything again. */
   refreshCount = 0;
-  /** Incremented by `recount` and `refresh`; elements then request their counts again. */
+  /** Incremented by `recount` and `refresh`, after which elements request their counts again. */
   recountCount = 0;
   preferences: Preferences;
   client: Client;
   /** Whether the last request failed without a response. */
   offline = false;
-  /** While `offline`: whether the network works, so that the service must be the cause. */
+  /** Whether the network works while `offline` is true, so that the service must be the cause. */
   unreachable = false;
-  /** Why the credential is no longer valid; null while it is valid. */
+  /** Why the credential is no longer valid. Null while it is valid. */
   authProblem: Problem | null = null;
-  /** Whether no event has been sent yet, apart from auditlane's own; null while unknown. */
+  /** Whether no event has been sent yet, apart from auditlane's own. Null while unknown. */
   unused: boolean | null = null;
 
   readonly lazyImports = new LazyImports(() => this.reachesService());
@@ -125,7 +130,7 @@ export class ViewerState extends EventTarget {
     return viewer;
   }
 
-  /** Loads the session and the structure. Never rejects; a failure is `problem`. */
+  /** Loads the session and the structure. Never rejects, but sets `problem` on failure. */
   async load(): Promise<void> {
     this.phase = "loading";
     this.problem = null;
@@ -134,7 +139,7 @@ export class ViewerState extends EventTarget {
     await this.reload();
   }
 
-  /** Loads the same without hiding the shown data, as after a change to the settings. */
+  /** Loads the same data as `load` without hiding what is shown, as after a change to the settings. */
   async reload(): Promise<void> {
     try {
       const session = await this.client.json<Session>("/v1/session");
@@ -163,8 +168,8 @@ export class ViewerState extends EventTarget {
   }
 
   /**
-   * Resolves to whether the token belongs to the same user and tenant, since only then may the shown data stay. Rejects
-   * with Problem.
+   * Resolves to whether the token belongs to the same user and tenant. Only then may the shown data stay. Rejects with
+   * Problem.
    */
   async verifyToken(token: string): Promise<boolean> {
     const next = await this.client.withToken(token).json<Session>("/v1/session");
@@ -173,7 +178,7 @@ export class ViewerState extends EventTarget {
     return same;
   }
 
-  /** Reads the session again: it may have been renewed, or replaced by another reader's, for whom everything is loaded again. */
+  /** Reads the session again, since it may have been renewed. If it was replaced by another reader's, everything is loaded again. */
   async checkSession(): Promise<void> {
     const next = await this.client.json<Session>("/v1/session").catch(() => null);
     if (!next) return; // reported by `authProblem`
@@ -192,7 +197,7 @@ export class ViewerState extends EventTarget {
     else this.notify();
   }
 
-  /** Marks events after this time (ms since 1970) as new; null for none. */
+  /** Marks events after this time (ms since 1970) as new. Null means that none are marked. */
   setNewSince(time: number | null): void {
     this.newSince = time;
     this.notify();
@@ -203,7 +208,7 @@ export class ViewerState extends EventTarget {
     this.notify();
   }
 
-  /** Changes only the texts, the formats and the host page's options. */
+  /** Changes only the texts, the formats and the options of the host page. */
   async setLanguage(language: Language, host: HostOptions): Promise<void> {
     const text = await hostTexts(language, host);
     this.host = host;
@@ -213,7 +218,7 @@ export class ViewerState extends EventTarget {
     this.notify();
   }
 
-  /** Sets `unused`, and resolves to it. Rejects with Problem. */
+  /** Sets `unused`, and resolves to its value. Rejects with Problem. */
   async checkUnused(): Promise<boolean> {
     const found = await this.client.json<{ data: unknown[] }>("/v1/events", {
       params: [["limit", "1"], ["query", EXCLUDE_OWN_EVENTS]],
@@ -241,12 +246,12 @@ export class ViewerState extends EventTarget {
     return this.chosenZone || localZone();
   }
 
-  /** The link's zone, or else the one chosen by the user; "" for the browser's. */
+  /** The zone in the link or, if there is none, the zone that the user has chosen. "" for the browser's. */
   get chosenZone(): string {
     return this.linkedZone || this.preferences.zone;
   }
 
-  /** Shows times in a zone (IANA), or in the browser's if "", from now on and in links. */
+  /** Shows times in a zone (IANA) from now on, also in links. "" means the browser's zone. */
   setZone(zone: string): void {
     this.linkedZone = "";
     this.setPreferences({ zone });
@@ -263,12 +268,12 @@ export class ViewerState extends EventTarget {
     return this.labelled.fields;
   }
 
-  /** The fields plus the columns that are not fields: the sentence, and chosen metadata keys. */
+  /** The fields, and the columns that are not fields: the sentence, and chosen metadata keys. */
   get columnFields(): readonly ShownField[] {
     return columnFields(this.fields, this.chosenColumns, this.text.reading.columns.sentence);
   }
 
-  /** The columns chosen by a link, the reader or the host, in order; null for the tenant's choice. */
+  /** The columns chosen by a link, the reader or the host, in order. Null means the tenant's choice. */
   get chosenColumns(): string[] | null {
     return this.view.columns ?? this.preferences.columns ?? this.host.columns;
   }
@@ -277,7 +282,7 @@ export class ViewerState extends EventTarget {
     return this.preferences.density ?? this.host.density;
   }
 
-  /** The names of the shown columns, in order, the pinned ones first. */
+  /** The names of the shown columns, in order, with the pinned ones first. */
   get columnNames(): string[] {
     return shownColumns(this.columnFields, this.chosenColumns, this.preferences.pinned);
   }
@@ -288,12 +293,12 @@ export class ViewerState extends EventTarget {
     return [...query, ...this.accessParams, ...rangeParams(this.view.range, this.asOf)];
   }
 
-  /** The parameters that include auditlane's own events about access to the log if the user wants to see them. */
+  /** The parameters that include auditlane's own events about access to the log, if the user wants to see them. */
   get accessParams(): QueryParams {
     return this.preferences.access ? [["include_access", "true"]] : [];
   }
 
-  /** Changes the view and the address with it. A new query replaces the text in the search box. */
+  /** Changes the view, and the address with it. A new query replaces the text in the search box. */
   setView(changes: Partial<View>): void {
     if ("query" in changes) this.draft = null;
     if ("range" in changes) this.invalidRange = "";
@@ -307,8 +312,10 @@ export class ViewerState extends EventTarget {
   }
 
   /**
-   * Changes the search, and also applies the text in the search box. If that text is invalid, it stays in the box, and
-   * the query that the list shows is changed. `change` returns the changes for a query.
+   * Changes the search, and also applies the text in the search box.
+   *
+   * If that text is invalid, it stays in the box, and the query that the list shows is changed instead. `change`
+   * returns the changes for a query.
    */
   async changeSearch(change: (query: string) => Partial<View>): Promise<void> {
     const { draft } = this;
@@ -325,14 +332,14 @@ export class ViewerState extends EventTarget {
     this.recount();
   }
 
-  /** Requests the numbers and the chart again, without the list, since more events have arrived. */
+  /** Requests the numbers and the chart again, but not the list, since more events have arrived. */
   recount(): void {
     this.asOf = Date.now();
     this.recountCount += 1;
     this.notify();
   }
 
-  /** Retries all failed requests, or refreshes everything if none is known. */
+  /** Retries all failed requests. If there are none, everything is refreshed. */
   retry(): void {
     if (!this.failures.first) return this.refresh();
     this.asOf = Date.now();
@@ -340,18 +347,18 @@ export class ViewerState extends EventTarget {
     this.notify();
   }
 
-  /** Shows a saved view, or all events for null. */
+  /** Shows a saved view, or all events if it is null. */
   openView(saved: SavedView | null): void {
     this.linkedZone = saved?.tz ?? "";
     this.setView(saved ? viewOf(saved) : DEFAULT_VIEW);
   }
 
-  /** The saved view that the reader started from, or null. */
+  /** The saved view that the reader started from, or null if there is none. */
   get savedView(): SavedView | null {
     return this.savedViews.find(this.view.saved);
   }
 
-  /** Changes the user's preferences, which are kept in this browser. A saved view's columns belong to the view. */
+  /** Changes the user's preferences, which are kept in this browser. The columns of a saved view belong to the view. */
   setPreferences(changes: Partial<Preferences>): void {
     const { columns = null, ...others } = changes;
     const ofView = "columns" in changes && this.savedView !== null;
@@ -368,7 +375,7 @@ export class ViewerState extends EventTarget {
     this.refresh();
   }
 
-  /** Shows the view in the page's link. Throws a problem if the view cannot be determined. */
+  /** Shows the view in the link to the page. Throws a problem if the view cannot be determined. */
   private showLinkedView(): void {
     const { savedViews } = this;
     if (savedViews.linked && savedViews.problem) throw savedViews.problem;

@@ -1,4 +1,7 @@
-/** All interface texts except those of the settings, by the part that shows them. Other languages have the same keys, which the compiler enforces. */
+/**
+ * All interface texts except those of the settings, grouped by the part that shows them. Other languages have the same
+ * keys, which the compiler enforces.
+ */
 import { download } from "./download.js";
 import { groups } from "./groups.js";
 import { mistakes } from "./mistakes.js";

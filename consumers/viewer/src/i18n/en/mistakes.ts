@@ -1,4 +1,4 @@
-/** Errors in a query, by the service's stable `reason`. Each continues "At character 7:" and takes the service's arguments. */
+/** Errors in a query, by the service's stable `reason`. Each continues the text "At character 7:" and uses the service's arguments. */
 type Arguments = Readonly<Record<string, string>>;
 
 export const mistakes = {
@@ -17,7 +17,7 @@ export const mistakes = {
   end_missing: () => "something is missing at the end.",
   wildcard_in_word: () => '“*” inside a word requires a field: field:a*b. To search for an asterisk, quote the word: "a*b".',
   nothing_to_find: () => "there is nothing to search for. Remove it.",
-  /** With `meant`, a button offers that field. */
+  /** If there is a `meant`, a button offers that field. */
   unknown_field: ({ field, meant, known }: Arguments) => `there is no field “${field}”.${meant ? "" : ` Use one of: ${known}.`}`,
   no_wildcards: ({ field }: Arguments) => `${field} does not support “*”. Enter the whole value, or ${field}:* for any value.`,
   not_comparable: ({ field, operator }: Arguments) =>

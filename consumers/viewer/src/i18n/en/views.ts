@@ -1,4 +1,4 @@
-/** Texts of the saved views, which are loaded with their elements. */
+/** Texts for saved views, which are loaded together with their elements. */
 export const views = {
   label: "Views",
   all: "All events",

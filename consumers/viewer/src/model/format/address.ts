@@ -2,7 +2,7 @@
 
 export type Network = "private" | "loopback" | "local" | "public";
 
-/** Returns the address for display, with an IPv4-mapped IPv6 address as IPv4. */
+/** Returns the address for display. An IPv4-mapped IPv6 address is shown as IPv4. */
 export function displayAddress(ip: string): string {
   return /^::ffff:(\d+\.\d+\.\d+\.\d+)$/i.exec(ip)?.[1] ?? ip;
 }

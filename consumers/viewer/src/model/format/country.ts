@@ -2,14 +2,14 @@
 
 export interface Country {
   name: string;
-  /** An emoji; systems without flags show the country's two letters. */
+  /** An emoji. Systems without flags show the two letters of the country instead. */
   flag: string;
 }
 
 const FLAG_A = 0x1f1e6; // regional indicator A
 const names = new Map<string, Intl.DisplayNames>();
 
-/** Returns the country for an ISO 3166-1 code; null for an invalid or missing one. `language` is BCP 47. */
+/** Returns the country for an ISO 3166-1 code, or null if the code is invalid or missing. `language` is BCP 47. */
 export function countryOf(code: string | null | undefined, language: string): Country | null {
   if (!code || !/^[A-Z]{2}$/.test(code)) return null;
   let found = names.get(language);

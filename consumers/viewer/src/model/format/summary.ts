@@ -2,7 +2,7 @@
 import type { Texts } from "../../i18n/en/index.js";
 import type { Range } from "../range.js";
 
-/** Formats a range, or returns "" for all time. `zone` is an IANA name. */
+/** Formats a range. Returns "" for all time. `zone` is an IANA name. */
 export function formatRange(range: Range, text: Texts, language: string, zone: string): string {
   if (range.kind === "preset") return text.states.presets[range.preset];
   if (range.kind !== "custom") return "";

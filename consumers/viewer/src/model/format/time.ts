@@ -3,12 +3,12 @@
 const MINUTE = 60_000;
 const HOUR = 60 * MINUTE;
 const DAY = 24 * HOUR;
-const RELATIVE_UNTIL = 7 * DAY; // beyond this, the date is enough
+const RELATIVE_UNTIL = 7 * DAY; // an older time is shown by its date alone
 const SKEW = 5_000; // tolerance for clocks that are ahead
 
 const clocks = new Map<string, Clock>();
 
-/** Returns the cached clock for a language (BCP 47) and a zone (IANA), since its formatters are expensive to create. */
+/** Returns the clock for a language (BCP 47) and a zone (IANA). Clocks are cached, since their formatters are expensive to create. */
 export function clockOf(language: string, zone: string): Clock {
   const key = `${language} ${zone}`;
   let found = clocks.get(key);
@@ -35,37 +35,37 @@ export class Clock {
     this.year = new Intl.DateTimeFormat(language, { year: "numeric", timeZone: zone });
   }
 
-  /** Formats as "3 min. ago" or "yesterday"; returns "" for a time that is a week or more away. `now` is in ms. */
+  /** Formats a time as "3 min. ago" or "yesterday". Returns "" for a time that is a week or more away. `now` is in ms. */
   relative(moment: string, now: number): string {
     return this.formatAgo(moment, now, this.ago);
   }
 
-  /** Formats like `relative`, but as "3m ago" or "1d ago", which fits beside the time. */
+  /** Formats a time like `relative`, but as "3m ago" or "1d ago", which fits next to the exact time. */
   relativeNarrow(moment: string, now: number): string {
     return this.formatAgo(moment, now, this.narrow);
   }
 
-  /** Returns sample days with times, of this year and of another, including the longest possible ones. */
+  /** Returns sample days with times, from this year and another one, including the longest possible ones. */
   longest(): { brief: string[]; exact: string[] } {
     const months = Array.from({ length: 12 }, (_, month) => month);
     const moments = months.flatMap((month) => [8, 20].map((hour) => Date.UTC(2028, month, 28, hour, 58, 58))); // wide digits
     return { brief: moments.map((ms) => this.withoutYear.format(ms)), exact: moments.map((ms) => this.full.format(ms)) };
   }
 
-  /** Returns outputs of `relativeNarrow`, including the longest possible one. */
+  /** Returns sample results of `relativeNarrow`, including the longest possible one. */
   longestRelative(): string[] {
     const amounts = [["second", 58], ["minute", 58], ["hour", 20], ["day", 6]] as const;
     return amounts.map(([unit, count]) => this.narrow.format(-count, unit));
   }
 
-  /** Formats day and time to the second, and the year if it differs from that of `now` (ms). */
+  /** Formats day and time to the second. The year is included if it differs from that of `now` (ms). */
   brief(moment: string, now: number): string {
     const ms = Date.parse(moment);
     if (Number.isNaN(ms)) return moment;
     return (this.year.format(ms) === this.year.format(now) ? this.withoutYear : this.full).format(ms);
   }
 
-  /** Formats to the second. */
+  /** Formats day and time to the second. */
   exact(moment: string): string {
     const ms = Date.parse(moment);
     return Number.isNaN(ms) ? moment : this.full.format(ms);

@@ -1,13 +1,13 @@
-/** Summarizes a User-Agent header as program and system. For display only. */
+/** Summarizes a User-Agent header as a program and a system. For display only. */
 
 export interface UserAgent {
-  /** "Chrome 126", "aws-cli 1.16"; for an unknown program, the beginning of the text. */
+  /** "Chrome 126" or "aws-cli 1.16". For an unknown program, the beginning of the header. */
   program: string;
-  /** "macOS", "iOS 17"; "" if unknown. */
+  /** "macOS" or "iOS 17". "" if unknown. */
   system: string;
 }
 
-/** The first match wins, since browsers also include the names of those further down. */
+/** The first match wins, since browsers also include the names of those further down the list. */
 const BROWSERS: readonly (readonly [RegExp, string])[] = [
   [/\b(?:Edg|EdgA|EdgiOS)\/(\d+)/, "Edge"],
   [/\bOPR\/(\d+)/, "Opera"],

@@ -1,8 +1,8 @@
-/** Reads and formats the values of an event's fields. */
+/** Reads and formats the values in the fields of an event. */
 import type { AuditEvent, DisplayType, ShownField } from "../../api/types.js";
 import { ownValue } from "../own-property.js";
 
-/** Returns a field's value as text, or null without one. Metadata is returned as JSON. */
+/** Returns a field's value as text, or null if it has none. Metadata is returned as JSON. */
 export function valueOf(event: AuditEvent, field: Pick<ShownField, "name" | "custom">): string | null {
   if (field.custom) return ownValue(event.fields, field.name) ?? null;
   if (field.name.startsWith("metadata.")) return ownValue(event.metadata, field.name.slice("metadata.".length)) ?? null;
@@ -17,13 +17,13 @@ export function metadataLabel(key: string, { source, metadata }: Pick<AuditEvent
   return source === "cloudtrail" && !Object.hasOwn(metadata, name) ? name : key;
 }
 
-/** Formats a number of any length; returns other text unchanged. */
+/** Formats a number of any length. Other text is returned unchanged. */
 export function formatNumber(text: string, format: Intl.NumberFormat): string {
   if (!/^-?\d+(\.\d+)?$/.test(text)) return text;
   return format.format(text as unknown as number); // a string keeps every digit
 }
 
-/** Formats JSON in one line, as `region: eu, size: 3`; returns other text unchanged. */
+/** Formats JSON on one line, as `region: eu, size: 3`. Other text is returned unchanged. */
 export function jsonInline(json: string): string {
   try {
     const value: unknown = JSON.parse(json);

@@ -9,7 +9,7 @@ import { movedFields } from "./order.js";
 
 type Words = SettingsTexts["settings"];
 
-/** Returns a field's label, even if the field was removed, or else its name. */
+/** Returns the label of a field, even if the field was removed. If there is none, returns its name. */
 export function labelByName(structure: Structure, name: string, text: SettingsTexts): string {
   const field = fieldOf(structure, name);
   return (field && fieldLabel(field, text)) || name;
@@ -19,7 +19,7 @@ function fieldOf(structure: Structure, name: string): Field | undefined {
   return [...structure.fields, ...structure.removed].find((field) => field.name === name);
 }
 
-/** Returns one line per change, and one line for all fields that only moved. */
+/** Returns one line per change, and one line for all fields that were only moved. */
 export function describeChanges(changes: readonly Change[], structure: Structure, text: SettingsTexts): string[] {
   const words = text.settings;
   const label = (change: Change): string => labelByName(structure, change.name, text);
@@ -33,7 +33,7 @@ export function describeChanges(changes: readonly Change[], structure: Structure
   return moved.length ? [...lines, words.history.moved(words.list(moved))] : lines;
 }
 
-/** Describes a revision. Fields have the labels they had then, followed by the current ones. */
+/** Describes a revision. Fields have the labels that they had then, followed by the current ones. */
 export function describeRevision(revision: Revision, structure: Structure, text: SettingsTexts): string[] {
   const { history, list } = text.settings;
   const label = (name: string): string => {
@@ -81,7 +81,7 @@ function describeRevisionChange({ kind, field, values }: RevisionChange, label: 
   return phrases.length ? [words.line(label, words.list(phrases))] : [];
 }
 
-/** Returns the names of moved fields: as few as explain the new order, preferably those with a changed number. */
+/** Returns the names of moved fields. These are as few as explain the new order, preferably those with a changed number. */
 function movedFieldsIn({ changes, sequence }: Revision): string[] {
   const numbered = changes.filter((change) => change.kind === "changed" && "order" in change.values);
   const names = (list: readonly RevisionChange[]): string[] => list.map((change) => change.field as string);

@@ -10,13 +10,13 @@ export type Attribute = (typeof ATTRIBUTES)[number];
 export interface Draft {
   /** The structure that was loaded. */
   base: Structure;
-  /** The edited fields, in order. A field keeps its number `order` if its position allows. */
+  /** The edited fields, in order. A field keeps its number `order` if its position allows it. */
   fields: readonly Field[];
-  /** The fields that the user moved, not those that only made room for them. */
+  /** The fields that the user has moved, without those that only made room for them. */
   movedByUser: ReadonlySet<string>;
 }
 
-/** One difference. `place`: the field moved; `follows`: it returns to its inherited position. */
+/** One difference. `place` means that the field has moved, and `follows` that it returns to its inherited position. */
 export interface Change {
   name: string;
   attribute: Attribute | "place" | "follows";
@@ -36,7 +36,7 @@ export function moveField(draft: Draft, name: string, to: number): Draft {
   return { ...draft, fields: moveTo(draft.fields, name, to), movedByUser: new Set([...draft.movedByUser, name]) };
 }
 
-/** Resets a field to its inherited state, including its position. The scope's own fields stay. */
+/** Resets a field to its inherited state, including its position. Fields of the scope's own are kept. */
 export function resetField(draft: Draft, name: string): Draft {
   const here = draft.fields.find((field) => field.name === name);
   if (!here?.inherited) return draft;
@@ -62,7 +62,7 @@ export function isOverridden(field: Field): boolean {
   return !!inherited && ([...ATTRIBUTES, "order"] as const).some((what) => inherited[what] !== field[what]);
 }
 
-/** Returns all differences from the loaded structure, in the list's order. Added and removed fields are ignored. */
+/** Returns all differences from the loaded structure, in the order of the list. Added and removed fields are ignored. */
 export function changesOf({ base, fields, movedByUser }: Draft): Change[] {
   const names = (list: readonly Field[]): string[] => list.map((field) => field.name);
   const previous = new Map(base.fields.map((field, index) => [field.name, { field, index }]));
@@ -79,7 +79,7 @@ export function changesOf({ base, fields, movedByUser }: Draft): Change[] {
   });
 }
 
-/** Returns the fields to send. A field that equals its inherited presentation keeps inheriting. */
+/** Returns the fields to send. A field that equals its inherited presentation continues to inherit it. */
 export function fieldsToSave(draft: Draft): ({ name: string } & FieldView)[] {
   const orders = assignOrders(draft.fields, draft.movedByUser);
   return draft.fields.map((field) => ({

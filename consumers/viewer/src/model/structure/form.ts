@@ -5,7 +5,7 @@ import type { Toggle } from "./draft.js";
 export type RuleName = "required" | "maxLength" | "pattern" | "minimum" | "maximum" | "oneOf";
 export type Key = "displayName" | "name" | "type" | "default" | "exclusive" | RuleName;
 
-/** The inputs' values as the user typed them. */
+/** The values of the inputs as the user typed them. */
 export interface Form extends Record<Toggle, boolean> {
   displayName: string;
   name: string;
@@ -17,7 +17,7 @@ export interface Form extends Record<Toggle, boolean> {
   maximum: string;
   /** One value per line. */
   oneOf: string;
-  /** "true" or "false" for a Boolean, a local `2026-01-31T13:45` for a Timestamp. */
+  /** "true" or "false" for a Boolean, and a local `2026-01-31T13:45` for a Timestamp. */
   default: string;
   exclusive: boolean;
 }
@@ -53,19 +53,19 @@ export const TYPES: readonly FieldType[] = [
 ];
 
 const TEXTS: readonly FieldType[] = ["AlphaNumeric", "Enum", "Email", "IpAddress", "Json"];
-/** Base field names that the list of fields does not show. */
+/** Names of base fields that the list of fields does not show. */
 const RESERVED_NAMES = new Set(["event_id", "tenant_id", "ingested_at", "fields"]);
 const MAX_NAME_LENGTH = 100;
 const MAX_MATCHED_LENGTH = 4096; // maximum length of a text that a pattern is matched against
 
-/** Returns a type's rules, in the form's order. */
+/** Returns the rules of a type, in the order of the form. */
 export function rulesOf(type: FieldType): RuleName[] {
   if (type === "Enum") return ["oneOf", "required"];
   if (type === "Number" || type === "Integer") return ["required", "minimum", "maximum", "oneOf"];
   return TEXTS.includes(type) ? ["required", "maxLength", "pattern"] : ["required"];
 }
 
-/** Returns the types that a field of this type can change to, which are those stored in the same way. */
+/** Returns the types to which a field of this type can change. They are stored in the same way. */
 export function compatibleTypes(type: FieldType): readonly FieldType[] {
   return TEXTS.includes(type) ? TEXTS : [type];
 }
@@ -112,14 +112,14 @@ export function formFromField(field: Field, contract: ContractField, exclusive: 
   };
 }
 
-/** Returns a field's type. The contract stores e-mail, IP address and JSON as text; the display type distinguishes them. */
+/** Returns the type of a field. The contract stores e-mail, IP address and JSON as text, and the display type distinguishes them. */
 export function fieldType(field: Pick<Field, "displayType">, contract: Pick<ContractField, "type">): FieldType {
   const shown = field.displayType;
   const isAddress = shown === "Email" || shown === "IpAddress" || shown === "Json";
   return contract.type === "AlphaNumeric" && isAddress ? shown : contract.type;
 }
 
-/** Derives a field name from a label: `order_no` from "Order no.". */
+/** Derives the name of a field from its label, such as `order_no` from "Order no.". */
 export function nameFromLabel(displayName: string): string {
   const plain = displayName
     .toLowerCase()
@@ -131,7 +131,7 @@ export function nameFromLabel(displayName: string): string {
   return (/^\d/.test(plain) ? `_${plain}` : plain).slice(0, MAX_NAME_LENGTH);
 }
 
-/** Validates everything that can be checked without the service. `isNew`: the name must not exist yet. */
+/** Validates everything that can be checked without the service. With `isNew`, the name must not exist yet. */
 export function validateForm(form: Form, structure: Structure, isNew: boolean): Partial<Record<Key, FormError>> {
   const found: Partial<Record<Key, FormError>> = {};
   const setError = (key: Key, error: FormError | ""): void => {
@@ -166,8 +166,8 @@ export function validateForm(form: Form, structure: Structure, isNew: boolean): 
 }
 
 /**
- * Returns the request or, for an existing field, only the differences from its `previous` form. `exclusive` is the
- * contract's current value, null where it cannot be set.
+ * Returns the request. For an existing field, it contains only the differences from its `previous` form. `exclusive` is
+ * the contract's current value, or null where it cannot be set.
  */
 export function requestFromForm(form: Form, previous: Form | null, exclusive: boolean | null): FieldInput {
   const request: FieldInput = {
@@ -203,7 +203,7 @@ export function rulesFromForm(form: Form): Rules {
   return rules;
 }
 
-/** Returns the lines, without empty or duplicate ones. */
+/** Returns the lines without empty or duplicate ones. */
 export function linesOf(text: string): string[] {
   return [...new Set(text.split("\n").map((one) => one.trim()).filter(Boolean))];
 }

@@ -18,12 +18,12 @@ export interface MergeResult {
   lostFields: string[];
 }
 
-/** What others changed between two versions; `added` and `removed` contain names. */
+/** What others changed between two versions. `added` and `removed` contain names. */
 export interface RemoteChanges {
   changes: Change[];
   added: string[];
   removed: string[];
-  /** The switch if it changed. */
+  /** The switch, if it changed. */
   enabled: boolean | null;
 }
 
@@ -38,7 +38,7 @@ export function remoteChanges(base: Structure, theirs: Structure): RemoteChanges
   };
 }
 
-/** Rebases a draft onto a newer structure. Where both changed the same attribute, the draft wins. */
+/** Rebases a draft onto a newer structure. If both changed the same attribute, the draft wins. */
 export function rebase(draft: Draft, theirs: Structure): MergeResult {
   const mineByName = new Map(draft.fields.map((field) => [field.name, field]));
   const baseByName = new Map(draft.base.fields.map((field) => [field.name, field]));
@@ -54,7 +54,7 @@ export function rebase(draft: Draft, theirs: Structure): MergeResult {
   return { draft: { ...draftOf(theirs), movedByUser: draft.movedByUser, fields: ordered }, conflicts, lostFields };
 }
 
-/** Returns the draft after `sent` was saved. Keeps the changes in `now` that were made in the meantime. */
+/** Returns the draft after `sent` was saved. Changes in `now` that were made in the meantime are kept. */
 export function rebaseUnsaved(sent: Draft, now: Draft, saved: Structure): Draft {
   if (sent === now) return draftOf(saved);
   return rebase({ ...now, base: { ...now.base, fields: [...sent.fields] } }, saved).draft;

@@ -1,8 +1,8 @@
-/** Assigns the numbers that order the fields, changing as few as possible, so that the others keep inheriting. */
+/** Assigns the numbers that order the fields. As few as possible are changed, so that the others continue to inherit. */
 
 export interface OrderedField {
   name: string;
-  /** Ascending in the service's list; equal numbers are sorted by name. */
+  /** Ascending in the service's list. Equal numbers are sorted by name. */
   order: number;
 }
 
@@ -10,8 +10,10 @@ const MAX_ORDER = 1_000_000; // the service's limit in both directions
 const NONE: ReadonlySet<string> = new Set();
 
 /**
- * Returns an order number for each field, by name, so that the fields sort into this sequence. Changes as few numbers
- * as possible, preferably those of fields in `preferMoved`, or all numbers if one would exceed the service's limit.
+ * Returns an order number for each field, by name, so that the fields sort into this sequence.
+ *
+ * As few numbers as possible are changed, preferably those of fields in `preferMoved`. All numbers are changed if one
+ * would exceed the limit of the service.
  */
 export function assignOrders(sequence: readonly OrderedField[], preferMoved: ReadonlySet<string> = NONE): Map<string, number> {
   const kept = longestOrdered(sequence, preferMoved);
@@ -54,7 +56,7 @@ export function movedFields(before: readonly string[], after: readonly string[],
   }
 }
 
-/** Moves an item to an index, which is clamped to the list. */
+/** Moves an item to an index, which is clamped to the length of the list. */
 export function moveTo<T extends { name: string }>(list: readonly T[], name: string, to: number): T[] {
   const moved = list.find((item) => item.name === name);
   if (!moved) return [...list];
@@ -75,8 +77,8 @@ function longestOrdered(sequence: readonly OrderedField[], preferMoved: Readonly
 }
 
 /**
- * Returns the longest ascending list of indices below `count` in which each may follow the previous one, with few
- * `avoided` ones.
+ * Returns the longest ascending list of indices below `count` in which each may follow the previous one, with as few
+ * `avoided` ones as possible.
  */
 function longestChain(
   count: number,

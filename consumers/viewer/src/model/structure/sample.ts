@@ -1,7 +1,7 @@
 /** A sample value for a field, and code that sends it. */
 import { type Form, linesOf } from "./form.js";
 
-/** Returns a sample value for the form's type; "…" if a pattern cannot be guessed. */
+/** Returns a sample value for the type in the form, or "…" if no value for a pattern can be guessed. */
 export function sampleValue(form: Form): string | number | boolean {
   const low = form.minimum.trim() ? Number(form.minimum) : -Infinity;
   const high = form.maximum.trim() ? Number(form.maximum) : Infinity;
@@ -29,7 +29,7 @@ export function sampleValue(form: Form): string | number | boolean {
   }
 }
 
-/** Returns Python code for the SDK, with "…" as the tenant in the environment's form. */
+/** Returns Python code for the SDK. In the environment's form, the tenant is "…". */
 export function emitCode(form: Form, tenant: string | null): string {
   const value = sampleValue(form);
   const shown = value === true ? "True" : JSON.stringify(value);

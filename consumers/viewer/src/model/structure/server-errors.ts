@@ -5,7 +5,7 @@ import type { Key, RuleName } from "./form.js";
 const KEYS: readonly Key[] = ["displayName", "name", "type", "default", "exclusive"];
 const RULES: readonly RuleName[] = ["required", "maxLength", "pattern", "minimum", "maximum", "oneOf"];
 
-/** Messages by input; the key "" stands for the form as a whole. */
+/** Messages by input. The key "" stands for the form as a whole. */
 export type ErrorMessages = Partial<Record<Key | "", string>>;
 
 export function errorMessages(problem: Problem): ErrorMessages {
@@ -25,7 +25,7 @@ export function errorMessages(problem: Problem): ErrorMessages {
   return messages;
 }
 
-/** Returns the input for an error: a rule's for `rules.maxLength`, or for `rules` with "`maxLength` must be …". */
+/** Returns the input for an error. It is a rule's input for `rules.maxLength`, or for `rules` with "`maxLength` must be …". */
 function inputOf(field: string, message: string): Key | "" {
   const [first, second] = field.split(".");
   if (first === "rules") {

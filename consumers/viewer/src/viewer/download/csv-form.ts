@@ -1,4 +1,4 @@
-/** Renders the options for a CSV file's form. */
+/** Renders the options for the form of a CSV file. */
 import { html, type TemplateResult } from "lit";
 
 import type { Texts } from "../../i18n/en/index.js";

@@ -7,7 +7,7 @@ export const downloadButtonStyles = css`
     display: contents;
   }
   auditlane-download-dialog {
-    position: absolute; /* takes no place among the buttons */
+    position: absolute; /* takes up no space among the buttons */
   }
   .count {
     padding: 0 0.45em;

@@ -33,7 +33,7 @@ export class DownloadButton extends ViewerElement {
     this.open = false;
   }
 
-  /** Opens the dialog, as the button does. */
+  /** Opens the dialog, as a click on the button does. */
   press(): void {
     void this.openDialog();
   }

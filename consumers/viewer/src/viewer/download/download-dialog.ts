@@ -47,16 +47,16 @@ export class DownloadDialog extends ViewerElement {
   @property({ attribute: false }) changes = 0;
 
   @state() private format: ExportFormat = "csv";
-  /** The user's choice; until then, a file for spreadsheets in the reader's language. */
+  /** The user's choice. Until there is one, the file is for spreadsheets in the reader's language. */
   @state() private chosenCsv: CsvForm | null = null;
-  /** The zone for a spreadsheet's times if the user chose one, otherwise the list's. */
+  /** The zone for times in a spreadsheet, if the user has chosen one. Otherwise, the zone of the list is used. */
   @state() private chosenZone: string | null = null;
-  /** The user's choice. Until then, a PDF has the table's columns, since a page has no room for more. */
+  /** The user's choice. Until there is one, a PDF has the columns of the table, since a page has no room for more. */
   @state() private chosenColumns: ColumnChoice | null = null;
-  /** The reader's last download of this search; null until known, or if it cannot be loaded. */
+  /** The reader's last download of this search. Null until it is known, or if it cannot be loaded. */
   @state() private last: LastDownload | null = null;
   @state() private sinceLast = false;
-  /** The number of matching events; null while counting. */
+  /** The number of matching events, or null while they are counted. */
   @state() private rows: number | null = null;
   @state() private progress: Progress | null = null;
   @state() private busy = false;
@@ -128,7 +128,7 @@ export class DownloadDialog extends ViewerElement {
     </details>`;
   }
 
-  /** Whether the reader has no session any more, so that neither counting nor downloading can succeed. */
+  /** Whether the reader's session has ended, so that neither counting nor downloading can succeed. */
   private get signedOut(): boolean {
     return this.viewer.authProblem !== null;
   }
@@ -173,7 +173,7 @@ export class DownloadDialog extends ViewerElement {
   private renderOutcome(): TemplateResult {
     const words = this.text.download;
     const { language } = this.viewer;
-    const isRunning = this.jobs?.running.some((job) => job.id === this.startedJob?.id); // if so, the list shows its result
+    const isRunning = this.jobs?.running.some((job) => job.id === this.startedJob?.id); // if one is running, the list shows its result
     const finished = isRunning ? words.preparing : this.finished;
     const size = this.progress ? formatBytes(this.progress.bytes, language) : "";
     return html`
@@ -226,14 +226,14 @@ export class DownloadDialog extends ViewerElement {
     return this.chosenCsv ?? { dialect: "spreadsheet", separator: defaultSeparator(this.viewer.language) };
   }
 
-  /** The file's columns, with the file's labels. */
+  /** The columns of the file, with their labels in the file. */
   private get columns() {
     const raw = this.format === "csv" && this.csv.dialect === "raw"; // has the same titles in every language
     const fields = raw ? columnFields(this.viewer.structure?.fields ?? [], this.viewer.chosenColumns, "Sentence") : this.viewer.columnFields;
     return exportedFields(fields, shownColumns(fields, this.viewer.chosenColumns, this.viewer.preferences.pinned), this.columnChoice);
   }
 
-  /** The number of events for the file; null while counting. */
+  /** The number of events for the file, or null while they are counted. */
   private get matching(): number | null {
     return this.sinceLast && this.last ? this.last.events : this.rows;
   }
@@ -304,7 +304,7 @@ export class DownloadDialog extends ViewerElement {
     });
   };
 
-  /** Starts or cancels with one button, so that focus stays on it. The second click of a double click does not cancel. */
+  /** Starts or cancels with the same button, so that the focus stays on it. The second click of a double click does not cancel. */
   private readonly onPress = (event: MouseEvent): void => {
     if (!this.busy) void this.start();
     else if (event.detail < 2) this.stop.abort();

@@ -7,14 +7,14 @@ import { DEFAULT_SORT } from "../../model/view.js";
 import type { ViewerState } from "../viewer-state.js";
 
 export interface FileSummary {
-  /** The number of events; null while counting. */
+  /** The number of events, or null while they are counted. */
   rows: number | "unknown" | null;
   sinceLast: boolean;
   /** The zone of the times in the file. */
   zone: string;
 }
 
-/** Offers the events since the last download of this search, whatever the time range. */
+/** Offers the events since the last download of this search, regardless of the time range. */
 export function renderSince({ text, language, zone }: ViewerState, last: LastDownload, on: boolean, onChange: (on: boolean) => void): TemplateResult {
   const { since } = text.download;
   const style = { dateStyle: "medium", timeStyle: "medium", timeZone: zone } as const;

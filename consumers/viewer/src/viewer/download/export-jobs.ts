@@ -1,4 +1,4 @@
-/** The tenant's exports created in the background. Polls the list while one is running. */
+/** The tenant's exports that are created in the background. Polls the list while one of them is running. */
 import { Problem } from "../../api/problem.js";
 import type { ExportJob } from "../../api/types.js";
 import { exportBody, type ExportRequest } from "../../model/export.js";

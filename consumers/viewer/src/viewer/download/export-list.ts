@@ -82,7 +82,7 @@ export class ExportList extends ViewerElement {
     </li>`;
   }
 
-  /** Describes an error in the reader's language if its code is known, or else in the service's English. */
+  /** Describes an error in the reader's language if its code is known, and in the service's English otherwise. */
   private renderError({ code, message, fix }: NonNullable<ExportJob["error"]>): TemplateResult {
     const kind = kindOf(new Problem(0, code, message, fix));
     if (kind === "failed") return html`<p class="why small" lang="en">${message} ${fix}</p>`;
@@ -102,7 +102,7 @@ export class ExportList extends ViewerElement {
   private async removeJob(job: ExportJob): Promise<void> {
     await this.attempt(async () => this.jobs?.remove(job));
     await this.updateComplete;
-    this.renderRoot.querySelector<HTMLElement>("#recent")?.focus(); // its button may be gone
+    this.renderRoot.querySelector<HTMLElement>("#recent")?.focus(); // its button may have disappeared
   }
 
   private async attempt(action: () => Promise<unknown>): Promise<void> {

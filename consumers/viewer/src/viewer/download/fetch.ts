@@ -4,13 +4,13 @@ import { exportBody, exportParams, type ExportRequest, fileName } from "../../mo
 
 export interface Progress {
   bytes: number;
-  /** The number of rows in the whole file; null if unknown. */
+  /** The number of rows in the whole file, or null if unknown. */
   rows: number | null;
 }
 
 /**
- * Downloads through the page's memory, and calls `progress` for every chunk. Rejects with Problem, even if the body is
- * truncated.
+ * Downloads through the memory of the page, and calls `progress` for every chunk. Rejects with Problem, also if the
+ * body is truncated.
  */
 export async function fetchFile(
   client: Client,
@@ -31,17 +31,17 @@ export async function fetchFile(
   const type = response.headers.get("Content-Type") ?? "application/octet-stream";
   const url = URL.createObjectURL(new Blob(chunks, { type }));
   saveUrl(url, fileName(response.headers.get("Content-Disposition"), `audit.${request.format}`));
-  setTimeout(() => URL.revokeObjectURL(url), 60_000); // some browsers read the URL only after the click
+  setTimeout(() => URL.revokeObjectURL(url), 60_000); // some browsers do not read the URL until after the click
   return at;
 }
 
-/** Downloads through a link that is valid for a minute; the browser shows the progress. Rejects with Problem. */
+/** Downloads through a link that is valid for one minute. The browser shows the progress. Rejects with Problem. */
 export async function followLink(client: Client, request: ExportRequest): Promise<void> {
   const { url } = await client.json<{ url: string }>("/v1/export-links", { method: "POST", body: exportBody(request) });
   saveUrl(url);
 }
 
-/** Saves a URL, in a new tab for another origin, since an error there must not replace the host page. */
+/** Saves a URL. A URL on another origin is opened in a new tab, since an error there must not replace the host page. */
 export function saveUrl(url: string, name = ""): void {
   const anchor = document.createElement("a");
   anchor.href = url;

@@ -1,10 +1,10 @@
-/** Renders the choice of time zone for a file's times. */
+/** Renders the choice of a time zone for the times in a file. */
 import { html, type TemplateResult } from "lit";
 
 import type { Texts } from "../../i18n/en/index.js";
 import { localZone } from "../../model/zone.js";
 
-/** Offers the page's zone, the browser's and UTC first. `zone` is the current choice. */
+/** Offers the page's zone, the browser's zone and UTC first. `zone` is the current choice. */
 export function renderZoneForm(text: Texts, zone: string, pageZone: string, onChange: (zone: string) => void): TemplateResult {
   const first = [...new Set([pageZone, localZone(), "UTC"])];
   const others = Intl.supportedValuesOf("timeZone").filter((name) => !first.includes(name));

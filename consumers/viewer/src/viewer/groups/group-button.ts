@@ -10,7 +10,7 @@ import { icon } from "../../styles/icons.js";
 import { fieldLabel } from "../describe.js";
 import { ViewerElement } from "../viewer-element.js";
 
-/** @summary Opens the choice of the field by which events are grouped, and of the comparison with the period before. */
+/** @summary Opens the choice of the field by which events are grouped, and of a comparison with the preceding period. */
 @customElement("auditlane-group-button")
 export class GroupButton extends ViewerElement {
   static override styles = [

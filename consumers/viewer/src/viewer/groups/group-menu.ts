@@ -12,7 +12,7 @@ import { ViewerElement } from "../viewer-element.js";
 import { groupMenuStyles } from "./group-menu.styles.js";
 
 /**
- * @summary Chooses the field by which events are grouped, and whether they are compared with the period before.
+ * @summary Chooses the field by which events are grouped, and whether they are compared with the preceding period.
  *
  * @event done - The menu is no longer needed (bubbles, composed).
  */

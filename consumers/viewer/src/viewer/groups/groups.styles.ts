@@ -1,9 +1,9 @@
-/** Styles of the groups. The chart reads its layers' colours from custom properties. */
+/** Styles of the groups. The chart reads the colours of its layers from custom properties. */
 import { css, unsafeCSS } from "lit";
 
 import { ellipsis } from "../../styles/fragments.js";
 
-/** The values' colours in light and dark, by rank; neighbours differ. */
+/** The colours of the values in light and dark, by rank. Neighbours differ. */
 const PALETTE = [
   ["#1f5fd0", "#7fb0ff"],
   ["#c2500a", "#ffa366"],
@@ -17,7 +17,7 @@ const PALETTE = [
   ["#a21caf", "#ec9bf5"],
 ] as const;
 
-/** The number of values with their own colour. */
+/** The number of values that have their own colour. */
 export const COLOURS = PALETTE.length;
 
 const properties = PALETTE.map(([light, dark], index) => `--group-${index + 1}: light-dark(${light}, ${dark});`).join("\n");

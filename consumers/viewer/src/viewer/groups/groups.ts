@@ -24,7 +24,7 @@ const DESCRIBED = 3; // number of groups named for each bar
 export class Groups extends ViewerElement {
   static override styles = [baseStyles, plotStyles, groupsStyles];
 
-  /** The row under the pointer or with focus, whose part of the chart stands out; -1 for none. */
+  /** The row under the pointer or with the focus, whose part of the chart is emphasized. -1 if there is none. */
   @state() private emphasised = -1;
 
   private readonly counts = new RequestController<GroupCounts>(this, (problem) => {
@@ -185,7 +185,7 @@ export class Groups extends ViewerElement {
     return new Intl.NumberFormat(localeOf(this.viewer), { style: "percent", maximumFractionDigits: 1 }).format(all ? events / all : 0);
   }
 
-  /** Describes what was counted, and the period that it is compared with. */
+  /** Describes what was counted, and the period with which it is compared. */
   private headline(result: GroupCounts): string {
     const { groups, search } = this.text;
     const parts = [search.histogram.events(result.events, formatNumber(this.viewer, result.events))];

@@ -11,7 +11,7 @@ import { chipsStyles } from "./chips.styles.js";
 /**
  * @summary Shows each term of the query in words, with a button that removes it.
  *
- * @event emptied - The last term was removed, so focus has to move elsewhere.
+ * @event emptied - The last term was removed, so the focus has to move elsewhere.
  */
 @customElement("auditlane-chips")
 export class Chips extends ViewerElement {
@@ -42,7 +42,7 @@ export class Chips extends ViewerElement {
     </li>`;
   }
 
-  /** Removes a term and focuses the chip that takes its place. */
+  /** Removes a term, and focuses the chip that takes its place. */
   private async removeTerm(term: string, event: Event): Promise<void> {
     const buttons = (): HTMLElement[] => [...this.renderRoot.querySelectorAll<HTMLElement>(".chip button")];
     const index = buttons().indexOf(event.currentTarget as HTMLElement);

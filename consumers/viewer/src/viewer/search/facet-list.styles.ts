@@ -1,4 +1,4 @@
-/** Styles of a field's values: a bar for each value's share, its label and its count. */
+/** Styles of the values of a field: a bar for the share of each value, its label and its count. */
 import { css } from "lit";
 
 import { choiceInput, ellipsis, plainList } from "../../styles/fragments.js";

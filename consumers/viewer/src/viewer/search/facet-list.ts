@@ -18,7 +18,7 @@ import { facetListStyles } from "./facet-list.styles.js";
 import { narrowingTerm, withQuery } from "./narrowing.js";
 
 const MAX_VALUES = 100;
-const SEARCHABLE_FROM = 12; // number of values from which a search input is shown
+const SEARCHABLE_FROM = 12; // number of values from which on a search input is shown
 
 /**
  * @summary Lists the values of a field with their counts, to include and exclude them in the query.
@@ -32,7 +32,7 @@ const SEARCHABLE_FROM = 12; // number of values from which a search input is sho
 export class FacetList extends ViewerElement {
   static override styles = [baseStyles, facetListStyles];
 
-  /** The field's name in a filter (`ShownField.parameter`, `metadata.<key>`). Times and `metadata` itself have no list of values. */
+  /** The name of the field in a filter (`ShownField.parameter`, `metadata.<key>`). Times and `metadata` itself have no list of values. */
   @property() parameter = "";
 
   @state() private filterText = "";
@@ -144,7 +144,7 @@ export class FacetList extends ViewerElement {
     </li>`;
   }
 
-  /** Returns the counted values, and picked ones even when no event has them. */
+  /** Returns the counted values, and picked values even if no event has them. */
   private rows(picks: readonly Value[]): Count[] {
     const found = this.facet.result?.data ?? [];
     const lacking = picks.filter((value) => !found.some((count) => count.value === value));
@@ -173,7 +173,7 @@ export class FacetList extends ViewerElement {
     return findQueryField(queryFields(this.viewer.fields, this.text.search.fields), this.parameter).kind;
   }
 
-  /** Whether a value starts with the typed text, as far as the counted values show. */
+  /** Whether any of the counted values starts with the typed text. */
   private offersPrefix(rows: readonly Count[]): boolean {
     if (!this.filterText || this.filterText.includes("*") || this.kind !== "text") return false;
     return this.truncated || rows.some(({ value }) => value?.startsWith(this.filterText));

@@ -22,7 +22,7 @@ export class FilterMenu extends ViewerElement {
   @state() private open = false;
   @state() private filterText = "";
   @state() private field: QueryField | null = null;
-  /** Says which filter was just added. */
+  /** Describes the filter that was just added. */
   @state() private added = "";
   @query("auditlane-dropdown") private dropdown!: Dropdown;
 
@@ -123,7 +123,7 @@ export class FilterMenu extends ViewerElement {
     this.added = "";
   };
 
-  /** Chooses the first field, or else the first value, with Enter. */
+  /** Chooses the first field, or the first value if there is no field, when Enter is pressed. */
   private readonly onFindKeydown = (event: KeyboardEvent): void => {
     if (event.key !== "Enter" || event.isComposing || !this.filterText.trim()) return;
     event.preventDefault();
@@ -132,7 +132,7 @@ export class FilterMenu extends ViewerElement {
     else this.renderRoot.querySelector("auditlane-value-matches")?.chooseFirst();
   };
 
-  /** Stays open for the next filter. */
+  /** Keeps the menu open for the next filter. */
   private readonly onValueChosen = (event: CustomEvent<string>): void => {
     this.filterText = "";
     this.added = this.text.search.filter.chosen(event.detail);

@@ -38,7 +38,7 @@ export class HistogramElement extends ViewerElement {
   protected override willUpdate(): void {
     const { viewer } = this;
     const { group } = viewer.view;
-    if (!this.hasUpdated) this.folded = isNarrow(this) || isLow((this.getRootNode() as ShadowRoot).host); // leaves the screen to the events
+    if (!this.hasUpdated) this.folded = isNarrow(this) || isLow((this.getRootNode() as ShadowRoot).host); // leaves the space to the events
     if (group && group !== this.shownGroup) this.folded = false; // the group was just chosen
     this.shownGroup = group;
     if (group && !this.groupsLoaded) void this.loadGroups();

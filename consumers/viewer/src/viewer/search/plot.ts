@@ -1,4 +1,4 @@
-/** Shows bars over time, for pointer and keyboard: the part that the histogram and the groups share. */
+/** Shows bars over time, for pointer and keyboard. Shared by the histogram and the groups. */
 import { html, nothing, type ReactiveController, type TemplateResult } from "lit";
 
 import { type Bar, highest, indexAfterRecount, isSameAxis, selectionOf } from "../../model/bars.js";
@@ -11,7 +11,7 @@ export interface PlotOptions {
   viewer(): ViewerState;
   /** Returns the accessible name. */
   label(): string;
-  /** Returns details about the bar at an index besides its time and its number. */
+  /** Returns details about the bar at an index, in addition to its time and its number. */
   detail?(index: number): string;
 }
 
@@ -20,7 +20,7 @@ export class Plot implements ReactiveController {
   private layers: readonly Layer[] | null = null;
   private hovered: number | null = null;
   private active: number | null = null;
-  /** Where a keyboard selection began. */
+  /** The bar at which a keyboard selection began. */
   private anchor: number | null = null;
   private chart: Chart | null = null;
   private chartLoading = false;
@@ -48,7 +48,7 @@ export class Plot implements ReactiveController {
     this.closeChart();
   }
 
-  /** Shows these bars from the next rendering on. Bars that stay remain selected. */
+  /** Shows these bars from the next rendering on. Selected bars that still exist remain selected. */
   setBars(bars: readonly Bar[], layers: readonly Layer[] | null = null): void {
     const indexOf = (index: number | null): number | null => indexAfterRecount(this.bars, bars, index);
     this.active = indexOf(this.active);
@@ -107,7 +107,7 @@ export class Plot implements ReactiveController {
     </div>`;
   }
 
-  /** Describes the hovered or active bar, or the bars selected by keyboard; "" without one. */
+  /** Describes the hovered or active bar, or the bars selected by keyboard. Returns "" if there are none. */
   readout(): string {
     const { histogram } = this.viewer.text.search;
     const span = this.selection();
@@ -119,7 +119,7 @@ export class Plot implements ReactiveController {
     return this.bars[index] ? this.describeBar(index) : "";
   }
 
-  /** Describes the highest bar; "" without bars. */
+  /** Describes the highest bar. Returns "" if there are no bars. */
   peak(): string {
     const most = highest(this.bars);
     if (!most) return "";
@@ -170,7 +170,7 @@ export class Plot implements ReactiveController {
     if (to !== undefined) {
       this.anchor = event.shiftKey ? (this.anchor ?? active) : null;
       this.active = Math.min(Math.max(to, 0), last);
-      this.hovered = null; // the keyboard takes over from a resting pointer
+      this.hovered = null; // the keyboard takes over from a pointer at rest
     } else if (event.key === "Enter" || event.key === " ") this.selectRange(...(this.selection() ?? [active, active]));
     else if (event.key === "Escape" && this.anchor !== null) this.anchor = null;
     else return;

@@ -1,4 +1,4 @@
-/** The mirror, which underlines errors, lies under the input, with its characters at the same positions. */
+/** The mirror, which underlines errors, lies under the input. Its characters are at the same positions. */
 import { css } from "lit";
 
 import { ellipsis, popoverPanel } from "../../styles/fragments.js";

@@ -17,11 +17,11 @@ import "./search-help.js";
 import { renderOptions } from "./suggestion-options.js";
 import { type Suggestion, Suggestions } from "./suggestions.js";
 
-/** How long a search waits for its check. Then it starts without it, so that the list reports a slow service. */
+/** How long a search waits for its check. After that, it starts without it, so that the list reports a slow service. */
 const CHECK_TIMEOUT_MS = 1_000;
 
 /**
- * @summary The input of the query: completes it, and marks errors at their position.
+ * @summary The input of the query. It completes the query, and marks errors at their position.
  *
  * @csspart box - The frame with the input and its buttons.
  */
@@ -40,7 +40,7 @@ export class QueryBox extends ViewerElement {
 
   private readonly suggestions = new Suggestions(this, () => this.viewer);
   private rows: Suggestion[] = [];
-  /** The text and caret when the pointer moved over the suggestions, which stay unchanged while it aims at them. */
+  /** The text and the caret at the time when the pointer moved over the suggestions. These stay unchanged while it points at them. */
   private aimedAt: readonly [string, number] | null = null;
   /** The suggestion under the pointer when the button was pressed. The click accepts it, even if the list has changed since. */
   private pressed: Suggestion | null = null;
@@ -200,7 +200,7 @@ export class QueryBox extends ViewerElement {
   };
 
   private moveActive(by: number): void {
-    const count = this.rows.length + 1; // the input itself is one of the positions that the arrow keys reach
+    const count = this.rows.length + 1; // the input itself is one of the positions of the arrow keys
     this.active = ((this.active + 1 + by + count) % count) - 1;
   }
 
@@ -245,7 +245,7 @@ export class QueryBox extends ViewerElement {
     this.search(this.typed);
   };
 
-  /** Applies the text when the user continues elsewhere in the page, so that the list always matches the box. */
+  /** Applies the text when the focus moves elsewhere in the page, so that the list always matches the box. */
   private readonly onFocusOut = (event: FocusEvent): void => {
     const inside = event.relatedTarget instanceof Node && this.renderRoot.contains(event.relatedTarget);
     if (!inside && document.hasFocus() && this.isConnected && this.viewer.draft && !this.error) {
@@ -262,7 +262,7 @@ export class QueryBox extends ViewerElement {
     this.applyTyped();
   }
 
-  /** Searches for the text if it is valid; otherwise, keeps the view's query. */
+  /** Searches for the text if it is valid. Otherwise, the query of the view is kept. */
   private applyTyped(): void {
     void this.viewer.changeSearch((query) => ({ query }));
   }
@@ -282,7 +282,7 @@ export class QueryBox extends ViewerElement {
     if (check && text) void this.check(text);
   }
 
-  /** Resolves to whether a query can be applied: it is valid, or its check is slow. */
+  /** Resolves to whether a query can be applied, because it is valid or because its check is slow. */
   private async mayApply(text: string): Promise<boolean> {
     const timeout = new Promise<"timeout">((resolve) => setTimeout(resolve, CHECK_TIMEOUT_MS, "timeout"));
     return (await Promise.race([this.check(text), timeout])) !== "invalid";

@@ -7,9 +7,9 @@ import { describeQueryError } from "../../model/query-error.js";
 import { icon } from "../../styles/icons.js";
 
 export interface QueryErrorOptions {
-  /** The field that was probably meant, and the search for it. */
+  /** The field that was probably meant, and a search for it. */
   readonly correction: { readonly field: string; readonly apply: () => void } | null;
-  /** The query that the list shows instead of the invalid one, or null if it shows none. */
+  /** The query that the list shows in place of the invalid one, or null if it shows none. */
   readonly shownQuery: string | null;
 }
 

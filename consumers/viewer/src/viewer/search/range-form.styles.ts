@@ -25,7 +25,7 @@ export const rangeFormStyles = css`
     --color-accent: var(--accent);
     --color-text-on-accent: var(--on-accent);
   }
-  /* The calendar's own heading has the year, too. */
+  /* The calendar's own heading includes the year. */
   calendar-month::part(heading) {
     display: none;
   }

@@ -14,11 +14,12 @@ import { withQuery } from "./narrowing.js";
 import { rangeFormStyles } from "./range-form.styles.js";
 import "./zone-choice.js";
 
-// The page may have defined the calendar already, and an element can be defined only once.
+// The page may already have defined the calendar, and an element can be defined only once.
 if (!customElements.get("calendar-range")) await import("cally");
 
 /**
- * @summary Lets the user choose a time range: days, typed or from a calendar, and times, in the displayed zone.
+ * @summary Lets the user choose a time range in the displayed zone. Days are typed or chosen in a calendar, and times
+ * are typed.
  *
  * @event done - A range was chosen.
  */
@@ -30,12 +31,12 @@ export class RangeForm extends ViewerElement {
   @state() private error: RangeInputError | null = null;
   /** Whether the inputs differ from the shown range. */
   @state() private edited = false;
-  /** The day that was just chosen, which a second day can extend; "" otherwise. */
+  /** The day that was just chosen and can be extended by a second day, or "". */
   @state() private firstDay = "";
-  /** The day with the calendar's focus, whose month it shows; "" for the range's. */
+  /** The day that has the calendar's focus and determines the month shown. "" for the month of the range. */
   @state() private calendarDay = "";
   private shownRange = "";
-  /** The newest matching event, whose month the calendar shows for all time. */
+  /** The newest matching event. If the range is all time, the calendar shows its month. */
   private readonly newest = new RequestController<EventPage>(this);
 
   protected override willUpdate(): void {
@@ -52,7 +53,7 @@ export class RangeForm extends ViewerElement {
     this.input = inputFromRange(viewer.view.range, viewer.zone, viewer.asOf);
   }
 
-  /** Focuses the calendar's selected day. */
+  /** Focuses the selected day in the calendar. */
   async focusDay(): Promise<void> {
     await this.updateComplete;
     const calendar = this.renderRoot.querySelector<HTMLElement & { updated?: Promise<void> }>("calendar-range");
@@ -140,7 +141,7 @@ export class RangeForm extends ViewerElement {
     if (!this.edited || this.apply(this.input)) this.dispatchEvent(new Event("done"));
   };
 
-  /** Shows the inputs' range. Returns whether they form one. */
+  /** Shows the range in the inputs. Returns whether they form one. */
   private apply(input: RangeInput): boolean {
     const range = rangeFromInput(input, this.viewer.zone);
     this.input = input;
@@ -159,7 +160,7 @@ function formatDay(day: string, locale: string): string {
   return new Intl.DateTimeFormat(locale, { dateStyle: "medium", timeZone: "UTC" }).format(Date.parse(day));
 }
 
-/** Returns the first day of the week, 0 for Sunday; Monday if the browser does not provide it. */
+/** Returns the first day of the week, with 0 for Sunday. It is Monday if the browser does not provide it. */
 function firstDayOfWeek(locale: string): number {
   const known = new Intl.Locale(locale) as Intl.Locale & { getWeekInfo?: () => { firstDay: number } };
   return (known.getWeekInfo?.().firstDay ?? 1) % 7;

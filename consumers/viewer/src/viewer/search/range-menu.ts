@@ -77,7 +77,7 @@ export class RangeMenu extends ViewerElement {
     </div>`;
   }
 
-  /** Moves the focus among the presets, which are one tab stop. */
+  /** Moves the focus among the presets, which are a single tab stop. */
   private readonly onKeydown = (event: KeyboardEvent): void => {
     const buttons = [...(event.currentTarget as HTMLElement).querySelectorAll("button")];
     const index = buttons.indexOf(event.target as HTMLButtonElement);
@@ -103,7 +103,7 @@ export class RangeMenu extends ViewerElement {
   };
 }
 
-/** Describes a range briefly: a preset's name, days, or times in the zone. */
+/** Describes a range briefly, as the name of a preset, as days, or as times in the zone. */
 export function describeRange(
   range: Range,
   viewer: RangeMenu["viewer"],

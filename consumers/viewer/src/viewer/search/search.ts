@@ -24,7 +24,7 @@ export class Search extends ViewerElement {
   @query("auditlane-filter") private filter!: FilterMenu;
   @query("auditlane-range") private range!: RangeMenu;
 
-  /** Opens the filter menu, or the choice of the time range. */
+  /** Opens the filter menu or the choice of the time range. */
   show(menu: "filter" | "range"): void {
     this[menu].show();
   }

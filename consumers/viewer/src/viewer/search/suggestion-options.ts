@@ -6,7 +6,7 @@ import type { ViewerState } from "../viewer-state.js";
 import type { Suggestion } from "./suggestions.js";
 
 export interface OptionActions {
-  /** Called when the pointer goes down on a suggestion, before a click. */
+  /** Called when the pointer is pressed on a suggestion, before the click. */
   press(row: Suggestion): void;
   accept(row: Suggestion): void;
 }

@@ -1,4 +1,4 @@
-/** Suggests how to complete the query at the caret: fields, values from the log, operators and wildcards. */
+/** Suggests how to complete the query at the caret, with fields, values from the log, operators and wildcards. */
 import type { ReactiveControllerHost } from "lit";
 
 import type { QueryParams } from "../../api/client.js";
@@ -20,7 +20,7 @@ import { narrowingTerm, withQuery } from "./narrowing.js";
 export interface Suggestion {
   readonly group: string;
   readonly label: string;
-  /** The suggestion's form in the query if it differs from the label. */
+  /** How the suggestion is written in the query, if that differs from the label. */
   readonly note: string;
   readonly events: number | null;
   readonly edit: Edit;
@@ -41,7 +41,7 @@ export class Suggestions {
   private readonly actions: RequestController<Facet>;
   private readonly actors: RequestController<Facet>;
   private readonly sample: RequestController<EventPage>;
-  /** Fields with more values than the service sends, so that it has to search them. */
+  /** Fields that have more values than the service sends, so that the service has to search them. */
   private readonly truncated = new Set<string>();
 
   constructor(
@@ -54,7 +54,7 @@ export class Suggestions {
     this.sample = new RequestController<EventPage>(host);
   }
 
-  /** Returns the suggestions available so far, and requests missing values. */
+  /** Returns the suggestions that are available so far, and requests missing values. */
   at(text: string, caret: number): Suggestion[] {
     const caretTerm = edit.caretTermAt(text, caret);
     if (!caretTerm) return [];
@@ -65,7 +65,7 @@ export class Suggestions {
     const matches = this.matchesAt(text, caretTerm, named);
     const typed = caretTerm.typed.toLowerCase();
     const begun = fields.some(({ label, note }) => [label, note].some((name) => name.toLowerCase().startsWith(typed)));
-    // What several values have in common is more likely meant than a field with the text within its name.
+    // A text that several values have in common is a more likely choice than a field with the text within its name.
     return !begun && matches[0]?.common ? [...named, ...matches, ...fields] : [...fields.slice(0, 8), ...named, ...matches];
   }
 
@@ -87,7 +87,7 @@ export class Suggestions {
     }));
   }
 
-  /** Suggests the actions whose name or label contains the words before the caret, as many words as possible. */
+  /** Suggests the actions whose name or label contains the words before the caret. As many words as possible are used. */
   private namedByPhrase(text: string, caret: number): Suggestion[] {
     for (const phrase of edit.caretPhrasesAt(text, caret)) {
       const rows = this.knownActions(phrase.typed, [], (name) => edit.withTermAt(text, phrase, formatTerm("action", name)));
@@ -219,7 +219,7 @@ export class Suggestions {
     return [...ordered, row(box.has, "*", edit.withRaw(text, caretTerm, "*")), row(box.lacks, "-…:*", edit.withValue(text, caretTerm, null))];
   }
 
-  /** Requests a field's values. `typed` narrows them if there are more than the service sends. */
+  /** Requests the values of a field. `typed` narrows them if there are more than the service sends. */
   private count(request: RequestController<Facet>, field: string, text: string, caretTerm: CaretTerm, typed: string): void {
     const viewer = this.viewer();
     if (request.result?.field === field && request.result.data.length >= MAX_VALUES) this.truncated.add(field);

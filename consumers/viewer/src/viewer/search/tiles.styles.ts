@@ -44,7 +44,7 @@ export const tilesStyles = css`
     background: var(--ground);
   }
   .list {
-    min-height: calc(72px + 1.25em + 1rem + 2px); /* of three rows, so that nothing moves while there are fewer */
+    min-height: calc(72px + 1.25em + 1rem + 2px); /* the height of three rows, so that nothing moves while there are fewer */
   }
   button.tile {
     display: flex;

@@ -21,7 +21,8 @@ const WEEK: Range = { kind: "preset", preset: "7d" }; // counted instead of all 
 const SHOWN = 3;
 
 /**
- * @summary Shows the figures of the search; for all time, those of the last seven days. Each leads to the events that it counts.
+ * @summary Shows figures for the search or, if it covers all time, for the last seven days. Each leads to the events
+ * that it counts.
  *
  * @csspart tile - One figure or list.
  */
@@ -79,13 +80,13 @@ export class Tiles extends ViewerElement {
     </div>`;
   }
 
-  /** The range of the figures. */
+  /** The range that the figures cover. */
   private get period(): Range {
     const { range } = this.viewer.view;
     return range.kind === "ever" ? WEEK : range;
   }
 
-  /** Shows a number and, in place of the note, `before`, the preceding period's number. */
+  /** Shows a number. If there is a `before`, the number for the preceding period, it is compared with it in place of the note. */
   private number(name: string, value: number | undefined, title: string, action: () => void, note = "", before?: number): TemplateResult {
     const shown = value === undefined ? html`<span class="waiting"></span>` : formatNumber(this.viewer, value);
     return html`<button class="tile" part="tile" title=${title} ?disabled=${value === undefined} @click=${() => this.showList(action)}>
@@ -123,7 +124,7 @@ export class Tiles extends ViewerElement {
     </div>`;
   }
 
-  /** Shows the events that a number counts, and refreshes the number with them. */
+  /** Shows the events that a number counts, and refreshes the number together with them. */
   private showList(action: () => void): void {
     action();
     this.stats.invalidate();

@@ -15,16 +15,16 @@ import { ViewerElement } from "../viewer-element.js";
 import { narrowingTerm, withQuery } from "./narrowing.js";
 import { filterMenuStyles } from "./filter-menu.styles.js";
 
-/** The fields whose values are searched. Each costs a request. */
+/** The fields whose values are searched. Each of them costs a request. */
 const SEARCHED = ["outcome", "severity", "action", "actor", "resource"];
 const MAX_VALUES = 100;
-const MAX_SHOWN = 4; // of one field
+const MAX_SHOWN = 4; // per field
 const DEBOUNCE_MS = 150;
 
 interface Match {
   readonly label: string;
   readonly events: number | null;
-  /** Returns the query that also has this filter. */
+  /** Returns the query with this filter added. */
   readonly add: (query: string) => string;
 }
 
@@ -42,13 +42,13 @@ export class ValueMatches extends ViewerElement {
   @property({ attribute: false }) alone = false;
 
   private readonly facets = new Map(SEARCHED.map((field) => [field, new RequestController<Facet>(this)]));
-  /** The fields with more values than the service sends, so that it has to search them. */
+  /** The fields that have more values than the service sends, so that the service has to search them. */
   private readonly truncated = new Set<string>();
   private found: Match[] = [];
-  /** Whether the first match is chosen as soon as it is known. */
+  /** Whether to choose the first match as soon as it is known. */
   private awaited = false;
 
-  /** Chooses the first match, or the first that arrives. */
+  /** Chooses the first match, or the first one to arrive if there is none yet. */
   chooseFirst(): void {
     this.awaited = true;
     this.requestUpdate();

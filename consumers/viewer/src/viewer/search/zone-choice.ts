@@ -15,7 +15,7 @@ const UTC = "UTC";
 export class ZoneChoice extends ViewerElement {
   static override styles = [baseStyles, zoneChoiceStyles];
 
-  /** Whether another zone is being chosen, while one of the first two still applies. */
+  /** Whether another zone is being chosen while one of the first two is still in use. */
   @state() private other = false;
   /** A text that is not a zone. */
   @state() private unknown = "";

@@ -14,16 +14,16 @@ import { withQuery } from "../search/narrowing.js";
 import { ViewerElement } from "../viewer-element.js";
 import { emptyStyles } from "./empty.styles.js";
 
-const MAX_TERMS = 3; // maximum number of terms in a query for searching near misses
+const MAX_TERMS = 3; // a query with more terms is not searched for near misses
 const MAX_VALUES = 100;
 
-/** A suggested term with the whole query. */
+/** A suggested term together with the whole query. */
 interface Suggestion extends NearMiss {
   readonly query: string;
 }
 
 /**
- * @summary Replaces the table when the list is empty: nothing has been sent yet, or nothing matches.
+ * @summary Replaces the table when the list is empty because nothing has been sent yet or nothing matches.
  *
  * @csspart empty - The content.
  */
@@ -31,10 +31,10 @@ interface Suggestion extends NearMiss {
 export class Empty extends ViewerElement {
   static override styles = [baseStyles, emptyStyles];
 
-  /** Terms that would match: with the case of values in the log, or as their beginning or end. */
+  /** Terms that would match, either with the case of values in the log or as the beginning or end of values. */
   private readonly suggestions = new RequestController<Suggestion[]>(this);
 
-  /** Whether events about access to the log, which are hidden, match. */
+  /** Whether events about access to the log match. These are hidden. */
   private readonly hiddenAccess = new RequestController<boolean>(this);
 
   protected override willUpdate(): void {

@@ -108,7 +108,7 @@ export class FirstUse extends ViewerElement {
   private async copy(id: string, code: string): Promise<void> {
     await navigator.clipboard.writeText(code).then(
       () => (this.copied = id),
-      () => {}, // a frame may lack the permission; the text can still be selected
+      () => {}, // the frame may lack the permission, but the text can still be selected
     );
   }
 }

@@ -15,14 +15,13 @@ import type { ViewerState } from "../viewer-state.js";
 import { wayBackControl, wayBackFor } from "./way-back.js";
 
 const MARGIN_MS = 1_000; // after the end of a session
-const MAX_TIMER_MS = 2 ** 31; // longer timers end at once
+const MAX_TIMER_MS = 2 ** 31; // longer timers fire immediately
 const POLL_MS = 5_000; // interval of checks for the tenant's first event
 
 /**
  * @summary Notices about the whole viewer: no connection, an expired session, failed requests, first use.
  *
- * @csspart notice - The notice.
- * @csspart first-use - The instructions for the first event.
+ * @csspart notice - The notice. @csspart first-use - The instructions for the first event.
  */
 @customElement("auditlane-notices")
 export class Notices extends ViewerElement {
@@ -70,12 +69,12 @@ export class Notices extends ViewerElement {
     this.awaitSessionEnd();
     if (this.checkedViewer === this.viewer || this.viewer.phase !== "ready") return;
     this.checkedViewer = this.viewer;
-    // Runs once per viewer, after the first rows.
+    // Runs once per viewer, after the first rows have been shown.
     const { viewer } = this;
     setTimeout(() => this.isConnected && void this.checkFirstUse(viewer), 300);
   }
 
-  /** Checks a browser's session when it ends, so that also an idle reader learns of it. The host renews a token. */
+  /** Checks a browser's session when it ends, so that an idle reader is notified too. A token is renewed by the host instead. */
   private awaitSessionEnd(): void {
     const { client, session } = this.viewer;
     const end = client.token ? "" : (session?.expires_at ?? "");
@@ -120,7 +119,7 @@ export class Notices extends ViewerElement {
     </div>`;
   }
 
-  /** Renders a button, unless a failed element has its own. */
+  /** Renders a button to retry, unless an element that failed has one itself. */
   private retryButton(): TemplateResult | typeof nothing {
     if (this.viewer.failures.shownInPlace) return nothing;
     return html`<button @click=${() => this.viewer.retry()}>${icon("refresh")}${this.text.states.retry}</button>`;
@@ -135,7 +134,7 @@ export class Notices extends ViewerElement {
     this.firstUseLoaded = true;
   }
 
-  /** Shows the log once the tenant has sent its first event. */
+  /** Shows the log when the tenant has sent its first event. */
   private async checkForEvents(): Promise<void> {
     const { viewer } = this;
     if (viewer.unused === false) return this.stopPolling();
@@ -149,7 +148,7 @@ export class Notices extends ViewerElement {
     this.timer = undefined;
   }
 
-  /** Whether the reader may configure the log, since only then are instructions for sending events useful. */
+  /** Whether the reader may configure the log. Only then are instructions for sending events useful. */
   private get mayInstruct(): boolean {
     return !this.hideFirstUse && this.viewer.can("audits:configure");
   }

@@ -1,4 +1,4 @@
-/** A placeholder in the shape of the log, until the first responses arrive. */
+/** A placeholder that looks like the log, shown until the first responses arrive. */
 import { html, type TemplateResult } from "lit";
 
 export function skeleton(): TemplateResult {

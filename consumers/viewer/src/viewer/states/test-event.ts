@@ -6,7 +6,7 @@ const POLL_MS = 500;
 const TIMEOUT_MS = 60_000;
 
 /**
- * Resolves to the event's id and whether it was stored in time. Calls `onAccepted` once Kafka has acknowledged it.
+ * Resolves to the id of the event and whether it was stored in time. Calls `onAccepted` when Kafka has acknowledged it.
  * Rejects with Problem.
  */
 export async function sendTestEvent(client: Client, onAccepted: () => void, signal: AbortSignal): Promise<{ id: string; stored: boolean }> {

@@ -1,4 +1,4 @@
-/** Renders what helps a reader without a valid session: signing in, or reloading the page. */
+/** Renders help for a reader without a valid session: signing in, or reloading the page. */
 import { html, nothing, type TemplateResult } from "lit";
 
 import { wayBack, type WayBack } from "../../model/way-back.js";
@@ -10,7 +10,7 @@ export function wayBackFor(viewer: ViewerState): WayBack {
   return wayBack(viewer.signInUrl, viewer.client.token !== "", page);
 }
 
-/** `again`: the reader had a session before. */
+/** `again` means that the reader had a session before. */
 export function wayBackControl(viewer: ViewerState, { again }: { again: boolean }): TemplateResult | typeof nothing {
   const { states } = viewer.text;
   const way = wayBackFor(viewer);

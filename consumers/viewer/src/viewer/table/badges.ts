@@ -1,10 +1,10 @@
-/** Badges for severity, outcome and conflicts. Each has a shape and a word; the colour only adds to them. */
+/** Badges for severity, outcome and conflicts. Each has a shape and a word, and the colour is only an addition. */
 import { html, svg, type TemplateResult } from "lit";
 
 import type { Outcome, Severity } from "../../api/types.js";
 import type { Texts } from "../../i18n/en/index.js";
 
-/** Shapes that become more striking with the severity: ring, chevron, diamond, triangle, filled triangle, filled octagon. */
+/** Shapes that become more striking as the severity rises: ring, chevron, diamond, triangle, filled triangle, filled octagon. */
 const SEVERITY: Record<Severity, TemplateResult> = {
   Info: svg`<circle cx="8" cy="8" r="5.25"></circle><path d="M8 7.5v3M8 5.2v.1"></path>`,
   Low: svg`<path d="M3.5 6l4.5 5 4.5-5"></path>`,
@@ -31,13 +31,13 @@ export function outcomeBadge(outcome: Outcome, text: Texts): TemplateResult {
 
 const CONFLICT = svg`<path d="M5.5 3.5v6M5.5 12v.1M10.5 3.5v6M10.5 12v.1"></path>`;
 
-/** Renders the icon for a row in conflict. Its text is a tooltip that screen readers read. */
+/** Renders the icon for a row in conflict. Its text is a tooltip that screen readers read out. */
 export function conflictIcon(text: Texts): TemplateResult {
   const { sign, explanation } = text.reading.conflict;
   return html`<span class="mark conflict" title=${explanation}><svg aria-hidden="true" viewBox="0 0 16 16">${CONFLICT}</svg><span class="unseen">${sign}</span></span> `;
 }
 
-/** Renders the icon with its text visible. */
+/** Renders the icon with visible text. */
 export function conflictBadge(text: Texts): TemplateResult {
   return badge("conflict", CONFLICT, text.reading.conflict.sign);
 }

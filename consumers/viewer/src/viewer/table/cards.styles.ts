@@ -1,4 +1,4 @@
-/** Styles of rows as cards: the sentence above its outcome and time. */
+/** Styles of rows that are shown as cards: the sentence above its outcome and time. */
 import { css } from "lit";
 
 import { ellipsis } from "../../styles/fragments.js";

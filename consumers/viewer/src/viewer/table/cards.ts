@@ -1,4 +1,4 @@
-/** Renders rows as cards where the table is too narrow for columns: what happened, its outcome and its time. */
+/** Renders rows as cards if the table is too narrow for columns, with the sentence, its outcome and its time. */
 import { html, nothing, type TemplateResult } from "lit";
 
 import type { AuditEvent } from "../../api/types.js";
@@ -13,12 +13,12 @@ const PADDING_PX = 20;
 const TIME = { name: "occurred_at", displayType: "Timestamp", custom: false } as const;
 const QUIET = new Set(["Info", "Low"]); // severities that a card does not show
 
-/** Returns a card's height in px for a font size in px. */
+/** Returns the height of a card in px for a font size in px. */
 export function cardHeight(density: keyof typeof LINES, fontSize: number): number {
   return Math.ceil(LINES[density] * LINE_EM * fontSize) + PADDING_PX;
 }
 
-/** Renders a card's cells, in the columns of `cardHead`. */
+/** Renders the cells of a card, in the columns of `cardHead`. */
 export function renderCard(event: AuditEvent | undefined, context: CellContext): TemplateResult {
   const { text } = context;
   return html`<div class="cell what" role="gridcell">
@@ -30,7 +30,7 @@ export function renderCard(event: AuditEvent | undefined, context: CellContext):
     <div class="cell when" role="gridcell">${event ? renderCell(event, TIME, context) : nothing}</div>`;
 }
 
-/** Renders the cards' head, with a button that reverses the order of time. */
+/** Renders the header above the cards, with a button that reverses the sort order. */
 export function cardHead(viewer: ViewerState): TemplateResult {
   const { reading, states } = viewer.text;
   const { fields } = states;

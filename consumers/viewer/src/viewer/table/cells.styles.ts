@@ -29,7 +29,7 @@ export const cellsStyles = css`
   .none {
     color: var(--ink-2);
   }
-  /* Two values share the line. Neither is truncated below its share to make room for the other. */
+  /* Two values share the line. Neither is truncated below its own share to make room for the other. */
   .pair {
     display: flex;
     gap: 0.4em;
@@ -43,7 +43,7 @@ export const cellsStyles = css`
   .pair > .beside {
     flex-basis: calc(60% - 0.2em);
   }
-  /* A label gets more room than the name of its action beside it. */
+  /* A label gets more room than the name of its action next to it. */
   .named > bdi {
     flex-basis: calc(62% - 0.2em);
   }

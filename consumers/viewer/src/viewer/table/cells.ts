@@ -1,4 +1,7 @@
-/** Renders a field's value in one line or in full. Values are untrusted text: isolated, without invisible characters. */
+/**
+ * Renders the value of a field on one line or in full. Values are untrusted text, so they are isolated and have no
+ * invisible characters.
+ */
 import { html, nothing, type TemplateResult } from "lit";
 
 import type { AuditEvent, Outcome, Severity, ShownField } from "../../api/types.js";
@@ -15,7 +18,7 @@ import { formatNumber, isCode, jsonInline, valueOf } from "../../model/format/va
 import { ownValue } from "../../model/own-property.js";
 import { outcomeBadge, severityBadge } from "./badges.js";
 
-const MAX_LENGTH = 240; // maximum number of characters in a cell; more never fit on one line
+const MAX_LENGTH = 240; // maximum number of characters in a cell, since more never fit on one line
 const MAX_TITLE_LENGTH = 1_000;
 const TAIL_LENGTH = 11; // number of characters at the end of a long id that are always visible
 
@@ -25,11 +28,11 @@ export interface CellContext {
   clock: Clock;
   numbers: Intl.NumberFormat;
   actions: Catalogue;
-  /** The reference time for relative times, in ms since 1970. */
+  /** The time from which relative times count, in ms since 1970. */
   now: number;
   /** Whether times in the last week are followed by relative times. */
   relativeTimes: boolean;
-  /** Renders cells as the host page chose; null or undefined for the viewer's own cells. */
+  /** Renders cells for the host page. Null or undefined means the viewer's own cells. */
   renderCell?: HostOptions["renderCell"];
 }
 
@@ -45,12 +48,12 @@ export function cellContext(text: Texts, locale: string, zone: string, actions: 
   };
 }
 
-/** The part of a field that cells need. */
+/** The properties of a field that cells need. */
 export type CellField = Pick<ShownField, "name" | "displayType" | "custom">;
 
 export type Content = TemplateResult | Node | string | typeof nothing;
 
-/** Renders a value in one line. */
+/** Renders a value on one line. */
 export function renderCell(event: AuditEvent, field: CellField, context: CellContext): Content {
   const value = valueOf(event, field);
   const own = context.renderCell?.(field.name, value, event);
@@ -81,14 +84,14 @@ export function renderCell(event: AuditEvent, field: CellField, context: CellCon
   return html`${start}<bdi class=${isCode(field.displayType, field.name) ? "code" : ""} title=${whole}>${line}</bdi>`;
 }
 
-/** Renders the event as a sentence in one line. */
+/** Renders the event as a sentence on one line. */
 export function renderSentence(event: AuditEvent, actions: Catalogue): TemplateResult {
   const parts = actions.sentenceOf(event);
   const title = titleText(parts.map(({ text }) => text).join(""));
   return html`<span class="sentence" title=${title}>${parts.map(({ text, placeholder }) => (placeholder ? html`<bdi>${visible(text)}</bdi>` : text))}</span>`;
 }
 
-/** Renders values that have their own format; returns null for plain text. */
+/** Renders values that have a format of their own. Returns null for plain text. */
 export function renderFormatted(value: string, field: CellField, context: CellContext): TemplateResult | null {
   const { text } = context;
   switch (field.displayType) {
@@ -116,7 +119,7 @@ export function renderFormatted(value: string, field: CellField, context: CellCo
   return null;
 }
 
-/** Renders day and time, and how long ago that is. */
+/** Renders the day and time, and how long ago that is. */
 function renderTime(value: string, { clock, now, relativeTimes }: CellContext): TemplateResult {
   const ago = relativeTimes ? clock.relativeNarrow(value, now) : "";
   return html`<time datetime=${value} title=${`${clock.exact(value)} (${clock.zone})`}
@@ -124,7 +127,7 @@ function renderTime(value: string, { clock, now, relativeTimes }: CellContext): 
   >`;
 }
 
-/* Renders a missing value; for a missing actor name, the actor's id. */
+/* Renders a missing value. If the actor's name is missing, the actor's id is shown. */
 function renderMissing(event: AuditEvent, field: CellField, { text }: CellContext): TemplateResult {
   if (!field.custom && field.name === "actor_name" && event.actor_id) {
     return html`${initials(event.actor_id)}<bdi class="code" title=${titleText(event.actor_id)}>${cellText(event.actor_id)}</bdi>`;
@@ -132,13 +135,13 @@ function renderMissing(event: AuditEvent, field: CellField, { text }: CellContex
   return html`<span class="none"><span aria-hidden="true">–</span><span class="unseen">${text.reading.none}</span></span>`;
 }
 
-/* Renders an actor's initials as decoration, which is neither read aloud nor copied. */
+/* Renders the initials of an actor as decoration, which is neither read out nor copied. */
 function initials(actor: string): Content {
   const found = initialsOf(visible(actor));
   return found ? html`<span class="initials" aria-hidden="true" data-initials=${found}></span>` : nothing;
 }
 
-/* Truncates a long id in the middle, since ids differ at their ends. */
+/* Truncates a long id in the middle, since ids differ at the ends. */
 function renderId(value: string): TemplateResult {
   const line = cellText(value);
   if (line.length <= 2 * TAIL_LENGTH) return html`<bdi class="beside" title=${titleText(value)}>${line}</bdi>`;

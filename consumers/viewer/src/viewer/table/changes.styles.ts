@@ -22,7 +22,7 @@ export const changesStyles = css`
   }
   th,
   td {
-    min-width: 5.5rem; /* so that usual words stay whole */
+    min-width: 5.5rem; /* keeps words of the usual length whole */
     overflow-wrap: anywhere;
   }
   thead th {

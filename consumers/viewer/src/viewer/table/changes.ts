@@ -19,12 +19,12 @@ const MAX_WORD_DIFF_LENGTH = 2_000; // longer texts are compared as a whole
 
 const SIGNS: Record<Change["kind"], string> = { added: "+", removed: "−", changed: "~", same: "" };
 
-/** @summary Compares an event's before and after key by key, with signs, words and colours. */
+/** @summary Compares the values before and after an event key by key, with signs, words and colours. */
 @customElement("auditlane-changes")
 export class Changes extends ViewerElement {
   static override styles = [baseStyles, changesStyles, hitStyles];
 
-  /** JSON or other text; null if there is no value. */
+  /** JSON or other text, or null if there is no value. */
   @property({ attribute: false }) was: string | null = null;
   @property({ attribute: false }) is: string | null = null;
 
@@ -91,7 +91,7 @@ export class Changes extends ViewerElement {
 
 type Side = TemplateResult | typeof nothing;
 
-/** Renders both sides of a change, marking differing words in short texts. */
+/** Renders both sides of a change. In short texts, the words that differ are marked. */
 function renderSides({ kind, before, after }: Change): [Side, Side] {
   const text = (value: string | null): string => visible(truncate(value ?? "", MAX_VALUE_LENGTH), true);
   const old = text(before);

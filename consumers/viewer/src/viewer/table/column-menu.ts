@@ -106,7 +106,7 @@ export class ColumnMenu extends ViewerElement {
     this.viewer.setPreferences({ columns: toggleColumn(this.viewer.columnFields, this.viewer.columnNames, name) });
   }
 
-  /** Moves a column. The pressed button keeps focus; at an end of the list, the opposite button gets it. */
+  /** Moves a column. The pressed button keeps the focus. At an end of the list, the opposite button gets it. */
   private move(name: string, by: number, event: Event): void {
     const button = event.currentTarget as HTMLButtonElement;
     this.viewer.setPreferences({ columns: moveColumn(this.viewer.columnNames, name, by) });

@@ -27,8 +27,8 @@ import { cellContext, renderFormatted } from "./cells.js";
 import { detailsStyles } from "./details.styles.js";
 import { HitMarker, hitStyles } from "./hit-marker.js";
 
-const SEPARATE_FIELDS = new Set(["before", "after", "metadata"]); // shown in separate sections
-const SCROLL_FROM = 1_000; // minimum length of values that scroll within their line
+const SEPARATE_FIELDS = new Set(["before", "after", "metadata"]); // shown in sections of their own
+const SCROLL_FROM = 1_000; // values of at least this length scroll within their line
 const COPIED_MS = 3_000;
 
 /**
@@ -42,7 +42,7 @@ const COPIED_MS = 3_000;
 export class Details extends ViewerElement {
   static override styles = [baseStyles, badgesStyles, detailsStyles, hitStyles];
 
-  /** The event; null while it is loading. */
+  /** The event, or null while it is loading. */
   @property({ attribute: false }) event: AuditEvent | null = null;
   @property({ attribute: false }) problem: Problem | null = null;
   @property({ attribute: false }) above = false;
@@ -50,7 +50,7 @@ export class Details extends ViewerElement {
 
   @state() private raw = false;
   @state() private announcement = "";
-  /** The most recently copied item, whose button shows a check mark for `COPIED_MS`. */
+  /** The item that was copied last. Its button shows a check mark for `COPIED_MS`. */
   @state() private copied = "";
   @state() private copyFailed = false;
   @query("section") private section!: HTMLElement;
@@ -103,7 +103,7 @@ export class Details extends ViewerElement {
     const link = resourceLink(event, this.viewer.fields);
     const initials = initialsOf(visible(event.actor_name || event.actor_id));
     const actionLabel = this.viewer.actions.labelOf(event.action);
-    const apart = shows("provenance") ? "provenance_id" : ""; // shown in the line for `provenance`
+    const apart = shows("provenance") ? "provenance_id" : ""; // shown on the line for `provenance`
     return html`
       <h3 class="title">${this.viewer.host.renderHeading?.(event) ?? html`${initials ? html`<span class="initials" aria-hidden="true">${initials}</span>` : nothing}${this.renderSentence(event)}`}</h3>
       ${event.description && shows("description") ? html`<p class="description"><bdi>${visible(event.description, true)}</bdi></p>` : nothing}
@@ -133,7 +133,7 @@ export class Details extends ViewerElement {
     `;
   }
 
-  /** Says in which fields the words of the search occur. */
+  /** Lists the fields in which the words of the search occur. */
   private renderHits(event: AuditEvent): TemplateResult[] {
     return wordsOf(this.viewer.view.query).flatMap((word) => {
       const fields = fieldsWith(event, word).map((parameter) => visible(fieldLabel(this.viewer, parameter)));
@@ -194,7 +194,7 @@ export class Details extends ViewerElement {
       const title = this.text.reading.details.time(viewer.zone);
       const relative = ago ? html` <span class="quietly">${ago}</span>` : nothing;
       const raw = html`<div class="quietly code">${visible(value)}</div>`;
-      return html`<time datetime=${value} title=${title}>${exact}</time>${relative}${raw}`; // white space would be visible
+      return html`<time datetime=${value} title=${title}>${exact}</time>${relative}${raw}`; // whitespace would be visible
     }
     if (field.displayType === "IpAddress") {
       const network = this.text.reading.network[networkOf(value)];
@@ -213,7 +213,7 @@ export class Details extends ViewerElement {
     return html`<bdi class=${code ? "code" : ""}>${visible(value, true)}</bdi>`;
   }
 
-  /** Renders a name, a value and its buttons, without filter buttons if there is no parameter. `column` is the column's name. */
+  /** Renders a name, a value and its buttons. There are no filter buttons without a parameter. `column` is the name of the column. */
   private renderLine(name: string, parameter: string, value: string | null, shown: TemplateResult, column: string): TemplateResult {
     const { details } = this.text.reading;
     const valueText = value === null ? details.lacking : visible(value.slice(0, 80));

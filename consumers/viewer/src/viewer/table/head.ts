@@ -1,4 +1,4 @@
-/** Renders the table's head: the columns with sort buttons, menus and resize handles. */
+/** Renders the header of the table: the columns with sort buttons, menus and resize handles. */
 import { html, nothing, type TemplateResult } from "lit";
 import { live } from "lit/directives/live.js";
 import { repeat } from "lit/directives/repeat.js";
@@ -10,21 +10,21 @@ import type { ViewerState } from "../viewer-state.js";
 
 export interface HeadActions {
   sort(parameter: string, descending: boolean): void;
-  /** Moves a column. `pressed` is the button, which keeps the focus. */
+  /** Moves a column. `pressed` is the button that keeps the focus. */
   move(name: string, by: number, pressed: HTMLButtonElement): void;
   /** Pins or unpins a column. */
   pin(name: string): void;
   hide(name: string): void;
-  /** Sets a width; `done` stores it. */
+  /** Sets a width, and stores it if `done` is true. */
   setWidth(name: string, px: number, done: boolean): void;
-  /** Reports the column with an open menu, or "". */
+  /** Reports the column whose menu is open, or "". */
   openMenu(name: string): void;
 }
 
 export interface HeadState {
   viewer: ViewerState;
   columns: readonly Column[];
-  /** The column with an open menu, or "". */
+  /** The column whose menu is open, or "". */
   openMenu: string;
   actions: HeadActions;
 }
@@ -128,7 +128,7 @@ function closeMenu(event: Event): void {
   (event.currentTarget as Element).closest("auditlane-dropdown")?.close();
 }
 
-/** Lets the width follow the pointer, mirrored in right-to-left pages. */
+/** Makes the width follow the pointer, mirrored in right-to-left pages. */
 function drag(event: PointerEvent, name: string, actions: HeadActions): void {
   const grip = event.currentTarget as HTMLElement;
   const column = grip.parentElement as HTMLElement;

@@ -1,4 +1,4 @@
-/** Marks words in the values that an element shows. The browser draws the marks, so the element's content stays unchanged. */
+/** Marks words in the values that an element shows. The browser draws the marks, so the content of the element stays unchanged. */
 import { css, type LitElement, type ReactiveController } from "lit";
 
 const NAME = "auditlane-hit";
@@ -12,7 +12,7 @@ export const hitStyles = css`
 export class HitMarker implements ReactiveController {
   private ranges: Range[] = [];
 
-  /** `words` returns what is marked, ignoring case. Values are in `bdi` elements. */
+  /** `words` returns the words to mark, ignoring case. Values are in `bdi` elements. */
   constructor(
     private readonly host: LitElement,
     private readonly words: () => readonly string[],
@@ -46,7 +46,7 @@ function rangesIn(value: Element, words: readonly string[]): Range[] {
   const walker = document.createTreeWalker(value, NodeFilter.SHOW_TEXT);
   for (let node = walker.nextNode(); node; node = walker.nextNode()) {
     const text = (node.nodeValue ?? "").toLowerCase();
-    if (text.length !== node.nodeValue?.length) continue; // some letters are longer in lower case
+    if (text.length !== node.nodeValue?.length) continue; // some letters become longer in lower case
     for (const word of words) {
       for (let start = text.indexOf(word); start >= 0; start = text.indexOf(word, start + word.length)) {
         const range = new Range();

@@ -1,6 +1,6 @@
 /** Moves the active row with the keyboard. */
 
-/** Returns the new active row after a key is pressed on row `from` (-1 for none), or null for other keys. */
+/** Returns the new active row after a key was pressed on row `from` (-1 for none). Returns null if the key does not move the row. */
 export function rowForKey(key: string, from: number, last: number, screenful: number): number | null {
   const within = (row: number): number => Math.max(0, Math.min(last, row));
   switch (key) {

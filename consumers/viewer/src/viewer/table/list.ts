@@ -1,4 +1,4 @@
-/** The list that the table shows: loaded rows, rows in view, the active row, and arriving events. */
+/** The list that the table shows, with loaded rows, rows in view, the active row, and arriving events. */
 import type { TemplateResult } from "lit";
 
 import type { AuditEvent } from "../../api/types.js";
@@ -11,22 +11,22 @@ import { Loader } from "./loader.js";
 import { Rows } from "./rows.js";
 import { Viewport } from "./viewport.js";
 
-const PLACEHOLDER_ROWS = 12; // number of placeholders drawn after the known rows while more can be loaded
+const PLACEHOLDER_ROWS = 12; // number of placeholders drawn after the known rows if more can be loaded
 
 interface ListHost {
-  /** Renders a row's cells, or placeholders without an event. */
+  /** Renders the cells of a row, or placeholders if there is no event. */
   renderRow(event: AuditEvent | undefined): TemplateResult;
   /** Called when something other than the rows has changed. */
   onChange(): void;
-  /** Called when rows have arrived. Returns whether drawn rows must be redrawn, because relative times have changed. */
+  /** Called when rows have arrived. Returns whether drawn rows must be redrawn because relative times have changed. */
   onRows(): boolean;
 }
 
 export class List {
   readonly loader: Loader;
-  /** The active row, which the keyboard moves; -1 for none. */
+  /** The active row, which is moved with the keyboard. -1 if there is none. */
   active = -1;
-  /** The event with open details. */
+  /** The event whose details are open. */
   openEvent: AuditEvent | null = null;
   /** The number of events that have arrived above the view. */
   newRows = 0;
@@ -57,7 +57,7 @@ export class List {
     return this.viewport?.atTop ?? true;
   }
 
-  /** Shows the list in a scrolling element, whose first child is the head and whose second contains the rows. */
+  /** Shows the list in a scrolling element. Its first child is the header, and its second child contains the rows. */
   attach(grid: HTMLElement): void {
     if (this.grid === grid) return;
     this.viewport?.close();
@@ -74,7 +74,7 @@ export class List {
     this.unsubscribe();
   }
 
-  /** Draws the rows. `height` is a row's height in px; `redraw` renders the content of all rows again. */
+  /** Draws the rows. `height` is the height of a row in px. With `redraw`, the content of all rows is rendered again. */
   draw(height: number, redraw: boolean): void {
     this.height = height;
     if (redraw) this.rows?.invalidate();
@@ -92,13 +92,13 @@ export class List {
     return index < 0 ? null : (this.pages.at(index) ?? null);
   }
 
-  /** Returns the event's current version in the list, or null if it is not in memory. */
+  /** Returns the current version of an event in the list, or null if it is not in memory. */
   current(event: AuditEvent | null): AuditEvent | null {
     const index = event ? this.pages.find((row) => isSameEvent(row, event)) : -1;
     return index < 0 ? null : (this.pages.at(index) ?? null);
   }
 
-  /** Returns the row at a distance from the open event, or null if that event is not in memory. */
+  /** Returns the row at a distance of `by` from the open event, or null if that event is not in memory. */
   indexBeside(by: number): number | null {
     const { openEvent } = this;
     const index = openEvent ? this.pages.find((row) => isSameEvent(row, openEvent)) : -1;
@@ -120,7 +120,7 @@ export class List {
     this.paint();
   }
 
-  /** Handles a key, and returns whether it moves the active row. */
+  /** Handles a key. Returns whether it moves the active row. */
   handleKey(key: string): boolean {
     if (key === "Home" && this.pages.forgottenRows > 0) this.toTop();
     else {
@@ -133,7 +133,7 @@ export class List {
 
   toTop(): void {
     this.newRows = 0;
-    if (this.pages.forgottenRows > 0) this.loader.begin(); // the beginning has been forgotten
+    if (this.pages.forgottenRows > 0) this.loader.begin(); // the first rows have been dropped from memory
     else this.viewport?.toTop();
     this.active = this.pages.count ? 0 : -1;
     this.host.onChange();
@@ -165,13 +165,13 @@ export class List {
 
   private readonly onArrived = (event: Event): void => this.insert((event as CustomEvent<AuditEvent[]>).detail);
 
-  /** Inserts events that arrived between loading the list and the stream's start. */
+  /** Inserts events that arrived after the list was loaded and before the stream started. */
   private readonly onConnected = async (): Promise<void> => {
     const newest = await this.loader.newest();
     if (newest) this.insert(newest.toReversed());
   };
 
-  /** Inserts arriving events. At the top, they push rows down; further down, the rows in view stay in place. */
+  /** Inserts arriving events. If the view is at the top, they push rows down. If it is further down, the rows in view stay in place. */
   private insert(events: readonly AuditEvent[]): void {
     const { pages, viewport } = this;
     if (this.loader.stale || !viewport) return; // the new list will contain them
@@ -180,7 +180,7 @@ export class List {
     for (const event of events) {
       const index = pages.insert(event);
       if (index < 0) {
-        added += pages.at(0) ? 0 : 1; // the beginning is not in memory; it is loaded again when in view
+        added += pages.at(0) ? 0 : 1; // the beginning is not in memory, and is loaded again when it is in view
         continue;
       }
       added += 1;

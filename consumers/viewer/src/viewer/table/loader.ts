@@ -1,4 +1,4 @@
-/** Requests the pages that the view needs, one at a time, and aborts requests for pages no longer in view. */
+/** Requests the pages that the view needs, one at a time, and aborts requests for pages that are no longer in view. */
 import type { QueryParams } from "../../api/client.js";
 import { Problem } from "../../api/problem.js";
 import type { AuditEvent, EventPage } from "../../api/types.js";
@@ -8,25 +8,25 @@ import type { ViewerState } from "../viewer-state.js";
 
 const SLOW_MS = 2_000;
 
-/** A list: its parameters and its pages. */
+/** A list with its parameters and its pages. */
 interface LoadedList {
-  /** Identifies the query, range, order and access events, whatever the current time. */
+  /** Identifies the query, range, order and access events, regardless of the current time. */
   key: string;
   params: QueryParams;
   pages: Pages;
 }
 
-/** Called with `list` when another list is shown from its top, with `rows` after rows were loaded, and with `state` otherwise. */
+/** Called with `list` when another list is shown from its top, with `rows` when rows have been loaded, and with `state` otherwise. */
 type OnLoaded = (what: "list" | "rows" | "state", shift?: RowShift) => void;
 
 export class Loader {
   /** Why loading failed. A failed refresh does not count, since the list keeps its current rows. */
   problem: Problem | null = null;
   cancelled = false;
-  /** Whether the running request takes longer than `SLOW_MS`. */
+  /** Whether the current request is taking longer than `SLOW_MS`. */
   slow = false;
 
-  /** The current list, even while the next one's first page is loading. */
+  /** The current list, even while the first page of the next one is loading. */
   private shown: LoadedList = { key: "", params: [], pages: new Pages() };
   private pending: LoadedList | null = null;
   private running: { request: PageRequest; controller: AbortController } | null = null;
@@ -56,7 +56,7 @@ export class Loader {
     return this.running !== null && (this.stale || this.running.request.inView);
   }
 
-  /** Loads the current view's list from its beginning. */
+  /** Loads the list for the current view from its beginning. */
   begin(): void {
     this.abort();
     const { query, range, sort } = this.viewer.view;
@@ -178,7 +178,7 @@ export class Loader {
     this.onLoaded("rows", shift);
   }
 
-  /** Reports a failure. `keepsData`: rows of the same list are still shown. */
+  /** Reports a failure. `keepsData` means that rows of the same list are still shown. */
   private report(problem: Problem | null, keepsData = false): void {
     const retry = (): void => (keepsData ? this.begin() : this.retry());
     this.viewer.failures.set(this, problem && { problem, keepsData, shownInPlace: !keepsData, retry });
@@ -195,8 +195,8 @@ export class Loader {
 }
 
 /**
- * Whether `next` should replace the running request `current`: only if it is a different one, and in view while
- * `current` is not.
+ * Whether `next` should replace the running request `current`. It should only if it is a different request, and is in
+ * view while `current` is not.
  */
 function isMoreUrgent(next: PageRequest | null, current: PageRequest): boolean {
   if (!next?.inView || current.inView) return false;

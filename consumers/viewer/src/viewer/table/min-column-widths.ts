@@ -1,11 +1,11 @@
 /** Measures the widths below which a column would truncate its usual values, such as times and outcomes. */
 import type { CellContext } from "./cells.js";
 
-const PADDING_PX = 18; // a cell's padding, and rounding
+const PADDING_PX = 18; // padding of a cell, and rounding
 const GAP_PX = 6; // between a time and its relative time
 const BADGE_EM = 1.45; // the icon and the gap after it
 
-/** Measures with one element's font, and keeps the result until the font, the language or the zone changes. */
+/** Measures with the font of one element. The result is kept until the font, the language or the zone changes. */
 export class MinColumnWidths {
   private canvas: CanvasRenderingContext2D | null = null;
   private key = "";
@@ -13,7 +13,7 @@ export class MinColumnWidths {
 
   constructor(private readonly element: HTMLElement) {}
 
-  /** Returns widths in px by field name, or else by type. */
+  /** Returns widths in px by field name or, if there is none, by type. */
   measure({ text, clock, relativeTimes }: CellContext): Readonly<Record<string, number>> {
     const { fontFamily, fontSize } = getComputedStyle(this.element);
     const key = JSON.stringify([fontFamily, fontSize, clock.language, clock.zone, text.reading.yes, relativeTimes]);

@@ -1,13 +1,13 @@
-/** The event with open details, from the list or from a link. */
+/** The event whose details are open, from the list or from a link. */
 import { Problem } from "../../api/problem.js";
 import type { AuditEvent } from "../../api/types.js";
 import { eventPath, referenceOf } from "../../model/identity.js";
 import type { ViewerState } from "../viewer-state.js";
 
 export class OpenEvent {
-  /** The event's reference in the address; "" if no event is open. */
+  /** The reference of the event in the address, or "" if no event is open. */
   reference = "";
-  /** Null while loading. */
+  /** Null while it is loading. */
   event: AuditEvent | null = null;
   problem: Problem | null = null;
 
@@ -18,7 +18,7 @@ export class OpenEvent {
     private readonly onChange: () => void,
   ) {}
 
-  /** Opens the event for a reference. `find` returns it if it is in memory. */
+  /** Opens the event for a reference. `find` returns the event if it is in memory. */
   open(reference: string, find: (reference: string) => AuditEvent | null): void {
     if (reference === this.reference) return;
     this.close();

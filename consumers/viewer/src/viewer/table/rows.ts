@@ -5,14 +5,14 @@ export interface RowContent {
   /** Identifies the content. A row with an unchanged key is not rendered again. */
   key: unknown;
   content: () => TemplateResult;
-  /** The `aria-rowindex`, counted from 1 for the head. */
+  /** The `aria-rowindex`, counted from 1 for the header. */
   rowIndex: number;
   selected: boolean;
   active: boolean;
   loading: boolean;
   /** Whether the row belongs to a previous query. */
   outdated: boolean;
-  /** The text at the row's end if it is the last event that is new since the last visit, or "". */
+  /** The text at the end of the row if it is the last event that is new since the last visit, or "". */
   mark: string;
 }
 
@@ -32,10 +32,10 @@ export class Rows {
   private built = 0;
 
   constructor(private readonly body: HTMLElement) {
-    body.replaceChildren(); // removes another list's rows
+    body.replaceChildren(); // removes the rows of another list
   }
 
-  /** Shows the rows `first` to `last`, each `height` px high. */
+  /** Shows the rows `first` to `last`, each of which is `height` px high. */
   show(first: number, last: number, height: number, draw: (index: number) => RowContent): void {
     const kept = new Map<number, Row>();
     const down = first >= (this.shown[0]?.index ?? 0);
@@ -65,7 +65,7 @@ export class Rows {
     for (const row of [...this.shown, ...this.free]) row.key = UNDRAWN;
   }
 
-  /** Returns the id of a row's element, for `aria-activedescendant`, or "" if the row is not drawn. */
+  /** Returns the id of a row element, for `aria-activedescendant`, or "" if the row is not drawn. */
   idOf(index: number): string {
     return this.shown.find((row) => row.index === index)?.element.id ?? "";
   }
@@ -89,7 +89,7 @@ export class Rows {
     element.classList.toggle("loading", drawn.loading);
   }
 
-  /** Puts the elements in reading order, with few moves in the scrolling direction. */
+  /** Puts the elements in reading order, with as few moves as possible in the scrolling direction. */
   private arrange(wanted: Row[], down: boolean): void {
     const { body } = this;
     if (down) {

@@ -9,7 +9,7 @@ import { localeOf } from "../describe.js";
 import { ViewerElement } from "../viewer-element.js";
 import type { List } from "./list.js";
 
-/** @summary Shows how far a long search has got, and continues or stops it. */
+/** @summary Shows how far a long search has progressed, and continues or stops it. */
 @customElement("auditlane-search-progress")
 export class SearchProgress extends ViewerElement {
   static override styles = [
@@ -27,7 +27,7 @@ export class SearchProgress extends ViewerElement {
   ];
 
   @property({ attribute: false }) list!: List;
-  /** The time up to which the search went. */
+  /** The time that the search has reached. */
   @property({ attribute: false }) to = "";
   @property({ attribute: false }) searching = false;
 

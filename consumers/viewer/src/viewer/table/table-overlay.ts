@@ -1,4 +1,4 @@
-/** Renders what covers or replaces the rows: slow and failed requests, an empty list, new events above the view. */
+/** Renders what covers or replaces the rows: slow and failed requests, an empty list, and new events above the view. */
 import { html, nothing, type TemplateResult } from "lit";
 
 import { formatNumber } from "../describe.js";

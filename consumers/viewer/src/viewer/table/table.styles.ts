@@ -1,4 +1,4 @@
-/** The table sets `--tracks` (the columns' widths), `--width` (their sum) and `--row` (a row's height). */
+/** The table sets `--tracks` (the widths of the columns), `--width` (their sum) and `--row` (the height of a row). */
 import { css } from "lit";
 
 import { ellipsis } from "../../styles/fragments.js";
@@ -31,7 +31,7 @@ export const tableStyles = css`
   .grid:focus-visible {
     outline-offset: -2px;
   }
-  /* Shades an edge that hides columns, more strongly the further it can scroll. */
+  /* Shades an edge behind which columns are hidden. The shade becomes stronger the further the table can scroll. */
   @supports (animation-timeline: --sideways) {
     .main {
       timeline-scope: --sideways;

@@ -59,7 +59,7 @@ export class Table extends ViewerElement {
   static override styles = [baseStyles, badgesStyles, headStyles, tableStyles, cellsStyles, cardsStyles, printStyles];
 
   @state() private openMenu = "";
-  /** The width of the column being resized. */
+  /** The width of the column that is being resized. */
   @state() private draggedWidths: Record<string, number> = {};
   @query(".grid") private grid!: HTMLElement;
 
@@ -71,7 +71,7 @@ export class Table extends ViewerElement {
   private cellContext!: CellContext;
   private shownViewer: ViewerState | null = null;
   private listKey = "";
-  /** The inputs of the rows' content, and whether they have changed since the rows were drawn. */
+  /** The values on which the content of the rows depends, used to detect changes since the rows were drawn. */
   private rowInputs: readonly unknown[] = [];
   private redraw = true;
   private timer = 0;
@@ -221,7 +221,7 @@ export class Table extends ViewerElement {
     this.shownViewer = null;
   }
 
-  /** Moves to the next or previous row, and shows it if details are open. Returns whether there is one. */
+  /** Moves to the next or previous row, and shows the event if details are open. Returns whether there is such a row. */
   move(by: number): boolean {
     const open = this.openEvent.reference !== "";
     const { list } = this;
@@ -241,7 +241,7 @@ export class Table extends ViewerElement {
     return true;
   }
 
-  /** Closes the details, or else deactivates the active row. Returns whether either was possible. */
+  /** Closes the details or, if they are closed, deactivates the active row. Returns whether either was possible. */
   dismiss(): boolean {
     if (this.openEvent.reference) void this.close();
     else if (this.list.active >= 0) this.list.deactivate();
@@ -259,7 +259,7 @@ export class Table extends ViewerElement {
     return this.renderRoot.querySelector("auditlane-details:focus-within") !== null;
   }
 
-  /** Draws the printed table, which is otherwise not in the page. */
+  /** Draws the printed table, which is not in the page at other times. */
   private readonly onPrint = (event: Event): void => {
     const target = this.renderRoot.querySelector<HTMLElement>(".print");
     if (target) render(event.type === "beforeprint" ? printTable(this.viewer, this.list.pages, this.columns, this.cellContext) : nothing, target);
@@ -283,11 +283,14 @@ export class Table extends ViewerElement {
   };
 
   private readonly onClick = (event: MouseEvent): void => {
-    const index = (event.target as Element).closest("a, button") ? -1 : this.list.indexOf(event.target); // the host's own links
-    if (index >= 0 && getSelection()?.type !== "Range") this.open(index); // otherwise, text is being selected
+    const index = (event.target as Element).closest("a, button") ? -1 : this.list.indexOf(event.target); // links and buttons of the host
+    if (index >= 0 && getSelection()?.type !== "Range") this.open(index); // otherwise, the user is selecting text
   };
 
-  /** Opens a column's menu again: moving an element closes its panel. Keeps the focus on the button, or moves it to its opposite. */
+  /**
+   * Opens the menu of a column again, since moving an element closes its panel. The focus stays on the button, or moves
+   * to the opposite one.
+   */
   private async reopen(menu: Dropdown, name: string, by: number, pressed: HTMLButtonElement): Promise<void> {
     this.openMenu = name;
     await menu.show();
@@ -302,7 +305,7 @@ export class Table extends ViewerElement {
     const shown = new CustomEvent("auditlane-open", { detail: { event }, bubbles: true, composed: true, cancelable: true });
     if (!this.dispatchEvent(shown)) return; // the host itself shows the event
     this.openEvent.set(event);
-    this.requestUpdate(); // both events may have the same reference
+    this.requestUpdate(); // setView() changes nothing if the previous event has the same reference, as two conflicting events do
     this.viewer.setView({ open: this.openEvent.reference });
     void this.updateComplete.then(() => {
       if (this.openEvent.reference && !this.grid.checkVisibility() && !this.holdsFocusInDetails) void this.focusDetails();

@@ -1,9 +1,9 @@
-/** Tracks the rows in view, and keeps them in place while rows above are added or removed. All rows have the same height. */
+/** Tracks the rows in view, and keeps them in place while rows above them are added or removed. All rows have the same height. */
 import { elementScroll, observeElementOffset, observeElementRect, Virtualizer } from "@tanstack/virtual-core";
 
 const OVERSCAN = 8;
 
-/** Calls `paint` whenever the rows in view change, including those drawn beyond the edges. */
+/** Calls `paint` whenever the rows in view change. These include rows that are drawn beyond the edges. */
 export class Viewport {
   private readonly virtual: Virtualizer<HTMLElement, HTMLElement>;
   private readonly unmount: () => void;
@@ -20,7 +20,7 @@ export class Viewport {
     this.virtual._willUpdate();
   }
 
-  /** Sets the number of rows, their height and the head's height, in px. */
+  /** Sets the number of rows, their height, and the height of the header, in px. */
   set(count: number, height: number, margin: number): void {
     if (count === this.count && height === this.height && margin === this.margin) return;
     const other = height !== this.height && this.height > 0;
@@ -46,13 +46,13 @@ export class Viewport {
     return range ? range.endIndex : this.first;
   }
 
-  /** The first and the last drawn row. */
+  /** The first and last rows that are drawn. */
   get drawn(): readonly [number, number] {
     const items = this.virtual.getVirtualItems();
     return [items[0]?.index ?? 0, items.at(-1)?.index ?? -1];
   }
 
-  /** The number of rows on one screen. */
+  /** The number of rows that fit on one screen. */
   get screenful(): number {
     return Math.max(1, Math.floor((this.grid.clientHeight - this.margin) / (this.height || 1)) - 1);
   }

@@ -1,4 +1,4 @@
-/** Changes to saved views, and the message to the reader if one fails. */
+/** Changes to saved views, and the message that the reader sees if one fails. */
 import { Problem } from "../../api/problem.js";
 import { createView, deleteView, replaceView, type SavedView, type ViewToSave } from "../../api/saved-views.js";
 import { viewTexts } from "../../i18n/views.js";
@@ -6,7 +6,7 @@ import { contentOf } from "../../model/saved-view.js";
 import { kindOf } from "../../model/problem-kind.js";
 import type { ViewerState } from "../viewer-state.js";
 
-/** Saves what the viewer shows as a new view, and selects it. Like the functions below, it rejects with Problem. */
+/** Saves what the viewer shows as a new view, and selects it. Like all functions below, it rejects with Problem. */
 export async function saveView(viewer: ViewerState, name: string, shared: boolean): Promise<void> {
   const content = contentOf(viewer.view, viewer.columnNames, viewer.chosenZone);
   select(viewer, await createView(viewer.client, { ...content, name, shared }));
@@ -22,7 +22,7 @@ export async function renameView(viewer: ViewerState, saved: SavedView, name: st
   viewer.savedViews.put(await changed(viewer, saved, { ...bodyOf(saved), name }));
 }
 
-/** Shares a view with everyone in the tenant, or makes it the reader's own. */
+/** Shares a view with everyone in the tenant, or makes it the reader's own again. */
 export async function shareView(viewer: ViewerState, saved: SavedView, shared: boolean): Promise<void> {
   viewer.savedViews.put(await changed(viewer, saved, { ...bodyOf(saved), shared }));
 }

@@ -13,7 +13,7 @@ export const viewsStyles = css`
     border-block-end: 1px solid var(--line);
   }
   [role="tablist"] {
-    position: relative; /* contains the hidden texts, which otherwise widen the page */
+    position: relative; /* contains the hidden texts, which would otherwise widen the page */
     display: flex;
     flex: 0 1 auto;
     gap: 0.15rem;

@@ -70,7 +70,7 @@ export class Views extends ViewerElement {
     const { saved } = this.viewer.view;
     if (saved === this.seenView) return;
     this.seenView = saved;
-    requestAnimationFrame(() => this.reveal(this.selectedTab)); // after the options, which take up width in the row
+    requestAnimationFrame(() => this.reveal(this.selectedTab)); // after the options have been rendered, since they take up width in the row
   }
 
   private renderTab(saved: SavedView | null): TemplateResult {
@@ -174,7 +174,7 @@ export class Views extends ViewerElement {
 
   private async saveChanges(saved: SavedView): Promise<void> {
     if (await this.run(() => updateView(this.viewer, saved))) this.told = this.words.saved(saved.name);
-    this.focusSelected(); // the button is gone
+    this.focusSelected(); // the button has disappeared
   }
 
   private async share(saved: SavedView): Promise<void> {
@@ -188,7 +188,7 @@ export class Views extends ViewerElement {
     this.told = copied ? (saved.shared ? words.copied : words.copiedOwn) : reading.details.notCopied;
   }
 
-  /** Resolves to whether a change succeeded; otherwise, tells the reader why not. */
+  /** Resolves to whether a change succeeded. If it did not, a message shows the reader why. */
   private async run(change: () => Promise<void>): Promise<boolean> {
     if (this.busy) return false;
     this.busy = true;

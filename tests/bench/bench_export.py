@@ -36,7 +36,8 @@ from auditlane.store.migrate import migrate
 
 TENANT, DATABASE, MOST_MB = "acme", "audit", 300.0
 COLUMNS = ("event_id", "action", "actor_id", "description")
-# One CSV line without quotes, built here without using any of the service's code.
+# Count and checksums of the expected CSV lines, computed in SQL without any of the service's code. The values contain
+# no quotes, so nothing needs to be escaped.
 EXPECTED = (
     "SELECT count(), sum(CRC32(concat('\"', toString(event_id), '\",\"', action, '\",\"', actor_id, '\",\"',"
     f" assumeNotNull(description), '\"'))), sum(CRC32(toString(event_id))) FROM {DATABASE}.log"

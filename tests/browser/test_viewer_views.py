@@ -196,7 +196,7 @@ def test_a_change_by_another_person_is_not_overwritten(site: Site, unique: str, 
     assert site.request(f"/v1/views/{view['id']}", joe, method="PUT", body=changed, if_match='"1"').status == 200
     search(viewer, "severity:>=Info")
     viewer.get_by_role("button", name="Save changes").click()
-    expect(viewer.get_by_text("Another person has changed this view.")).to_be_visible()
+    expect(viewer.get_by_text("Someone else has changed this view.")).to_be_visible()
     expect(tab(viewer, "Sign-ins (changed, not saved)")).to_be_visible()
     assert violations(page) == []
     viewer.get_by_role("button", name="Save changes").click()

@@ -86,7 +86,7 @@ def env(commands: Commands, tmp_path: Path) -> dict[str, str]:
 
 @pytest.fixture(params=["blocked", pytest.param("installed", marks=pytest.mark.long)])
 def install(request: pytest.FixtureRequest) -> Install:
-    """Provide one extra. All other packages are blocked or, in the long tests, the extra is installed with pip."""
+    """Make one extra available: block all other packages or, in the long tests, install the extra with pip."""
     return request.getfixturevalue(request.param)
 
 

@@ -119,7 +119,7 @@ def filled(clickhouse: str) -> Iterator[Store]:
 
 @pytest.fixture
 def small(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Make a search for a few events take several windows, and make each page need more rows than it shows."""
+    """Lower the limits so that a small search spans several windows and each page reads more rows than it shows."""
     monkeypatch.setattr(page_rows, "PROBE_ROWS", 6)
     monkeypatch.setattr(windows, "PROBE_ROWS", 6)
     monkeypatch.setattr(windows, "_GROWTH", 2.0)

@@ -35,7 +35,7 @@ GB_OF_VCPU: Final = 4
 REGISTRY_S: Final = 30  # AUDITLANE_REGISTRY_REFRESH_S
 
 MERGED_RATE: Final = 500  # maximum events per second and shard for a month to end up as one part (150 GB)
-WORKER_TENANTS: Final = 3_000  # tenants of one worker whose lookups, at 2 ms each, take a fifth of its time
+WORKER_TENANTS: Final = 3_000  # tenants per worker whose contract lookups (2 ms each) take a fifth of its time
 PART_TENANTS: Final = 8_192  # maximum number of tenants in one part whose ids are stored as one dictionary
 
 

@@ -52,7 +52,7 @@ def name(member: Any) -> str:
 
 
 def has_members(group: str, count: int = 0) -> Conflict:
-    """Return the error for a manual commit while the group has members, since they could overwrite the commit."""
+    """Return the error for a manual commit while the group has members, which could overwrite it."""
     who = f"{count} member{'s' * (count != 1)}" if count else "members"
     return Conflict(
         f"The consumer group {group} has {who}; Kafka accepts a manual offset only while it has none.",

@@ -74,13 +74,13 @@ def compile_page(
     window: Window = _ALL_TIME,
     marks_access: bool = False,
 ) -> Statement:
-    """Compile a query for up to `limit` matching rows next to the position, in the order of the list.
+    """Compile a query for up to `limit` matching rows after the position, in the list's order.
 
-    If the page precedes the position, the nearest rows come first. In a list sorted by time, only rows in the window
-    are returned.
+    For a page before the position, the rows are in reverse order, so that the nearest come first. In a list sorted by
+    time, only rows in the window are returned.
 
-    Each row contains `line` (the event as JSON), the columns `statements.PLACE`, which make a position, and `rank`. A
-    row may be a copy of another. With `marks_access`, `access` is 1 for events about access to the log.
+    Each row contains `line` (the event as JSON), the columns `statements.PLACE`, which make up a position, and `rank`.
+    The rows may include copies of one event. With `marks_access`, `access` is 1 for events about access to the log.
     """
     parameters = Parameters(database)
     conditions = where(parameters, scope, filter_)

@@ -81,7 +81,7 @@ def worker_ports(read: Settings, count: int) -> list[int]:
     first = read.worker_port
     if first and first + count - 1 > _LAST_PORT:
         raise ConfigError(
-            f"{count} processes starting at port {first} exceed the last port, {_LAST_PORT}.",
+            f"{count} processes from port {first} would need ports above {_LAST_PORT}.",
             field=variable("worker_port"),
             fix="Choose a lower first port, or 0 for free ports.",
         )

@@ -146,7 +146,7 @@ class IngestService:
             if held_by_sender and held_by_sender + size > self._max_held // 2:
                 raise self._request_refused(
                     RateLimited(
-                        "This sender's requests in progress exceed its share of the service's buffer.",
+                        "This sender's in-flight requests exceed its share of the request buffer.",
                         fix="Send fewer concurrent requests; AUDITLANE_INGEST_BUFFER_BYTES is the limit for all "
                         "senders.",
                     )
@@ -154,7 +154,7 @@ class IngestService:
             if self._held and self._held + size > self._max_held:
                 raise self._request_refused(
                     BufferFull(
-                        "The service's buffer for requests is full.",
+                        "The service's request buffer is full.",
                         fix="Send the request again later; AUDITLANE_INGEST_BUFFER_BYTES is the limit.",
                     )
                 )

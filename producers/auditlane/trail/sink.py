@@ -34,12 +34,12 @@ from auditlane.trail.spooling import record_of, spool_of
 MAX_QUEUED: Final = 10_000  # maximum number of records in memory
 MAX_BYTES: Final = 16 << 20  # maximum total size of queued records in bytes
 CLOSE_S: Final = 3.0
-_MADE: Final = 500  # number of events prepared from records ahead of sending
+_MADE: Final = 500  # maximum number of events made from records before they are sent
 _FULL: Final = "the spool is full"
 _SHARE: Final = "the tenant's share of the spool is full"
 _LINE: Final = 10  # number of bytes in a spooled line besides the record
 _RETRY_S: Final = 1.0
-_DRAIN_EVERY: Final = timedelta(seconds=30)  # interval of draining, which also sends files left by other processes
+_DRAIN_EVERY: Final = timedelta(seconds=30)  # between two drains, which also send files left by other processes
 _ACKNOWLEDGED_S: Final = 10.0  # maximum wait for a file's events before newer events take precedence
 _LOG_EVERY: Final = timedelta(minutes=1)
 _RESERVE: Final = 65_536  # additional size of files for the summary of dropped events

@@ -1,4 +1,4 @@
-"""Spools audit events in files, so that any process whose sink uses the same folder can send them."""
+"""Spools audit events to files, so that any process whose sink uses the same folder can send them."""
 
 from __future__ import annotations
 

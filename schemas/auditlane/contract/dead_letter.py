@@ -29,7 +29,7 @@ RawHeaders = Sequence[tuple[str, str | bytes | None]]
 
 
 class Identity(NamedTuple):
-    """The rejected message's position. A recreated topic has another id."""
+    """The rejected message's position. A recreated topic has a different id."""
 
     topic_id: str
     partition: int

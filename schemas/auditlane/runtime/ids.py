@@ -13,7 +13,7 @@ NAMESPACE = uuid.UUID("6ba6d8a5-5b1a-5f0e-9c6b-1f3f0d7e3a11")
 
 _lock = threading.RLock()  # reentrant: a signal handler that interrupts `uuid7` may call it too
 _last = 0
-_prefix = 0, ""  # milliseconds of the last id, and how an id with them begins
+_prefix = 0, ""  # the last id's time in milliseconds, and the prefix that encodes it
 # Private, so that no program seeds it by accident. os.urandom for each id would cost more than the rest of this module.
 _random = random.Random()  # noqa: S311 - ids must be unique, not secret
 

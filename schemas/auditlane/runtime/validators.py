@@ -64,7 +64,7 @@ def http_url(value: str) -> str:
 
 
 def bucket_url(value: str) -> str:
-    """Check for the URL of a bucket with an optional prefix, and return it without a trailing slash."""
+    """Validate a bucket's URL, which may have a prefix, and return it without a trailing slash."""
     if not re.fullmatch(r"s3://[a-z0-9][a-z0-9.-]{1,61}[a-z0-9](/[A-Za-z0-9._=-]+)*/?", value):
         raise ValueError("must be s3://BUCKET or s3://BUCKET/PREFIX; credentials have settings of their own")
     return value.rstrip("/")

@@ -97,7 +97,7 @@ def test_kubernetes_knows_every_field(case: str, version: str) -> None:
     assert unknown <= CUSTOM
 
 
-# Decisions of docs/operate/kubernetes.md that differ from kube-score's rules.
+# kube-score's rules that the chart breaks on purpose; docs/operate/kubernetes.md has the reasons.
 NOT_RATED = (
     "--ignore-container-cpu-limit",  # a throttled worker misses its polls
     "--ignore-test=container-image-pull-policy",  # images have a version or a digest, never `latest`

@@ -4,7 +4,7 @@ from auditlane.store.insert_rate import FLOOR, SLOW_MS, AdaptiveRate
 
 
 def ranges_in(budget: AdaptiveRate, seconds: int, start: int = 0) -> int:
-    """Return how many one-part ranges are sealed in `seconds` if there is always a range that is due."""
+    """Return how many one-part ranges are sealed in `seconds` if a range is always due."""
     count = 0
     for now in range(start, start + seconds * 1_000, 50):
         while budget.ready(now):

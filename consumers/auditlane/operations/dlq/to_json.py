@@ -13,7 +13,7 @@ _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 
 
 def to_json(letter: Letter) -> dict[str, Any]:
-    """Return a letter as a document."""
+    """Return a dead letter as a JSON object."""
     return {
         "id": letter.name,
         "topic_id": letter.identity.topic_id,

@@ -1,4 +1,4 @@
-"""Writes Excel workbooks row by row in constant memory. The library buffers rows in a folder."""
+"""Writes Excel workbooks row by row in constant memory. XlsxWriter keeps the rows in temporary files."""
 
 from __future__ import annotations
 

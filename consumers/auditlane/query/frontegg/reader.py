@@ -32,7 +32,7 @@ class Metrics:
 
 
 class FronteggReader:
-    """Reads pages and figures. It connects when the first query is run. Thread-safe.
+    """Reads pages and statistics. Connects on the first query. Thread-safe.
 
     Raises the same errors as `QueryExecutor.rows`.
     """

@@ -56,7 +56,7 @@ const TICK_STEPS = [
   ...[1, 2, 5, 10, 25, 50, 100].map((years) => years * 365 * 86_400),
 ];
 
-/** Returns the allowed tick distances in seconds; none is shorter than a bar. */
+/** Returns the allowed intervals between ticks in seconds; none is shorter than a bar. */
 export function tickSteps(bars: readonly Bar[]): number[] {
   const first = bars[0];
   const width = first ? (first.to - first.from) / 1_000 : 0;

@@ -124,7 +124,7 @@ export function exportBody({ format, columns, options, filter }: ExportRequest):
 
 export type ExportMethod = "at once" | "job" | "too many" | "nothing";
 
-/** Returns how to create a file with `rows` rows, null until they are counted. */
+/** Returns how to create a file with `rows` rows. `rows` is null until they have been counted. */
 export function exportMethod(format: ExportFormat, rows: number | null): ExportMethod {
   if (rows === 0) return "nothing";
   if (format === "pdf" && rows !== null && rows > MAX_PDF_ROWS) return "too many";

@@ -151,7 +151,7 @@ export class Pages {
     return { at: 0, by: page.count };
   }
 
-  /** Drops rows far from `first` to `last`. */
+  /** Drops rows far outside the range from `first` to `last`. */
   trim(first: number, last: number): RowShift {
     const { kept, known, spare } = this.bounds;
     for (const [index, page] of this.pages.entries()) {

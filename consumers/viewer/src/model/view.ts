@@ -1,4 +1,4 @@
-/** The view of the log, and its form in the address of the page, so that it can be shared as a link. */
+/** The view of the log, and its encoding in the page's URL, so that it can be shared as a link. */
 import { addressParams, ALL_TIME, parseRange, type Range } from "./range.js";
 import { isZone } from "./zone.js";
 

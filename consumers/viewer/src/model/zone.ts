@@ -11,7 +11,7 @@ const formats = new Map<string, Intl.DateTimeFormat>();
 
 const known = new Map<string, boolean>();
 
-/** Returns whether a text is a zone that can be formatted. Browsers may report zones that cannot, such as `Etc/Unknown`. */
+/** Returns whether Intl can use a time zone. Browsers may report zones that it cannot use, such as `Etc/Unknown`. */
 export function isZone(name: string): boolean {
   let valid = known.get(name);
   if (valid === undefined) {

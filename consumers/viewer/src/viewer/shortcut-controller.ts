@@ -1,4 +1,4 @@
-/** Listens for keyboard shortcuts in the viewer, or in the whole page if it consists of the viewer. */
+/** Listens for keyboard shortcuts in the viewer, or on the whole page if the page contains nothing else. */
 import type { ReactiveController, ReactiveControllerHost } from "lit";
 
 import { type Shortcut, shortcutOf } from "../model/shortcuts.js";

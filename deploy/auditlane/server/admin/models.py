@@ -119,7 +119,7 @@ class OperationalEvent(BaseModel):
 
 
 class Timeline(BaseModel):
-    """The newest events about the installation's operation, newest first."""
+    """The most recent operational events, newest first."""
 
     data: list[OperationalEvent]
 

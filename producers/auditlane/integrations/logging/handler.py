@@ -26,7 +26,7 @@ class AuditHandler(logging.Handler):
         self._client = client
 
     def emit(self, record: logging.LogRecord) -> None:
-        """Record the event of a log record, if it has one."""
+        """Record the event attached to a log record, if any."""
         given: Any = getattr(record, KEY, None)
         if given is None or is_internal(record.name):
             return

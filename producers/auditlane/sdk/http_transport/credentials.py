@@ -93,4 +93,4 @@ def _checked(token: object, what: str) -> str:
     """Return a token that can be sent in a header. Raises Unauthenticated, without showing it."""
     if isinstance(token, str) and token and token.isascii() and token.isprintable() and " " not in token:
         return token
-    raise Unauthenticated(f"{what} something that is not a token.", fix="It must be printable ASCII without spaces.")
+    raise Unauthenticated(f"{what} an invalid token.", fix="It must be printable ASCII without spaces.")

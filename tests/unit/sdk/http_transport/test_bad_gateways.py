@@ -261,7 +261,7 @@ def test_a_rejected_token_is_renewed(gateway: ScriptedGateway, tmp_path: Path) -
     ("options", "text"),
     [
         ({"token": lambda: 1 / 0}, "ZeroDivisionError"),
-        ({"token": lambda: "line\nbreak"}, "is not a token"),
+        ({"token": lambda: "line\nbreak"}, "an invalid token"),
         ({"token": None, "token_file": "/nonexistent/token"}, "/nonexistent/token"),
         ({"token": None, "client_id": "c", "secret": "s"}, "which is not from a gateway"),
     ],

@@ -185,7 +185,7 @@ export const settings = {
     shown: "Visibility",
     exclusive: "Reject events from services that do not know this field",
     exclusiveHint:
-      "While this is off, services that have not loaded your fields yet can send events without them, even without required ones. Switch it on once every service has been restarted or has run for a minute. It applies to all events of this tenant.",
+      "While this is off, services that have not loaded your fields yet can send events without them, even required ones. Switch it on once every service has been restarted or has run for a minute. It applies to all events of this tenant.",
     advanced: "Services that do not know the field yet",
     optional: "optional",
     preview: "Preview",

@@ -28,7 +28,7 @@ export const views = {
   problems: {
     name: "Another view already has this name. Choose a different one.",
     full: "There are too many views. Delete one that is no longer needed.",
-    conflict: "Another person has changed this view. It has been loaded again: check it, then repeat your change.",
+    conflict: "Someone else has changed this view. It has been reloaded: check it, then make your change again.",
     gone: "This view has been deleted.",
     tooLong: "The search is too long to be saved. Shorten it.",
   },

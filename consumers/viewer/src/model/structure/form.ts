@@ -65,7 +65,7 @@ export function rulesOf(type: FieldType): RuleName[] {
   return TEXTS.includes(type) ? ["required", "maxLength", "pattern"] : ["required"];
 }
 
-/** Returns the types to which a field of this type can change. They are stored in the same way. */
+/** Returns the types that a field of this type can be changed to. All are stored in the same way. */
 export function compatibleTypes(type: FieldType): readonly FieldType[] {
   return TEXTS.includes(type) ? TEXTS : [type];
 }

@@ -79,7 +79,7 @@ class Label:
 
 @dataclass(frozen=True, slots=True)
 class Chart:
-    """A chart, ready to be drawn. `missing` is the time without measurements as text, or empty."""
+    """A chart, ready to be drawn. `missing` says for how long measurements are missing, or is empty."""
 
     name: str
     title: str

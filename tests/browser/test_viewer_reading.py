@@ -569,7 +569,7 @@ def test_a_search_that_finds_nothing_asks_before_it_goes_further(site: Site, uni
         if not cut:
             route.continue_(url=re.sub("&cursor=[^&]*", "", route.request.url))
             return
-        day = 20 - len(asked)
+        day = max(1, 20 - len(asked))
         body = {"data": [], "next": f"c{day}", "prev": None, "searched_to": f"2026-01-{day:02}T00:00:00Z"}
         route.fulfill(json=body, headers={"Access-Control-Allow-Origin": "*"})
 
@@ -581,7 +581,7 @@ def test_a_search_that_finds_nothing_asks_before_it_goes_further(site: Site, uni
     assert page.locator("auditlane-table").evaluate("(table) => table.list.pages.paused")  # it waits for the reader
     before = len(asked)
     progress.get_by_role("button", name="Search further").click()
-    expect(progress).to_contain_text("Searching.")
+    expect(progress).to_contain_text("Searching…")
     wait_until(lambda: page.evaluate("1") and len(asked) > before + 2)
     progress.get_by_role("button", name="Cancel").click()
     expect(progress.get_by_role("button", name="Search further")).to_be_visible()

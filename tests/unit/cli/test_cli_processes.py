@@ -29,5 +29,5 @@ def test_ports_count_up_and_zero_stays() -> None:
     assert env["AUDITLANE_TRAIL_LIFECYCLE"] == "false"  # the parent records the start and the stop for the whole group
     more = load(worker_processes_total=9)  # processes on other machines
     assert child_env(more, 0, 3)["AUDITLANE_WORKER_PROCESSES_TOTAL"] == "9"
-    with pytest.raises(ConfigError, match="the last port, 65535"):
+    with pytest.raises(ConfigError, match="ports above 65535"):
         worker_ports(load(worker_port=65_534), 3)

@@ -211,6 +211,6 @@ def _tenants(single: dict[str, str]) -> tuple[str, ...]:
     named = tuple(tenant.strip() for tenant in single.get("tenantId", "").split(",") if tenant.strip())
     if not all(map(is_tenant, named)):
         raise InvalidFilter(
-            "'tenantId' is not a tenant id.", field="tenantId", fix="Omit it; the header names the tenant."
+            "'tenantId' contains an invalid tenant id.", field="tenantId", fix="Omit it; the header names the tenant."
         )
     return named

@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Any, Final
 
-from auditlane.contract.event import Outcome, Severity
+from auditlane.contract.event import BASE_FIELDS, Outcome, Severity
 from auditlane.runtime.ids import uuid7
 from auditlane.sdk import plain_values as values
 
@@ -24,7 +24,7 @@ _COMPILE_AFTER: Final = 16  # events with the same keywords
 _MOST_COMPILED: Final = 256  # functions; a caller may choose the keywords, as at the gateway
 _MOST_COUNTED: Final = 1_024  # sets of keywords that are counted
 _REQUIRED: Final = ("tenant_id", "action")
-# The fields in the order of the base schema: how a value is checked and written, and what an omitted field becomes.
+# Fields with recurring values, and the cache of their encoded forms.
 _CACHED: Final = {
     "tenant_id": "TENANTS",
     "action": "ACTIONS",
@@ -32,7 +32,9 @@ _CACHED: Final = {
     "resource": "TEXTS",
     "source": "SOURCES",
 }
+# Fields with fixed values: the type besides str that a value may have, and the encoded forms.
 _ENUMS: Final = {"outcome": ("Outcome", "OUTCOMES"), "severity": ("Severity", "SEVERITIES")}
+# What an omitted field becomes, unless that is null.
 _OMITTED: Final = {
     "actor_id": values.text(""),
     "actor_type": values.text("user"),
@@ -42,19 +44,7 @@ _OMITTED: Final = {
     "source": values.text(""),
     "metadata": "\x00",
 }
-_ORDER: Final = (
-    "event_id", "tenant_id", "occurred_at", "action", "actor_id", "actor_type", "actor_name", "on_behalf_of",
-    "resource", "resource_id", "outcome", "severity", "description", "ip", "user_agent", "request_id", "before",
-    "after", "source", "metadata",
-)  # fmt: skip
-_NAMES: Final[dict[str, Any]] = {
-    "Outcome": Outcome,
-    "Severity": Severity,
-    "uuid7": uuid7,
-    **{name: getattr(values, name) for name in (*{*_CACHED.values()}, "IPS", "LENGTH", "NULL", "OUTCOMES")},
-    **{name: getattr(values, name) for name in ("PRESENT_LENGTH", "SEVERITIES", "Unusual", "id_text", "micros")},
-    **{name: getattr(values, name) for name in ("state_text", "texts", "time", "utf8")},
-}
+_NAMES: Final[dict[str, Any]] = {**vars(values), "uuid7": uuid7}
 
 
 class CompiledEncoders:
@@ -93,11 +83,11 @@ def _source(names: tuple[str, ...]) -> str:
     given = set(names)
     lines: list[str] = []
     parts = ["{header}"]
-    for name in _ORDER:
+    for name in BASE_FIELDS:
         if name in given:
             lines += _checks(name)
         parts.append(_part(name, given=name in given))
-    own = {name: f"v[{name!r}]" for name in names if name not in _ORDER and name != "fields"}
+    own = {name: f"v[{name!r}]" for name in names if name not in BASE_FIELDS and name != "fields"}
     fields = "v['fields']" if "fields" in given else "{}"
     custom = "{" + ", ".join(f"{name!r}: {value}" for name, value in own.items()) + "}"
     needed = "True" if own or "fields" in given else "has_own"

@@ -19,11 +19,11 @@ from confluent_kafka import KafkaError, KafkaException, Message, Producer
 
 from auditlane.contract import librdkafka
 from auditlane.contract.tenants import tenant_of_key
-from auditlane.runtime.errors import AuditlaneError, BufferFull, ClientClosed, DeliveryFailed, KafkaUnavailable
+from auditlane.runtime.errors import AuditlaneError, ClientClosed, DeliveryFailed, KafkaUnavailable
 from auditlane.sdk.config import ClientConfig
 from auditlane.sdk.delivery_tracker import DeliveryTracker, Epoch
 from auditlane.sdk.logs import log_later
-from auditlane.sdk.outage import REPEAT_S, Away, Back, Outage
+from auditlane.sdk.outage import REPEAT_S, Away, Back, Outage, lost_text
 from auditlane.sdk.plain_encoding import event_id_of
 from auditlane.sdk.results import Failure
 from auditlane.sdk.transport import (
@@ -35,6 +35,7 @@ from auditlane.sdk.transport import (
     call,
     report_error,
     threads_are_green,
+    wait_for_room,
 )
 
 _POLL_S: Final = 0.2  # delivery reports end a poll early, so this bounds only how soon `stop` is noticed
@@ -120,7 +121,7 @@ class KafkaDelivery:
                     self.producer.produce(topic, value, key, on_delivery=report, headers=headers)
                     return
                 except BufferError:
-                    deadline = self._wait_for_room(deadline)
+                    deadline = wait_for_room(self._config, tracker, deadline, may_wait=not self.is_this_thread())
         except BaseException as error:
             tracker.withdraw(epoch, size)
             if isinstance(error, KafkaException):
@@ -155,18 +156,6 @@ class KafkaDelivery:
 
     def _undelivered(self, error: KafkaError) -> Undelivered:
         return Undelivered(partial(self._explain, error), "Kafka" if error.code() in _PERMANENT else "")
-
-    def _wait_for_room(self, deadline: float) -> float:
-        """Wait a moment, and return the deadline. A deadline of 0 is replaced by `max_block_ms` from now.
-
-        Raises BufferFull once the deadline has passed.
-        """
-        now = time.monotonic()
-        deadline = deadline or now + self._config.max_block_ms / 1000
-        if now >= deadline or self.is_this_thread():
-            raise self._full() from None
-        self._tracker.wait_for_room(min(deadline - now, 0.1))
-        return deadline
 
     def is_this_thread(self) -> bool:
         """Return whether the caller runs on the poll thread, which frees the buffer and therefore must never wait for
@@ -288,20 +277,11 @@ class KafkaDelivery:
             report_error(self._on_error, self._away(change.reason), None)
         elif isinstance(change, Away):
             since = f" It has been unreachable for {change.for_s:.0f} s." if change.for_s else ""
-            error, lost = self._away(change.reason), _lost_text(change.lost)
+            error, lost = self._away(change.reason), lost_text(change.lost)
             log_later(logging.ERROR, "%s Events wait in the buffer.%s%s", error, since, lost)
         elif change is not None and self._on_error is None:
-            at, after, lost = self._config.kafka_bootstrap, change.after_s, _lost_text(change.lost)
+            at, after, lost = self._config.kafka_bootstrap, change.after_s, lost_text(change.lost)
             log_later(logging.WARNING, "Kafka at %s is back after %.0f s.%s", at, after, lost)
-
-    def _full(self) -> BufferFull:
-        problem = self._tracker.problem
-        why = f" {problem.message}" if problem else ""
-        return BufferFull(
-            f"The buffer of {self._config.buffer_bytes} bytes is full; the event was not accepted.{why}",
-            fix=(problem.fix + " " if problem else "")
-            + "Emit again later, or raise AUDITLANE_MAX_BLOCK_MS or AUDITLANE_BUFFER_BYTES.",
-        )
 
     def _away(self, reason: str) -> KafkaUnavailable:
         return KafkaUnavailable(
@@ -346,10 +326,6 @@ class _SharedReport:
             self._acknowledged.append(self)
         self.count += 1
         self.size += len(message)
-
-
-def _lost_text(lost: int) -> str:
-    return f" {lost} events expired in the meantime." if lost else ""
 
 
 class _LibrdkafkaLog:

@@ -30,6 +30,11 @@ class Back:
     lost: int
 
 
+def lost_text(lost: int) -> str:
+    """Return a sentence to append to a log message, or "" if no events were lost."""
+    return f" {lost} events expired in the meantime." if lost else ""
+
+
 class Outage:
     """Tracks a service's outage. Pure: `now` is a monotonic clock's time. Not thread-safe."""
 

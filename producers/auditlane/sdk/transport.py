@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import _thread
 import logging
+import time
 import types
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -13,7 +14,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 from auditlane.contract.event import AuditEvent
 from auditlane.contract.registry_reader import Observe
-from auditlane.runtime.errors import AuditlaneError, Unavailable
+from auditlane.runtime.errors import AuditlaneError, BufferFull, Unavailable
 from auditlane.sdk.config import ClientConfig
 from auditlane.sdk.logs import log_later
 
@@ -215,6 +216,26 @@ def threads_are_green() -> bool:
     Also true under some debuggers, which does no harm.
     """
     return not isinstance(thread_starter(), types.BuiltinFunctionType)
+
+
+def wait_for_room(config: ClientConfig, tracker: DeliveryTracker, deadline: float, *, may_wait: bool) -> float:
+    """Wait a moment for room in a delivery's buffer, and return the deadline. A deadline of 0 is replaced with
+    `max_block_ms` from now.
+
+    Raises BufferFull once the deadline has passed, or if the caller may not wait.
+    """
+    now = time.monotonic()
+    deadline = deadline or now + config.max_block_ms / 1000
+    if now >= deadline or not may_wait:
+        problem = tracker.problem
+        why = f" {problem.message}" if problem else ""
+        raise BufferFull(
+            f"The buffer of {config.buffer_bytes} bytes is full; the event was not accepted.{why}",
+            fix=(problem.fix + " " if problem else "")
+            + "Emit again later, or raise AUDITLANE_MAX_BLOCK_MS or AUDITLANE_BUFFER_BYTES.",
+        ) from None
+    tracker.wait_for_room(min(deadline - now, 0.1))
+    return deadline
 
 
 def report_error(on_error: OnError | None, error: AuditlaneError, event_id: str | None) -> None:

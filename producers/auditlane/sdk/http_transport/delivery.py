@@ -14,7 +14,6 @@ from typing import Any, Final
 
 from auditlane.runtime.errors import (
     AuditlaneError,
-    BufferFull,
     ClientClosed,
     DeliveryFailed,
     GatewayUnavailable,
@@ -27,9 +26,9 @@ from auditlane.sdk.http_transport.answers import LIMITED, Again, Outcomes, Small
 from auditlane.sdk.http_transport.backlog import Backlog, Item
 from auditlane.sdk.http_transport.link import Link
 from auditlane.sdk.logs import log_later
-from auditlane.sdk.outage import Away, Back, Outage
+from auditlane.sdk.outage import Away, Back, Outage, lost_text
 from auditlane.sdk.results import Failure
-from auditlane.sdk.transport import OnError, OnReport, OnSettled, Undelivered, call, report_error
+from auditlane.sdk.transport import OnError, OnReport, OnSettled, Undelivered, call, report_error, wait_for_room
 
 MOST_EVENTS: Final = 1_000  # of a request; up to this number, the response lists every event
 _MOST_BYTES: Final = 1 << 20  # of a request's lines, unless a single event has more
@@ -89,7 +88,7 @@ class HttpDelivery:
                     self.offer(topic, key, value, event_id, tenant, report, headers)
                     return
                 except BufferError:
-                    deadline = self._wait_for_room(deadline)
+                    deadline = wait_for_room(self._config, tracker, deadline, may_wait=not self.is_this_thread())
         except BaseException:
             tracker.withdraw(epoch, size)
             raise
@@ -139,24 +138,6 @@ class HttpDelivery:
 
     def leave_to_parent(self) -> None:
         """Do nothing: the child closes only its own copies of the descriptors."""
-
-    def _wait_for_room(self, deadline: float) -> float:
-        """Wait a moment, and return the deadline. A deadline of 0 is replaced with `max_block_ms` from now.
-
-        Raises BufferFull once the deadline has passed.
-        """
-        now = time.monotonic()
-        deadline = deadline or now + self._config.max_block_ms / 1000
-        if now >= deadline or self.is_this_thread():
-            problem = self._tracker.problem
-            why = f" {problem.message}" if problem else ""
-            raise BufferFull(
-                f"The buffer of {self._config.buffer_bytes} bytes is full; the event was not accepted.{why}",
-                fix=(problem.fix + " " if problem else "")
-                + "Emit again later, or raise AUDITLANE_MAX_BLOCK_MS or AUDITLANE_BUFFER_BYTES.",
-            ) from None
-        self._tracker.wait_for_room(min(deadline - now, 0.1))
-        return deadline
 
     def _serve(self) -> None:
         while True:
@@ -355,10 +336,10 @@ class HttpDelivery:
                 report_error(self._on_error, problem, None)
                 return
             since = f" It has lasted for {change.for_s:.0f} s." if change.for_s else ""
-            log_later(logging.ERROR, "%s Events wait in the buffer.%s%s", problem, since, _lost_text(change.lost))
+            log_later(logging.ERROR, "%s Events wait in the buffer.%s%s", problem, since, lost_text(change.lost))
         elif change is not None and self._on_error is None:
             at, after = self._config.url, change.after_s
-            log_later(logging.WARNING, "The gateway at %s is back after %.0f s.%s", at, after, _lost_text(change.lost))
+            log_later(logging.WARNING, "The gateway at %s is back after %.0f s.%s", at, after, lost_text(change.lost))
 
     def _late(self, event_id: str) -> AuditlaneError:
         problem = self._problem
@@ -380,7 +361,3 @@ class HttpDelivery:
 
 def _rejected(error: AuditlaneError, event_id: str) -> AuditlaneError:
     return type(error)(f"The gateway rejected event {event_id}: {error.message}", fix=error.fix, field=error.field)
-
-
-def _lost_text(lost: int) -> str:
-    return f" {lost} events expired in the meantime." if lost else ""

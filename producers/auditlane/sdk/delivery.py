@@ -105,7 +105,7 @@ class KafkaDelivery:
         tracker, size = self._tracker, len(value)
         epoch = tracker.open(size)
         report: Callable[[KafkaError | None, Message], None]
-        if plain:  # an object for each event in flight would cost more than the rest, mainly in the garbage collector
+        if plain:  # one object for all events in flight, which also saves work for the garbage collector
             shared = self._shared
             if shared.epoch is not epoch:
                 self._shared = shared = _SharedReport(epoch, self._acknowledged, self._fail)

@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import datetime
 from email.utils import parsedate_to_datetime
 from typing import Any, Final
 
@@ -189,7 +189,3 @@ def wait_s(failures: int, after_s: float | None, chance: float) -> float:
     if after_s is not None and after_s > 0:
         return after_s * (1 + 0.2 * chance)
     return min(_FIRST_S * 2.0 ** min(failures - 1, 16), _LONGEST_S) * (0.5 + 0.5 * chance)
-
-
-def utc_now() -> datetime:
-    return datetime.now(UTC)

@@ -9,6 +9,7 @@ import random
 import threading
 import time
 from collections.abc import Sequence
+from datetime import UTC, datetime
 from functools import partial
 from typing import Any, Final
 
@@ -30,11 +31,11 @@ from auditlane.sdk.outage import Away, Back, Outage, lost_text
 from auditlane.sdk.results import Failure
 from auditlane.sdk.transport import OnError, OnReport, OnSettled, Undelivered, call, report_error, wait_for_room
 
-MOST_EVENTS: Final = 1_000  # of a request; up to this number, the response lists every event
-_MOST_BYTES: Final = 1 << 20  # of a request's lines, unless a single event has more
+MOST_EVENTS: Final = 1_000  # maximum number of events in a request; up to it, the response lists every event
+_MOST_BYTES: Final = 1 << 20  # maximum size of a request, unless a single event is larger
 _LINGER_S: Final = 0.005  # how long a request waits for more events
 _IDLE_S: Final = 0.5  # bounds only how soon an expired event and a reminder of an outage are noticed
-_REFUSALS: Final = 4  # of something in between, after which an event counts as rejected
+_REFUSALS: Final = 4  # number of refusals by something in between after which an event counts as rejected
 _GATEWAY: Final = "The gateway"
 
 
@@ -53,11 +54,11 @@ class HttpDelivery:
         self._changed = threading.Condition(threading.RLock())
         self._backlog = Backlog()
         self._sending: list[Item] = []
-        self._held = 0  # bytes of the events that are not reported
+        self._held = 0  # total size in bytes of events without a report
         self._stopping = False
         self._waiting = False  # whether the thread waits for events
         self._most = MOST_EVENTS
-        self._accepted = 0  # events
+        self._accepted = 0  # number of events
         self._failures = 0  # consecutive requests that failed as a whole
         self._not_before = 0.0  # monotonic time of the next request
         self._outage = Outage()
@@ -202,7 +203,7 @@ class HttpDelivery:
         except AuditlaneError as error:
             return Again(error, getattr(error, "retry_after_s", None))
         ids = [item.event_id for item in items]
-        return answers.read(answer, ids, self._config.url, answers.utc_now(), compressed=compressed)
+        return answers.read(answer, ids, self._config.url, datetime.now(UTC), compressed=compressed)
 
     def _handle(self, items: list[Item], verdict: Verdict) -> None:
         if isinstance(verdict, Outcomes):

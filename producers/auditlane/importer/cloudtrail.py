@@ -270,7 +270,7 @@ def infer_resource(action: str, parameters: Any) -> str | None:
     """Return the id of the resource that the action names last. For `DeleteRolePolicy`, `policyName` is preferred to
     `roleName`.
 
-    If no parameter matches the action, a plain `name`, `id` or `arn` is used. Returns None if there is none of these.
+    If no parameter matches the action, a plain `name`, `id` or `arn` is used. Returns None if all are missing.
     """
     if not isinstance(parameters, Mapping):
         return None

@@ -207,7 +207,7 @@ def _extent(text: str, at: int, end: int, depth: int) -> int | None:
 
 
 def _likely(text: str, at: int, end: int) -> int | None:
-    """Return the position in a broken value at which another document seems to start, or None if there is none.
+    """Return the position in a broken value where another document seems to start, or None.
 
     A document seems to start at an object that is neither a member's value nor a list element.
     """

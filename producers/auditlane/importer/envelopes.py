@@ -39,7 +39,7 @@ def holds_records(value: Any, deepest: int = 5) -> bool:
 
 
 def within(value: Any) -> str:
-    """Return the JSON text in a value, which is a string or a known wrapper of one, or "" if there is none."""
+    """Return the JSON text in a value, which is a string or a known wrapper of one, or "" if the value is neither."""
     if isinstance(value, dict) and not is_record(value):
         value = next((value[name] for name in _TEXTS if isinstance(value.get(name), str)), None)
     if isinstance(value, str) and value.lstrip().startswith(("{", "[")):

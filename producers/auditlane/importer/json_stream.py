@@ -157,7 +157,7 @@ def nested_list(
 ) -> tuple[int, int]:
     """Find a list like `list_at`, but in a truncated object, including the nested objects in which it is truncated.
 
-    Returns its position and nesting level, or (0, 0) if there is none. Objects for which `alone` is true are records,
+    Returns its position and nesting level, or (0, 0) if it is not found. Objects for which `alone` is true are records,
     which are not searched.
     """
     seen: dict[str, Any] = {}

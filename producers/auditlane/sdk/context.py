@@ -140,7 +140,7 @@ context = AuditContext  # `audit.context(…)` reads as a statement
 
 
 def current() -> AuditContext | None:
-    """Return the innermost entered context, or None if there is none."""
+    """Return the innermost entered context, or None outside any context."""
     entered = _current.get()
     return None if entered is None else entered.context
 

@@ -239,7 +239,7 @@ def wait_for_room(config: ClientConfig, tracker: DeliveryTracker, deadline: floa
 
 
 def report_error(on_error: OnError | None, error: AuditlaneError, event_id: str | None) -> None:
-    """Pass an error to `on_error`, or log it if there is none. Never raises."""
+    """Pass an error to `on_error`, or log it if `on_error` is None. Never raises."""
     if on_error is None:
         log_later(logging.ERROR, "%s", error)
     else:

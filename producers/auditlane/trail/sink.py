@@ -74,7 +74,7 @@ def from_settings(settings: Settings, count: Count, observe: Observe | None = No
 
 
 def _tenant_of(event: AuditEvent) -> str:
-    """Return the affected tenant, even for an event in the log of `_auditlane`. Returns "" if there is none."""
+    """Return the affected tenant, even for an event in the log of `_auditlane`. Returns "" if no tenant is affected."""
     return event.metadata.get("tenant", "") if event.tenant_id == OURS else event.tenant_id
 
 

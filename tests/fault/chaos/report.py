@@ -109,7 +109,7 @@ class Run:
 
     @classmethod
     def resume(cls, seed: int, wanted: int, state: Path | None) -> Run:
-        """Load the run with this seed from the state file. Returns a new run if there is none."""
+        """Load the run with this seed from the state file, or return a new one."""
         run = cls(seed, wanted)
         if state is not None and state.exists():
             saved = json.loads(state.read_text())

@@ -70,7 +70,7 @@ class Run:
 
     @classmethod
     def resume(cls, first: int, wanted: int, processes: int, state: Path | None) -> Run:
-        """Load the run from the state file. Returns a new run if there is none with the same arguments."""
+        """Load the run with the same arguments from the state file, or return a new one."""
         run = cls(first, wanted, processes)
         if state is not None and state.exists():
             saved = json.loads(state.read_text())

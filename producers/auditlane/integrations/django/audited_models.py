@@ -120,7 +120,7 @@ def options_of(model: type[Model]) -> ModelOptions:
 
 
 def _audited(model: type[Model]) -> type[Model] | None:
-    """Return the model itself if it is audited, or else its first audited base class. Returns None if there is none."""
+    """Return the model if it is audited, or else its first audited base class. Returns None if neither exists."""
     return next((kind for kind in model.__mro__ if kind in _options), None)
 
 

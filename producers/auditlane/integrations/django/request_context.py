@@ -24,7 +24,7 @@ _request: ContextVar[HttpRequest | None] = ContextVar("auditlane_django_request"
 
 
 def current_request() -> HttpRequest | None:
-    """Return the request being served, or None if there is none."""
+    """Return the request being served, or None outside a request."""
     return _request.get()
 
 

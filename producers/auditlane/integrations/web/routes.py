@@ -1,5 +1,4 @@
-"""Selects a request's configured route by the framework's template or, if there is none, by the path. Performs no
-I/O."""
+"""Selects a request's configured route by the framework's template or, without one, by the path. Performs no I/O."""
 
 from __future__ import annotations
 

@@ -143,7 +143,7 @@ def _read(data: bytes, seed: int, at: int) -> Found | None:
 
 
 def _next(data: bytes, seed: int, at: int) -> Found | None:
-    """Return the first record whose frame starts at or after this position, or None if there is none."""
+    """Return the first record whose frame starts at or after this position, or None at the end."""
     while (at := data.find(_MARKER, at)) >= 0:
         if found := _read(data, seed, at):
             return found

@@ -82,7 +82,10 @@ class Recurring(dict[str, str]):
 
 
 _SHORT: Final = 2_048
-LENGTH: Final = tuple(wire(varint(size)) for size in range(_SHORT))  # encoded lengths of strings, by length in bytes
+# Encoded lengths of strings, by length in bytes. `varint` for each of them would slow down the import of the SDK.
+LENGTH: Final = tuple(
+    chr(bits) if bits < 0x80 else chr(bits & 0x7F | 0x80) + chr(bits >> 7) for bits in range(0, 2 * _SHORT, 2)
+)
 PRESENT_LENGTH: Final = tuple(PRESENT + length for length in LENGTH)
 
 

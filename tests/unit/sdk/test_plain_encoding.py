@@ -22,7 +22,7 @@ from auditlane.contract.event import AuditEvent, Outcome, Severity
 from auditlane.contract.values import StoredFields
 from auditlane.contract.wire import HEADER_BYTES
 from auditlane.runtime.errors import InvalidEvent
-from auditlane.sdk import plain_encoding
+from auditlane.sdk import plain_encoding, plain_values
 from auditlane.sdk.compiled_encoding import CompiledEncoders
 from auditlane.sdk.encoding import Encoder
 from auditlane.sdk.event_builder import EventBuilder
@@ -281,6 +281,10 @@ def test_numbers_are_encoded_as_by_avro(number):
         bits |= (byte & 0x7F) << 7 * at
         assert bool(byte & 0x80) == (at < len(read) - 1)
     assert (bits >> 1) ^ -(bits & 1) == number
+
+
+def test_the_table_of_lengths_agrees_with_the_encoding_of_numbers():
+    assert [*plain_values.LENGTH] == [plain_values.wire(varint(size)) for size in range(len(plain_values.LENGTH))]
 
 
 def test_addresses_are_kept_as_they_are_written():

@@ -14,7 +14,7 @@ from auditlane.query.export.jobs.storage import RangedResponse
 from auditlane.runtime.errors import AuditlaneError
 from auditlane.runtime.log import get
 
-_PIECE: Final = 1 << 20
+_PIECE: Final = CHECK_BYTES  # bytes of one request to the bucket
 
 
 class RangedSegments(RangedResponse):
@@ -69,10 +69,10 @@ class RangedSegments(RangedResponse):
         await send({"type": "http.response.body", "body": b""})
 
     async def _pieces(self) -> AsyncIterator[bytes]:
+        # Each response is complete before it is sent on: the client's time limit would cut off a slow download.
         for key, start, end in self._parts:
-            answer = await self._store.get_async(key, options={"range": (start, end)})
-            async for piece in answer.stream(min_chunk_size=_PIECE):
-                yield bytes(piece)
+            for at in range(start, end, _PIECE):
+                yield bytes(await self._store.get_range_async(key, start=at, end=min(at + _PIECE, end)))
 
 
 def parts(segments: Iterable[tuple[str, int]], first: int, last: int) -> Iterable[tuple[str, int, int]]:

@@ -108,7 +108,7 @@ class Probes:
         """Return the median and the 99th percentile, in seconds, of the delay from Kafka's timestamp to a worker's
         validation.
 
-        The result covers rows that were validated in the period, and is (None, None) if there are none.
+        The result covers rows that were validated in the period, and is (None, None) if none were.
         """
 
         def ask() -> tuple[float | None, float | None]:

@@ -34,7 +34,7 @@ class PartitionLag:
     """The lag of one partition. `committed` is None until the group has committed an offset for it.
 
     `lost` counts offsets that Kafka deleted before the group reached them. `age_s` is the age of the oldest message
-    that the group has not completed, or None if there is none. `member` is empty while the partition is unassigned.
+    that the group has not completed, or None if all are completed. `member` is empty while the partition is unassigned.
     `failing_s` is how long its worker has been unable to store the next messages, and `error` is the reason given in
     the worker's last commit. Both are set only if the worker has been failing for a minute or the partition is halted.
     `circuit` is set if the circuit breaker halted the partition.

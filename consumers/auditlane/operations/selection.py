@@ -39,8 +39,8 @@ class Bounds:
     """The offsets of a partition in Kafka. `low` is the first offset that Kafka holds, and `high` is the one after the
     last that is visible to a read-committed reader.
 
-    `since` and `until` are the first offsets at or after the times in the selection (`high` if there are none), or None
-    if the selection has no such time. `consumed` is true if the workers read the topic. Until there is a commit,
+    `since` and `until` are the first offsets at or after the times in the selection (`high` if none are), or None if
+    the selection has no such time. `consumed` is true if the workers read the topic. Until there is a commit,
     `begins` is the offset at which they would start, or None if it was not determined.
     """
 

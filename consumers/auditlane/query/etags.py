@@ -16,8 +16,8 @@ def etags_of(request: Request) -> list[str] | None:
 
 
 def required_etags(request: Request, what: str) -> list[str]:
-    """Return the ETags in If-Match. Raises PreconditionMissing if there are none. `what` names the resource, such as
-    "structure".
+    """Return the ETags in If-Match. Raises PreconditionMissing if the header is missing. `what` names the resource,
+    such as "structure".
     """
     given = etags_of(request)
     if given is None:

@@ -93,7 +93,8 @@ class Reader:
         return Page(events, older, newer, found.searched_us if len(found.rows) <= limit else None)
 
     def event(self, scope: TenantScope, event_id: str, content_hash: str = "") -> SingleEvent:
-        """Return the event with this id. Raises NotFound if there is none, or if it belongs to another tenant.
+        """Return the event with this id. Raises NotFound if there is no such event, or if it belongs to another
+        tenant.
 
         If several events have the id, the one with this content hash is returned, or the first that reached Kafka if no
         hash is given. `others` contains the rest.

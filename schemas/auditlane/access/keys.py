@@ -168,7 +168,7 @@ class KeysFile:
         return self._file.current().find(client_id)
 
     def verify(self, client_id: str, secret: str, *, now: datetime) -> Client:
-        """Return the active client with this id and secret. Raises Unauthenticated if there is none.
+        """Return the active client with this id and secret. Raises Unauthenticated if there is no such client.
 
         A malformed secret is not hashed. A well-formed secret is hashed once and compared at least twice, whether the
         id is unknown or has one or two secrets, so the response time reveals nothing.

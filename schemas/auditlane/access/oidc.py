@@ -133,7 +133,7 @@ def _covers(claimed: str, name: str) -> bool:
 
 
 def _at(claims: Mapping[str, Any], path: str) -> Any:
-    """Return the claim with exactly this name, which may be a URL with dots. If there is none, return the claim at this
+    """Return the claim with exactly this name, which may be a URL with dots, or else the claim at this
     dotted path.
     """
     if path in claims:

@@ -181,7 +181,7 @@ def own_fields(schema: Mapping[str, Any]) -> list[dict[str, Any]]:
 
 
 def alike(schema: Mapping[str, Any], name: str) -> str:
-    """Return the base or custom field whose name differs from this one only in case, or "" if there is none."""
+    """Return the base or custom field whose name differs from this one only in case, or "" if no name does."""
     names = {field["name"] for field in schema["fields"]} | set(base_fields())
     return next((other for other in sorted(names) if other != name and other.lower() == name.lower()), "")
 
@@ -203,7 +203,7 @@ def conflict(current: Mapping[str, Any], wanted: Mapping[str, Any]) -> str:
 
 
 def missing(schema: Mapping[str, Any], others: Iterable[Mapping[str, Any]]) -> list[dict[str, Any]]:
-    """Return the custom fields that this contract lacks and the other contracts have. The last contract that has a
+    """Return the custom fields of the other contracts that are missing from this one. The last contract that has a
     field defines it.
     """
     expected = {field["name"]: field for other in others for field in own_fields(other)}

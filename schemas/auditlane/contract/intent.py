@@ -68,7 +68,8 @@ class Intent:
 
 
 def decode(metadata: str | None) -> Intent | None:
-    """Parse the intent in the metadata of a commit. Returns None if there is none, as after a commit by another tool.
+    """Parse the intent in the metadata of a commit. Returns None if it contains no intent, as after a commit by another
+    tool.
 
     Raises UnknownIntent if the metadata is from another version, truncated or damaged: an object with one of our member
     names, or text that starts like an object but is not JSON.

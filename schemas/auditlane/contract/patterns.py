@@ -121,7 +121,7 @@ def _compiled(text: str, *, captures: bool = True) -> Any:
 
 
 def _advice(text: str) -> str:
-    """Return advice on a construct that engines interpret differently, or "" if there is none in the pattern."""
+    """Return advice on a construct that engines interpret differently, or "" if the pattern contains none."""
     for piece in _PIECE.findall(text):
         if piece == "(?":
             return "remove flags and look-arounds; only `(?:` and `(?P<name>` are supported."

@@ -121,7 +121,7 @@ class RegistryClient:
         return self._registered(self._call("GET", f"subjects/{_path(subject)}/versions/{number}"))
 
     def lookup(self, subject: str, schema: str) -> Registered | None:
-        """Return the version under which exactly this schema is registered, or None if there is none."""
+        """Return the version under which exactly this schema is registered, or None if it is not registered."""
         try:
             return self._registered(self._call("POST", f"subjects/{_path(subject)}", {"schema": schema}))
         except SchemaNotFound:

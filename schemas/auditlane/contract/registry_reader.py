@@ -58,7 +58,7 @@ def missing_base_fields(schema_text: str) -> tuple[str, ...]:
 
 
 def newest_complete(registry: Versions[V], subject: str) -> V:
-    """Return the newest version with all base fields. If there is none, returns the latest version. Raises
+    """Return the newest version with all base fields. If no version has them, returns the latest. Raises
     SchemaNotFound.
     """
     latest = registry.latest(subject)

@@ -33,7 +33,7 @@ def split_guid(value: bytes | None) -> tuple[bytes | None, list[tuple[str, bytes
 
 
 def guid_of(value: bytes | None) -> UUID | None:
-    """Return the GUID that is prepended to the value, or None if there is none."""
+    """Return the GUID that is prepended to the value, or None if the value has no such prefix."""
     if value is None or len(value) < PREFIX_BYTES or not value.startswith(MARK):
         return None
     return UUID(bytes=value[len(MARK) : PREFIX_BYTES])

@@ -84,7 +84,7 @@ METRICS: tuple[Metric, ...] = (
     Metric(
         "auditlane_worker_pending_intent_seconds",
         "gauge",
-        "Age of the oldest committed intent whose range is not completed, 0 if there is none.",
+        "Age of the oldest committed intent whose range is not completed, 0 if all are.",
     ),
     # The consumer group, and the worker's limits.
     Metric("auditlane_worker_rebalances_total", "counter", "Rebalances: assigned, revoked, lost.", ("what",)),
@@ -183,7 +183,7 @@ METRICS: tuple[Metric, ...] = (
     Metric(
         "auditlane_dead_letters_oldest_seconds",
         "gauge",
-        "Age of the oldest open dead letter, by the Kafka timestamp of its message; 0 if there is none.",
+        "Age of the oldest open dead letter, by the Kafka timestamp of its message; 0 if none are open.",
         (),
         _SERVE_LAG,
     ),
@@ -249,7 +249,7 @@ METRICS: tuple[Metric, ...] = (
     Metric(
         "auditlane_outbox_oldest_seconds",
         "gauge",
-        "Age of the oldest row that waits; 0 if there is none.",
+        "Age of the oldest waiting row; 0 if no rows are waiting.",
         (),
         _RELAY,
         "max",
@@ -338,7 +338,7 @@ METRICS: tuple[Metric, ...] = (
     Metric(
         "auditlane_export_job_age_seconds",
         "gauge",
-        "Time since the oldest job in a state was created: queued, running. 0 if there is none.",
+        "Time since the oldest job in a state was created: queued, running. 0 if no jobs are in it.",
         ("state",),
         _SERVE,
         "max",

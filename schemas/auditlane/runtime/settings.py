@@ -617,7 +617,7 @@ class ExportSettings(BaseModel):
     )
     export_s3_region: str = Field(
         "",
-        description="Region of the bucket. Empty: as AWS_REGION says; with an endpoint, `us-east-1`.",
+        description="Region of the bucket. Empty: `AWS_REGION`; with an endpoint, `us-east-1`.",
     )
     export_s3_access_key: str = Field(
         "",
@@ -700,7 +700,8 @@ class ExportSettings(BaseModel):
         description="Lease of a job, in seconds: another `serve` resumes the job if its process has not renewed it.",
     )
     export_font: File | None = Field(
-        None, description="TrueType or OpenType font for characters that DejaVu Sans lacks in PDFs, such as Chinese."
+        None,
+        description="TrueType or OpenType font for characters missing from DejaVu Sans in PDFs, such as Chinese.",
     )
 
 

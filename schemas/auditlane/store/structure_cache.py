@@ -87,7 +87,7 @@ class StructureCache:
 
     `of(tenant)` returns a structure that is at most `refresh_s` old while ClickHouse responds, and otherwise the last
     known structure. One thread queries at a time, for all tenants requested recently. The other threads use a cached
-    structure, or wait if there is none or it was invalidated. `connect` returns a client that may be shared. `clock`
+    structure, or wait if none is cached or it was invalidated. `connect` returns a client that may be shared. `clock`
     counts seconds.
     """
 

@@ -40,7 +40,7 @@ class Once(Generic[T]):
 
     @property
     def value(self) -> T | None:
-        """The result, or None if there is none yet."""
+        """The result, or None until the facts have been gathered."""
         return self._outcome[0] if isinstance(self._outcome, tuple) else None
 
     def __call__(self) -> T:

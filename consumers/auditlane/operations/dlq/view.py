@@ -50,7 +50,7 @@ def view(
 def decoded(
     value: bytes | None, known: Callable[[bytes | None], CachedSchema | None]
 ) -> tuple[dict[str, Any] | None, str]:
-    """Return the fields of the event that can be decoded, and the problem with the rest, or "" if there is none."""
+    """Return the fields of the event that can be decoded, and the problem with the rest, or "" if all can be."""
     if value is None:
         return None, "The message has no value."
     try:

@@ -141,7 +141,7 @@ def _part(span: Span, first: int, end: int) -> Span:
 
 
 def tenant(key: bytes | None) -> str | None:
-    """Return the tenant that a message key names, or None if there is none."""
+    """Return the tenant that a message key names, or None if the key is missing or invalid."""
     try:
         return tenant_of_key(key) if key else None
     except UnicodeDecodeError:

@@ -80,7 +80,7 @@ _CURRENT: ContextVar[CancelScope | None] = ContextVar("cancel_scope", default=No
 
 
 def current_scope() -> CancelScope | None:
-    """Return the current scope, or None if there is none."""
+    """Return the current scope, or None outside a scope."""
     return _CURRENT.get()
 
 

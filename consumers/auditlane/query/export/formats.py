@@ -118,7 +118,7 @@ class Form:
 
     @property
     def sentence_place(self) -> int | None:
-        """The index of the sentence column, or None if there is none."""
+        """The index of the sentence column, or None if the form has no such column."""
         return next((place for place, column in enumerate(self.columns) if column.is_sentence), None)
 
     @property

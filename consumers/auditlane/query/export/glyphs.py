@@ -23,7 +23,7 @@ logging.getLogger("fontTools").setLevel(logging.ERROR)
 
 
 class Glyphs:
-    """The fonts of a document. `more` is a font file for characters that DejaVu Sans lacks."""
+    """The fonts of a document. `more` is a font file for characters that are missing from DejaVu Sans."""
 
     def __init__(self, document: FPDF, more: Path | None = None) -> None:
         """Add the fonts to the document. Raises ConfigError if `more` is not a font."""

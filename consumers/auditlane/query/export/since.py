@@ -58,7 +58,7 @@ class Extents:
         self._client, self._database, self._executor = client, database, executor
 
     def last(self, scope: TenantScope, filter_: Filter) -> Extent | None:
-        """Return the extent of the person's last complete download of this search, or None if there is none."""
+        """Return the extent of the person's last complete download of this search, or None before the first."""
         found = load_state(self._client(), self._database, _name(scope, filter_))
         return Extent.model_validate_json(found) if found else None
 

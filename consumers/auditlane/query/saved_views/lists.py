@@ -22,7 +22,7 @@ def document_of(views: Sequence[StoredView]) -> dict[str, Any]:
 
 
 def found(views: Sequence[StoredView], view_id: str) -> StoredView:
-    """Return the view with this id. Raises NotFound if there is none."""
+    """Return the view with this id. Raises NotFound if there is no such view."""
     view = next((view for view in views if view.id == view_id), None)
     if view is None:
         raise NotFound(f"There is no saved view {view_id[:100]!r}.", fix="List the views with GET /v1/views.")

@@ -118,8 +118,8 @@ def build(authorize: Authorize, *, only: Callable[..., Any]) -> APIRouter:
 
 
 def _changeable(view_id: str, scope: TenantScope, caller: Owner, services: ViewServices) -> SavedView:
-    """Return a view that the caller may change. Raises NotFound if there is none, and Forbidden for a shared view that
-    they may not change.
+    """Return a view that the caller may change. Raises NotFound if there is no such view, and Forbidden if it is shared
+    and they may not change shared views.
     """
     view = services.saved_views.find(caller, view_id)
     if view.shared:

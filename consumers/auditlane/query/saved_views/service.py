@@ -64,7 +64,7 @@ class SavedViews:
         return [_answer(view, shared=True) for view in shared] + [_answer(view, shared=False) for view in own]
 
     def find(self, owner: Owner, view_id: str) -> SavedView:
-        """Return a view that the person can use. Raises NotFound if there is none with this id."""
+        """Return a view that the person can use. Raises NotFound if no such view has this id."""
         shared, own = self._lists(owner)
         view = lists.found([*shared, *own], view_id)
         return _answer(view, shared=view in shared)

@@ -68,7 +68,7 @@ class ContractRepository:
 
     def of(self, tenant: str | None) -> Registered:
         """Return the contract for the tenant's events. It is the tenant's own contract, or that of the base event if
-        there is none.
+        the tenant has no contract of its own.
         """
         if tenant is not None:
             try:

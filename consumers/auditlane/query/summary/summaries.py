@@ -74,7 +74,7 @@ class Summaries:
         `max_buckets` buckets.
 
         An open start of the time range extends to the first event. An open end extends to the last event or `now`. With
-        `compare`, the preceding period is also counted. Raises InvalidFilter if there is none.
+        `compare`, the preceding period is also counted. Raises InvalidFilter if there is no such period.
         """
         before = start_before(filter_.since, filter_.until, now) if compare else None
         ranking = sql.compile_ranking(self._database, scope, filter_, field, before, limit)

@@ -95,7 +95,7 @@ class PartitionBreaker:
         self.add_known_tenants({tenant for tenant, one in traffic.items() if one.rejected < one.messages}, now)
 
     def reason_to_open(self) -> str:
-        """Return the reason why the counted traffic must halt the partition, or an empty string if there is none."""
+        """Return the reason to halt the partition because of the counted traffic, or "" if it can continue."""
         if self._all.messages < self.policy.window or not self._all.exceeds(self.policy.ratio):
             return ""
         failing = {tenant for tenant, one in self._tenants.items() if one.exceeds(self.policy.ratio)}

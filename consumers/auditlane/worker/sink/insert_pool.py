@@ -267,7 +267,7 @@ class InsertPool:
     def _write_late(self, range_: Range, progress: _Progress) -> int | None:
         """Insert late months within their budget for `SLICE_MS`.
 
-        Returns how long the remaining months must wait, or None if there are none.
+        Returns how long the remaining months must wait, or None if no months remain.
         """
         began = _now_ms()
         for month in sorted(progress.rows, reverse=True):

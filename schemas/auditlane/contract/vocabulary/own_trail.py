@@ -17,7 +17,7 @@ _FORMAT: Final = MetadataKey("The format of the file.")
 _ROWS: Final = MetadataKey("Number of rows.", kind="number")
 _INCLUDE_ACCESS: Final = MetadataKey("Whether the file includes events about access to the log.", ("true", "false"))
 _VIEW: Final = {
-    "shared": MetadataKey("Whether everyone of the tenant has the view.", ("true", "false")),
+    "shared": MetadataKey("Whether the view is shared with everyone in the tenant.", ("true", "false")),
     "name": MetadataKey("The name of a shared view."),
 }
 _FILE: Final = {"format": _FORMAT, "rows": _ROWS, "include_access": _INCLUDE_ACCESS}

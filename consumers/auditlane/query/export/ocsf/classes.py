@@ -159,7 +159,7 @@ def _scan(row: Row, mapped: Mapped) -> Attributes:
 
 
 def _log(row: Row, mapped: Mapped) -> Attributes:
-    """Build Event Log Activity. The log is the resource or, if there is none, the tenant's log."""
+    """Build Event Log Activity. The log is the resource if that is a log, and otherwise the tenant's log."""
     name = row.take("resource_id") if row.get("resource") in _LOGS else ""
     if row.get("resource") in _LOGS:
         row.take("resource")

@@ -25,6 +25,7 @@ from pydantic import ValidationError
 
 from auditlane.access.scope import TenantScope
 from auditlane.contract.tenants import check_tenant
+from auditlane.query.export.jobs.ranges import Download
 from auditlane.query.export.jobs.record import JobAttempt, JobRecord, JobStatus
 from auditlane.query.export.jobs.segments import RangedSegments
 from auditlane.query.export.jobs.storage import JOB_ID, UNFINISHED, is_visible, not_found
@@ -144,8 +145,11 @@ class JobPrefix:
         self.id = id_
 
     def status(self) -> JobStatus:
+        return self.status_of(self._objects())
+
+    def status_of(self, found: Mapping[str, Any]) -> JobStatus:
+        """Return the status of the job whose objects were listed by name. Raises NotFound like `status`."""
         try:
-            found = self._objects()
             record = JobRecord.model_validate_json(self._read(_RECORD))
             epoch = _newest(found)
             attempt = JobAttempt.model_validate_json(self._read(f"run.{epoch}.json")) if epoch else None
@@ -196,26 +200,9 @@ class JobPrefix:
             if (output := _OUTPUT.fullmatch(name)) and name not in needed and (not keep or int(output[1]) <= keep.epoch)
         )
 
-    def file(
-        self,
-        attempt: JobAttempt,
-        *,
-        method: str,
-        request_headers: Mapping[str, str],
-        media_type: str,
-        headers: Mapping[str, str],
-        check: Callable[[], None],
-    ) -> RangedSegments:
+    def file(self, attempt: JobAttempt, download: Download) -> RangedSegments:
         segments = [(self._key(_segment(epoch, number)), size) for number, (epoch, size) in enumerate(attempt.segments)]
-        return RangedSegments(
-            self._store,
-            segments,
-            method=method,
-            request_headers=request_headers,
-            media_type=media_type,
-            headers=headers,
-            check=check,
-        )
+        return RangedSegments(self._store, segments, download)
 
     def remove(self) -> None:
         found = self._objects()
@@ -299,9 +286,9 @@ class BucketStorage:
 
     def of_tenant(self, tenant: str) -> list[JobStatus]:
         found = []
-        for job, _ in self._listed(f"{check_tenant(tenant, ours=True)}/"):
+        for job, objects in self._listed(f"{check_tenant(tenant, ours=True)}/"):
             with suppress(NotFound):
-                found.append(job.status())
+                found.append(job.status_of(objects))
         return sorted(found, key=lambda status: status.record.id, reverse=True)
 
     def bytes_of(self, tenant: str) -> int:
@@ -322,7 +309,7 @@ class BucketStorage:
     def sweep(self, now: datetime, keep: timedelta) -> None:
         for job, objects in list(self._listed("")):
             try:
-                expired = job.status().expired(now, keep)
+                expired = job.status_of(objects).expired(now, keep)
             except NotFound:
                 expired = all(one["last_modified"] + UNFINISHED < now for one in objects.values())
             if expired:

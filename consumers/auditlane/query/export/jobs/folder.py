@@ -21,7 +21,7 @@ from pydantic import ValidationError
 
 from auditlane.access.scope import TenantScope
 from auditlane.contract.tenants import check_tenant
-from auditlane.query.export.jobs.ranges import RangedFile
+from auditlane.query.export.jobs.ranges import Download, RangedFile
 from auditlane.query.export.jobs.record import JobAttempt, JobRecord, JobStatus
 from auditlane.query.export.jobs.storage import JOB_ID, UNFINISHED, is_visible, not_found
 from auditlane.runtime.errors import NotFound
@@ -144,25 +144,9 @@ class JobFolder:
             if keep is None or int(path.name.partition(".")[2]) < keep.epoch:
                 path.unlink(missing_ok=True)
 
-    def file(
-        self,
-        attempt: JobAttempt,
-        *,
-        method: str,
-        request_headers: Mapping[str, str],
-        media_type: str,
-        headers: Mapping[str, str],
-        check: Callable[[], None],
-    ) -> RangedFile:
+    def file(self, attempt: JobAttempt, download: Download) -> RangedFile:
         """Return a response with the finished file. Raises FileNotFoundError."""
-        return RangedFile(
-            self.output(attempt.epoch),
-            method=method,
-            request_headers=request_headers,
-            media_type=media_type,
-            headers=headers,
-            check=check,
-        )
+        return RangedFile(self.output(attempt.epoch), download)
 
     def remove(self) -> None:
         """Remove the job. Its record is removed first, so that a partially removed folder is not mistaken for a job."""

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
 from fastapi.responses import FileResponse
+from starlette.responses import Response
 from starlette.types import Message, Receive, Scope, Send
 
-from auditlane.query.export.jobs.storage import RangedResponse
 from auditlane.runtime.errors import AuditlaneError, RangeNotSatisfiable
 from auditlane.runtime.log import get
 
@@ -18,28 +19,48 @@ CHECK_BYTES: Final = 1 << 20  # number of bytes sent between two checks
 _RANGE: Final = re.compile(r"([0-9]{1,18})-([0-9]{0,18})|-([0-9]{1,18})")
 
 
-class RangedFile(FileResponse, RangedResponse):
-    """Sends the file at `path`, or only its headers for HEAD. Header names in `request_headers` are in lower case.
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Download:
+    """A request for a finished file, and the response's media type and headers, which include an ETag.
 
-    `check` is called for every MiB. If it raises an error, the body is cut off, so every client notices. Raises
-    FileNotFoundError, and RangeNotSatisfiable if the requested ranges are outside the file.
+    The names in `request_headers` are in lower case. `check` is called for every MiB sent. If it raises an error, the
+    body is cut off, so every client notices.
     """
 
-    def __init__(
-        self,
-        path: Path,
-        *,
-        method: str,
-        request_headers: Mapping[str, str],
-        media_type: str,
-        headers: Mapping[str, str],
-        check: Callable[[], None] = lambda: None,
-    ) -> None:
-        super().__init__(path, media_type=media_type, headers=headers, stat_result=path.stat())
-        same = request_headers.get("if-range") in (None, self.headers["etag"], self.headers["last-modified"])
-        header = request_headers.get("range") if same and method == "GET" else None
-        self._check = check
-        self.range = None if header is None else satisfiable(header, int(self.headers["content-length"]))
+    method: str
+    request_headers: Mapping[str, str]
+    media_type: str
+    headers: Mapping[str, str]
+    check: Callable[[], None]
+
+    def range_of(self, size: int, *validators: str) -> str | None:
+        """Return the requested part of a file of `size` bytes, or None for the whole file. `validators` are the values
+        with which If-Range asks for a part of this file. Raises RangeNotSatisfiable.
+        """
+        header = self.request_headers.get("range")
+        if header is None or self.method != "GET":
+            return None
+        same = self.request_headers.get("if-range") in (None, *validators)
+        return satisfiable(header, size) if same else None
+
+
+class RangedResponse(Response):
+    """A response with a file, or with the part of it that `range` names, such as `bytes=0-99`."""
+
+    range: str | None = None
+
+
+class RangedFile(FileResponse, RangedResponse):
+    """Sends the file at `path`, or only its headers for HEAD.
+
+    Raises FileNotFoundError, and RangeNotSatisfiable if the requested ranges are outside the file.
+    """
+
+    def __init__(self, path: Path, download: Download) -> None:
+        super().__init__(path, media_type=download.media_type, headers=download.headers, stat_result=path.stat())
+        size = int(self.headers["content-length"])
+        self.range = download.range_of(size, self.headers["etag"], self.headers["last-modified"])
+        self._check = download.check
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         headers = [(name, value) for name, value in scope["headers"] if name not in (b"range", b"if-range")]

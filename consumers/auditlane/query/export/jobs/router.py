@@ -17,6 +17,7 @@ from auditlane.query.base_filter import marked
 from auditlane.query.export.columns import withdrawn_of
 from auditlane.query.export.download import file_name, headers_of
 from auditlane.query.export.formats import Format
+from auditlane.query.export.jobs.ranges import Download
 from auditlane.query.export.jobs.record import Failure, JobRecord, JobStatus, State
 from auditlane.query.export.jobs.storage import is_visible
 from auditlane.query.export.request import ExportRequest, export_spec
@@ -229,14 +230,14 @@ def job_file(exports: ExportService, request: Request, scope: TenantScope, id_: 
         )
     name = file_name(record.tenant, record.format, record.created_at)
     try:
-        file = stored.file(
-            attempt,
+        download = Download(
             method=request.method,
             request_headers=request.headers,
             media_type=record.format.media_type,
             headers=headers_of(name, attempt.rows) | {"ETag": f'"{record.id}-{attempt.epoch}"'},
             check=partial(exports.require_standing, scope),
         )
+        file = stored.file(attempt, download)
     except FileNotFoundError as error:
         raise NotFound("The export's file no longer exists.", fix="Request the export again.") from error
     auditor = auditor_of(request)

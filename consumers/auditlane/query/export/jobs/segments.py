@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Callable, Iterable, Mapping, Sequence
+from collections.abc import AsyncIterator, Iterable, Sequence
 from typing import Final
 
 from obstore.exceptions import BaseError
 from obstore.store import S3Store
 from starlette.types import Receive, Scope, Send
 
-from auditlane.query.export.jobs.ranges import CHECK_BYTES, satisfiable
-from auditlane.query.export.jobs.storage import RangedResponse
+from auditlane.query.export.jobs.ranges import CHECK_BYTES, Download, RangedResponse
 from auditlane.runtime.errors import AuditlaneError
 from auditlane.runtime.log import get
 
@@ -18,39 +17,25 @@ _PIECE: Final = CHECK_BYTES  # bytes of one request to the bucket
 
 
 class RangedSegments(RangedResponse):
-    """Sends segments, given as (key, size), one after the other. The names in `request_headers` are in lower case.
+    """Sends segments, given as (key, size), one after the other.
 
-    The response to a request for several ranges is the whole file, which RFC 9110 allows. `check` is called for every
-    MiB. If it raises an error, the body is cut off, which every client detects. Raises RangeNotSatisfiable.
+    The response to a request for several ranges is the whole file, which RFC 9110 allows. Raises RangeNotSatisfiable.
     """
 
-    def __init__(
-        self,
-        store: S3Store,
-        segments: Sequence[tuple[str, int]],
-        *,
-        method: str,
-        request_headers: Mapping[str, str],
-        media_type: str,
-        headers: Mapping[str, str],
-        check: Callable[[], None],
-    ) -> None:
+    def __init__(self, store: S3Store, segments: Sequence[tuple[str, int]], download: Download) -> None:
+        super().__init__(media_type=download.media_type, headers=download.headers)
         size = sum(size for _, size in segments)
-        same = request_headers.get("if-range") in (
-            None,
-            {name.lower(): value for name, value in headers.items()}["etag"],
-        )
-        header = request_headers.get("range") if same and method == "GET" else None
-        found = None if header is None else satisfiable(header, size)
+        found = download.range_of(size, self.headers["etag"])
         self.range = None if found is None or "," in found else found
         first, last = (0, size - 1) if self.range is None else map(int, self.range.removeprefix("bytes=").split("-"))
-        about = {"accept-ranges": "bytes", "content-length": str(last - first + 1)}
+        self.headers["accept-ranges"] = "bytes"
+        self.headers["content-length"] = str(last - first + 1)
         if self.range:
-            about["content-range"] = f"bytes {first}-{last}/{size}"
-        super().__init__(status_code=206 if self.range else 200, headers={**headers, **about}, media_type=media_type)
+            self.status_code = 206
+            self.headers["content-range"] = f"bytes {first}-{last}/{size}"
         self._store = store
-        self._parts = [] if method == "HEAD" else list(parts(segments, first, last))
-        self._check = check
+        self._parts = [] if download.method == "HEAD" else list(parts(segments, first, last))
+        self._check = download.check
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         await send({"type": "http.response.start", "status": self.status_code, "headers": self.raw_headers})

@@ -13,9 +13,8 @@ from contextlib import AbstractContextManager
 from datetime import datetime, timedelta
 from typing import Any, Final, Protocol
 
-from starlette.responses import Response
-
 from auditlane.access.scope import TenantScope
+from auditlane.query.export.jobs.ranges import Download, RangedResponse
 from auditlane.query.export.jobs.record import JobAttempt, JobRecord, JobStatus
 from auditlane.runtime.errors import NotFound
 
@@ -35,12 +34,6 @@ class Output(Protocol):
 
     def sync(self) -> Mapping[str, Any]:
         """Make the bytes durable. Returns the changes to the attempt's record, other than its size."""
-
-
-class RangedResponse(Response):
-    """A response with a file, or with the part of it that `range` names, such as `bytes=0-99`."""
-
-    range: str | None = None
 
 
 class StoredJob(Protocol):
@@ -83,16 +76,7 @@ class StoredJob(Protocol):
         removed.
         """
 
-    def file(
-        self,
-        attempt: JobAttempt,
-        *,
-        method: str,
-        request_headers: Mapping[str, str],
-        media_type: str,
-        headers: Mapping[str, str],
-        check: Callable[[], None],
-    ) -> RangedResponse:
+    def file(self, attempt: JobAttempt, download: Download) -> RangedResponse:
         """Return the response with the finished file. Raises FileNotFoundError."""
 
     def remove(self) -> None:

@@ -29,8 +29,8 @@ def compile_facet(database: str, scope: TenantScope, filter_: Filter, field: Fie
 
 
 def compile_extent(database: str, scope: TenantScope, filter_: Filter) -> Statement:
-    """Compile a query for the time range of the matching events. Its single row contains `events`, and `first` and
-    `last` in microseconds.
+    """Compile a query for the time range of the matching events. Its single row contains `first` and `last` in
+    microseconds, and `events`, which is 0 if no events match.
     """
     parameters = Parameters(database)
     micros = "toUnixTimestamp64Micro({}(e.occurred_at))"
@@ -41,12 +41,11 @@ def compile_extent(database: str, scope: TenantScope, filter_: Filter) -> Statem
     if narrows(scope, filter_):
         return select(columns, conditions, "", parameters, of="copies")
     ends = [
-        select("e.occurred_at AS at", conditions, f"ORDER BY e.occurred_at {way} LIMIT 1", parameters, of="copies")
+        select("e.occurred_at", conditions, f"ORDER BY e.occurred_at {way} LIMIT 1", parameters, of="copies")
         for way in ("ASC", "DESC")
     ]
     rows = " UNION ALL ".join(f"({end.sql})" for end in ends)
-    columns = columns.replace("e.occurred_at", "at")
-    return statement(f"SELECT {columns} FROM ({rows})", parameters)  # noqa: S608 - placeholders
+    return statement(f"SELECT {columns} FROM ({rows}) AS e", parameters)  # noqa: S608 - placeholders
 
 
 def compile_histogram(database: str, scope: TenantScope, filter_: Filter, edges: list[int]) -> Statement:

@@ -20,8 +20,8 @@ from auditlane.runtime import settings as settings_
 from auditlane.runtime.settings import Settings
 
 app = typer.Typer(add_completion=False)
-FOUND: Final = 7  # exit code if a finding is serious enough
-NOT_MADE: Final = 6  # exit code if no finding is that severe, but some checks could not be made
+FOUND: Final = 7  # exit code of --security if a finding is severe enough
+NOT_MADE: Final = 6  # exit code of --security if no finding is, but some checks could not be made
 _LABELS: Final = {Level.OK: "[green]ok  [/]", Level.WARN: "[yellow]warn[/]", Level.FAIL: "[red]fail[/]"}
 _COLOURS: Final = {
     Severity.critical: "bold red",
@@ -56,9 +56,9 @@ def command(
 ) -> None:
     """Check every part of an installation, embedded or not, and print fixes.
 
-    The exit code is 0 if no check fails (warnings are allowed), 6 if parts do not respond and no other check fails, so
-    that a retry may succeed, and 1 otherwise. Invalid settings, such as the missing file of a secret, end the command
-    with 2.
+    The exit code is 0 if no check fails (warnings are allowed), 6 if checks fail only because parts do not respond or
+    are not ready, so that a retry may succeed, and 1 otherwise. Invalid settings, such as the missing file of a secret,
+    end the command with 2.
 
     Without --component, the accounts are those of `init`, which operators' commands use.
 

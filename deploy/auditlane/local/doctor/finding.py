@@ -19,7 +19,8 @@ class Level(StrEnum):
 class Finding:
     """A finding. `part` is a component of the stack, or `host`.
 
-    `unavailable` means that the part does not respond. The check may then pass later without any change.
+    `unavailable` means that the part does not respond or is not ready. The check may then pass later without any
+    change.
     """
 
     part: str
@@ -53,8 +54,8 @@ def guarded(part: str, check: Callable[[], Iterable[Finding]]) -> Iterator[Findi
 
 
 def exit_code(findings: Iterable[Finding]) -> int:
-    """Return the exit code: 0 if no check failed, 6 if the only failures are parts that do not respond, and otherwise
-    1."""
+    """Return the exit code: 0 if no check failed, 6 if all failures are of parts that do not respond or are not ready,
+    and otherwise 1."""
     failed = [finding for finding in findings if finding.level is Level.FAIL]
     if not failed:
         return 0

@@ -8,6 +8,7 @@ import json
 import signal
 import subprocess
 import threading
+from contextlib import ExitStack
 from datetime import UTC, datetime, timedelta
 from typing import Self
 from uuid import uuid4
@@ -86,21 +87,20 @@ def test_processes_that_are_replaced_under_load_end_in_time_and_lose_nothing(wor
         started.ready()
         return started
 
-    served = gateway(world)
-    workers = [worker(), worker()]
-    with Load(served) as load:
-        for _ in range(ROUNDS):
-            before = len(load.acknowledged)
-            wait_until(lambda: len(load.acknowledged) >= before + 500, patience_s=90)  # noqa: B023
-            oldest = workers.pop(0)
-            assert terminated(oldest.process, WORKER_GRACE_S) == 0, oldest.tail()
-            workers.append(worker())
-            newer = gateway(world)
-            load.urls.append(newer.url)
-            assert terminated(served.process, SERVE_GRACE_S) == 0
-            served.stop()
-            served = newer
-    served.stop()
+    with ExitStack() as gateways:
+        served = gateways.enter_context(gateway(world))
+        workers = [worker(), worker()]
+        with Load(served) as load:
+            for _ in range(ROUNDS):
+                before = len(load.acknowledged)
+                wait_until(lambda: len(load.acknowledged) >= before + 500, patience_s=90)  # noqa: B023
+                oldest = workers.pop(0)
+                assert terminated(oldest.process, WORKER_GRACE_S) == 0, oldest.tail()
+                workers.append(worker())
+                newer = gateways.enter_context(gateway(world))
+                load.urls.append(newer.url)
+                assert terminated(served.process, SERVE_GRACE_S) == 0
+                served = newer
     assert load.unexpected == []
     world.completed(patience_s=120)
     query = f"SELECT toString(event_id), count() FROM {world.events} WHERE startsWith(tenant_id, 't') GROUP BY 1"

@@ -13,7 +13,7 @@ from typing import Any
 
 import pytest
 import yaml
-from fixtures.kubernetes import Kubernetes
+from fixtures.kubernetes import Kubernetes, documents
 from tools import helm
 
 ROOT = Path(__file__).parents[2]
@@ -29,16 +29,12 @@ def _values(case: str) -> str:
     return f"--values={CHART / 'ci' / f'{case}-values.yaml'}"
 
 
-def _documents(text: str) -> list[Manifest]:
-    return [one for one in yaml.safe_load_all(text) if one]
-
-
 def _render(case: str) -> list[Manifest]:
     """Return the manifests for a file in the chart's `ci`, or those for use without Helm."""
     if case == "manifests":
-        return _documents((ROOT / "deploy" / "manifests" / "auditlane.yaml").read_text())
+        return documents((ROOT / "deploy" / "manifests" / "auditlane.yaml").read_text())
     command = [helm(), "template", "audit", str(CHART), _values(case)]
-    return _documents(subprocess.run(command, capture_output=True, text=True, check=True).stdout)
+    return documents(subprocess.run(command, capture_output=True, text=True, check=True).stdout)
 
 
 def _pods(manifests: list[Manifest]) -> list[Manifest]:
@@ -174,7 +170,7 @@ def test_a_wrong_field_is_refused(kubernetes: Kubernetes, kind: str, field: str,
 
 def test_the_examples_without_other_operators_are_admitted(kubernetes: Kubernetes) -> None:
     files = sorted((ROOT / "deploy" / "examples").glob("*.yaml"))
-    every = [one for file in files for one in _documents(file.read_text())]
+    every = [one for file in files for one in documents(file.read_text())]
     known = [one for one in every if one["apiVersion"].partition("/")[0] in KNOWN]
     assert {"Deployment", "RoleBinding", "Service", "TriggerAuthentication"} <= {one["kind"] for one in known}
     for name in {one["metadata"]["namespace"] for one in known}:
@@ -192,7 +188,7 @@ def test_helm_installs_and_upgrades_the_chart(kubernetes: Kubernetes, case: str)
     install = ("upgrade", "--install", "audit", str(CHART), _values(case), f"--namespace={namespace}", "--no-hooks")
 
     def stored() -> dict[tuple[str, str], str]:
-        manifests = _documents(kubernetes.run_helm("get", "manifest", "audit", f"--namespace={namespace}"))
+        manifests = documents(kubernetes.run_helm("get", "manifest", "audit", f"--namespace={namespace}"))
         found = yaml.safe_load(
             kubernetes.run("get", "--filename=-", f"--namespace={namespace}", "--output=json", objects=manifests)
         )["items"]

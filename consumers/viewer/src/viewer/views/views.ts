@@ -3,6 +3,7 @@ import { query, state } from "lit/decorators.js";
 
 import { Problem } from "../../api/problem.js";
 import type { SavedView } from "../../api/saved-views.js";
+import { controlForKey } from "../../elements/arrow-keys.js";
 import { copyText } from "../../elements/copy.js";
 import "../../elements/dropdown.js";
 import type { Dropdown } from "../../elements/dropdown.js";
@@ -18,13 +19,6 @@ import { describeProblem, shareView, updateView } from "./changes.js";
 import "./view-dialog.js";
 import type { ViewDialog, ViewTask } from "./view-dialog.js";
 import { viewsStyles } from "./views.styles.js";
-
-const STEPS: Record<string, (index: number, count: number) => number> = {
-  ArrowRight: (index, count) => (index + 1) % count,
-  ArrowLeft: (index, count) => (index + count - 1) % count,
-  Home: () => 0,
-  End: (_, count) => count - 1,
-};
 
 /**
  * @summary The saved views as tabs, after one for all events, with the options of the selected view.
@@ -137,13 +131,9 @@ export class Views extends ViewerElement {
 
   private readonly onKeydown = (event: KeyboardEvent): void => {
     const tabs = [...this.renderRoot.querySelectorAll<HTMLElement>('[role="tab"]')];
-    const index = tabs.indexOf(event.target as HTMLElement);
-    const step = STEPS[event.key];
-    if (!step || index < 0 || event.ctrlKey || event.altKey || event.metaKey) return;
-    event.preventDefault();
-    const next = tabs[step(index, tabs.length)] ?? null;
-    next?.focus({ preventScroll: true });
-    this.reveal(next);
+    const tab = controlForKey(event, tabs, { previous: "ArrowLeft", next: "ArrowRight" });
+    tab?.focus({ preventScroll: true });
+    this.reveal(tab);
   };
 
   /** Scrolls a tab into view within the row, without scrolling the page. */

@@ -189,6 +189,13 @@ def test_each_reason_is_documented_and_translated_in_the_viewer():
         assert set(re.findall(r"^  (\w+):", words, re.MULTILINE)) == set(found), language
 
 
+def test_the_viewer_looks_for_words_in_the_columns_that_are_searched():
+    hits = (ROOT / "consumers/viewer/src/model/hits.ts").read_text()
+    [listed] = re.findall(r"const SEARCHED = \[(.*?)\]", hits, re.DOTALL)
+    columns = set(re.findall(r"\be\.(\w+)", sql.occurs(Parameters("audit"), "a")))
+    assert columns == {*re.findall(r'"(\w+)"', listed), "metadata", "fields"}
+
+
 def test_an_unknown_field_names_the_known_ones():
     with pytest.raises(InvalidFilter) as caught:
         parse("acton:login", OWN)

@@ -49,7 +49,7 @@ export async function problemFromResponse(response: Response): Promise<Problem> 
   return problemFromBody((await response.json().catch(() => ({}))) as Record<string, unknown>, response);
 }
 
-/** Builds the problem that a body describes. `response` supplies what the body lacks. */
+/** Builds the problem that a body describes. Missing values are taken from `response`. */
 export function problemFromBody(body: Record<string, unknown>, response: Pick<Response, "status" | "statusText" | "headers">): Problem {
   const text = (name: string): string => (typeof body[name] === "string" ? (body[name] as string) : "");
   const retry = Number(response.headers.get("Retry-After") ?? NaN);

@@ -46,7 +46,7 @@ export class TokenRenewal {
     return promised;
   }
 
-  /** Ends the wait with a token, or with "" if there is none. */
+  /** Ends the wait with a token, or with "" if none has arrived. */
   provide(token: string): void {
     this.waiting = null;
     this.settle(token);

@@ -11,7 +11,7 @@ export interface Bar extends Bucket {
 
 const DAY_MS = 86_400_000;
 
-/** Returns the number of bars to request: for one to some weeks, as many as there are days, so that each bar is a day. Ends as in `barsOf`. */
+/** Returns the number of bars to request. For more than a week and at most `most` days, each bar is a day. `since` and `until` are as in `barsOf`. */
 export function barCount(since: number | null, until: number | null, most: number): number {
   const days = since === null || until === null ? 0 : (until - since) / DAY_MS;
   return days > 7.5 && days <= most ? Math.ceil(days) : most;

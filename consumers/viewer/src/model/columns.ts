@@ -68,7 +68,7 @@ const features = tableFeatures({
 
 /**
  * Returns the columns to show, in order. These are the tenant's columns if none of the user's still exist. `minWidths`
- * are in px, by field name or, if there is none, by type.
+ * are in px, by field name or by type; a name takes precedence.
  */
 export function layoutColumns(
   fields: readonly ShownField[],

@@ -37,8 +37,8 @@ export function exactTerms(query: string, isText: (parameter: string) => boolean
 /**
  * Returns the nearest term to this one that matches some of the values, or null if none is similar.
  *
- * The term is spelled as in the most frequent value that equals it ignoring case. If there is none, the same applies to
- * values that begin with it, and then to values that contain it.
+ * Case is ignored. Values that equal the term take precedence, then those that begin with it, then those that contain
+ * it. The returned term is spelled as in the most frequent of these values.
  */
 export function suggestNearMiss(term: ExactTerm, values: readonly Count[]): NearMiss | null {
   const begins = term.pieces.at(-1) === "*" ? term.pieces : [...term.pieces, "*"];

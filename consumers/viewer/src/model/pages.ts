@@ -78,7 +78,7 @@ export class Pages {
     return this.started && !this.pages.at(-1)?.next;
   }
 
-  /** The time reached by a search that has found nothing since the last row and can be continued, or null if there is none. */
+  /** The time reached by a search that has found nothing since the last row and can be continued, or null otherwise. */
   get searchedTo(): string | null {
     const end = this.pages.at(-1);
     return (end?.next && !end.count && end.searchedTo) || null;

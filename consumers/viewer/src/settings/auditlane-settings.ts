@@ -51,7 +51,7 @@ export class AuditlaneSettings extends LitElement {
   @property() tenant = "";
   /** The colour scheme; `auto` follows the reader's system. */
   @property({ reflect: true }) theme: "auto" | "light" | "dark" = "auto";
-  /** The language (`en`, `de`). Empty for the page's language or, if there is none, the browser's. */
+  /** The language (`en`, `de`). If empty, it is the page's language, or else the browser's. */
   @property() override lang = "";
 
   @state() private settings: SettingsState | null = null;

@@ -51,8 +51,8 @@ export function sampleTable({ columns, events, cellContext, label, newWord }: Sa
 
 function sampleCell(column: SampleColumn, event: AuditEvent | null, cellContext: CellContext): TemplateResult {
   const { sample } = column;
-  const lacks = sample !== undefined && (!event || valueOf(event, column) === null);
-  const shown = lacks ? ({ ...event, fields: { [column.name]: sample } } as unknown as AuditEvent) : event;
+  const isMissing = sample !== undefined && (!event || valueOf(event, column) === null);
+  const shown = isMissing ? ({ ...event, fields: { [column.name]: sample } } as unknown as AuditEvent) : event;
   return html`<td class=${column.isNew ? "fresh" : ""}>
     ${shown ? renderCell(shown, column, cellContext) : html`<span class="bar" aria-hidden="true"></span>`}
   </td>`;

@@ -109,7 +109,7 @@ export class AuditlaneViewer extends LitElement {
   @property() tenant = "";
   /** The colour scheme; `auto` follows the reader's system. */
   @property({ reflect: true }) theme: "auto" | "light" | "dark" = "auto";
-  /** The language (`en`, `de`). Empty for the page's language or, if there is none, the browser's. */
+  /** The language (`en`, `de`). If empty, it is the page's language, or else the browser's. */
   @property() override lang = "";
   /** Whether to keep the view in the address of the page, so that it can be shared and "back" works. */
   @property({ type: Boolean }) address = false;

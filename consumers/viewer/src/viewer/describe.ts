@@ -9,7 +9,7 @@ import { ownValue } from "../model/own-property.js";
 import { type ParsedTerm, parseTerm, splitAlternatives } from "../model/query.js";
 import type { ViewerState } from "./viewer-state.js";
 
-/** Returns the locale for dates and numbers: the host's or, if there is none, the reader's variant of the viewer's language (en-GB). */
+/** Returns the locale for dates and numbers: the host's, or else the reader's variant of the viewer's language (en-GB). */
 export function localeOf(viewer: ViewerState): string {
   return viewer.host.locale || regionalLocale(viewer.language);
 }

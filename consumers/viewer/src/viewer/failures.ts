@@ -33,7 +33,7 @@ export class Failures {
     return this.all.some((failure) => failure.shownInPlace);
   }
 
-  /** The failure to report: the first one without older data or, if there is none, the first one. Null if there are no failures. */
+  /** The failure to report, or null. Failures without older data to show take precedence. */
   get first(): Failure | null {
     return this.all.find((failure) => !failure.keepsData) ?? this.all[0] ?? null;
   }

@@ -7,7 +7,7 @@ import type { ViewerState } from "./viewer-state.js";
 
 interface Hooks {
   viewer: () => ViewerState | null;
-  /** Returns the host page's search, for an address that has none. */
+  /** Returns the host page's search, for an address without one. */
   hostSearch: () => Pick<View, "query" | "range">;
   /** Asks before unsaved settings are discarded. Resolves to whether the user may leave. */
   confirmLeave: () => Promise<boolean>;

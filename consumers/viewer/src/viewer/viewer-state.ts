@@ -246,7 +246,7 @@ export class ViewerState extends EventTarget {
     return this.chosenZone || localZone();
   }
 
-  /** The zone in the link or, if there is none, the zone that the user has chosen. "" for the browser's. */
+  /** The zone in the link, or else the one that the user has chosen. "" for the browser's. */
   get chosenZone(): string {
     return this.linkedZone || this.preferences.zone;
   }
@@ -339,7 +339,7 @@ export class ViewerState extends EventTarget {
     this.notify();
   }
 
-  /** Retries all failed requests. If there are none, everything is refreshed. */
+  /** Retries all failed requests, or refreshes everything if none has failed. */
   retry(): void {
     if (!this.failures.first) return this.refresh();
     this.asOf = Date.now();

@@ -9,7 +9,7 @@ import { movedFields } from "./order.js";
 
 type Words = SettingsTexts["settings"];
 
-/** Returns the label of a field, even if the field was removed. If there is none, returns its name. */
+/** Returns the label of a field, which may have been removed, or its name if it has no label. */
 export function labelByName(structure: Structure, name: string, text: SettingsTexts): string {
   const field = fieldOf(structure, name);
   return (field && fieldLabel(field, text)) || name;

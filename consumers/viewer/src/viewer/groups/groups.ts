@@ -24,7 +24,7 @@ const DESCRIBED = 3; // number of groups named for each bar
 export class Groups extends ViewerElement {
   static override styles = [baseStyles, plotStyles, groupsStyles];
 
-  /** The row under the pointer or with the focus, whose part of the chart is emphasized. -1 if there is none. */
+  /** The row under the pointer or with the focus, whose part of the chart is emphasized, or -1. */
   @state() private emphasised = -1;
 
   private readonly counts = new RequestController<GroupCounts>(this, (problem) => {

@@ -48,7 +48,7 @@ export class ValueMatches extends ViewerElement {
   /** Whether to choose the first match as soon as it is known. */
   private awaited = false;
 
-  /** Chooses the first match, or the first one to arrive if there is none yet. */
+  /** Chooses the first match. While matches are loading, waits for the first one. */
   chooseFirst(): void {
     this.awaited = true;
     this.requestUpdate();

@@ -24,7 +24,7 @@ interface ListHost {
 
 export class List {
   readonly loader: Loader;
-  /** The active row, which is moved with the keyboard. -1 if there is none. */
+  /** The active row, which is moved with the keyboard, or -1. */
   active = -1;
   /** The event whose details are open. */
   openEvent: AuditEvent | null = null;

@@ -13,7 +13,7 @@ export class MinColumnWidths {
 
   constructor(private readonly element: HTMLElement) {}
 
-  /** Returns widths in px by field name or, if there is none, by type. */
+  /** Returns widths in px by field name or by type; a name takes precedence. */
   measure({ text, clock, relativeTimes }: CellContext): Readonly<Record<string, number>> {
     const { fontFamily, fontSize } = getComputedStyle(this.element);
     const key = JSON.stringify([fontFamily, fontSize, clock.language, clock.zone, text.reading.yes, relativeTimes]);

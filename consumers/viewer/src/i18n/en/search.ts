@@ -121,7 +121,7 @@ export const search = {
       "7d": "Last 7 days",
       "30d": "Last 30 days",
       "90d": "Last 90 days",
-      "1y": "Last year",
+      "1y": "Last 12 months",
     },
     ever: "All time",
     presetsLabel: "Common time ranges",

@@ -92,7 +92,7 @@ export const states = {
     "7d": "the last 7 days",
     "30d": "the last 30 days",
     "90d": "the last 90 days",
-    "1y": "the last year",
+    "1y": "the last 12 months",
   } satisfies Record<Preset, string>,
   between: (from: string, to: string): string => `${from} to ${to}`,
   since: (from: string): string => `since ${from}`,

@@ -172,7 +172,8 @@ export class DownloadDialog extends ViewerElement {
 
   private renderOutcome(): TemplateResult {
     const words = this.text.download;
-    const { language } = this.viewer;
+    const { language, authProblem } = this.viewer;
+    const problem = authProblem ?? this.problem;
     const isRunning = this.jobs?.running.some((job) => job.id === this.startedJob?.id); // if one is running, the list shows its result
     const finished = isRunning ? words.preparing : this.finished;
     const size = this.progress ? formatBytes(this.progress.bytes, language) : "";
@@ -181,9 +182,7 @@ export class DownloadDialog extends ViewerElement {
         ${this.busy ? html`<progress aria-label=${words.downloading}></progress> ${words.downloading} ${size}` : nothing}
         ${finished && !this.busy ? html`${icon("check")} ${finished}` : nothing}
       </div>
-      ${this.problem ?? this.viewer.authProblem
-        ? html`<auditlane-problem .problem=${this.viewer.authProblem ?? this.problem} @retry=${this.start}></auditlane-problem>`
-        : nothing}
+      ${problem ? html`<auditlane-problem .problem=${problem} @retry=${this.start}></auditlane-problem>` : nothing}
     `;
   }
 

@@ -7,7 +7,7 @@ import { DEFAULT_SORT } from "../../model/view.js";
 import type { ViewerState } from "../viewer-state.js";
 
 export interface FileSummary {
-  /** The number of events, or null while they are counted. */
+  /** The number of events. Null while they are counted, and "unknown" for a reader without a valid session. */
   rows: number | "unknown" | null;
   sinceLast: boolean;
   /** The zone of the times in the file. */

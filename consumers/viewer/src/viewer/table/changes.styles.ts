@@ -19,9 +19,6 @@ export const changesStyles = css`
     border-block-end: 1px solid var(--line);
     text-align: start;
     vertical-align: top;
-  }
-  th,
-  td {
     min-width: 5.5rem; /* keeps words of the usual length whole */
     overflow-wrap: anywhere;
   }

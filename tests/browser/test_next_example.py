@@ -12,7 +12,6 @@ import re
 import shutil
 import subprocess
 import sys
-import urllib.error
 import urllib.request
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -70,7 +69,7 @@ def served(site: Site, built: Path, tenant: str, node: list[str]) -> Iterator[st
         assert process.poll() is None, (built / "server.log").read_text()
         try:
             urllib.request.urlopen(url + "/documents/ready", timeout=10).close()
-        except urllib.error.URLError:
+        except OSError:
             return False
         return True
 
@@ -117,7 +116,7 @@ def test_the_page_of_a_document_shows_its_activity(
         assert len(site.request("/v1/events?include_access=true", token).json()["data"]) == 2
 
 
-def test_a_token_that_cannot_be_had_is_reported_and_requested_again(
+def test_a_failed_request_for_a_token_is_reported_and_can_be_repeated(
     site: Site, unique: str, page: Page, node: list[str], built: Path
 ) -> None:
     fill(site, unique)

@@ -29,7 +29,7 @@ const TOKEN_EXPIRED = "TOKEN_EXPIRED";
  * Sends requests to one service with one credential.
  *
  * When the token has expired, `renew` is called once for all waiting requests. It resolves to a new token, or to ""
- * without one. `onResult` is called after every request, with null on success.
+ * if the host provides none. `onResult` is called after every request, with null on success.
  */
 export class Client {
   private renewing: Promise<string> | null = null;

@@ -728,6 +728,19 @@ def test_tiles_lead_to_exactly_the_events_that_they_count(open_viewer: OpenViewe
     expect(page.get_by_role("button", name=re.compile(r"^Today\s+0"))).to_be_visible()
 
 
+def test_enter_in_the_filter_menu_waits_for_the_values_to_load(open_viewer: OpenViewer) -> None:
+    page = open_viewer()
+    held: list[Route] = []
+    page.route("**/chunks/value-matches-*.js", lambda route: held.append(route))
+    page.get_by_role("button", name="Filter", exact=True).click()
+    find = page.locator("auditlane-filter").get_by_label("Find a field or value")
+    find.fill("deni")
+    find.press("Enter")
+    wait_until(lambda: page.evaluate("1") and held)
+    held[0].continue_()
+    expect(page.get_by_role("list", name="Active filters").locator(".words")).to_have_text(["Outcome is Denied"])
+
+
 def test_values_are_picked_from_the_filter_menu(open_viewer: OpenViewer) -> None:
     page = open_viewer()
     page.get_by_role("button", name="Filter", exact=True).click()

@@ -129,8 +129,16 @@ export class FilterMenu extends ViewerElement {
     event.preventDefault();
     const [first] = this.fields;
     if (first) this.choose(first);
-    else this.renderRoot.querySelector("auditlane-value-matches")?.chooseFirst();
+    else void this.chooseFirstValue();
   };
+
+  /** Loads the values first, since Enter may be pressed while their module is loading. */
+  private async chooseFirstValue(): Promise<void> {
+    const { filterText } = this;
+    if (!(await this.viewer.lazyImports.load(() => import("./value-matches.js"))) || filterText !== this.filterText) return;
+    await this.updateComplete;
+    this.renderRoot.querySelector("auditlane-value-matches")?.chooseFirst();
+  }
 
   /** Keeps the menu open for the next filter. */
   private readonly onValueChosen = (event: CustomEvent<string>): void => {

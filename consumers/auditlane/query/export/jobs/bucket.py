@@ -38,6 +38,7 @@ _OUTPUT: Final = re.compile(r"output\.([0-9]{1,9})\.([0-9]{1,9})")
 _RECORD, _CANCELLED = "job.json", "cancelled"
 _REGION: Final = "us-east-1"
 _TIMEOUT: Final = timedelta(seconds=30)
+_CLOCK_SKEW: Final = timedelta(minutes=5)  # maximum difference between the bucket's clock and this machine's
 
 
 @contextmanager
@@ -308,10 +309,13 @@ class BucketStorage:
 
     def sweep(self, now: datetime, keep: timedelta) -> None:
         for job, objects in list(self._listed("")):
+            quiet = now - max(one["last_modified"] for one in objects.values())
+            if _RECORD in objects and quiet + _CLOCK_SKEW < keep:
+                continue  # it ended too recently, if at all, so its records need not be read
             try:
                 expired = job.status_of(objects).expired(now, keep)
             except NotFound:
-                expired = all(one["last_modified"] + UNFINISHED < now for one in objects.values())
+                expired = quiet > UNFINISHED
             if expired:
                 job.remove()
 

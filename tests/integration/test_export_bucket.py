@@ -219,7 +219,7 @@ def test_a_job_makes_the_same_file_as_a_direct_export_and_its_ranges(
     assert object_storage.objects(bucket) == []
 
 
-def test_a_job_is_resumed_after_its_process_was_killed_and_the_storage_was_away(
+def test_a_job_is_resumed_after_its_process_was_killed_and_the_storage_was_unavailable(
     filled: Store, tmp_path: Path, object_storage: ObjectStorage, bucket: dict[str, Any]
 ) -> None:
     settings = {"clickhouse_url": filled.settings.clickhouse_url, "clickhouse_database": filled.database} | bucket

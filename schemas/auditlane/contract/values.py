@@ -75,7 +75,7 @@ def from_text(kind: str, text: str) -> Any:
         if kind in ("float", "double") and (_NUMBER.fullmatch(text) or text in _NO_NUMBERS):
             number = float(text)
             return number if math.isfinite(number) or text in _NO_NUMBERS else text
-        if kind == "timestamp" and text.startswith("0000-"):  # a year that Python's calendar lacks
+        if kind == "timestamp" and text.startswith("0000-"):  # Python's calendar has no year 0
             since_1970 = datetime.fromisoformat(f"0400-{text[5:]}") - _EPOCH - _400_YEARS
             return since_1970 // timedelta(microseconds=1)
     return text

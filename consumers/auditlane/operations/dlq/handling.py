@@ -1,5 +1,4 @@
-"""What operators do with chosen dead letters: view one, replay some, or close some. Shared by the command line and the
-console.
+"""Views, replays and closes the dead letters that an operator selects, for the command line and the console.
 
 It validates messages as a worker does, so it needs the packages of the extra `worker`.
 """

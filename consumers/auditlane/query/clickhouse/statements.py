@@ -75,7 +75,7 @@ class Statement:
     sharded_sql: str = ""
 
 
-# Partitions hold no copies of each other's events, so that those of one part need no comparison.
+# All copies of an event are in one partition, so a partition with a single part needs no comparison.
 _ONCE: Final = {"do_not_merge_across_partitions_select_final": 1}
 _OUTPUT: Final = {
     "output_format_json_escape_forward_slashes": 0,
@@ -126,7 +126,7 @@ def select(
     before: str = "",
     of: Literal["events", "copies"] = "events",
 ) -> Statement:
-    """Build a SELECT over events. As in the view `log`, each event is included once, or all of its stored copies are.
+    """Build a SELECT over events. Each event is included once, as in the view `log`, or with all of its stored copies.
 
     `conditions` start with the conditions of `sql.where`. `before` precedes the SELECT, and `tail` follows the WHERE.
     """

@@ -66,7 +66,7 @@ export function actionFromForm(form: ActionForm): NamedAction {
   return { name: form.name.trim(), label: texts("en", "de"), sentence: sentence ?? null, attempted: attempted ?? null };
 }
 
-/** Returns the input to which the service's message about `field`, such as `actions.0.sentence.de`, belongs, or null if there is none. */
+/** Returns the input to which the service's message about `field`, such as `actions.0.sentence.de`, belongs, or null. */
 export function actionInputOf(field: string): ActionKey | null {
   const [of, last = ""] = field.split(".").slice(-2) as [string, string?];
   const name = of === "sentence" || of === "attempted" ? `${of}${last[0]?.toUpperCase()}${last.slice(1)}` : last || of;

@@ -21,7 +21,7 @@ export function containing(counts: readonly Count[], typed: string, complete: bo
   const most = counts.find(({ value }) => value?.toLowerCase().includes(wanted))?.value ?? "";
   const start = most.toLowerCase().indexOf(wanted);
   const text = most.slice(start, start + typed.length);
-  if (text.toLowerCase() !== wanted) return null; // there is none, or its length changes in lower case
+  if (text.toLowerCase() !== wanted) return null; // not contained, or its length changes in lower case
   const found = counts.filter(({ value }) => value?.includes(text));
   if (found.length < 2) return null;
   return { text, values: complete ? found.length : null, events: complete ? found.reduce((sum, { events }) => sum + events, 0) : null };

@@ -2,7 +2,7 @@
 import type { AuditEvent, ShownField } from "../api/types.js";
 import { ownValue } from "./own-property.js";
 
-/** Returns the address, or "" if there is none. Values are percent-encoded. A value of "." or ".." has no address, since it would change the path. */
+/** Returns the address, or "" if the event has no page. Values are percent-encoded. A value of "." or ".." has no address, since it would change the path. */
 export function resourceLink(event: AuditEvent, fields: readonly ShownField[]): string {
   const links = fields.find(({ name, custom }) => !custom && name === "resource")?.links;
   const template = links && ownValue(links, event.resource);

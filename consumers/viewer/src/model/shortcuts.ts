@@ -27,7 +27,7 @@ export interface Pressed {
 }
 
 /**
- * Returns the shortcut for a key, or null if there is none. `typing` means that the focus is in a text field, and
+ * Returns a key's shortcut, or null. `typing` means that the focus is in a text field, and
  * `control` that it is in any control.
  */
 export function shortcutOf(pressed: Pressed, { typing, control }: { typing: boolean; control: boolean }): Shortcut | null {

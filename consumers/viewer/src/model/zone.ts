@@ -32,7 +32,7 @@ export function localZone(): string {
   return timeZone && isZone(timeZone) ? timeZone : "UTC";
 }
 
-/** Returns the zone with this name or city, or null if there is none. Case is ignored, and spaces are treated as underscores. */
+/** Returns the zone with this name or city, or null if it is unknown. Case is ignored, and spaces are treated as underscores. */
 export function findZone(typed: string, zones: readonly string[]): string | null {
   const name = typed.trim().replace(/\s+/g, "_").toLowerCase();
   const exact = zones.find((zone) => zone.toLowerCase() === name);

@@ -38,7 +38,7 @@ export class Failures {
     return this.all.find((failure) => !failure.keepsData) ?? this.all[0] ?? null;
   }
 
-  /** The longest `Retry-After` of all failures in seconds, or 0 if there is none. */
+  /** The longest `Retry-After` of all failures in seconds, or 0 without one. */
   get wait(): number {
     return Math.max(0, ...this.all.map((failure) => failure.problem.retryAfter ?? 0));
   }

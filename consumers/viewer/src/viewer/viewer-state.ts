@@ -353,7 +353,7 @@ export class ViewerState extends EventTarget {
     this.setView(saved ? viewOf(saved) : DEFAULT_VIEW);
   }
 
-  /** The saved view that the reader started from, or null if there is none. */
+  /** The saved view that the reader started from, or null. */
   get savedView(): SavedView | null {
     return this.savedViews.find(this.view.saved);
   }

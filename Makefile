@@ -136,7 +136,7 @@ bench-parts: $(STAMP) ## measure the steps, validation, the table's layout, the 
 bench-query: $(STAMP) ## measure reading over HTTP: time, and rows, bytes and CPU from ClickHouse's log (ROWS=1000000, MONTHS=1, REQUESTS=25, DATA=folder)
 	$(BIN)/python tests/bench/bench_query.py
 
-bench-readers: $(STAMP) ## measure reading while a worker stores events (TENANTS=50, STORED_PER_S=20000, REQUESTS_PER_S=20, SECONDS=60)
+bench-readers: $(STAMP) ## measure reading while a worker stores events (TENANTS=50, ROWS=1000000, STORED_PER_S=20000, REQUESTS_PER_S=20, SECONDS=60)
 	$(BIN)/python tests/bench/bench_readers.py
 
 bench-neighbours: $(STAMP) ## measure the effect of one tenant's abuse on twenty others (ROUNDS=5, KINDS=contract,flood)

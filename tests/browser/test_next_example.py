@@ -1,7 +1,7 @@
 """Builds the example in `docs/examples/embed/next` with the packed viewer, and runs it with the real service. Next.js
 renders the page on the server, with a strict Content-Security-Policy and a token for a single document's events.
 
-The packages are installed from npm when the test runs. The tests are skipped if npm's registry cannot be reached.
+The packages are installed from npm when the test runs. The tests need npm's registry.
 """
 
 from __future__ import annotations

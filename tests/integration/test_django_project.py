@@ -12,8 +12,8 @@ import sys
 from pathlib import Path
 
 import pytest
+from components import missing
 from django_site import Browser, environment, free_port, manage, read_events, served, start_project
-from fixtures.node import missing
 from fixtures.stack import Stack
 
 NEWEST = "6.1"

@@ -13,8 +13,8 @@ from pathlib import Path
 
 import pytest
 import urllib3
+from components import missing
 from fixtures.clickhouse import EngineProcess
-from fixtures.node import missing
 
 from auditlane.runtime.errors import AlreadyRunning, ConfigError, PortInUse, exit_code
 

@@ -9,8 +9,8 @@ from pathlib import Path
 
 import pytest
 import urllib3
+from components import missing
 from fixtures.clickhouse import EngineProcess
-from fixtures.node import missing
 
 from auditlane.local.engine.serving import SUPPORTED, advice
 

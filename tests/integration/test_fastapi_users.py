@@ -11,7 +11,7 @@ import sys
 from pathlib import Path
 
 import pytest
-from fixtures.node import missing
+from components import missing
 
 SUPPORT = Path(__file__).parents[1] / "support"
 PACKAGES = [

@@ -16,7 +16,7 @@ import tomllib
 from pathlib import Path
 
 import pytest
-from fixtures.node import missing
+from components import missing
 from fixtures.workers import WorkerProcess, World, wait_until
 
 ROOT = Path(__file__).parents[2]

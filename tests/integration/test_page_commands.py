@@ -17,7 +17,7 @@ from pathlib import Path
 import cloudtrail_records
 import pytest
 import urllib3
-from fixtures.node import missing
+from components import missing
 from fixtures.stack import Stack, clean, until
 
 ROOT = Path(__file__).parents[2]

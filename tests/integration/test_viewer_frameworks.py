@@ -1,7 +1,7 @@
 """Tests the viewer's package in projects that use it, with the type checkers of four frameworks and two package
 linters.
 
-The tools are installed from npm when the test runs. The tests are skipped if npm's registry cannot be reached.
+The tools are installed from npm when the test runs. The tests need npm's registry.
 """
 
 from __future__ import annotations

@@ -11,7 +11,7 @@ from collections import defaultdict
 from pathlib import Path
 
 import pytest
-from fixtures.node import missing
+from components import missing
 
 USES = Path(__file__).with_name("typed_uses.py")
 ROOT = Path(__file__).parents[3]

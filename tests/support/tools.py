@@ -1,8 +1,9 @@
-"""Programs that the tests of `deploy` use: Helm, hadolint, and the Kubernetes schemas.
+"""Optional programs that tests use: Helm, kubectl, hadolint, the Kubernetes schemas, and those that Go builds.
 
 `make tools` downloads the wheels in `tools.txt` into the virtual environment, and checks their hashes. They are not
 installed, because that would pull in many packages that are not needed. If a program is missing, its tests are visibly
-skipped, even with `CI=true`, because some of the wheels exist only for Linux on x86-64.
+skipped, even with `CI=true`, because some of the wheels exist only for Linux on x86-64, and the other programs take
+minutes to build.
 """
 
 from __future__ import annotations
@@ -79,13 +80,13 @@ def _runs(path: str, *arguments: str) -> str:
 
 @lru_cache
 def helm() -> str:
-    """Return the path of Helm, from the PATH or from its wheel. Skips the test if there is neither."""
+    """Return the path of Helm, from the PATH or from its wheel, or skip the test."""
     return _of_the_layer("helm", "version", "--short")
 
 
 @lru_cache
 def kubectl() -> str:
-    """Return the path of kubectl, from the PATH or from Helm's wheel. Skips the test if there is neither."""
+    """Return the path of kubectl, from the PATH or from Helm's wheel, or skip the test."""
     return _of_the_layer("kubectl", "version", "--client")
 
 
@@ -113,12 +114,11 @@ def hadolint() -> str:
         return _runs(str(_unpacked("hadolint", outer.read(name))), "--version")
 
 
-@lru_cache
-def kube_score() -> str:
-    """Return the path of kube-score, which `make kube-score` builds, or skip the test."""
-    path = shutil.which("kube-score") or str(FOLDER / "bin" / "kube-score")
+def built(name: str, target: str) -> str:
+    """Return the path of a program, from the PATH or as `make TARGET` builds it, or skip the test."""
+    path = shutil.which(name) or str(FOLDER / "bin" / name)
     if not Path(path).exists():
-        pytest.skip("kube-score is missing: run `make kube-score`")
+        pytest.skip(f"{name} is missing: run `make {target}`")
     return path
 
 

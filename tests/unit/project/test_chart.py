@@ -15,7 +15,7 @@ from typing import Any
 
 import pytest
 import yaml
-from tools import KubernetesSchemas, helm, kube_score
+from tools import KubernetesSchemas, built, helm
 
 from auditlane.runtime import settings
 from auditlane.store.preflight import WINDOW_SECONDS
@@ -110,7 +110,8 @@ def test_kube_score_finds_nothing_critical(case: str, tmp_path: Path) -> None:
     # `everything` removes the user id, as OpenShift requires, which assigns one.
     also = ["--ignore-test=container-security-context-user-group-id"] if case == "everything" else []
     (tmp_path / "manifests.yaml").write_text(yaml.safe_dump_all(render(case)))
-    command = [kube_score(), "score", *NOT_RATED, *also, "--output-format", "ci", str(tmp_path / "manifests.yaml")]
+    score = [built("kube-score", "kube-score"), "score", *NOT_RATED, *also]
+    command = [*score, "--output-format", "ci", str(tmp_path / "manifests.yaml")]
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     assert "[OK]" in done.stdout, done.stderr
     assert [line for line in done.stdout.splitlines() if line.startswith("[CRITICAL]")] == []

@@ -14,7 +14,7 @@ from typing import Final
 
 from fastapi import APIRouter, Depends, Request, Response
 
-from auditlane.access.audit import Action, RequestAuditor, auditor_of
+from auditlane.access.audit import Action, Outcome, RequestAuditor, auditor_of
 from auditlane.access.scope import Principal
 from auditlane.contract.reject_codes import RejectCode
 from auditlane.operations.dlq.index import Selection
@@ -109,37 +109,24 @@ async def close(request: Request, services: Services, operator: Principal) -> Re
 
 
 def record_replay(auditor: RequestAuditor, topic: str, handled: Handled) -> None:
-    """Record a replay in each tenant's log. A replay that sent nothing is recorded as a failure, and only in
-    `_auditlane`."""
-    before = datetime.now(UTC).isoformat()
-    for tenant, rows in _by_tenant(handled).items():
-        auditor.record(
-            Action.events_replayed,
-            tenant=tenant,
-            outcome="success" if handled.complete and rows else "failure",
-            resource="log",
-            rows=rows,
-            older_than=before,
-            topic=topic,
-        )
+    """Record a replay in each tenant's log."""
+    now = datetime.now(UTC).isoformat()
+    _record(auditor, handled, Action.events_replayed, resource="log", older_than=now, topic=topic)
 
 
 def record_closing(auditor: RequestAuditor, topic: str, reason: str, handled: Handled) -> None:
     """Record that dead letters were closed, in each tenant's log."""
-    for tenant, rows in _by_tenant(handled).items():
-        auditor.record(
-            Action.letters_closed,
-            tenant=tenant,
-            outcome="success" if handled.complete and rows else "failure",
-            resource="dead_letter",
-            rows=rows,
-            reason=reason,
-            topic=topic,
-        )
+    _record(auditor, handled, Action.letters_closed, resource="dead_letter", reason=reason, topic=topic)
 
 
-def _by_tenant(handled: Handled) -> Mapping[str | None, int]:
-    return handled.tenants or {None: 0}
+def _record(auditor: RequestAuditor, handled: Handled, action: Action, *, resource: str, **metadata: str) -> None:
+    """Record an action in each tenant's log. An action on no dead letter is recorded as a failure, and only in
+    `_auditlane`.
+    """
+    tenants: Mapping[str | None, int] = handled.tenants or {None: 0}
+    for tenant, rows in tenants.items():
+        outcome: Outcome = "success" if handled.complete and rows else "failure"
+        auditor.record(action, tenant=tenant, outcome=outcome, resource=resource, rows=rows, **metadata)
 
 
 def build(services: Services) -> APIRouter:

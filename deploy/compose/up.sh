@@ -1,5 +1,5 @@
 #!/bin/sh
-# Start auditlane with Docker: make passwords, build the images if there are none, start, wait for the tables.
+# Start auditlane with Docker: make passwords, build missing images, start, wait for the tables.
 #
 #   deploy/compose/up.sh                       # Kafka, registry, ClickHouse, worker, ingest, query
 #   deploy/compose/up.sh --profile observe     # and Prometheus, Alertmanager, Grafana

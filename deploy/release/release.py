@@ -59,7 +59,7 @@ def problems(tag: str, stated: Mapping[str, str], changelog: str) -> list[str]:
 
 
 def notes(tag: str, changelog: str) -> str:
-    """Return a release's section as text. Raises KeyError if there is none."""
+    """Return a release's section as text. Raises KeyError if it is missing."""
     sections: dict[str, str] = {name: text.strip() for name, _, text in SECTION.findall(changelog)}
     return sections[tag.removeprefix("v")] + "\n"
 

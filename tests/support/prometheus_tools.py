@@ -17,8 +17,8 @@ _HOW = (
 
 
 def tool(*names: str) -> str:
-    """Return the path of the first of these programs that is installed. If there is none, the test is visibly skipped,
-    even in CI.
+    """Return the path of the first of these programs that is installed. Otherwise, visibly skip the test, even with
+    `CI=true`.
     """
     for name in names:
         if path := shutil.which(name, path=_FOLDER) if _FOLDER else shutil.which(name):

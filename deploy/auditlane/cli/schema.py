@@ -1,5 +1,5 @@
 """Implements `auditlane schema`, which compares fields declared by typed events with a contract, and registers those
-that the contract lacks.
+missing from it.
 
 Fields are registered like those of `auditlane structure add-field`, so that readers see them.
 """
@@ -66,7 +66,7 @@ def sync(
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Only show the differences, as `diff` does.")] = False,
     as_json: AsJson = False,
 ) -> None:
-    """Register the fields that typed events need and that a contract lacks. Existing fields are not changed or removed.
+    """Register the fields of typed events that are missing from a contract. Existing fields are not changed or removed.
 
     If a field has another type or other rules in the contract, nothing is registered.
     """

@@ -50,5 +50,5 @@ SUBCOMMANDS: tuple[Subcommand, ...] = (
 
 
 def find(name: str) -> Subcommand | None:
-    """Return the subcommand with this name, or None if there is none."""
+    """Return the subcommand with this name, or None if the name is unknown."""
     return next((subcommand for subcommand in SUBCOMMANDS if subcommand.name == name), None)

@@ -116,7 +116,7 @@ def _short_links(env: Mapping[str, str]) -> ShortLinks:
 
 
 def open_in_browser(url: str, note: Callable[[str], None]) -> None:
-    """Open an address in the user's browser, or tell the user with `note` that there is none.
+    """Open an address in the user's browser, or tell the user with `note` that no browser was found.
 
     Does not wait, since a text browser runs until the user leaves it.
     """

@@ -33,7 +33,7 @@ class Java:
 
 
 def find(environ: Mapping[str, str] = os.environ) -> Java:
-    """Return the first Java of version 17 or higher. Raises PartFailed if there is none."""
+    """Return the first Java of version 17 or higher. Raises PartFailed if none is found."""
     for path in _candidates(environ):
         build = _ask(path)
         major = parse_major(build)

@@ -60,7 +60,7 @@ def parse(line: str) -> Jar:
 
 
 def fetch(cache: Path, progress: Progress = lambda done, total: None) -> list[Path]:
-    """Download the jars that `cache` lacks, and return the class path. If no jar is missing, the network is not used.
+    """Download the jars missing from `cache`, and return the class path. If no jar is missing, the network is not used.
 
     Several processes may call it concurrently: one of them downloads, and the others wait. Jars fetched before an
     interruption are kept. Raises PartFailed if a download fails or a file has the wrong hash.

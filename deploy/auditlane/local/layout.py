@@ -94,7 +94,7 @@ class Layout:
         return lock
 
     def owner(self) -> int | None:
-        """Return the id of the process that runs a stack here, or None if there is none."""
+        """Return the id of the process that runs a stack here, or None if no stack is running."""
         try:
             with (self.root / "lock").open("r") as lock:
                 try:

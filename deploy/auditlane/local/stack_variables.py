@@ -21,7 +21,7 @@ _FIELDS: Final = {variable(name): name for account in _ACCOUNTS.values() for nam
 
 
 def missing_variables(environ: Mapping[str, str], env: Mapping[str, str]) -> dict[str, str]:
-    """Return those variables of a stack (`env`) that a command's environment lacks.
+    """Return those variables of a stack (`env`) that are missing from a command's environment.
 
     If the environment names no service, these are all variables that it does not set. Otherwise, they are only the
     accounts.

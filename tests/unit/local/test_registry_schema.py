@@ -64,7 +64,7 @@ FIXED = {"type": "fixed", "size": 1}
                 {"name": "b", "type": "int", "order": "ignore"},
             ]},
         ),
-        (  # names: short inside the namespace, full outside, and with an empty namespace if there is none
+        (  # names: short inside the namespace, full outside, and with an empty namespace without one
             {"type": "record", "name": "n.R", "fields": [
                 {"name": "a", "type": {**FIXED, "name": "m.F"}}, {"name": "b", "type": "m.F"},
                 {"name": "c", "type": "R"}, {"name": "d", "type": {**FIXED, "name": "G"}},

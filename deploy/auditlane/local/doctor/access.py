@@ -68,7 +68,7 @@ def _missing_password(part: str, field: str, user: str) -> Finding:
 
 
 def missing_operations(needed: Iterable[str], authorized: Collection[AclOperation]) -> list[str]:
-    """Return the operations, spelt as in kafka-acls, that an account lacks. This function has no side effects."""
+    """Return the missing operations, spelt as in kafka-acls. This function has no side effects."""
     if AclOperation.ALL in authorized:
         return []
     return [name for name in needed if _KAFKA_NAMES[name] not in authorized]
@@ -103,8 +103,8 @@ def access_findings(
 def grant_findings(component: Component, user: str, missing: Iterable[str], other: str = "") -> Iterator[Finding]:
     """Yield the findings about the grants of a ClickHouse account.
 
-    `missing` are texts such as "INSERT ON `audit`.events". `other` is another component's role that the account has
-    completely, or "" if there is none.
+    `missing` are texts such as "INSERT ON `audit`.events". `other` is another component's role, if the account has
+    all of its grants.
     """
     missing, role = list(missing), component.clickhouse_role
     if not missing:

@@ -78,7 +78,7 @@ class RouteChecks:
         self._others: list[CheckedRoute] = []
 
     def find(self, scope: Scope) -> CheckedRoute | None:
-        """Return the route that will handle this request, or None if there is none."""
+        """Return the route that will handle this request, or None if no route matches."""
         if len(self._app.routes) != self._routes:
             self._learn()
         found = self._plain.get((scope["method"], scope["path"]))

@@ -64,7 +64,7 @@ class Cookies:
             answer.delete_cookie(name, path=path, secure=secure, httponly=True, samesite="lax")
 
     def shared_view(self, request: Request) -> str:
-        """Return the view in the link that the visitor has opened, as a query string, or "" if there is none."""
+        """Return the view in the link that the visitor has opened, as a query string, or an empty string."""
         opened = request.url.path == Page.log.value and request.headers.get("sec-fetch-dest", "document") == "document"
         return _view_in(request.url.query) if opened else ""
 
@@ -109,7 +109,7 @@ class Cookies:
 
 
 def _view_in(query: str) -> str:
-    """Return the parameters of a view in a query string, or an empty string if there are none or too many."""
+    """Return only the parameters of a view, or an empty string if the query string has no view or a long one."""
     found = [(name, value) for name, value in parse_qsl(query) if name in _VIEW]
     view = urlencode(found)
     return view if {name for name, _ in found} - {"lang"} and len(view) <= _VIEW_LENGTH else ""

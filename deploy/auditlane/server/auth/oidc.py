@@ -16,7 +16,7 @@ from auditlane.runtime.settings import Settings, variable
 
 
 def from_settings(settings: Settings) -> Oidc | None:
-    """Return the configured issuer, or None if there is none. Sends no request. Raises ConfigError for unknown
+    """Return the issuer, or None if none is configured. Sends no request. Raises ConfigError for unknown
     permissions."""
     if not settings.oidc_issuer:
         return None

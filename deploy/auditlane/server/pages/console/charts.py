@@ -151,7 +151,7 @@ def combined(values: Iterable[float | None], how: str) -> float | None:
 
 
 def latest(values: Values) -> float | None:
-    """Return the last measured value, or None if there is none."""
+    """Return the last measured value, or None if nothing was measured."""
     return next((value for value in reversed(values) if value is not None), None)
 
 

@@ -70,7 +70,7 @@ def problems(board: Board, *, late_s: float, disk_free_ratio: float) -> list[Pro
 
 
 def partition_problem(partition: PartitionLag, late_s: float) -> Problem | None:
-    """Return the problem of a partition with the command that helps, or None if there is none."""
+    """Return a partition's problem with the command that helps, or None if it has no problem."""
     at = f"{partition.topic}[{partition.partition}]"
     if partition.lost:
         resume = (partition.committed or 0) + partition.lost

@@ -183,7 +183,7 @@ def partition_findings(name: str, partitions: int, *, workers: int) -> Iterator[
             PART,
             f"Topic {name} has {partitions} partitions, but {variable('worker_processes_total')} is {workers}: "
             f"{workers - partitions} would be idle.",
-            f"Run {workers - partitions} workers less, or add partitions (tenants move to others, which breaks their "
+            f"Run {workers - partitions} fewer workers, or add partitions (tenants move to others, which breaks their "
             f"order once): kafka-topics --alter --topic {name} --partitions {workers}",
         )
 

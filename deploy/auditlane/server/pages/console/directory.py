@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from datetime import UTC, datetime
 from functools import partial
 from typing import Final
@@ -68,9 +69,9 @@ async def _open_letters(services: Services, names: tuple[str, ...]) -> dict[str,
         return None
     if not found.complete:
         return None
-    counts: dict[str, int] = {}
+    counts: Counter[str] = Counter()
     for count in found.counts:
-        counts[count.tenant or ""] = counts.get(count.tenant or "", 0) + count.count
+        counts[count.tenant or ""] += count.count
     return counts
 
 

@@ -6,7 +6,7 @@ All functions are pure.
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Final
 
 from auditlane.server.admin.localized import LocalizedText, counted, localized
@@ -156,7 +156,7 @@ def _of_lag(lag: Lag | None, late_s: float) -> Iterator[Problem]:
     for partition in lag.partitions if lag else ():
         problem = partition_problem(partition, late_s)
         if problem and problem.command != "auditlane worker":
-            yield Problem(problem.text, problem.serious, problem.part, problem.command, "#lag", N_("Lag"))
+            yield replace(problem, path="#lag", label=N_("Lag"))
 
 
 def _of_letters(board: Board) -> Iterator[Problem]:

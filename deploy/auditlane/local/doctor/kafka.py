@@ -194,11 +194,11 @@ def retention_findings(want: topics.Topic, have: topics.Topic) -> Iterator[Findi
         wanted, found = int(want.config.get(name, -1)), int(have.config.get(name, -1))
         shortest = _WEEK_MS if name == "retention.ms" and wanted != -1 else wanted
         if name in want.config and found != -1 and (shortest == -1 or found < shortest):
-            limit = f"{found / 3_600_000:g} hours" if name == "retention.ms" else f"{found:,} bytes"
+            kept = f"messages for {found / 3_600_000:g} hours" if name == "retention.ms" else f"{found:,} bytes"
             reason = "rejected messages" if wanted == -1 else "events that no worker has stored by then"
             yield fail(
                 PART,
-                f"Topic {want.name} keeps messages for {limit} only ({name}): Kafka deletes {reason}.",
+                f"Topic {want.name} keeps {kept} only ({name}): Kafka deletes {reason}.",
                 f"Run: kafka-configs --alter --topic {want.name} --add-config {name}={wanted}",
             )
 

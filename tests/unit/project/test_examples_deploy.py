@@ -15,7 +15,6 @@ from typing import Any
 
 import pytest
 import yaml
-from components import missing
 from tools import KubernetesSchemas, helm
 
 from auditlane.contract import acls, topics
@@ -192,7 +191,7 @@ def test_the_variables_of_a_unit_are_settings(unit: Path, tmp_path: Path, monkey
 
 def test_systemd_accepts_the_units_and_finds_little_exposure(tmp_path: Path) -> None:
     if not shutil.which("systemd-analyze"):
-        missing("systemd-analyze", "install systemd.")
+        pytest.skip("systemd-analyze is missing: install systemd")
     made = []
     for unit in UNITS:
         text = unit.read_text().replace("/opt/auditlane/bin/auditlane", shutil.which("true") or "/bin/true")
@@ -203,7 +202,7 @@ def test_systemd_accepts_the_units_and_finds_little_exposure(tmp_path: Path) -> 
         ["systemd-analyze", "verify", "--man=no", *map(str, made)], capture_output=True, text=True, check=False
     )
     if "Failed to" in verified.stderr and "bus" in verified.stderr:
-        missing("the system's message bus", verified.stderr)
+        pytest.skip(f"systemd-analyze needs a message bus: {verified.stderr}")
     assert (verified.returncode, verified.stderr) == (0, "")
     for unit in made:
         command = ["systemd-analyze", "security", "--offline=yes", "--threshold=20", "--no-pager", str(unit)]

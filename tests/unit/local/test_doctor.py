@@ -184,6 +184,19 @@ def test_the_exit_code_distinguishes_what_a_retry_may_cure(findings, code):
     assert exit_code(findings) == code
 
 
+@pytest.mark.parametrize(
+    ("code", "words", "exit_"),
+    [
+        (KafkaError._TIMED_OUT, "stopped responding", 6),
+        (KafkaError.CLUSTER_AUTHORIZATION_FAILED, "rejected a request", 1),
+    ],
+)
+def test_a_request_without_a_response_may_be_repeated_and_a_rejected_one_needs_a_person(code, words, exit_):
+    finding = kafka.failed_request(KafkaError(code))
+    assert words in finding.message
+    assert exit_code([finding]) == exit_
+
+
 def test_an_error_of_one_part_is_a_finding():
     def check():
         yield ok("clickhouse", "there")

@@ -53,6 +53,9 @@ _UNREACHABLE = (
     "is unreachable",
     "Check AUDITLANE_KAFKA_BOOTSTRAP, that the brokers run, and, if they require TLS or SASL, AUDITLANE_KAFKA_EXTRA.",
 )
+_NO_RESPONSE = frozenset(
+    {KafkaError._TIMED_OUT, KafkaError._TRANSPORT, KafkaError._ALL_BROKERS_DOWN}  # noqa: SLF001
+)
 
 
 def explain(codes: set[int]) -> tuple[str, str]:
@@ -92,9 +95,14 @@ def check(settings: Settings, component: Component = Component.INIT, *, lag: boo
         if lag and settings.topic in metadata.topics:
             yield from _lag(settings)
     except KafkaException as error:
-        yield fail(
-            PART, f"Kafka rejected a request: {error.args[0].str()}.", "Check this user's permissions to describe."
-        )
+        yield failed_request(error.args[0])
+
+
+def failed_request(error: KafkaError) -> Finding:
+    """Return the finding for a request that failed after Kafka had responded to the first one."""
+    if error.code() in _NO_RESPONSE:
+        return fail(PART, f"Kafka stopped responding: {error.str()}.", _UNREACHABLE[1], unavailable=True)
+    return fail(PART, f"Kafka rejected a request: {error.str()}.", "Check this user's permissions to describe.")
 
 
 def _rights(settings: Settings, component: Component) -> Iterator[acls.Allowed]:

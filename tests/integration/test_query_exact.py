@@ -24,12 +24,15 @@ from auditlane.access.scope import TenantScope
 from auditlane.contract.provenance import TRAIL
 from auditlane.contract.vocabulary import ACCESS_ACTIONS
 from auditlane.query import page_rows, windows
+from auditlane.query.clickhouse.statements import Statement
 from auditlane.query.fields import BASE
 from auditlane.query.filters import parse
 from auditlane.query.language.tree import Field
 from auditlane.query.reader import Reader
 from auditlane.query.sort import NEWEST, Sort
+from auditlane.query.summary.summaries import Summaries
 
+MONTHS = (202603, 202604)
 MONTH_END = datetime(2026, 3, 31, 23, 59, 59, 999_998, tzinfo=UTC)
 EVENTS = 25
 Row = dict[str, Any]
@@ -156,6 +159,8 @@ def _check(filled: Store, reader: Reader, seed: int) -> None:
         filled.add(rows)
         if chance.random() < 0.3:
             filled.client.command(f"OPTIMIZE TABLE {filled.database}.events")
+    if chance.random() < 0.5:
+        filled.client.command(f"OPTIMIZE TABLE {filled.database}.events PARTITION {chance.choice(MONTHS)} FINAL")
     _check_routes(filled, reader, tenant, chance, f"set {seed}")
 
 
@@ -173,6 +178,7 @@ def _check_routes(filled: Store, reader: Reader, tenant: str, chance: random.Ran
         limit = chance.choice([5, 12, 50])
         _check_pages(reader, scope, filter_, sort, limit, expected, keys, about)
         assert reader.count(scope, filter_) == len(expected), about
+    _check_histogram(reader, scope, defined, name)
     pairs, matches = chance.choice(FILTERS)
     expected = [row for row in defined if matches(row) and row["source"] != TRAIL]
     _check_summaries(filled, reader, scope, pairs, expected, f"{name}, {pairs}")
@@ -207,6 +213,16 @@ def _check_pages(
         assert times == sorted(times, reverse=sort.descending), about
     conflicts = {str(row["event_id"]) for row in expected if keys[row["us"], row["event_id"]] > 1}
     assert {one.event_id for one in found if one.conflict} == conflicts, about
+
+
+def _check_histogram(reader: Reader, scope: TenantScope, defined: list[Row], name: str) -> None:
+    """Check a histogram that counts rows where it can, of the second before the end of the month and the one after."""
+    summaries = Summaries(reader.executor, reader.database, rows_per_count=0)
+    for with_access in (True, False):
+        filter_ = parse([("include_access", str(with_access).lower())])
+        histogram = summaries.histogram(scope, filter_, zone=ZoneInfo("UTC"), max_buckets=10)
+        expected = Counter(f"{row['occurred_at']:%H:%M:%S}" for row in defined if with_access or row["source"] != TRAIL)
+        assert {bucket.start[11:19]: bucket.events for bucket in histogram.data} == expected, f"{name}, {with_access}"
 
 
 def _check_summaries(
@@ -252,7 +268,7 @@ def test_every_route_is_exact_while_later_copies_are_stored_and_merged(filled: S
             rows = late.sample(sets[0] + sets[-1], 5)
             sent = MONTH_END + timedelta(seconds=1)
             other.add([row | copy_of(late, next(offsets), sent, trail=row["source"] == TRAIL) for row in rows])
-            other.client.command(f"OPTIMIZE TABLE {other.database}.events PARTITION {late.choice([202603, 202604])}")
+            other.client.command(f"OPTIMIZE TABLE {other.database}.events PARTITION {late.choice(MONTHS)}")
             writing.set()
         other.client.close()
 
@@ -266,6 +282,47 @@ def test_every_route_is_exact_while_later_copies_are_stored_and_merged(filled: S
         ended.set()
         writer.join()
         reader.close()
+
+
+def test_a_histogram_counts_rows_only_where_there_are_no_copies(filled: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+    """In a merged month, it counts rows without reading their times, and in the other it compares copies. A copy that
+    arrives after it has decided is not counted.
+    """
+    tenant, months = uuid.uuid4().hex, ("2025-03-01", "2025-04-01")
+    rows = [
+        event(number, tenant, occurred_at=datetime.fromisoformat(f"{month}T12:00Z"))
+        | {"source": source, "action": action}
+        for month in months
+        for number, (source, action) in enumerate([("billing", "login")] * 3 + [(TRAIL, min(ACCESS_ACTIONS))])
+    ]
+    for _ in range(2):
+        filled.add(rows)
+    filled.client.command(f"OPTIMIZE TABLE {filled.database}.events PARTITION 202503 FINAL")
+    reader, statements, late = Reader(filled.settings), list[str](), list[Row]()
+    run = reader.executor.rows
+
+    def rows_of(statement: Statement, *arguments: Any) -> list[dict[str, Any]]:
+        statements.append(statement.sql)
+        if "roundDown" in statement.sql and late:
+            filled.add([late.pop()])
+        return run(statement, *arguments)
+
+    monkeypatch.setattr(reader.executor, "rows", rows_of)
+    summaries = Summaries(reader.executor, reader.database, rows_per_count=0)
+
+    def counts() -> list[int]:
+        histogram = summaries.histogram(
+            TenantScope.for_operator(tenant), parse([]), zone=ZoneInfo("UTC"), max_buckets=2
+        )
+        return [bucket.events for bucket in histogram.data]
+
+    assert counts() == [3, 3]
+    assert "_part" in statements[-1]
+    late.append(rows[0])
+    assert counts() == [3, 3]
+    assert not late
+    assert "_part" not in statements[-1]
+    reader.close()
 
 
 def test_a_search_in_many_windows_reads_each_event_once(

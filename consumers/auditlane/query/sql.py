@@ -91,7 +91,7 @@ def compile_page(
         conditions.append(f"e.occurred_at {'>' if up else '<'} {parameters.time(window.near)}")
     if window.far is not None:
         conditions.append(f"e.occurred_at {'<' if up else '>'}= {parameters.time(window.far)}")
-    access = f", {_is_access(parameters)} AS access" if marks_access else ""
+    access = f", {is_access(parameters)} AS access" if marks_access else ""
     compiled = select(
         f"{NAMED}, {PLACE}, {RANK}{access}",
         conditions,
@@ -216,19 +216,15 @@ def _matches(parameters: Parameters, filter_: Filter) -> list[str]:
         items = filter_.query.items if isinstance(filter_.query, And) else (filter_.query,)
         conditions += [condition(parameters, item) for item in items]
     if not filter_.include_access:
-        conditions.append(_not_access(parameters))
+        conditions.append(f"NOT {is_access(parameters)}")
     if filter_.offsets is not None:
         places = [within_offsets(parameters, place, ranges) for place, ranges in filter_.offsets.items()]
         conditions.append(f"({' OR '.join(places) or 'false'})")
     return conditions
 
 
-def _not_access(parameters: Parameters) -> str:
-    """Compile the condition that excludes auditlane's events about access to the log."""
-    return f"NOT {_is_access(parameters)}"
-
-
-def _is_access(parameters: Parameters) -> str:
+def is_access(parameters: Parameters) -> str:
+    """Compile the condition that an event is one of auditlane's own about access to the log."""
     actions = parameters.add("Array(String)", sorted(ACCESS_ACTIONS))
     return f"(e.source = {parameters.text(TRAIL)} AND e.action IN {actions})"
 

@@ -68,6 +68,8 @@ ROUTE: Final[ContextVar[str]] = ContextVar("route", default="(background)")
 # (route, seconds, rows, bytes): the time until the response began, and what ClickHouse had read by then.
 Observe = Callable[[str, float, int, int], None]
 
+# An export buffers several blocks at a time, and a page ends within a block. A statement may override this.
+_SMALL_BLOCKS: Final = {"max_block_size": 4_096}
 # ClickHouse ends a query when its client closes the connection, but only checks the connections of read-only queries.
 _CANCELLED: Final = {"readonly": 2, "cancel_http_readonly_queries_on_client_close": 1}
 
@@ -174,8 +176,6 @@ class QueryExecutor:
             "priority": self._limits.priority,
             "low_priority_query_wait_time_ms": PAUSE_MS,
             "max_rows_to_read": _lower(statement.rows_read, 0 if statement.shared else self._limits.rows_read),
-            # Small blocks, since an export buffers several at a time.
-            "max_block_size": 4_096,
         }
         parameters, sql = statement.parameters, statement.sql
         if EVENTS in sql:
@@ -187,7 +187,7 @@ class QueryExecutor:
             source = cast(
                 Source,
                 self._connection.client().raw_stream(
-                    sql, parameters, statement.settings | limits | _CANCELLED, fmt="ArrowStream"
+                    sql, parameters, _SMALL_BLOCKS | statement.settings | limits | _CANCELLED, fmt="ArrowStream"
                 ),
             )
         if self._observe is not None:

@@ -76,7 +76,7 @@ class Statement:
 
 
 # All copies of an event are in one partition, so a partition with a single part needs no comparison.
-_ONCE: Final = {"do_not_merge_across_partitions_select_final": 1}
+BY_PARTITION: Final = {"do_not_merge_across_partitions_select_final": 1}
 _OUTPUT: Final = {
     "output_format_json_escape_forward_slashes": 0,
     "output_format_json_quote_64bit_integers": 0,
@@ -140,7 +140,7 @@ def select(
     compiled = statement(f"{source} FINAL\nPREWHERE {_all(shared)}{after}\n{tail}", parameters)
     # On a Distributed table, shards would compute the columns, and `formatRow` would not find the names given here.
     view = f"{before}SELECT {columns}\nFROM {{database:Identifier}}.log AS e\nWHERE {_all(conditions)}\n{tail}"
-    return replace(compiled, settings=compiled.settings | _ONCE, sharded_sql=view)
+    return replace(compiled, settings=compiled.settings | BY_PARTITION, sharded_sql=view)
 
 
 def is_shared(condition: str) -> bool:

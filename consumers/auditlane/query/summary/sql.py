@@ -2,20 +2,40 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
 from datetime import datetime
+from itertools import groupby
+from operator import itemgetter
 from typing import Final
 
 from auditlane.access.scope import TenantScope
 from auditlane.contract.event import Severity
-from auditlane.query.clickhouse.statements import AS_TEXT, NULLABLE, Parameters, Statement, select, statement
+from auditlane.query.clickhouse.statements import (
+    AS_TEXT,
+    BY_PARTITION,
+    EVENTS,
+    NULLABLE,
+    Parameters,
+    Statement,
+    select,
+    statement,
+)
 from auditlane.query.filters import Filter
 from auditlane.query.language.tree import Field
-from auditlane.query.sql import are_shared, narrows, where
+from auditlane.query.sql import are_shared, is_access, narrows, where
 
 SEVERE: Final = (Severity.High, Severity.Critical, Severity.Error)
 # The value that a filter on `actor` matches: the name, or the id if there is no name.
 _ACTOR: Final = "if(ifNull(e.actor_name, '') = '', e.actor_id, assumeNotNull(e.actor_name))"
+# Only what ClickHouse keeps in memory about the parts, since the partition key is computed from `occurred_at`.
+_PARTS: Final = (
+    "SELECT _part AS part, toUnixTimestamp64Micro(min(occurred_at)) AS first,"  # noqa: S608 - placeholders
+    f" toUnixTimestamp64Micro(max(occurred_at)) AS last FROM {{database:Identifier}}.{EVENTS} GROUP BY part"
+)
+_METADATA_ROWS: Final = 1_000_000  # the granules at the ends of a time range are read, a few for each part
+# All parts of a query read one snapshot of the table.
+_SHARED_SNAPSHOT: Final = {"enable_shared_storage_snapshot_in_query": 1}
 
 
 def compile_facet(database: str, scope: TenantScope, filter_: Filter, field: Field, limit: int) -> Statement:
@@ -48,16 +68,85 @@ def compile_extent(database: str, scope: TenantScope, filter_: Filter) -> Statem
     return statement(f"SELECT {columns} FROM ({rows}) AS e", parameters)  # noqa: S608 - placeholders
 
 
-def compile_histogram(database: str, scope: TenantScope, filter_: Filter, edges: list[int]) -> Statement:
+def compile_histogram(database: str, scope: TenantScope, filter_: Filter, edges: Sequence[int]) -> Statement:
     """Compile a query for a histogram. Each row contains `edge`, the start of a bucket in microseconds, and `events`.
     There are no rows for empty buckets.
     """
     parameters = Parameters(database)
     conditions = where(parameters, scope, filter_)
-    bucket = f"roundDown(toUnixTimestamp64Micro(e.occurred_at), {parameters.add('Array(Int64)', edges)})"
     conditions.append(f"e.occurred_at >= {parameters.time(edges[0])}")
     conditions.append(f"e.occurred_at < {parameters.time(edges[-1])}")
-    return select(f"{bucket} AS edge, count() AS events", conditions, "GROUP BY edge ORDER BY edge", parameters)
+    return select(f"{_bucket(parameters, edges)} AS edge, count() AS events", conditions, "GROUP BY edge", parameters)
+
+
+def compile_parts(database: str, scope: TenantScope, filter_: Filter) -> Statement:
+    """Compile a query for the parts of the table, with one row for each: `part` (its name), and `first` and `last` (the
+    times of its rows in microseconds).
+
+    A row without a name contains `rows`, the number of the tenant's rows in the time range of the filter. All of this
+    comes from ClickHouse's metadata and index. If it does not, the limit on rows read ends the query.
+    """
+    parameters = Parameters(database)
+    of_period = where(parameters, scope, Filter(filter_.since, filter_.until))
+    rows = select("'' AS part, 0 AS first, 0 AS last, count() AS rows", of_period, "", parameters, of="copies")
+    compiled = statement(f"SELECT *, 0 AS rows FROM ({_PARTS})\nUNION ALL\n{rows.sql}", parameters)  # noqa: S608
+    return replace(compiled, rows_read=_METADATA_ROWS)
+
+
+def compile_shared_snapshot(database: str) -> Statement:
+    """Compile a query that returns a row if ClickHouse can read one snapshot of a table in all parts of a statement."""
+    sql = "SELECT 1 AS found FROM system.settings WHERE name = 'enable_shared_storage_snapshot_in_query'"
+    return statement(sql, Parameters(database), shared=True)
+
+
+def compile_split_histogram(
+    database: str, scope: TenantScope, filter_: Filter, edges: Sequence[int], without_copies: Sequence[bool]
+) -> Statement:
+    """Compile a query for a histogram. The filter has no conditions except a time range and `include_access`.
+
+    In buckets without copies, rows are counted, for which ClickHouse reads little more than its index, and those about
+    access to the log are subtracted. In the others, events are counted. Each row contains `edge` and `events`, to be
+    added up, or a `part`, `first` and `last` as in `compile_parts`, from the same snapshot of the table.
+    """
+    parameters = Parameters(database)
+    times = parameters.add("Array(Int64)", list(edges))
+    bucket = f"roundDown(toUnixTimestamp64Micro(e.occurred_at), {times})"
+
+    def between(first: int, end: int) -> str:
+        start, stop = (f"fromUnixTimestamp64Micro({times}[{edge + 1}], 'UTC')" for edge in (first, end))
+        return f"(e.occurred_at >= {start} AND e.occurred_at < {stop})"
+
+    def within(kind: bool) -> str:
+        runs = [
+            [place for place, _ in run] for is_, run in groupby(enumerate(without_copies), itemgetter(1)) if is_ is kind
+        ]
+        return f"({' OR '.join(between(run[0], run[-1] + 1) for run in runs)})"
+
+    every_row = where(parameters, scope, replace(filter_, include_access=True))
+    counts = [
+        select(
+            f"{times}[{place + 1}] AS edge, toInt64(count()) AS events",
+            [*every_row, between(place, place + 1)],
+            "",
+            parameters,
+            of="copies",
+        )
+        for place, is_without in enumerate(without_copies)
+        if is_without
+    ]
+    if not filter_.include_access:
+        access = [*every_row, within(True), is_access(parameters)]
+        counts.append(
+            select(f"{bucket} AS edge, -toInt64(count()) AS events", access, "GROUP BY edge", parameters, of="copies")
+        )
+    if not all(without_copies):
+        conditions = [*where(parameters, scope, filter_), within(False)]
+        counts.append(select(f"{bucket} AS edge, toInt64(count()) AS events", conditions, "GROUP BY edge", parameters))
+    union = "\nUNION ALL\n".join(one.sql for one in counts)
+    parts = f"SELECT 0 AS edge, toInt64(0) AS events, part, first, last FROM ({_PARTS})"  # noqa: S608 - placeholders
+    sql = f"SELECT *, '' AS part, 0 AS first, 0 AS last FROM ({union})\nUNION ALL\n{parts}"  # noqa: S608 - placeholders
+    compiled = statement(sql, parameters)
+    return replace(compiled, settings=compiled.settings | BY_PARTITION | _SHARED_SNAPSHOT)
 
 
 def compile_numbers(
@@ -123,9 +212,14 @@ def compile_groups(
     conditions = where(parameters, scope, replace(filter_, since=before or filter_.since))
     during = _during(parameters, filter_.since)
     place = f"indexOf({parameters.add('Array(String)', values)}, {_value(parameters, field)})"
-    bucket = f"roundDown(toUnixTimestamp64Micro(e.occurred_at), {parameters.add('Array(Int64)', edges)})"
+    bucket = _bucket(parameters, edges)
     columns = f"{place} AS place, {bucket} AS edge, countIf({during}) AS events, countIf(NOT {during}) AS before"
     return select(columns, conditions, "GROUP BY place, edge", parameters)
+
+
+def _bucket(parameters: Parameters, edges: Sequence[int]) -> str:
+    """Compile the start of an event's bucket, in microseconds."""
+    return f"roundDown(toUnixTimestamp64Micro(e.occurred_at), {parameters.add('Array(Int64)', list(edges))})"
 
 
 def _during(parameters: Parameters, since: datetime | None) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import os
 import shutil
 import subprocess
@@ -12,9 +13,13 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from fixtures.registry import RegistryProcess
 from fixtures.workers import wait_until
 from reading import create, decode, read, read_all, topic_with_schema
+from validating import contract
 
+from auditlane.contract.registry import RegistryClient
+from auditlane.contract.wire import unframe
 from auditlane.runtime.errors import ClientClosed, ConfigError, KafkaUnavailable, SpoolFull
 from auditlane.sdk import AuditClient
 
@@ -143,6 +148,54 @@ def test_more_events_than_memory_holds_are_delivered_in_order_when_kafka_is_back
     found = [decode(one)["event_id"] for one in read(kafka, topic, 250)]
     assert list(dict.fromkeys(found)) == ids
     assert files(options) == []
+
+
+@pytest.mark.parametrize(("mode", "ends"), [("fast", False), ("durable", True)])
+def test_a_registry_that_is_away_at_the_first_event_loses_none(
+    kafka, topic, options, own_registry: RegistryProcess, mode, ends
+):
+    """`acme` has a contract of its own, which requires a field."""
+    registry = RegistryClient(own_registry.url)
+    registry.register(f"{topic}-value", json.dumps(contract()))
+    schema = contract({"name": "project", "type": "string"}, {"name": "size", "type": ["null", "double"]})
+    own_id = registry.register(f"{topic}.acme-value", json.dumps(schema))
+    registry.close()
+    own_registry.end()
+    failed: list[tuple[str, str | None]] = []
+    more = {"kafka_bootstrap": kafka, "registry_url": own_registry.url, "delivery_mode": mode}
+    more |= {"on_error": lambda error, event_id: failed.append((error.code, event_id))}
+    client = AuditClient(**options | more)
+    first = client.emit(tenant_id="globex", action="first")
+    assert client.stats.spooled == 1, "written before `emit` returns"
+    valid = client.emit(tenant_id="acme", action="valid", project="moon", size=2)
+    client.emit(tenant_id="acme", action="invalid")
+    later = [client.emit(tenant_id="acme", action=f"a{number}", project="x") for number in range(3)]
+    assert (client.stats.spooled, client.flush(0).problem.code) == (6, "REGISTRY_UNAVAILABLE")
+    if ends:
+        assert client.close(0.01).spooled == 6
+        client = AuditClient(**options | more)
+    own_registry.start()
+    schemas = {own_id: schema}
+
+    def received() -> list[dict[str, Any]]:
+        """Return the events in the topic, except those about the delay, which is longer on a busy machine."""
+        events = [decode(one, schemas.get(unframe(one.value())[0])) for one in read_all(kafka, topic)]
+        return [event for event in events if not event["action"].startswith("delivery.")]
+
+    wait_until(lambda: {first, valid, *later} < {event["event_id"] for event in received()}, patience_s=120)
+    assert [one.error.code for one in client.close().failed] == ([] if ends else ["EVENT_INVALID"])
+    found = {event["event_id"]: event for event in received()}
+    reports = [event for event in found.values() if event["action"] == "events.dropped"]
+    assert found.keys() - {one["event_id"] for one in reports} == {first, valid, *later}
+    assert [name for name in found if found[name]["tenant_id"] == "acme"] == [valid, *later], "in order"
+    assert (found[valid]["project"], found[valid]["size"]) == ("moon", 2.0)
+    [report] = reports
+    assert report["tenant_id"] == "unassigned", "since acme's contract requires a field"
+    assert report["metadata"]["cause"] == "The tenant's contract rejected the events."
+    assert (report["metadata"]["tenant"], report["metadata"]["count"]) == ("acme", "1")
+    [rejected] = (Path(options["spool_dir"]) / "rejected").iterdir()
+    assert json.loads(rejected.read_bytes())["action"] == "invalid"
+    assert failed == ([] if ends else [("EVENT_INVALID", json.loads(rejected.read_bytes())["event_id"])])
 
 
 @pytest.fixture

@@ -15,7 +15,6 @@ from typing import Any, Final
 
 from sqlalchemy import ColumnElement, Connection, Engine, Row, Select, Table, delete, func, literal, select, update
 
-from auditlane.outbox.rows import event_of
 from auditlane.runtime.errors import (
     AuditlaneError,
     BufferFull,
@@ -25,6 +24,7 @@ from auditlane.runtime.errors import (
     Unavailable,
 )
 from auditlane.sdk import AuditClient
+from auditlane.sdk.event_text import event_of
 
 _ATTEMPTS: Final = 5  # maximum number of times that Kafka or the registry may refuse a row before it is set aside
 _LOCKS: Final = 0x61756474  # class of PostgreSQL's advisory locks: "audt"

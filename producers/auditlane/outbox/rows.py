@@ -2,16 +2,12 @@
 
 from __future__ import annotations
 
-import json
 import zlib
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any, Final
 
-from auditlane.contract.event import BASE_FIELDS, AuditEvent
-from auditlane.contract.event_json import values_of
-from auditlane.contract.json_values import json_text
-from auditlane.runtime.errors import InvalidEvent
+from auditlane.sdk.event_text import event_text
 from auditlane.sdk.publisher import Prepared
 
 TABLE: Final = "auditlane_outbox"
@@ -55,19 +51,3 @@ class OutboxRow:
 def bucket_of(key: bytes) -> int:
     """Return a message key's bucket, from 0 to BUCKETS - 1."""
     return zlib.crc32(key) % BUCKETS
-
-
-def event_text(event: AuditEvent) -> str:
-    """Serialize an event to JSON. Raises InvalidEvent, naming the field, if JSON cannot represent a value."""
-    values: dict[str, Any] = {name: getattr(event, name) for name in BASE_FIELDS}
-    for name, value in (own := event.custom_fields()).items():
-        try:
-            json_text(value)
-        except ValueError as error:
-            raise InvalidEvent(f"{name} {error}.", field=name) from None
-    return json_text(values | {"fields": own})
-
-
-def event_of(text: str) -> AuditEvent:
-    """Parse an event from JSON. Raises InvalidEvent."""
-    return AuditEvent.checked(values_of(json.loads(text)))

@@ -269,7 +269,8 @@ class AuditClient(RecordingMethods):
                 SpoolFull: the spool or its disk had none.
             SpoolFailed: The spool cannot be written; the event was not accepted.
             KafkaUnavailable, DeliveryFailed: In the mode `sync`, Kafka did not acknowledge the event.
-            RegistryUnavailable, RegistryRefused: The tenant's schema is not cached and cannot be fetched.
+            RegistryUnavailable, RegistryRefused: The tenant's schema is not cached and cannot be fetched. With a spool,
+                the event is written there instead of raising RegistryUnavailable, and validated later.
             ClientClosed: The client is closed.
 
         Only the first event of a tenant waits for the registry: for up to `registry_wait_ms`, and while the registry

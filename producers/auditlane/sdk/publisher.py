@@ -27,6 +27,7 @@ from auditlane.runtime.errors import (
     EventTooLarge,
     InvalidEvent,
     InvalidInput,
+    RegistryUnavailable,
 )
 from auditlane.sdk import process_exit
 from auditlane.sdk.acknowledgement import Acknowledgement
@@ -120,12 +121,14 @@ class EventPublisher:
             if self._thread_starter is not thread_starter():
                 self._adapt_to_patched_threads()
             event = make()
-            value = self._transport.encode(event, may_ask=may_ask)
+            # A signature covers the encoded event, and a caller that must not wait handles the error itself.
+            may_defer = self._spool is not None and may_ask and not sign and not self._sign
+            value, unencoded = self._encode(event, may_ask=may_ask, may_defer=may_defer)
         except AuditlaneError as error:
             self._refused[error.code] += 1
             raise
         encoded = event.tenant_id, event.event_id, value
-        self.send_encoded(encoded, on_settled, headers, sign=sign, on_spooled=on_spooled)
+        self.send_encoded(encoded, on_settled, headers, sign=sign, unencoded=unencoded, on_spooled=on_spooled)
         return event.event_id
 
     def prepare(self, make: Callable[[], AuditEvent], *, may_wait: bool) -> Prepared:
@@ -187,9 +190,11 @@ class EventPublisher:
         *,
         sign: Sign | None = None,
         keep: bool = False,
+        unencoded: bool = False,
         on_spooled: Callable[[], None] | None = None,
     ) -> None:
-        """Buffer or spool an encoded event, or wait for its acknowledgement. `keep` spools it in every mode.
+        """Buffer or spool an encoded event, or wait for its acknowledgement. `keep` spools it in every mode. If it is
+        `unencoded`, the value is JSON, and it is spooled until it can be encoded.
 
         Raises BufferFull, SpoolFailed, ClientClosed, DeliveryFailed and, if it waits, the transport's Unavailable.
         """
@@ -218,7 +223,18 @@ class EventPublisher:
             if spool is None:
                 self._current_delivery().produce(topic, key, value, event_id, tenant, on_settled, sent or None)
             else:
-                spool.send(topic, key, value, event_id, tenant, on_settled, sent, keep=keep, on_spooled=on_spooled)
+                spool.send(
+                    topic,
+                    key,
+                    value,
+                    event_id,
+                    tenant,
+                    on_settled,
+                    sent,
+                    keep=keep,
+                    unencoded=unencoded,
+                    on_spooled=on_spooled,
+                )
             if awaited is not None and not self._in_callback() and not (spool is not None and spool.interrupted):
                 awaited.wait(event_id, config.delivery_timeout_ms / 1000, spooled=spool is not None)
         except AuditlaneError as error:
@@ -352,6 +368,8 @@ class EventPublisher:
             report=self.report,
             may_wait=lambda: not self._in_callback(),
             emit=self._emit_own,
+            encode=self._encode_spooled,
+            ready=self._contract_ready,
             other_folder=transport.other_spool_dir,
         )
 
@@ -370,8 +388,46 @@ class EventPublisher:
     def _emit_own(self, own: OwnEvent) -> None:
         """Write an event about the delivery to the spool. Raises AuditlaneError."""
         event = AuditEvent.checked(own.values(self._config.source))
+        self._check_contract(event.tenant_id)
         value = self._transport.encode(event, may_ask=True)
         self.send_encoded((event.tenant_id, event.event_id, value), keep=True)
+
+    def _encode(self, event: AuditEvent, *, may_ask: bool, may_defer: bool) -> tuple[bytes, bool]:
+        """Return an event's value, and whether it is JSON, because the registry is unavailable and the event may be
+        encoded later.
+        """
+        try:
+            return self._transport.encode(event, may_ask=may_ask), False
+        except RegistryUnavailable:
+            if not may_defer:
+                raise
+        from auditlane.sdk.event_text import check_base, event_text  # few services need it
+
+        check_base(event, self._config.max_event_bytes)
+        return event_text(event).encode(), True
+
+    def _encode_spooled(self, event: SpooledEvent) -> None:
+        """Encode an event with its tenant's contract, as described in `event.Encode`."""
+        from auditlane.sdk.event_text import event_of
+
+        self._check_contract(event.tenant)
+        event.value = self._transport.encode(event_of(event.value.decode()), may_ask=True)
+        event.unencoded = False
+
+    def _check_contract(self, tenant: str) -> None:
+        """Raise RegistryUnavailable if the tenant's contract is not cached: the spool's thread must not wait for it."""
+        if not self._contract_ready(tenant):
+            raise RegistryUnavailable(
+                f"Events of {tenant} wait in the spool until the tenant's contract has been fetched.",
+                fix="Check the schema registry at AUDITLANE_REGISTRY_URL.",
+            )
+
+    def _contract_ready(self, tenant: str) -> bool:
+        """Return whether the tenant's contract is cached. If it is not, fetch it in the background."""
+        if self._transport.knows(tenant):
+            return True
+        self._transport.prefetch(tenant)
+        return False
 
     def _close_spool(self, spool: Spool, delivery: Delivery | None, result: FlushResult) -> FlushResult:
         """Close the spool. Events that are not acknowledged stay on disk; only those that could not be written

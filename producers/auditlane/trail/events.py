@@ -8,21 +8,17 @@ characters.
 from __future__ import annotations
 
 import hashlib
-import json
 from collections.abc import Mapping
 from dataclasses import replace
 from datetime import datetime
-from functools import cache
 from typing import Any, Final
 
 from auditlane.access.audit import AuditRecord
-from auditlane.contract.avro import base_schema
 from auditlane.contract.event import AuditEvent, Outcome, Severity, parse_ip
 from auditlane.contract.provenance import TRAIL
 from auditlane.contract.tenants import OURS, is_tenant
 from auditlane.contract.vocabulary import ACTIONS
 from auditlane.runtime.digest import json_text, replace_surrogates, shortened, size_of
-from auditlane.sdk.encoding import Encoder
 
 SOURCE: Final = TRAIL
 MAX_BYTES: Final = 65_536  # maximum size of an audit event, even if the limit for other events is higher
@@ -96,12 +92,6 @@ def severity_of(record: AuditRecord) -> Severity:
         return Severity.Medium
     known = ACTIONS.get(record.action)
     return Severity(known.severity) if known else Severity.Info
-
-
-@cache
-def plain_base() -> Encoder:
-    """Return an encoder for this release's base event, without custom fields or rules. It needs no registry."""
-    return Encoder.parse("", 0, json.dumps(base_schema()))
 
 
 def _encodable(record: AuditRecord) -> AuditRecord:

@@ -10,8 +10,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from auditlane.contract.event import AuditEvent
-from auditlane.outbox.rows import BUCKETS, OutboxRow, bucket_of, event_of, event_text
+from auditlane.outbox.rows import BUCKETS, OutboxRow, bucket_of
 from auditlane.runtime.errors import InvalidEvent
+from auditlane.sdk.event_text import event_of, event_text
 from auditlane.sdk.publisher import Prepared
 
 TEXTS = st.text(st.characters(exclude_categories=["Cs"]), max_size=30)

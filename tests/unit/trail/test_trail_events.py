@@ -13,7 +13,8 @@ from hypothesis import strategies as st
 
 from auditlane.access.audit import Action, AuditRecord
 from auditlane.contract.event import AuditEvent
-from auditlane.trail.events import MAX_BYTES, bounded, events_of, plain_base
+from auditlane.sdk.event_text import plain_base
+from auditlane.trail.events import MAX_BYTES, bounded, events_of
 
 T0 = datetime(2026, 1, 31, 12, tzinfo=UTC)
 ID = "0197d2f0-0000-7000-8000-000000000000"

@@ -16,7 +16,8 @@ class Event:
     """An event that stays in memory until it is acknowledged. This process emitted it or read it from disk.
 
     `number` is 0 while the event is not on disk. `slot` is the tenant's slot in the owner file, or 0 if the event is
-    not counted. `epoch` is None for another process's event.
+    not counted. `epoch` is None for another process's event. `size` is the length of the value in bytes when it was
+    emitted. While the event is `unencoded`, its value is JSON, and it cannot be sent.
     """
 
     __slots__ = (
@@ -31,10 +32,12 @@ class Event:
         "on_settled",
         "on_spooled",
         "segment",
+        "size",
         "slot",
         "source",
         "tenant",
         "topic",
+        "unencoded",
         "value",
     )
 
@@ -55,6 +58,8 @@ class Event:
         self.number = 0
         self.slot = 0
         self.from_disk = False
+        self.size = len(value)
+        self.unencoded = False
 
     @property
     def place(self) -> Segment:
@@ -63,5 +68,12 @@ class Event:
         return self.segment
 
 
+Encode = Callable[[Event], None]
+"""Encodes an event with its tenant's contract, without waiting for the registry.
+
+Raises InvalidEvent if the contract rejects it, and another AuditlaneError if the contract is not available.
+"""
+Ready = Callable[[str], bool]
+"""Returns whether a tenant's contract is available. If it is not, fetches it in the background."""
 Offer = Callable[[Event, OnReport], None]
 """Hands an event to the delivery. Raises BufferError if its buffer is full, and NotOffered if it rejects the event."""

@@ -22,7 +22,8 @@ _FRAME: Final = struct.Struct("<4sIII")
 _LENGTH: Final = struct.Struct("<I")
 _FIXED: Final = struct.Struct("<BQQQBBHHH")
 _ONES: Final = 0xFFFF_FFFF
-_EVENT: Final = 1  # kind of a record whose value is a Kafka value
+_ENCODED: Final = 1  # kind of a record whose value is a Kafka value
+_UNENCODED: Final = 2  # kind of a record whose value is the event as JSON
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,7 +31,8 @@ class Record:
     """One event.
 
     `number` counts the set's records from 1. `nth` counts the tenant's records in the set, and is 0 if they are not
-    counted. `emitted_us` is the time of `emit` in microseconds since 1970.
+    counted. `emitted_us` is the time of `emit` in microseconds since 1970. `unencoded` means that the value is JSON,
+    which has to be encoded with its tenant's contract before it is sent.
     """
 
     number: int
@@ -42,6 +44,7 @@ class Record:
     key: bytes
     value: bytes
     headers: tuple[tuple[str, bytes], ...] = ()
+    unencoded: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,7 +96,7 @@ def frame(record: Record, seed: int) -> bytes:
     """Encode a record."""
     tenant, event_id, topic = record.tenant.encode(), record.event_id.encode(), record.topic.encode()
     fixed = _FIXED.pack(
-        _EVENT,
+        _UNENCODED if record.unencoded else _ENCODED,
         record.number,
         record.nth,
         record.emitted_us,
@@ -165,7 +168,7 @@ def _is_torn(data: bytes, at: int) -> bool:
 def _record(payload: bytes) -> Record | None:
     """Decode a payload with a correct checksum, or return None for a kind of record that this version does not know."""
     kind, number, nth, emitted_us, tenant, event_id, topic, key, count = _FIXED.unpack_from(payload)
-    if kind != _EVENT:
+    if kind not in (_ENCODED, _UNENCODED):
         return None
     at = _FIXED.size
 
@@ -180,4 +183,4 @@ def _record(payload: bytes) -> Record | None:
     for _ in range(count):
         name = take(_LENGTH.unpack(take(4))[0]).decode()
         headers.append((name, take(_LENGTH.unpack(take(4))[0])))
-    return Record(number, nth, emitted_us, *texts, the_key, payload[at:], tuple(headers))
+    return Record(number, nth, emitted_us, *texts, the_key, payload[at:], tuple(headers), kind == _UNENCODED)

@@ -12,9 +12,10 @@ from pathlib import Path
 from typing import Any, Final
 
 from auditlane.runtime.errors import AuditlaneError, ClientClosed, InvalidEvent
+from auditlane.runtime.ids import uuid7
 from auditlane.sdk.logs import log_later
 from auditlane.sdk.spool.adoption import Adoption
-from auditlane.sdk.spool.delays import Change, Delays
+from auditlane.sdk.spool.delays import DELAYED_S, Change, Delays
 from auditlane.sdk.spool.losses import Loss, time_of
 from auditlane.sdk.spool.record_set import RecordSet
 from auditlane.sdk.spool.sender import SpoolSender
@@ -22,6 +23,8 @@ from auditlane.sdk.spool.sender import SpoolSender
 TICK_S: Final = 0.2
 _LOOK_S: Final = 1.0  # interval of looks for other processes' sets
 _SYNC_S: Final = 1.0
+_RELEASE_S: Final = 1.0  # interval of checks whether held tenants' contracts are available
+_CHANGE_S: Final = 30.0  # how long a set with only held records stays adopted while other sets wait
 _REPEAT_S: Final = 30.0  # interval of log messages about the same problem
 # Outcome and severity, as in the vocabulary, which the SDK does not import.
 RESULTS: Final = {
@@ -33,19 +36,21 @@ RESULTS: Final = {
 
 @dataclass(frozen=True, slots=True)
 class OwnEvent:
-    """An event about the delivery, for a tenant's log. `event_id` and `occurred_at` are None for a new event."""
+    """An event about the delivery, for a tenant's log."""
 
     tenant: str
     action: str
     metadata: Mapping[str, str]
-    event_id: str | None = None
-    occurred_at: datetime | None = None
+    event_id: str
+    occurred_at: datetime
 
     def values(self, source: str) -> dict[str, Any]:
         """Return the event's fields. `source` is the service's source."""
         outcome, severity = RESULTS[self.action]
         values: dict[str, Any] = {
+            "event_id": self.event_id,
             "tenant_id": self.tenant,
+            "occurred_at": self.occurred_at,
             "action": self.action,
             "outcome": outcome,
             "severity": severity,
@@ -55,8 +60,6 @@ class OwnEvent:
         }
         if source:
             values |= {"source": source, "resource_id": source}
-        if self.event_id is not None:
-            values |= {"event_id": self.event_id, "occurred_at": self.occurred_at}
         return values
 
 
@@ -75,7 +78,8 @@ class SpoolKeeper:
         self._sync = sync
         self._adoption = Adoption(spool_dir)
         self._delays = Delays()
-        self._looked_at = self._synced_at = self._logged_at = 0.0
+        self._looked_at = self._synced_at = self._logged_at = self._released_at = self._adopted_at = 0.0
+        self._unreported: list[OwnEvent] = []  # about delays
         self._stopping = False
         self._thread = threading.Thread(target=self._run, name="auditlane-spool", daemon=True)
         self._thread.start()
@@ -105,31 +109,54 @@ class SpoolKeeper:
             sender.sweep(now, now_us)
         except AuditlaneError as error:
             self._log(error)
+        if sender.held and now - self._released_at >= _RELEASE_S:
+            self._released_at = now
+            sender.release()
         sender.fill(now)
+        for problem in list(sender.held.values())[:1]:
+            self._log(problem)
         sender.reclaim()
         if self._sync and now - self._synced_at >= _SYNC_S:
             self._synced_at = now
             sender.sync()
         if now - self._looked_at >= _LOOK_S:
             self._looked_at = now
-            self._look()
+            self._look(now)
         sender.take_losses()
-        for found in (sender.own, sender.adopted):
+        self._finish_adopted()
+        if (own := sender.own) is not None:
+            changes = self._delays.changes(own.ledger, sender.delayed(now, DELAYED_S), now, now_us)
+            self._unreported += [_delay_event(change, now_us) for change in changes]
+        self._report_all()
+
+    def _report_all(self) -> None:
+        """Emit the events about losses and delays. Those that cannot be emitted now are retried later."""
+        while self._unreported:
+            self._emit_or_assign(self._unreported[0])
+            del self._unreported[0]
+        for found in (self._sender.own, self._sender.adopted):
             if found is not None and found.losses:
                 self._report_losses(found)
-        self._finish_adopted()
-        own = sender.own
-        if own is not None:
-            for change in self._delays.changes(own.ledger, dict(sender.on_disk), now, now_us):
-                self._report_delay(change)
 
-    def _look(self) -> None:
-        """Take over the oldest set whose process has ended, and measure the others."""
-        own = self._sender.own.path if self._sender.own is not None else None
-        self._sender.others_bytes = self._adoption.size(own)
-        if self._sender.adopted is None and (found := self._adoption.oldest(own)) is not None:
-            self._sender.adopted = found
-            self._sender.fill(time.monotonic())
+    def _look(self, now: float) -> None:
+        """Take over the oldest set whose process has ended, and measure the others.
+
+        A set with only held records is left to another process or a later look, so that it does not block other sets.
+        """
+        sender = self._sender
+        own = sender.own.path if sender.own is not None else None
+        sender.others_bytes = self._adoption.size(own)
+        adopted = sender.adopted
+        is_stuck = adopted is not None and adopted.ledger.held == adopted.ledger.open > 0
+        if adopted is not None and not (is_stuck and now - self._adopted_at >= _CHANGE_S):
+            return
+        if (found := self._adoption.oldest(own)) is not None:
+            self._adopted_at = now
+            with sender.entered():
+                sender.adopted = found
+                if adopted is not None:
+                    adopted.leave()
+            sender.fill(now)
 
     def _finish_adopted(self) -> None:
         """Delete an adopted set once Kafka has its records, and look for the next one."""
@@ -142,7 +169,7 @@ class SpoolKeeper:
             self._sender.wake.set()
 
     def _report_losses(self, found: RecordSet) -> None:
-        """Emit an event for each loss in a record set. Those that cannot be emitted now are retried later."""
+        """Emit an event for each loss in a record set."""
         for name, losses in list(found.losses.items()):
             for loss in losses:
                 self._report_loss(f"{found.path.name}/{name}", loss)
@@ -153,9 +180,6 @@ class SpoolKeeper:
         at = time_of(min(loss.until_us, time.time_ns() // 1_000))
         event = OwnEvent(loss.tenant, "events.dropped", loss.metadata(), loss.event_id(name), at)
         self._emit_or_assign(event)
-
-    def _report_delay(self, change: Change) -> None:
-        self._emit_or_assign(OwnEvent(change.tenant, change.action, change.metadata()))
 
     def _emit_or_assign(self, event: OwnEvent) -> None:
         """Emit an event for its tenant or, if that fails, for the catch-all tenant."""
@@ -178,3 +202,7 @@ class SpoolKeeper:
             self._logged_at = now
             known = isinstance(error, AuditlaneError)
             log_later(logging.ERROR, "The spool in %s: %s", self._folder, error, error=None if known else error)
+
+
+def _delay_event(change: Change, now_us: int) -> OwnEvent:
+    return OwnEvent(change.tenant, change.action, change.metadata(), uuid7(), time_of(now_us))

@@ -1,4 +1,4 @@
-"""Each record's state in a set: done, sent, or waiting to be sent. Performs no I/O."""
+"""Each record's state in a set: done, sent, waiting to be sent, or held. Performs no I/O."""
 
 from __future__ import annotations
 
@@ -7,6 +7,8 @@ from typing import Final
 _DONE: Final = 0
 _SENT: Final = 1
 _WAITING: Final = 2
+_HELD: Final = 3
+_RELEASED: Final = bytes([_DONE, _SENT, _WAITING, _WAITING]).ljust(256, b"\0")  # each state after a release
 _TRIMMED: Final = 65_536  # number of states dropped in one step
 
 
@@ -18,6 +20,7 @@ class Ledger:
         self.low = low
         self.open = 0  # number of records that are not done
         self.waiting = 0  # number of open records that are waiting to be sent
+        self.held = 0  # number of open records that must not be sent before `release`
         self._first = low + 1  # number of the first state's record
         self._states = bytearray()
 
@@ -41,6 +44,25 @@ class Ledger:
         """Return whether this record is waiting to be sent."""
         return self._state(number) == _WAITING
 
+    def is_stored(self, number: int) -> bool:
+        """Return whether this record is waiting or held, and so is nowhere but on disk."""
+        return self._state(number) in (_WAITING, _HELD)
+
+    def hold(self, number: int) -> bool:
+        """Hold a waiting record until `release`. Returns whether it was waiting."""
+        if self._state(number) != _WAITING:
+            return False
+        self._states[number - self._first] = _HELD
+        self.waiting -= 1
+        self.held += 1
+        return True
+
+    def release(self) -> None:
+        """Make all held records wait again."""
+        self._states[:] = self._states.translate(_RELEASED)
+        self.waiting += self.held
+        self.held = 0
+
     def sent(self, number: int) -> None:
         """Mark a waiting record as handed to the Kafka client."""
         if self._state(number) == _WAITING:
@@ -61,6 +83,7 @@ class Ledger:
         self._states[number - self._first] = _DONE
         self.open -= 1
         self.waiting -= state == _WAITING
+        self.held -= state == _HELD
         self._advance()
         return True
 

@@ -54,13 +54,16 @@ class OwnSet(RecordSet):
         nth: int = 0,
         alone: bool = False,
         waiting: bool = False,
+        unencoded: bool = False,
     ) -> tuple[int, Segment]:
         """Write a record, and return its number and segment. With `alone`, it is written to a separate segment.
 
         If this raises OSError, nothing was written.
         """
         number = self._numbered = self._numbered + 1  # one statement, so that a signal handler cannot take the number
-        data = frame(Record(number, nth, emitted_us, tenant, event_id, topic, key, value, headers), self.seed)
+        data = frame(
+            Record(number, nth, emitted_us, tenant, event_id, topic, key, value, headers, unencoded), self.seed
+        )
         if alone:
             segment = self._written_alone(data)
         else:

@@ -36,8 +36,8 @@ class NewerVersion(Exception):
 
 @dataclass(slots=True, eq=False)
 class Segment:
-    """One file of a set. `open` is the number of its records that are not done, and `waiting` the number of records
-    that have to be sent.
+    """One file of a set. `open` is the number of its records that are not done. Of these, `waiting` have to be sent,
+    and `held` must not be sent yet.
     """
 
     number: int
@@ -47,6 +47,7 @@ class Segment:
     last: int = 0
     open: int = 0
     waiting: int = 0
+    held: int = 0
     sealed: bool = True
 
     def add(self, number: int, *, waiting: bool) -> None:
@@ -114,6 +115,20 @@ class RecordSet:
                     self._give_up(segment)
         return None
 
+    def hold(self, number: int, segment: Segment) -> None:
+        """Hold a waiting record until `release`."""
+        if self.ledger.hold(number):
+            segment.waiting -= 1
+            segment.held += 1
+
+    def release(self) -> None:
+        """Make all held records wait again."""
+        self.ledger.release()
+        for segment in self.segments.values():
+            segment.waiting += segment.held
+            segment.held = 0
+        self._cursor = None
+
     def sent(self, number: int, segment: Segment) -> None:
         """Mark a waiting record as handed to the Kafka client."""
         if self.ledger.is_waiting(number):
@@ -130,11 +145,12 @@ class RecordSet:
 
     def done(self, number: int, segment: Segment) -> bool:
         """Mark a record as done, because Kafka has it or it was given up. Returns whether it was open."""
-        before = self.ledger.waiting
+        waiting, held = self.ledger.waiting, self.ledger.held
         if not self.ledger.done(number):
             return False
         segment.open -= 1
-        segment.waiting -= before - self.ledger.waiting
+        segment.waiting -= waiting - self.ledger.waiting
+        segment.held -= held - self.ledger.held
         self.owner.low = self.ledger.low
         return True
 

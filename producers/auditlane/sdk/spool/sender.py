@@ -5,21 +5,25 @@ are written to disk, as are later events until every event on disk is acknowledg
 written before `send` returns.
 
 A written event is also handed to the delivery, unless earlier events are waiting on disk, which are sent first.
+
+If a tenant's contract is not available, the tenant's events are held on disk until it is. Other tenants' events are not
+affected.
 """
 
 from __future__ import annotations
 
+import contextlib
 import time
 from collections.abc import Callable
 from functools import partial
 from typing import Final
 
-from auditlane.runtime.errors import AuditlaneError, SpoolFailed, SpoolFull
+from auditlane.runtime.errors import AuditlaneError, InvalidEvent, RegistryUnavailable, SpoolFailed, SpoolFull
 from auditlane.sdk.config import ClientConfig
 from auditlane.sdk.delivery_tracker import DeliveryTracker
 from auditlane.sdk.results import Failure
 from auditlane.sdk.spool import folder
-from auditlane.sdk.spool.event import Event, Headers, Offer
+from auditlane.sdk.spool.event import Encode, Event, Headers, Offer, Ready
 from auditlane.sdk.spool.frames import Record
 from auditlane.sdk.spool.losses import FULL, Loss, rejected_by
 from auditlane.sdk.spool.record_set import RecordSet, Segment
@@ -30,6 +34,11 @@ SPILL_S: Final = 0.8  # maximum age of an event that is only in memory; older on
 RETRY_S: Final = 1.0  # time between attempts to send records again
 _WINDOW_BYTES: Final = 4 << 20  # maximum size of records read from disk that are not acknowledged
 _REJECTED_PART: Final = 4  # rejected events are set aside up to this part of `spool_bytes`
+CONTRACT: Final = "The tenant's contract"
+_NO_CONTRACT: Final = RegistryUnavailable(
+    "Events wait in the spool, since the schema registry is unavailable and their tenants' contracts are not cached.",
+    fix="Start the registry, or correct AUDITLANE_REGISTRY_URL.",
+)
 
 
 class SpoolSender(SpoolStore):
@@ -42,6 +51,8 @@ class SpoolSender(SpoolStore):
         offer: Offer,
         report: Callable[[AuditlaneError, str | None], None],
         may_wait: Callable[[], bool],
+        encode: Encode,
+        ready: Ready,
     ) -> None:
         """Create a sender.
 
@@ -50,6 +61,8 @@ class SpoolSender(SpoolStore):
         """
         super().__init__(config, tracker)
         self._offer = offer
+        self._encode = encode
+        self._ready = ready
         self._report = report
         self._may_wait = may_wait
 
@@ -76,21 +89,25 @@ class SpoolSender(SpoolStore):
         headers: Headers | None = None,
         *,
         keep: bool = False,
+        unencoded: bool = False,
         on_spooled: Callable[[], None] | None = None,
     ) -> None:
-        """Accept an event. With `keep`, it is written to disk in every mode.
+        """Accept an event. With `keep`, it is written to disk in every mode. If it is `unencoded`, the value is JSON,
+        and it is written to disk and held until its tenant's contract is available.
 
         If this raises SpoolFull, SpoolFailed or ClientClosed, the event was not accepted.
         """
         tracker, size = self._tracker, len(value)
         event = Event(topic, key, value, event_id, tenant, headers or {})
-        event.on_settled, event.on_spooled = on_settled, on_spooled
+        event.on_settled, event.on_spooled, event.unencoded = on_settled, on_spooled, unencoded
         event.at = time.monotonic()
         event.emitted_us = time.time_ns() // 1_000
         event.epoch = epoch = tracker.open(size)
         try:
             with self.entered() as nested:
-                written = self._accept(event, keep=keep, nested=nested)
+                if unencoded:
+                    self._hold(tenant, _NO_CONTRACT)
+                written = self._accept(event, keep=keep or unencoded, nested=nested)
         except BaseException:
             tracker.withdraw(epoch, size)
             raise
@@ -140,14 +157,46 @@ class SpoolSender(SpoolStore):
                         self._fail_unreadable(source)
                     if source is None or waiting is None:
                         break
-                    if not self._resend(source, *waiting):
+                    segment, record = waiting
+                    if record.tenant in self.held:
+                        source.hold(record.number, segment)
+                        continue
+                    event = _event_of(source, segment, record)
+                    if not record.unencoded and not self._resend(event):
                         return
+                if record.unencoded and not self._resend_unencoded(event):
+                    return
+
+    def delayed(self, now: float, delayed_s: float) -> dict[str, int]:
+        """Return the number of records on disk by tenant. If Kafka has acknowledged the others in time, includes only
+        held tenants.
+        """
+        with self.entered():
+            oldest = next(iter(self._flying.values()), None)
+            is_late = oldest is not None and now - oldest.at >= delayed_s
+            if not self.held or is_late or (self.own is not None and self.own.ledger.waiting):
+                return dict(self.on_disk)
+            return {tenant: self.on_disk[tenant] for tenant in self.held if tenant in self.on_disk}
+
+    def release(self) -> None:
+        """Let the events of held tenants wait to be sent if their contracts are now available."""
+        ready = [tenant for tenant in list(self.held) if self._ready(tenant)]
+        if not ready:
+            return
+        with self.entered():
+            for tenant in ready:
+                del self.held[tenant]
+            for source in (self.adopted, self.own):  # those of other tenants are held again once they are read
+                if source is not None and source.ledger.held:
+                    source.release()
+            self.wake.set()
 
     def close(self) -> None:
         """Leave the files to other processes. Call this after the client's last report."""
         with self.entered():
             self.closed = True
-            self.take_losses()
+            with contextlib.suppress(SpoolFailed):
+                self.take_losses()
             for found in (self.own, self.adopted):
                 if found is not None:
                     found.reclaim()
@@ -168,7 +217,7 @@ class SpoolSender(SpoolStore):
                     self.spill()  # earlier events stay before this one
                 waits = self._store(event, may_wait=not nested and self._may_wait(), alone=nested)
             except (SpoolFull, SpoolFailed):
-                if fast and self._offered_from_memory(event):
+                if fast and not event.unencoded and self._offered_from_memory(event):
                     return 0
                 raise
         except BaseException:
@@ -209,18 +258,48 @@ class SpoolSender(SpoolStore):
             return False
         return True
 
-    def _resend(self, source: RecordSet, segment: Segment, record: Record) -> bool:
-        """Hand over a record read from disk. Returns whether the client's buffer had room."""
-        event = Event(record.topic, record.key, record.value, record.event_id, record.tenant, dict(record.headers))
-        event.number, event.segment, event.source = record.number, segment, source
-        event.emitted_us, event.from_disk = record.emitted_us, True
-        source.sent(record.number, segment)
-        self._window += len(record.value)
-        if source is self.own:
-            event.epoch = self._epoch_of(record.number)
-            event.on_settled = self._settlers.pop(record.number, None)
-            self._flying[record.number] = event
+    def _resend(self, event: Event) -> bool:
+        """Hand over an event read from disk. Returns whether the client's buffer had room."""
+        self._take(event)
         return self._hand_over(event)
+
+    def _resend_unencoded(self, event: Event) -> bool:
+        """Encode and hand over an event read from disk, or hold it if that is not possible yet. Returns whether the
+        client's buffer had room. Call without the lock, since encoding may take a while.
+        """
+        problem: AuditlaneError | None = None
+        try:
+            self._encode(event)
+        except AuditlaneError as error:
+            problem = error
+        assert event.source is not None
+        with self.entered():
+            if self.closed or not event.source.ledger.is_waiting(event.number):  # dropped in the meantime
+                return True
+            if problem is None:
+                return self._resend(event)
+            if not isinstance(problem, InvalidEvent):
+                self._hold(event.tenant, problem)
+                event.source.hold(event.number, event.place)
+                return True
+            self._take(event)
+        self._reported(event, Undelivered(partial(_rejected, problem), CONTRACT))
+        return True
+
+    def _hold(self, tenant: str, problem: AuditlaneError) -> None:
+        """Hold a tenant's events until `release`."""
+        self.held[tenant] = self._tracker.problem = problem
+
+    def _take(self, event: Event) -> None:
+        """Count an event read from disk as handed over."""
+        assert event.source is not None
+        event.at = time.monotonic()
+        event.source.sent(event.number, event.place)
+        self._window += event.size
+        if event.source is self.own:
+            event.epoch = self._epoch_of(event.number)
+            event.on_settled = self._settlers.pop(event.number, None)
+            self._flying[event.number] = event
 
     def _reported(self, event: Event, error: Undelivered | None) -> None:
         with self.entered():
@@ -237,12 +316,12 @@ class SpoolSender(SpoolStore):
                 if error is not None and error.rejected_by:
                     self._set_aside(event)
             if event.from_disk:
-                self._window -= len(event.value)
+                self._window -= event.size
                 if self._window < _WINDOW_BYTES // 2 and event.source is not None and event.source.ledger.waiting:
                     self.wake.set()
         if event.epoch is None or not open_before:
             return
-        self._tracker.settle(event.epoch, failure, len(event.value))
+        self._tracker.settle(event.epoch, failure, event.size)
         if event.on_settled is not None:
             event.on_settled(failure.error if failure else None)
         if failure is not None:
@@ -289,9 +368,25 @@ class SpoolSender(SpoolStore):
 
     def _failed(self, event: Event, retry_s: float = RETRY_S) -> None:
         if event.from_disk:
-            self._window -= len(event.value)
+            self._window -= event.size
         if event.source is not None:
             event.source.failed(event.number, event.place)
         self._retry_at = max(self._retry_at, time.monotonic() + retry_s)
         if event.source is self.own:
             self._let_go(event)
+
+
+def _event_of(source: RecordSet, segment: Segment, record: Record) -> Event:
+    """Return the event of a record read from disk."""
+    event = Event(record.topic, record.key, record.value, record.event_id, record.tenant, dict(record.headers))
+    event.number, event.segment, event.source = record.number, segment, source
+    event.emitted_us, event.from_disk, event.unencoded = record.emitted_us, True, record.unencoded
+    return event
+
+
+def _rejected(error: AuditlaneError, event_id: str) -> AuditlaneError:
+    return type(error)(
+        f"Event {event_id} was emitted while its tenant's contract was not available, and violates it: {error.message}",
+        fix=error.fix,
+        field=error.field,
+    )

@@ -13,7 +13,7 @@ from auditlane.sdk.config import ClientConfig
 from auditlane.sdk.delivery_tracker import DeliveryTracker
 from auditlane.sdk.logs import log_later
 from auditlane.sdk.spool import folder
-from auditlane.sdk.spool.event import Headers, Offer
+from auditlane.sdk.spool.event import Encode, Headers, Offer, Ready
 from auditlane.sdk.spool.keeper import Emit, SpoolKeeper
 from auditlane.sdk.spool.sender import SpoolSender
 from auditlane.sdk.transport import OnSettled
@@ -36,6 +36,8 @@ class Spool:
         report: Callable[[AuditlaneError, str | None], None],
         may_wait: Callable[[], bool],
         emit: Emit,
+        encode: Encode,
+        ready: Ready,
         other_folder: str = "",
     ) -> None:
         """Open the spool. SpoolSender and SpoolKeeper describe the parameters. `other_folder` is the folder of the
@@ -47,7 +49,7 @@ class Spool:
             log_later(logging.WARNING, _OTHER, len(left), other_folder, kind)
         self._config = config
         self._emit = emit
-        self._sender = SpoolSender(config, tracker, offer, report, may_wait)
+        self._sender = SpoolSender(config, tracker, offer, report, may_wait, encode, ready)
         self._keeper: SpoolKeeper | None = None
         self._starting = threading.RLock()
 
@@ -75,12 +77,24 @@ class Spool:
         headers: Headers | None,
         *,
         keep: bool = False,
+        unencoded: bool = False,
         on_spooled: Callable[[], None] | None = None,
     ) -> None:
         """Accept an event, like `SpoolSender.send`."""
         if self._keeper is None:
             self.start()
-        self._sender.send(topic, key, value, event_id, tenant, on_settled, headers, keep=keep, on_spooled=on_spooled)
+        self._sender.send(
+            topic,
+            key,
+            value,
+            event_id,
+            tenant,
+            on_settled,
+            headers,
+            keep=keep,
+            unencoded=unencoded,
+            on_spooled=on_spooled,
+        )
 
     @property
     def interrupted(self) -> bool:

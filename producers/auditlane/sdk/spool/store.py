@@ -60,6 +60,7 @@ class SpoolStore:
         self._flying: dict[int, Event] = {}  # events on disk that were handed to the client
         self._settlers: dict[int, OnSettled] = {}  # callbacks of events that are only on disk
         self._epochs: list[tuple[int, Epoch]] = []  # each epoch's first number
+        self.held: dict[str, AuditlaneError] = {}  # tenants whose events are held, and why
         self._written = 0  # records
         self._group = GroupCommit(self._written_so_far)
 
@@ -96,13 +97,14 @@ class SpoolStore:
                 self._room.notify_all()
 
     def take_losses(self) -> None:
-        """Save the losses so far in a file of the set. They are reported from this file."""
+        """Save the losses so far in a file of the set. They are reported from this file. Raises SpoolFailed."""
         with self.entered():
-            if self.losses and self.own is not None:
-                rows, self.losses = combined(self.losses), []
-                name = f"{rows[0].until_us:016x}"
-                with contextlib.suppress(OSError):  # they are still in memory
-                    self.own.lost(name, rows)
+            if not self.losses:
+                return
+            own = self.own or self._opened()
+            rows, self.losses = combined(self.losses), []
+            with contextlib.suppress(OSError):  # they are still in memory
+                own.lost(f"{rows[0].until_us:016x}", rows)
 
     def sync(self) -> None:
         """Sync the records written so far. Raises OSError."""
@@ -136,7 +138,8 @@ class SpoolStore:
         deadline = 0.0
         while True:
             deadline = self._wait_for_room(own, size, deadline, may_wait=may_wait)
-            waits = own.ledger.waiting > 0 and not handed_over
+            held = event.unencoded or event.tenant in self.held
+            waits = (own.ledger.waiting > 0 or held) and not handed_over
             nth = own.owner.next_spilled(event.slot) if event.slot else 0
             try:
                 event.number, event.segment = own.append(
@@ -150,6 +153,7 @@ class SpoolStore:
                     nth=nth,
                     alone=alone,
                     waiting=waits,
+                    unencoded=event.unencoded,
                 )
                 break
             except OSError as error:
@@ -166,6 +170,8 @@ class SpoolStore:
         if event.on_spooled is not None:
             event.on_spooled()
         if waits:
+            if held:
+                own.hold(event.number, event.place)
             self._let_go(event)
         else:
             self._flying[event.number] = event
@@ -235,7 +241,7 @@ class SpoolStore:
         """Delete a segment. Its events that were handed to the client are then only in memory."""
         for record in source.records(segment):
             event = self._flying.pop(record.number, None) if source is self.own else None
-            was_waiting = source.ledger.is_waiting(record.number)
+            was_stored = source.ledger.is_stored(record.number)
             if not source.done(record.number, segment):
                 continue
             if source is self.own:
@@ -243,7 +249,7 @@ class SpoolStore:
             if event is not None:
                 event.number = event.slot = 0
                 self._memory[event] = None
-            elif was_waiting:
+            elif was_stored:
                 self.losses.append(Loss(record.tenant, 1, record.emitted_us, record.emitted_us, FULL))
                 self._settle_dropped(source, record)
         source.delete(segment)

@@ -35,6 +35,7 @@ RECORDS = st.lists(
         key=st.binary(max_size=30),
         value=st.binary(max_size=300),
         headers=st.lists(st.tuples(TEXT, st.binary(max_size=40)), max_size=3).map(tuple),
+        unencoded=st.booleans(),
     ),
     min_size=1,
     max_size=6,

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import threading
 import time
+from datetime import UTC, datetime
 from typing import Any
 
 import pytest
@@ -26,7 +27,7 @@ def test_the_events_have_the_vocabularys_outcomes_and_metadata():
     for action, result in RESULTS.items():
         known = ACTIONS[action]
         assert (known.outcome, known.severity) == result
-        assert known.resource == OwnEvent("acme", action, {}).values("")["resource"]
+        assert known.resource == OwnEvent("acme", action, {}, "id", datetime.now(UTC)).values("")["resource"]
     assert set(Loss("acme", 1, 1, 1, FULL).metadata()) == set(ACTIONS["events.dropped"].required)
     [change] = delayed(Delays(), Ledger())
     assert set(change.metadata()) == set(ACTIONS["delivery.delayed"].required)
@@ -74,12 +75,15 @@ class Sender:
 
     def __init__(self, own: OwnSet) -> None:
         self.own, self.adopted, self.others_bytes = own, None, 0
-        self.on_disk: dict[str, int] = {}
+        self.held: dict[str, Exception] = {}
         self.wake = threading.Event()
 
     def sweep(self, now, now_us): ...
 
     def fill(self, now): ...
+
+    def delayed(self, now, delayed_s):
+        return {}
 
     def reclaim(self): ...
 
@@ -188,6 +192,7 @@ def test_a_set_without_an_owner_file_is_taken_over_once_it_is_old(tmp_path):
 
 @pytest.mark.parametrize("name", sorted(RESULTS))
 def test_an_event_names_its_service_if_it_has_a_name(name):
-    values = OwnEvent("acme", name, {"count": "1"}).values("shop")
+    now = datetime.now(UTC)
+    values = OwnEvent("acme", name, {"count": "1"}, "id", now).values("shop")
     assert (values["source"], values["resource_id"], values["metadata"]) == ("shop", "shop", {"count": "1"})
-    assert "source" not in OwnEvent("acme", name, {}).values("")
+    assert "source" not in OwnEvent("acme", name, {}, "id", now).values("")

@@ -32,6 +32,18 @@ class LedgerMachine(RuleBasedStateMachine):
             self.states[number] = "sent"
 
     @rule(data=st.data())
+    def hold(self, data):
+        number = data.draw(st.integers(1, self.last + 2))
+        assert self.ledger.hold(number) == (self.states.get(number) == "waiting")
+        if self.states.get(number) == "waiting":
+            self.states[number] = "held"
+
+    @rule()
+    def release(self):
+        self.ledger.release()
+        self.states = {number: state.replace("held", "waiting") for number, state in self.states.items()}
+
+    @rule(data=st.data())
     def failed(self, data):
         number = data.draw(st.integers(1, self.last + 2))
         self.ledger.failed(number)
@@ -48,6 +60,8 @@ class LedgerMachine(RuleBasedStateMachine):
         assert self.ledger.open == len(self.states)
         waiting = [number for number, state in self.states.items() if state == "waiting"]
         assert self.ledger.waiting == len(waiting)
+        assert self.ledger.held == [*self.states.values()].count("held")
+        assert all(self.ledger.is_stored(number) == (state != "sent") for number, state in self.states.items())
         assert self.ledger.waiting_between(0, self.last + 1) == waiting
         assert all(number > self.ledger.low for number in self.states), "nothing at or below `low` is open"
         assert self.ledger.last <= self.last

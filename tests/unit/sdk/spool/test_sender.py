@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from auditlane.runtime.errors import DeliveryFailed, SpoolFailed, SpoolFull
+from auditlane.runtime.errors import DeliveryFailed, InvalidEvent, RegistryUnavailable, SpoolFailed, SpoolFull
 from auditlane.sdk.config import ClientConfig
 from auditlane.sdk.delivery_tracker import DeliveryTracker
 from auditlane.sdk.spool import store
@@ -58,17 +58,27 @@ class Bench:
         self.folder = folder
         self.kafka, self.tracker = Kafka(), DeliveryTracker()
         self.reported: list[str | None] = []
+        self.contracts: set[str] = set()
         self.sender = SpoolSender(
             ClientConfig(**given),
             self.tracker,
             self.kafka.offer,
             lambda error, event_id: self.reported.append(event_id),
             lambda: True,
+            self.encode,
+            lambda tenant: tenant in self.contracts,
         )
 
     def send(self, *names: str, tenant: str = "acme", value: bytes = b"v" * 300, **more: Any) -> None:
         for name in names:
             self.sender.send("topic", tenant.encode(), value, name, tenant, **more)
+
+    def encode(self, event) -> None:
+        if event.tenant not in self.contracts:
+            raise RegistryUnavailable("It is away.")
+        if b"invalid" in event.value:
+            raise InvalidEvent("project is missing.", field="project")
+        event.value, event.unencoded = b"encoded " + event.value, False
 
     def fill(self) -> None:
         self.sender.fill(time.monotonic() + 60)
@@ -386,3 +396,77 @@ def test_events_are_synced_before_send_returns(tmp_path, monkeypatch):
 
 def _failing(descriptor):
     raise OSError(5, "Input/output error")
+
+
+def test_events_without_a_contract_are_held_in_order_and_delay_no_other_tenant(tmp_path):
+    bench = Bench(tmp_path)
+    bench.send("a1", "a2", unencoded=True)
+    bench.send("a3")
+    bench.send("b1", "b2", tenant="globex")
+    assert (bench.kafka.offered, bench.sender.spooled) == (["b1", "b2"], 5)
+    bench.kafka.settle()
+    bench.fill()
+    bench.sender.release()
+    bench.fill()
+    assert (bench.kafka.offered, bench.counts(), bench.sender.held.keys()) == (["b1", "b2"], (2, 0, 3), {"acme"})
+    assert bench.sender.delayed(time.monotonic(), 10.0) == {"acme": 3}, "globex is not delayed"
+    bench.contracts.add("acme")
+    bench.send("a4")
+    bench.sender.release()
+    bench.fill()
+    assert bench.kafka.offered == ["b1", "b2", "a1", "a2", "a3", "a4"]
+    assert [event.value[:8] for event, _ in bench.kafka.held] == [b"encoded ", b"encoded ", b"vvvvvvvv", b"vvvvvvvv"]
+    bench.kafka.settle()
+    assert (bench.counts(), bench.sender.spooled, bench.tracker.pending_bytes) == ((6, 0, 0), 0, 0)
+    assert bench.killed() == []
+
+
+@pytest.mark.parametrize("mode", ["fast", "durable"])
+def test_an_event_that_its_contract_rejects_later_is_set_aside_and_reported(tmp_path, mode):
+    bench = Bench(tmp_path, delivery_mode=mode)
+    settled: list[Any] = []
+    bench.send("a", unencoded=True, value=b"{invalid}", on_settled=settled.append)
+    bench.send("b", unencoded=True)
+    bench.contracts.add("acme")
+    bench.sender.release()
+    bench.fill()
+    bench.kafka.settle()
+    assert (bench.kafka.offered, bench.counts(), bench.reported) == (["b"], (1, 1, 0), ["a"])
+    [error] = settled
+    assert (type(error), error.field) == (InvalidEvent, "project")
+    assert (tmp_path / "rejected" / "acme-a").read_bytes() == b"{invalid}"
+    bench.sender.take_losses()
+    [loss] = bench.killed()
+    assert (loss.tenant, loss.count, loss.cause) == ("acme", 1, "The tenant's contract rejected the events.")
+
+
+def test_a_killed_process_leaves_events_without_a_contract_to_the_next(tmp_path):
+    first = Bench(tmp_path, delivery_mode="durable")
+    first.send("a", "b", unencoded=True)
+    assert first.sender.own is not None
+    first.sender.own.close_inherited()
+    first.sender.own.owner.close()
+    bench = Bench(tmp_path, delivery_mode="durable")
+    bench.sender.adopted = Adoption(tmp_path).oldest(None)
+    bench.fill()
+    assert (bench.kafka.offered, bench.sender.held.keys()) == ([], {"acme"})
+    bench.contracts.add("acme")
+    bench.sender.release()
+    bench.fill()
+    bench.kafka.settle()
+    assert (bench.kafka.offered, bench.sender.adopted.ledger.open) == (["a", "b"], 0)
+
+
+def test_events_without_a_contract_are_dropped_like_others_when_the_spool_is_full(tmp_path):
+    bench = Bench(tmp_path, delivery_mode="durable", spool_bytes=1 << 20, spool_full="drop_oldest")
+    bench.send(*names(0, 30), unencoded=True, value=b"v" * 100_000)
+    delivered, failed, pending = bench.counts()
+    assert (delivered, failed + pending, failed >= 20) == (0, 30, True)
+    bench.contracts.add("acme")
+    bench.sender.release()
+    while bench.sender.spooled:
+        bench.fill()
+        bench.kafka.settle()
+    assert bench.counts() == (pending, failed, 0)
+    bench.sender.take_losses()
+    assert sum(loss.count for loss in bench.killed()) == failed

@@ -123,7 +123,7 @@ $(BENCH)/.installed: tests/bench/peers/requirements.txt
 bench: $(STAMP) $(BENCH)/.installed ## measure the whole path against its ceilings and peers (EVENTS=300000)
 	PEERS_PYTHON=$(BENCH)/bin/python $(BIN)/python tests/bench/bench_worker.py
 
-bench-parts: $(STAMP) ## measure the steps, validation, the table's layout, the guard, tracing, exports, reading, the SDK, Django, FastAPI, HTTP
+bench-parts: $(STAMP) ## measure the steps, validation, the table's layout, the guard, tracing, exports, reading, live streams, the SDK, Django, FastAPI, HTTP
 	$(BIN)/python tests/bench/bench_stages.py
 	$(BIN)/python tests/bench/bench_validator.py
 	$(BIN)/python tests/bench/bench_table.py
@@ -131,6 +131,7 @@ bench-parts: $(STAMP) ## measure the steps, validation, the table's layout, the 
 	$(BIN)/python tests/bench/bench_tracing.py
 	$(BIN)/python tests/bench/bench_export.py
 	$(BIN)/python tests/bench/bench_query.py
+	$(BIN)/python tests/bench/bench_live.py
 	$(BIN)/python -m pytest tests/bench --override-ini python_files='bench_sdk.py bench_emit_peers.py bench_spool.py bench_fastapi.py bench_http.py bench_django.py' -s
 
 bench-query: $(STAMP) ## measure reading over HTTP: time, and rows, bytes and CPU from ClickHouse's log (ROWS=1000000, MONTHS=1, REQUESTS=25, DATA=folder)

@@ -22,7 +22,7 @@ from querying import TENANT_HEADER, Store, event, hub_of, mac, served, store
 
 from auditlane.access.scope import TenantScope
 from auditlane.query.filters import Filter, parse
-from auditlane.query.live import follow
+from auditlane.query.live import follow, poll
 from auditlane.query.live.hub import StreamHub
 from auditlane.query.live.resume_token import ResumeTokens, StreamPosition
 from auditlane.query.live.subscription import Subscription
@@ -163,6 +163,33 @@ def test_inserts_out_of_order(filled, url):
     back.close()
 
 
+def test_a_late_month_and_a_late_range_arrive_among_many_events_of_others(filled, url, monkeypatch):
+    """Three tenants share a partition, and are followed with two statements. Each range has far more events than gaps
+    that are kept.
+    """
+    monkeypatch.setattr(poll, "TENANTS", 2)
+    tenants, topic, now = ["among0", "among1", "among2"], uuid.uuid4(), datetime.now(UTC)
+    streams = [begun(Stream(url, tenant)) for tenant in tenants]
+
+    def store_range(first: int, *, past: bool) -> None:
+        """Store every sixth offset for each tenant: those of last month, or those of this month in between."""
+        month = now - timedelta(days=40 if past else 0)
+        offsets = range(first + past, first + 1_200, 2)
+        range_ = {"kafka_topic_id": topic, "ingested_at": now + timedelta(milliseconds=first), "occurred_at": month}
+        filled.add([new(number, tenants[number // 2 % 3], **range_) for number in offsets])
+
+    def expect(first: int, *, past: bool) -> None:
+        for number, stream in enumerate(streams):
+            mine = [offset for offset in range(first + past, first + 1_200, 2) if offset // 2 % 3 == number]
+            assert stream.actors(len(mine)) == people(*mine)
+
+    for first, past in ((1_200, False), (3_600, False), (1_200, True), (2_400, False)):
+        store_range(first, past=past)
+        expect(first, past=past)
+    for stream in streams:
+        stream.close()
+
+
 @pytest.mark.parametrize("seed", range(3))
 def test_any_insert_order_and_any_number_of_reconnects(filled, url, seed):
     chance = random.Random(seed)
@@ -246,7 +273,7 @@ def test_one_poll_serves_all_streams(filled, reader, monkeypatch):
     hub = hub_of(reader, filled.settings)
     polls: list[int] = []
     queries: list[Any] = []
-    monkeypatch.setattr(hub, "_poll", lambda channels, poll=hub._poll: polls.append(len(channels)) or poll(channels))
+    monkeypatch.setattr(hub, "_poll", lambda channels, to=hub._poll: polls.append(len(channels)) or to(channels))
     on = hub._follower.next_slice
     monkeypatch.setattr(
         hub._follower, "next_slice", lambda *given, **named: queries.append(given[1]) or on(*given, **named)
@@ -372,15 +399,16 @@ def test_a_querys_read_limit_does_not_bound_the_shared_poll(crowded):
         stream.close()
 
 
-def test_a_tenants_failure_is_reported_to_it_at_once_and_affects_no_other(crowded):
+def test_a_tenants_failure_ends_only_its_streams(crowded):
     table, reader = crowded
     with served(reader, settings=table.settings) as address:
-        small = begun(Stream(address, "small"))
-        refused = Stream(address, "large")
-        assert (refused.answer.status, json.loads(refused.answer.read())["code"]) == (400, "QUERY_TOO_LARGE")
-        table.add([new(2_000, "small")])
+        small, large = begun(Stream(address, "small")), begun(Stream(address, "large"))
+        table.add([new(2_000, "small"), new(2_000, "large")])
         assert small.actors(1) == ["u-2000"]
-        for stream in (small, refused):
+        ended = large.next()
+        assert ended is not None
+        assert (ended[0], ended[1]["code"]) == ("end", "QUERY_TOO_LARGE")
+        for stream in (small, large):
             stream.close()
 
 

@@ -22,6 +22,7 @@ from auditlane.access.scope import TenantScope
 from auditlane.local import ports
 from auditlane.query.filters import parse
 from auditlane.query.language.tree import Field, Kind
+from auditlane.query.live.poll import News, Poller
 from auditlane.query.reader import Reader
 from auditlane.query.summary.summaries import Summaries
 from auditlane.runtime.settings import load
@@ -222,3 +223,21 @@ def test_the_version_of_serves_last_start_is_found_on_the_other_shard(filled: li
     assert last_started_version(client, "audit", "worker", before=after, table="events") == "1.0.0"
     assert last_started_version(client, "audit", "serve", before=after, table="events") is None
     client.close()
+
+
+def test_a_followed_tenants_news_are_found_on_any_shard(filled: list[EngineProcess]) -> None:
+    account = {"clickhouse_user": "query", "clickhouse_password": PASSWORDS["query"]}
+    reader = Reader(load(clickhouse_url=filled[0].url, clickhouse_database="audit", **account))
+    poller, client, place = Poller(reader.executor, "audit"), user(filled[0], "init"), (str(TOPIC), 1, 202603)
+    tenants, at = [f"followed-{number}" for number in range(9)], int(NOW.timestamp() * 1_000_000)
+    assert poller.poll(tenants).news == {}
+    for look in range(2):
+        rows = [row(tenant, uuid4(), 100 * look + number) for number, tenant in enumerate([*tenants, "other"])]
+        for values in rows:
+            values[COLUMNS.index("ingested_at")], values[COLUMNS.index("kafka_partition")] = datetime.now(UTC), 1
+        settings = {"distributed_foreground_insert": 1, "insert_deduplication_token": f"look {look}"}
+        client.insert("events_all", rows, column_names=COLUMNS, database="audit", settings=settings)
+        assert poller.poll(tenants).news == dict.fromkeys(tenants, News({place}, (at, at)))
+        assert poller.poll(tenants).news == {}
+    client.close()
+    reader.close()

@@ -11,6 +11,7 @@ import random
 import threading
 import time
 import uuid
+from collections import defaultdict
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any
@@ -22,6 +23,7 @@ from auditlane.query import conflicts
 from auditlane.query.filters import Filter
 from auditlane.query.live import follow, hub, poll, sql
 from auditlane.query.live.resume_token import ResumeTokens
+from auditlane.query.live.seen_offsets import SeenOffsets
 from auditlane.query.live.subscription import Subscription
 
 ACME = TenantScope.for_operator("acme")
@@ -35,14 +37,22 @@ class Row:
     partition: int
     offset: int
     tenant: str
+    month: int
     ingested_ms: int = 0
 
     @property
     def key(self) -> tuple[str, int, int]:
         return self.topic, self.partition, self.offset
 
+    @property
+    def place(self) -> tuple[str, int, int]:
+        return self.topic, self.partition, self.month
+
+    def found(self) -> dict[str, Any]:
+        return self.shown() | {"tenant": self.tenant, "ingested_ms": self.ingested_ms}
+
     def shown(self) -> dict[str, Any]:
-        place = {"topic": self.topic, "partition": self.partition, "place_offset": self.offset}
+        place = {"topic": self.topic, "partition": self.partition, "month": self.month, "place_offset": self.offset}
         at = 1_000 * self.offset
         return place | {"occurred_us": at, "id": f"{self.topic}/{self.partition}", "line": json.dumps(self.key)}
 
@@ -67,21 +77,23 @@ class MemoryStore:
             return statement(list(self._rows))
 
 
-def news(database: str, tenants: Any, seen: Any, *, since_ms: int, limit: int) -> Any:
+def news(database: str, seen: Any, *, since_ms: int, limit: int) -> Any:
+    def new(row: Row) -> bool:
+        known = seen[row.tenant].get(row.place) if row.tenant in seen else SeenOffsets(row.offset)
+        return row.ingested_ms >= since_ms and not (known and known.contains(row.offset))
+
+    return lambda rows: [row.found() for row in sorted(rows, key=lambda row: row.offset) if new(row)][:limit]
+
+
+def begun(database: str, tenants: Any, *, since_ms: int, newest: int) -> Any:
     def found(rows: list[Row]) -> Rows:
-        new = [
-            row.shown() | {"tenant": tenants.index(row.tenant) + 1 if row.tenant in tenants else 0}
-            for row in sorted(rows, key=lambda row: row.offset)
-            if row.ingested_ms >= since_ms
-            and not ((row.topic, row.partition) in seen and seen[row.topic, row.partition].contains(row.offset))
-        ]
-        return new[:limit]
+        by_place: defaultdict[Any, list[Row]] = defaultdict(list)
+        for row in sorted(rows, key=lambda row: -row.offset):
+            if row.tenant in tenants and row.ingested_ms >= since_ms:
+                by_place[row.tenant, row.place].append(row)
+        return [row.found() for there in by_place.values() for row in there[:newest]]
 
     return found
-
-
-def partitions_of(database: str, scope: TenantScope, *, since_ms: int) -> Any:
-    return lambda rows: [row.shown() for row in rows if row.tenant == scope.tenant and row.ingested_ms >= since_ms]
 
 
 def arrived(
@@ -100,8 +112,8 @@ def arrived(
             return False
         if occurred and not occurred[0] <= 1_000 * row.offset <= occurred[1]:
             return False
-        if (row.topic, row.partition) in runs:
-            return any(first <= row.offset <= last for first, last in runs[row.topic, row.partition])
+        if row.place in runs:
+            return any(first <= row.offset <= last for first, last in runs[row.place])
         return elsewhere_until_ms is not None and row.ingested_ms < elsewhere_until_ms
 
     return lambda rows: [row.shown() for row in sorted(rows, key=lambda row: row.key) if wanted(row)][:limit]
@@ -110,7 +122,7 @@ def arrived(
 @pytest.fixture
 def memory(monkeypatch: pytest.MonkeyPatch) -> MemoryStore:
     monkeypatch.setattr(sql, "compile_poll", news)
-    monkeypatch.setattr(sql, "compile_partitions", partitions_of)
+    monkeypatch.setattr(sql, "compile_begin", begun)
     monkeypatch.setattr(sql, "compile_events_at", arrived)
     monkeypatch.setattr(conflicts, "compile_contents", lambda database, scope, keys: lambda rows: [])
     monkeypatch.setattr(follow, "PAGE", 7)
@@ -127,7 +139,8 @@ def made(chance: random.Random, count: int) -> list[Row]:
     for _ in range(count):
         place = (str(uuid.UUID(int=chance.choice([7, 8]))), chance.randrange(2))
         nexts[place] = nexts.get(place, 0) + chance.choice([1] * 15 + [2])
-        rows.append(Row(*place, nexts[place], chance.choice(["acme", "acme", "globex"])))
+        tenant, month = chance.choice(["acme", "acme", "globex"]), chance.choice([202611, 202611, 202610])
+        rows.append(Row(*place, nexts[place], tenant, month))
     far = chance.choice([0, 20, 60])
     order = sorted(range(count), key=lambda at: at + chance.random() * far)
     return [rows[at] for at in order]

@@ -21,7 +21,7 @@ def stream_texts(count: int, checks: int) -> tuple[list[str], int]:
     """
     subscription = Subscription(lambda: None)
     subscription.follow(HERE)
-    events = [StreamedEvent("", False, ("t", 0), at, HERE, text=f"{at};") for at in range(count)]
+    events = [StreamedEvent("", False, ("t", 0, 202611), at, HERE, text=f"{at};") for at in range(count)]
     subscription.push(EventSlice(events, HERE, ended=True))
     checked = 0
 

@@ -10,10 +10,10 @@ from auditlane.access.scope import TenantScope
 from auditlane.query.clickhouse.executor import QueryExecutor
 from auditlane.query.conflicts import Conflicts
 from auditlane.query.copies import Key, key_of
-from auditlane.query.filters import Filter, PartitionKey
+from auditlane.query.filters import Filter
 from auditlane.query.live import sql
 from auditlane.query.live.resume_token import StreamPosition
-from auditlane.query.live.seen_offsets import SeenOffsets, seen_through, union, unseen
+from auditlane.query.live.seen_offsets import PartitionMonth, SeenOffsets, seen_through, union, unseen
 
 PAGE: Final = 500
 HOUR_MS: Final = 3_600_000  # events inserted later than this after their ingestion are not streamed
@@ -28,7 +28,7 @@ class StreamedEvent:
 
     line: str
     conflict: bool
-    partition: PartitionKey
+    place: PartitionMonth
     offset: int
     position: StreamPosition
     text: str = ""
@@ -51,11 +51,6 @@ class Follower:
         self._database = database
         self._conflicts = Conflicts(executor, database)
 
-    def partitions_of(self, scope: TenantScope, *, at_ms: int) -> list[PartitionKey]:
-        """Return the partitions with events of the tenant that were ingested in the preceding hour."""
-        rows = self._executor.rows(sql.compile_partitions(self._database, scope, since_ms=at_ms - HOUR_MS))
-        return [(_text(row["topic"]), int(row["partition"])) for row in rows]
-
     def next_slice(
         self,
         scope: TenantScope,
@@ -68,17 +63,18 @@ class Follower:
     ) -> EventSlice:
         """Return the next events before `goal`. `occurred` is the time range in which the events occurred, if known.
 
-        With `everywhere`, partitions missing from the goal are included. The tenant had no recent events in them.
+        With `everywhere`, partitions and months missing from the goal are included. The tenant had no recent events in
+        them.
         """
         # Another process may have sent more events than this one has seen.
-        seen = {partition: union(start.seen.get(partition), offsets) for partition, offsets in goal.seen.items()}
+        seen = {place: union(start.seen.get(place), offsets) for place, offsets in goal.seen.items()}
         goal = StreamPosition(max(start.at_ms, goal.at_ms), {**start.seen, **seen} if everywhere else seen)
         quiet = start.seen.keys() - seen.keys() if everywhere else set()
         ranges = {
-            partition: unseen(start.seen.get(partition), None if partition in quiet else goal.seen[partition])
-            for partition in sorted(goal.seen)
+            place: unseen(start.seen.get(place), None if place in quiet else goal.seen[place])
+            for place in sorted(goal.seen)
         }
-        open_ = {partition: unread for partition, unread in ranges.items() if unread or everywhere}
+        open_ = {place: unread for place, unread in ranges.items() if unread or everywhere}
         if not open_ and not everywhere:
             return EventSlice([], goal, ended=True)
         statement = sql.compile_events_at(
@@ -100,21 +96,16 @@ def _slice_of(
     conflicting: Set[Key],
     start: StreamPosition,
     goal: StreamPosition,
-    quiet: Set[PartitionKey],
+    quiet: Set[PartitionMonth],
 ) -> EventSlice:
-    seen: dict[PartitionKey, SeenOffsets] = dict(start.seen)
+    seen: dict[PartitionMonth, SeenOffsets] = dict(start.seen)
     events = []
-    before: PartitionKey | None = None
     for row in rows:
-        partition, offset = (_text(row["topic"]), int(row["partition"])), int(row["place_offset"])
-        if before is not None and partition != before and before in goal.seen and before not in quiet:
-            seen[before] = goal.seen[before]
-        before = partition
-        seen[partition] = _seen_after(
-            seen.get(partition), None if partition in quiet else goal.seen.get(partition), offset
-        )
+        place = _text(row["topic"]), int(row["partition"]), int(row["month"])
+        offset = int(row["place_offset"])
+        seen[place] = _seen_after(seen.get(place), None if place in quiet else goal.seen.get(place), offset)
         position = StreamPosition(start.at_ms, dict(seen))
-        events.append(StreamedEvent(_text(row["line"]), key_of(row) in conflicting, partition, offset, position))
+        events.append(StreamedEvent(_text(row["line"]), key_of(row) in conflicting, place, offset, position))
     if len(rows) < PAGE:
         beyond = {key: offsets for key, offsets in seen.items() if key in quiet or key not in goal.seen}
         return EventSlice(events, StreamPosition(goal.at_ms, {**goal.seen, **beyond}), ended=True)
@@ -122,7 +113,7 @@ def _slice_of(
 
 
 def _seen_after(seen: SeenOffsets | None, goal: SeenOffsets | None, offset: int) -> SeenOffsets:
-    """Return the offsets of a partition that count as seen after the event at `offset` has been sent.
+    """Return the offsets of a partition and month that count as seen after the event at `offset` has been sent.
 
     Without a goal, the tenant had no recent events, so no insert can fill a gap any more.
     """

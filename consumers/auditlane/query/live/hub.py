@@ -1,7 +1,7 @@
 """Serves all live streams of a process with a single poll of the store.
 
-Streams with the same tenant, base filter and filter share a channel. The poll reads narrow columns for all tenants. A
-channel reads its events only if the poll has found some for its tenant.
+Streams with the same tenant, base filter and filter share a channel. The poll reads narrow columns of the tenants that
+have a channel. A channel reads its events only if the poll has found some for its tenant.
 """
 
 from __future__ import annotations
@@ -15,11 +15,11 @@ from auditlane.access.scope import TenantScope
 from auditlane.query.base_filter import digest
 from auditlane.query.clickhouse.cancellation import CancelScope
 from auditlane.query.clickhouse.executor import QueryExecutor
-from auditlane.query.filters import Filter, PartitionKey
+from auditlane.query.filters import Filter
 from auditlane.query.live.follow import EventSlice, Follower
-from auditlane.query.live.poll import Poller, PollResult
+from auditlane.query.live.poll import Poller, PollResult, States
 from auditlane.query.live.resume_token import StreamPosition
-from auditlane.query.live.seen_offsets import SeenOffsets
+from auditlane.query.live.seen_offsets import PartitionMonth
 from auditlane.query.live.subscription import Subscription
 from auditlane.runtime.errors import AuditlaneError, RateLimited, StoreUnavailable, Unavailable
 from auditlane.runtime.log import get
@@ -171,7 +171,7 @@ class StreamHub:
         """
 
         def permanent() -> AuditlaneError | None:
-            return channel.failure or (None if isinstance(self._failure, Unavailable) else self._failure)
+            return None if isinstance(self._failure, Unavailable) else self._failure
 
         self._changed.wait_for(lambda: channel.position or permanent() or self._closed, timeout_s)
         if channel.position is None and (failure := permanent()):
@@ -238,46 +238,42 @@ class StreamHub:
         failure: Unavailable | None = None
         for channel in channels:
             try:
-                more |= self._try_advance(channel, result.at_ms, result.states)
+                more |= self._try_advance(channel, result.at_ms, result.states[channel.scope.tenant])
             except Unavailable as error:  # this channel's query failed; others may succeed
                 failure = error
         if failure:
             raise failure
         return more
 
-    def _try_advance(self, channel: Channel, at_ms: int, states: dict[PartitionKey, SeenOffsets]) -> bool:
+    def _try_advance(self, channel: Channel, at_ms: int, states: States) -> bool:
         """Advance a channel. Returns whether more rows are available.
 
         A permanent error in the query of a channel ends only the streams of that channel. Raises Unavailable.
         """
         try:
-            more = self._advance(channel, at_ms, states)
-            channel.failure = None
-            return more
+            return self._advance(channel, at_ms, states)
         except Unavailable:
             raise
         except AuditlaneError as error:
             tenant = channel.scope.tenant
             get("query").error("stream.failed", code=error.code, problem=str(error), tenant=tenant)
             with self._changed:
-                channel.failure, subscriptions = error, list(channel.subscriptions)
-                self._changed.notify_all()
+                subscriptions = list(channel.subscriptions)
             for subscription in subscriptions:
                 subscription.end("failed", error)
             return False
 
-    def _advance(self, channel: Channel, at_ms: int, states: dict[PartitionKey, SeenOffsets]) -> bool:
+    def _advance(self, channel: Channel, at_ms: int, states: States) -> bool:
         """Push new events to the streams of the channel. Returns whether there are more. After a failure, the next poll
         retries.
 
         The events are pushed in limited portions, so that other channels get their turn.
         """
         if channel.position is None:
-            home = set(self._follower.partitions_of(channel.scope, at_ms=at_ms))
             channel.pending, channel.occurred = set(), None
-            self._reach(channel, EventSlice([], _part(at_ms, states, home), ended=True))
+            self._reach(channel, EventSlice([], StreamPosition(at_ms, states), ended=True))
             return False
-        goal = _part(at_ms, states, channel.position.seen.keys() | channel.pending)
+        goal = StreamPosition(at_ms, states)
         if channel.pending:
             event_slice = self._follower.next_slice(
                 channel.scope, channel.filter, channel.position, goal, occurred=channel.occurred
@@ -299,11 +295,6 @@ class StreamHub:
             subscription.push(event_slice)
 
 
-def _part(at_ms: int, states: dict[PartitionKey, SeenOffsets], partitions: set[PartitionKey]) -> StreamPosition:
-    """Return the position restricted to these partitions."""
-    return StreamPosition(at_ms, {partition: states[partition] for partition in partitions if partition in states})
-
-
 @dataclass(slots=True, eq=False)
 class Channel:
     """The streams for one tenant, base filter and filter, and the position of these streams."""
@@ -311,16 +302,15 @@ class Channel:
     scope: TenantScope
     filter: Filter
     position: StreamPosition | None = None  # None before the channel's first poll
-    failure: AuditlaneError | None = None  # the latest permanent error of the channel's query
     subscriptions: list[Subscription] = field(default_factory=list)
     followers: int = 0  # number of subscriptions, including those that are catching up
-    pending: set[PartitionKey] = field(default_factory=set)  # partitions with unread events of the tenant
+    pending: set[PartitionMonth] = field(default_factory=set)  # where the tenant has unread events
     occurred: tuple[int, int] | None = None
 
     def note(self, result: PollResult) -> None:
-        """Record the partitions and times of the tenant's new events."""
-        if self.scope.tenant in result.by_tenant:
-            partitions, (first, last) = result.by_tenant[self.scope.tenant]
+        """Record where the tenant's new events are, and when they occurred."""
+        if news := result.news.get(self.scope.tenant):
+            first, last = news.occurred
             earlier = self.occurred or (first, last)
-            self.pending |= partitions
+            self.pending |= news.places
             self.occurred = (min(earlier[0], first), max(earlier[1], last))

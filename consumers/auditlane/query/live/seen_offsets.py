@@ -1,29 +1,32 @@
-"""Tracks which offsets of a partition have been seen, so that no event is skipped or sent twice.
+"""Tracks which offsets of a tenant's events have been seen, so that no event is skipped or sent twice.
 
-A worker stores the ranges of a partition in order, but each range as one insert per month, and a replica may show a
-later insert before an earlier one. The state is therefore not a single offset, but the highest offset and the gaps
-below it. Most gaps never close, since they are dead letters. Only the newest gaps are kept and read again.
+A worker stores the ranges of a partition in order, each with one insert per month. Offsets are therefore tracked for
+each partition and month, where inserts become visible in order, unless a replica shows a later one before an earlier
+one. The state is the highest offset and the gaps below it. Most gaps never close, since they contain the offsets of
+other tenants and of dead letters. Only the newest gaps are kept and read again.
 """
 
 from __future__ import annotations
 
 from bisect import bisect_right
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
-from typing import Final
+from itertools import islice
+from typing import Final, TypeAlias
 
 from auditlane.query.filters import OffsetRange
 
-MAX_GAPS: Final = 64  # maximum number of gaps kept per partition
-SETTLED_S: Final = 10.0  # minimum age of a gap that may be dropped to make room for a newer one
+PartitionMonth: TypeAlias = tuple[str, int, int]  # (topic id, partition, yyyymm of `occurred_at`)
+
+MAX_GAPS: Final = 64  # number of gaps above which the oldest settled ones are dropped
+MAX_YOUNG_GAPS: Final = 640  # maximum number of gaps that are not settled
+SETTLED_S: Final = 10.0  # age at which a gap counts as settled
 _NO_END: Final = (1 << 64) - 1
 
 
 @dataclass(frozen=True, slots=True)
 class SeenOffsets:
-    """The offsets of a partition that have been seen: all up to `top`, except the gaps, which are disjoint and
-    sorted.
-    """
+    """The offsets that have been seen: all up to `top`, except the gaps, which are disjoint and sorted."""
 
     top: int = -1
     gaps: tuple[OffsetRange, ...] = ()
@@ -79,35 +82,59 @@ def seen_through(seen: SeenOffsets | None, new: SeenOffsets, offset: int) -> See
     return SeenOffsets(old.top, (*_clip(new.gaps, 0, offset), *_clip(old.gaps, offset + 1, old.top)))
 
 
+@dataclass(frozen=True, slots=True)
+class _Gap:
+    """A gap, when it was first seen, and whether a single insert contained the events on both sides."""
+
+    range: OffsetRange
+    since: float
+    within_insert: bool
+
+
 @dataclass(slots=True)
-class PartitionTracker:
-    """Tracks the visible offsets of one partition."""
+class OffsetTracker:
+    """Tracks the visible offsets of a tenant in one partition and month. `changed` is when an offset was last added."""
 
     seen: SeenOffsets = field(default_factory=SeenOffsets)
-    # When each gap was first seen, including gaps above `seen.top`.
-    _first_seen: list[tuple[OffsetRange, float]] = field(default_factory=list)
+    changed: float = 0.0
+    _gaps: list[_Gap] = field(default_factory=list)  # includes gaps above `seen.top`
 
-    def observe(self, offsets: list[int], now: float) -> None:
-        """Record that these offsets became visible.
+    def observe(self, found: Mapping[int, int], now: float) -> None:
+        """Record that these offsets became visible, each with its event's `ingested_at` in milliseconds.
 
-        If there are more than `MAX_GAPS` young gaps, offsets beyond them do not count as seen yet, since an insert of
-        the missing months may be in progress. Polls return them again until the gaps close or are `SETTLED_S` old.
+        A worker validates a range at one time, and an insert becomes visible as a whole. So no event can follow in a
+        gap between two events with the same time. If there are more than `MAX_GAPS` gaps, these are dropped first, then
+        those that are `SETTLED_S` old. If more than `MAX_YOUNG_GAPS` are left, offsets beyond them do not count as seen
+        yet. Polls return them again until the gaps close or are settled.
         """
-        whole = self.seen.with_offsets(offsets)
-        self._first_seen = [(gap, self._first_seen_at(gap, now)) for gap in whole.gaps]
-        kept = list(self._first_seen)
-        while len(kept) > MAX_GAPS and now - kept[0][1] >= SETTLED_S:
-            del kept[0]
+        whole = self.seen.with_offsets(found)
+        gaps = [self._gap(range_, found, now) for range_ in whole.gaps]
+        for droppable in (lambda gap: gap.within_insert, lambda gap: now - gap.since >= SETTLED_S):
+            gaps = _dropped(gaps, len(gaps) - MAX_GAPS, droppable)
+        self._gaps, self.changed = gaps, now
         # Seen offsets stay seen, even if a partly filled gap became several gaps.
-        inside = sum(first <= self.seen.top for (first, _), _ in kept)
-        most = max(MAX_GAPS, inside)
-        top = kept[most][0][0] - 1 if len(kept) > most else whole.top
-        self.seen = SeenOffsets(top, tuple(gap for gap, _ in kept[:most]))
+        inside = sum(gap.range[0] <= self.seen.top for gap in gaps)
+        most = max(MAX_YOUNG_GAPS, inside)
+        top = gaps[most].range[0] - 1 if len(gaps) > most else whole.top
+        self.seen = SeenOffsets(top, tuple(gap.range for gap in gaps[:most]))
 
-    def _first_seen_at(self, gap: OffsetRange, now: float) -> float:
-        """Return the time at which the gap, or the larger gap that contained it, was first seen."""
-        at = bisect_right(self._first_seen, gap[0], key=lambda entry: entry[0][0]) - 1
-        return self._first_seen[at][1] if at >= 0 and gap[1] <= self._first_seen[at][0][1] else now
+    def _gap(self, range_: OffsetRange, found: Mapping[int, int], now: float) -> _Gap:
+        """Return the gap with the time at which it, or the larger gap that contained it, was first seen."""
+        first, last = range_
+        before, after = found.get(first - 1), found.get(last + 1)
+        within_insert = before is not None and before == after
+        at = bisect_right(self._gaps, first, key=lambda gap: gap.range[0]) - 1
+        if at >= 0 and last <= (old := self._gaps[at]).range[1]:
+            return _Gap(range_, old.since, within_insert or old.within_insert)
+        return _Gap(range_, now, within_insert)
+
+
+def _dropped(gaps: list[_Gap], surplus: int, droppable: Callable[[_Gap], bool]) -> list[_Gap]:
+    """Return the gaps without the lowest `surplus` that may be dropped."""
+    if surplus <= 0:
+        return gaps
+    dropped = set(islice((at for at, gap in enumerate(gaps) if droppable(gap)), surplus))
+    return [gap for at, gap in enumerate(gaps) if at not in dropped]
 
 
 def _without(gap: OffsetRange, offsets: list[int]) -> list[OffsetRange]:

@@ -65,7 +65,7 @@ class Subscription:
         return [
             replace(event, position=_with(event.position, before), text="")
             for event in taken
-            if event.partition not in before.seen or not before.seen[event.partition].contains(event.offset)
+            if event.place not in before.seen or not before.seen[event.place].contains(event.offset)
         ]
 
     def push(self, event_slice: EventSlice) -> None:
@@ -95,7 +95,5 @@ class Subscription:
 def _with(position: StreamPosition, before: StreamPosition | None) -> StreamPosition:
     if before is None:
         return position
-    partitions = position.seen.keys() | before.seen.keys()
-    return StreamPosition(
-        position.at_ms, {key: union(position.seen.get(key), before.seen.get(key)) for key in partitions}
-    )
+    places = position.seen.keys() | before.seen.keys()
+    return StreamPosition(position.at_ms, {key: union(position.seen.get(key), before.seen.get(key)) for key in places})

@@ -172,6 +172,7 @@ class Services:
         streams = StreamHub.of(settings, reader.executor)
         for measure in (
             state_metrics.trail(made, audit_sink),
+            state_metrics.ingest_spool(made, lambda: ingest_service.spool_stats if ingest_service else None),
             state_metrics.streams(made, lambda: streams.streams),
             state_metrics.export_jobs(made, lambda: exports.job_figures),
             state_metrics.credentials(made, keys, signing),

@@ -1,9 +1,11 @@
-"""Gauges of the service's streams, export jobs, audit trail and credentials, set before each scrape."""
+"""Metrics of the service's streams, export jobs, spool, audit trail and credentials, updated before each scrape."""
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
+from threading import Lock
 from typing import Final, get_args
 
 from auditlane.access.keys import KeysFile
@@ -11,8 +13,12 @@ from auditlane.access.signing import SigningKeys
 from auditlane.query.export.jobs.record import State
 from auditlane.query.export.jobs.runner import JobFigures
 from auditlane.runtime.instruments import Instruments
+from auditlane.sdk import SpoolStats
+from auditlane.sdk.spool.losses import REASONS, REJECTED
 from auditlane.trail.sink import ServiceAuditSink
 
+_DROPPED: Final = "auditlane_ingest_spool_dropped_total"
+_SENT: Final = "sent"
 _WAITING: Final[tuple[State, ...]] = ("queued", "running")
 
 
@@ -23,6 +29,34 @@ def trail(made: Instruments, sink: ServiceAuditSink) -> Callable[[], None]:
     def measure() -> None:
         waiting.set(sink.waiting or 0)
         spooled.set(sink.spooled_bytes)
+
+    return measure
+
+
+def ingest_spool(made: Instruments, stats: Callable[[], SpoolStats | None]) -> Callable[[], None]:
+    """Create the metrics of the gateway's spool, and return the function that updates them."""
+    size, limit = made.gauge("auditlane_ingest_spool_bytes"), made.gauge("auditlane_ingest_spool_limit_bytes")
+    events, oldest = made.gauge("auditlane_ingest_spool_events"), made.gauge("auditlane_ingest_spool_oldest_seconds")
+    set_aside = made.gauge("auditlane_ingest_spool_set_aside_files")
+    sent, dropped = made.counter("auditlane_ingest_spool_sent_total"), made.counter(_DROPPED)
+    counted: Counter[str] = Counter()
+    lock = Lock()  # a scrape and the regular measurement may coincide
+    for reason in (*REASONS.values(), REJECTED):
+        dropped.labels(reason)
+
+    def measure() -> None:
+        found = stats() or SpoolStats()
+        size.set(found.size)
+        limit.set(found.limit)
+        events.set(found.events)
+        oldest.set(found.oldest_s)
+        set_aside.set(found.set_aside)
+        with lock:
+            new = Counter(found.dropped) + Counter({_SENT: found.sent}) - counted
+            counted.update(new)
+        sent.inc(new.pop(_SENT, 0))
+        for reason, count in new.items():
+            dropped.labels(reason).inc(count)
 
     return measure
 

@@ -30,7 +30,7 @@ from auditlane.runtime.fair_share import FairQueue, current
 from auditlane.runtime.log import get
 from auditlane.runtime.lru_cache import LruCache
 from auditlane.runtime.settings import Settings
-from auditlane.sdk import AuditClient
+from auditlane.sdk import AuditClient, SpoolStats
 from auditlane.sdk.schema_resolver import SchemaMayBeStale
 
 SLICE: Final = 1_000  # number of events that are sent, and awaited, together
@@ -271,6 +271,11 @@ class IngestService:
         self.refusals.changed(tenant, datetime.now(UTC))
         if self._client:
             self._client.contract_changed(tenant)
+
+    @property
+    def spool_stats(self) -> SpoolStats | None:
+        """The state of the spool, or None without a spool."""
+        return self._client.stats.spool if self._client else None
 
     def close(self) -> None:
         """Wait for in-flight events up to the ack timeout, then close."""

@@ -23,7 +23,7 @@ from auditlane.sdk.client import AuditClient
 from auditlane.sdk.config import ClientConfig
 from auditlane.sdk.context import AuditContext
 from auditlane.sdk.default_client import audit, default_client, set_default_client
-from auditlane.sdk.results import ClientStats, Failure, FlushResult
+from auditlane.sdk.results import ClientStats, Failure, FlushResult, SpoolStats
 
 if typing.TYPE_CHECKING:
     from auditlane.sdk.event_fields import EventFields
@@ -56,6 +56,7 @@ __all__ = [
     "RegistryUnavailable",
     "Severity",
     "SingleEvent",
+    "SpoolStats",
     "audit",
     "default_client",
     "set_default_client",

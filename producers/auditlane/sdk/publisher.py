@@ -297,6 +297,7 @@ class EventPublisher:
             pending_bytes=tracker.pending_bytes,
             flushes=tracker.flushes,
             flush_seconds=tracker.flush_seconds,
+            spool=self._spool.stats if self._spool is not None else None,
         )
 
     def report(self, error: AuditlaneError, event_id: str | None) -> None:

@@ -60,6 +60,24 @@ class FlushResult:
 
 
 @dataclass(frozen=True, slots=True)
+class SpoolStats:
+    """The state of a client's spool. Sizes are in bytes.
+
+    `size` is that of all processes' files, of which `limit` bytes are permitted. The other values are about the events
+    of this process and those that it has taken over from processes that ended; counters start with the client.
+    """
+
+    size: int = 0
+    limit: int = 0
+    events: int = 0  # number of events on disk that are not acknowledged
+    held: int = 0  # number of these that wait for their tenant's contract
+    oldest_s: float = 0.0  # age of the oldest of these in seconds, or 0 if there are none
+    set_aside: int = 0  # number of files in the folder with rejected events or damaged bytes
+    sent: int = 0  # number of events read from disk that were then acknowledged
+    dropped: Mapping[str, int] = field(default_factory=dict)  # number of lost events that were reported, by reason
+
+
+@dataclass(frozen=True, slots=True)
 class ClientStats:
     """Counters since the client was created. `emitted` = `delivered` + `failed` + `pending`.
 
@@ -82,3 +100,4 @@ class ClientStats:
     flush_seconds: float = 0.0  # time spent in `flush`
     spooled: int = 0  # number of events on disk that Kafka has not acknowledged
     unassigned: int = 0  # number of recorded events without a valid tenant, which went to the catch-all tenant
+    spool: SpoolStats | None = None  # None without a spool

@@ -283,6 +283,47 @@ METRICS: tuple[Metric, ...] = (
     Metric(
         "auditlane_ingest_ack_seconds", "histogram", "Time until Kafka has acknowledged a slice of events.", (), _SERVE
     ),
+    # The gateway's spool; all are 0 without `AUDITLANE_INGEST_SPOOL_BYTES`.
+    Metric("auditlane_ingest_spool_bytes", "gauge", "Bytes of the spool's files, of all processes.", (), _SERVE, "max"),
+    Metric("auditlane_ingest_spool_limit_bytes", "gauge", "`AUDITLANE_INGEST_SPOOL_BYTES`.", (), _SERVE, "max"),
+    Metric(
+        "auditlane_ingest_spool_events",
+        "gauge",
+        "Events on disk that Kafka has not acknowledged, of this process and of processes that ended.",
+        (),
+        _SERVE,
+    ),
+    Metric(
+        "auditlane_ingest_spool_oldest_seconds",
+        "gauge",
+        "Age of the oldest event on disk; 0 if there are none. Too high by up to the time that one file covers.",
+        (),
+        _SERVE,
+        "max",
+    ),
+    Metric(
+        "auditlane_ingest_spool_set_aside_files",
+        "gauge",
+        "Files with events that Kafka rejected or with damaged bytes, in the subfolders `rejected` and `damaged`.",
+        (),
+        _SERVE,
+        "max",
+    ),
+    Metric(
+        "auditlane_ingest_spool_sent_total",
+        "counter",
+        "Events that were read from disk and then acknowledged by Kafka.",
+        (),
+        _SERVE,
+    ),
+    Metric(
+        "auditlane_ingest_spool_dropped_total",
+        "counter",
+        "Lost events that were reported as `events.dropped`, by reason: killed (only in memory), full, damaged, "
+        "rejected (by Kafka).",
+        ("reason",),
+        _SERVE,
+    ),
     # HTTP.
     Metric("auditlane_http_requests_total", "counter", "Requests answered.", ("route", "method", "status"), _SERVE),
     Metric(

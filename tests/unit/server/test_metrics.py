@@ -19,6 +19,7 @@ from auditlane.operations.lag import PartitionLag
 from auditlane.query.export.jobs.runner import figures
 from auditlane.runtime.instruments import Instruments
 from auditlane.runtime.metrics import exposed_by
+from auditlane.sdk import SpoolStats
 from auditlane.server import shared_metrics, state_metrics
 from auditlane.server.metrics import HttpMetrics
 
@@ -136,3 +137,23 @@ def test_the_folder_of_several_processes_is_removed() -> None:
     with shared_metrics.folder() as path:
         (path / "counter_0.db").write_bytes(b"")
     assert not path.exists()
+
+
+def test_the_spools_counters_never_decrease() -> None:
+    made = Instruments()
+    found: list[SpoolStats | None] = [None]
+    measure = state_metrics.ingest_spool(made, lambda: found[0])
+
+    def value(name: str, *labels: str) -> float:
+        return samples(generate_latest(made.registry))[(f"auditlane_ingest_spool_{name}", *labels)]
+
+    for sent, full in ((0, 0), (3, 0), (3, 2), (7, 5)):
+        found[0] = SpoolStats(size=10, limit=40, events=2, oldest_s=1.5, set_aside=4, sent=sent, dropped={"full": full})
+        measure()
+        measure()
+        assert (value("sent_total"), value("dropped_total", "full"), value("bytes")) == (sent, full, 10)
+    assert (value("limit_bytes"), value("events"), value("oldest_seconds"), value("set_aside_files")) == (40, 2, 1.5, 4)
+    assert value("dropped_total", "damaged") == 0
+    found[0] = None
+    measure()
+    assert (value("sent_total"), value("events")) == (7, 0)

@@ -82,6 +82,15 @@ def size(path: Path) -> int:
     return total
 
 
+def count_set_aside(folder: Path) -> int:
+    """Return the number of files in the subfolders DAMAGED and REJECTED."""
+    count = 0
+    for kind in (DAMAGED, REJECTED):
+        with contextlib.suppress(OSError), os.scandir(folder / kind) as entries:
+            count += sum(1 for _ in entries)
+    return count
+
+
 def set_aside(folder: Path, kind: str, name: str, data: bytes) -> None:
     """Save bytes in a file with this name, in the subfolder DAMAGED or REJECTED, if there is space."""
     with contextlib.suppress(OSError):

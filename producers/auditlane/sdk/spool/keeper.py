@@ -14,9 +14,10 @@ from typing import Any, Final
 from auditlane.runtime.errors import AuditlaneError, ClientClosed, InvalidEvent
 from auditlane.runtime.ids import uuid7
 from auditlane.sdk.logs import log_later
+from auditlane.sdk.spool import folder
 from auditlane.sdk.spool.adoption import Adoption
 from auditlane.sdk.spool.delays import DELAYED_S, Change, Delays
-from auditlane.sdk.spool.losses import Loss, time_of
+from auditlane.sdk.spool.losses import REASONS, REJECTED, Loss, time_of
 from auditlane.sdk.spool.record_set import RecordSet
 from auditlane.sdk.spool.sender import SpoolSender
 
@@ -24,6 +25,7 @@ TICK_S: Final = 0.2
 _LOOK_S: Final = 1.0  # interval of looks for other processes' sets
 _SYNC_S: Final = 1.0
 _RELEASE_S: Final = 1.0  # interval of checks whether held tenants' contracts are available
+_COUNT_S: Final = 10.0  # interval of counting the files set aside
 _CHANGE_S: Final = 30.0  # how long a set with only held records stays adopted while other sets wait
 _REPEAT_S: Final = 30.0  # interval of log messages about the same problem
 # Outcome and severity, as in the vocabulary, which the SDK does not import.
@@ -79,6 +81,7 @@ class SpoolKeeper:
         self._adoption = Adoption(spool_dir)
         self._delays = Delays()
         self._looked_at = self._synced_at = self._logged_at = self._released_at = self._adopted_at = 0.0
+        self._counted_at = -_COUNT_S
         self._unreported: list[OwnEvent] = []  # about delays
         self._stopping = False
         self._thread = threading.Thread(target=self._run, name="auditlane-spool", daemon=True)
@@ -146,6 +149,9 @@ class SpoolKeeper:
         sender = self._sender
         own = sender.own.path if sender.own is not None else None
         sender.others_bytes = self._adoption.size(own)
+        if now - self._counted_at >= _COUNT_S:
+            self._counted_at = now
+            sender.set_aside = folder.count_set_aside(self._folder)
         adopted = sender.adopted
         is_stuck = adopted is not None and adopted.ledger.held == adopted.ledger.open > 0
         if adopted is not None and not (is_stuck and now - self._adopted_at >= _CHANGE_S):
@@ -175,6 +181,8 @@ class SpoolKeeper:
                 self._report_loss(f"{found.path.name}/{name}", loss)
             with self._sender.entered():
                 found.reported(name)
+                for loss in losses:
+                    self._sender.dropped[REASONS.get(loss.cause, REJECTED)] += loss.count
 
     def _report_loss(self, name: str, loss: Loss) -> None:
         at = time_of(min(loss.until_us, time.time_ns() // 1_000))

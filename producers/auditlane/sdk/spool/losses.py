@@ -16,6 +16,8 @@ from auditlane.sdk.spool.owner_file import Unsettled
 KILLED: Final = "The process ended before Kafka acknowledged the events."
 FULL: Final = "The spool was full."
 DAMAGED: Final = "The spool's file was damaged."
+REASONS: Final = {KILLED: "killed", FULL: "full", DAMAGED: "damaged"}
+REJECTED: Final = "rejected"  # the reason for every other cause
 
 
 @dataclass(frozen=True, slots=True)

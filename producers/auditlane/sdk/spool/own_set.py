@@ -78,7 +78,7 @@ class OwnSet(RecordSet):
             self.size += len(data)
             self.dirty = True
         self.ledger.add(number, waiting=waiting)
-        segment.add(number, waiting=waiting)
+        segment.add(number, emitted_us, waiting=waiting)
         return number, segment
 
     def seal(self) -> None:

@@ -48,14 +48,21 @@ class Segment:
     open: int = 0
     waiting: int = 0
     held: int = 0
+    since_us: int = 0  # time of the oldest record that is waiting or held, or earlier; only valid if there is one
     sealed: bool = True
 
-    def add(self, number: int, *, waiting: bool) -> None:
-        """Count a record."""
+    def add(self, number: int, at_us: int, *, waiting: bool) -> None:
+        """Count a record that was emitted at `at_us`, in microseconds since 1970."""
         self.first = self.first or number
         self.last = number
         self.open += 1
-        self.waiting += waiting
+        if waiting:
+            self.add_waiting(at_us)
+
+    def add_waiting(self, at_us: int) -> None:
+        """Count a record as waiting."""
+        self.since_us = min(self.since_us, at_us) if self.waiting or self.held else at_us
+        self.waiting += 1
 
 
 class RecordSet:
@@ -135,13 +142,20 @@ class RecordSet:
             self.ledger.sent(number)
             segment.waiting -= 1
 
-    def failed(self, number: int, segment: Segment) -> None:
+    def failed(self, number: int, segment: Segment, at_us: int) -> None:
         """Mark a record as waiting again, after its delivery failed."""
         before = self.ledger.waiting
         self.ledger.failed(number)
         if self.ledger.waiting > before:
-            segment.waiting += 1
+            segment.add_waiting(at_us)
             self._forget_cursor(segment)
+
+    def oldest_us(self) -> int:
+        """Return the time of the oldest record that is waiting or held, in microseconds since 1970, or 0. It may be
+        earlier by the time that a segment covers.
+        """
+        times = [segment.since_us for segment in list(self.segments.values()) if segment.waiting or segment.held]
+        return min(times, default=0)
 
     def done(self, number: int, segment: Segment) -> bool:
         """Mark a record as done, because Kafka has it or it was given up. Returns whether it was open."""
@@ -219,7 +233,7 @@ class RecordSet:
                 damages, follows = 0, True
                 if record.number > max(low, self.ledger.last):
                     self.ledger.add(record.number, waiting=True)
-                    segment.add(record.number, waiting=True)
+                    segment.add(record.number, record.emitted_us, waiting=True)
             elif isinstance(found, Damage):
                 damages += 1
                 self._set_aside(segment, data[found.start : found.end], found.start)

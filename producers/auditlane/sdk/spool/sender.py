@@ -317,6 +317,7 @@ class SpoolSender(SpoolStore):
                     self._set_aside(event)
             if event.from_disk:
                 self._window -= event.size
+                self.sent_from_disk += failure is None
                 if self._window < _WINDOW_BYTES // 2 and event.source is not None and event.source.ledger.waiting:
                     self.wake.set()
         if event.epoch is None or not open_before:
@@ -345,6 +346,7 @@ class SpoolSender(SpoolStore):
             self._rejected_bytes = folder.size(self._folder / folder.REJECTED)
         if self._rejected_bytes + len(event.value) <= self._config.spool_bytes // _REJECTED_PART:
             self._rejected_bytes += len(event.value)
+            self.set_aside += 1
             folder.set_aside(self._folder, folder.REJECTED, f"{event.tenant}-{event.event_id}", event.value)
 
     def _settled(self, event: Event) -> bool:
@@ -370,7 +372,7 @@ class SpoolSender(SpoolStore):
         if event.from_disk:
             self._window -= event.size
         if event.source is not None:
-            event.source.failed(event.number, event.place)
+            event.source.failed(event.number, event.place, event.emitted_us)
         self._retry_at = max(self._retry_at, time.monotonic() + retry_s)
         if event.source is self.own:
             self._let_go(event)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import threading
+import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Final
@@ -12,6 +13,7 @@ from auditlane.runtime.errors import AuditlaneError, SpoolFailed, SpoolFull
 from auditlane.sdk.config import ClientConfig
 from auditlane.sdk.delivery_tracker import DeliveryTracker
 from auditlane.sdk.logs import log_later
+from auditlane.sdk.results import SpoolStats
 from auditlane.sdk.spool import folder
 from auditlane.sdk.spool.event import Encode, Headers, Offer, Ready
 from auditlane.sdk.spool.keeper import Emit, SpoolKeeper
@@ -105,6 +107,11 @@ class Spool:
     def spooled(self) -> int:
         """The number of this process's events that are on disk and not acknowledged by Kafka."""
         return self._sender.spooled
+
+    @property
+    def stats(self) -> SpoolStats:
+        """The state of the spool. Sizes and numbers of files are at most some seconds old."""
+        return self._sender.stats(time.time_ns() // 1_000)
 
     def stop(self) -> None:
         """Stop the thread, and write the events that are only in memory to disk."""

@@ -18,7 +18,7 @@ from typing import Final
 from auditlane.runtime.errors import AuditlaneError, ClientClosed, SpoolFailed, SpoolFull
 from auditlane.sdk.config import ClientConfig
 from auditlane.sdk.delivery_tracker import DeliveryTracker, Epoch
-from auditlane.sdk.results import Failure
+from auditlane.sdk.results import Failure, SpoolStats
 from auditlane.sdk.spool.event import Event
 from auditlane.sdk.spool.frames import Record
 from auditlane.sdk.spool.group_commit import GroupCommit, sync_and_close
@@ -55,6 +55,9 @@ class SpoolStore:
         self.on_disk: Counter[str] = Counter()  # number of this process's open records by tenant
         self.losses: list[Loss] = []  # losses not yet in a file of the set
         self.others_bytes = 0  # size of other processes' sets in bytes
+        self.set_aside = 0  # number of files with rejected events or damaged bytes
+        self.sent_from_disk = 0  # number of acknowledged events
+        self.dropped: Counter[str] = Counter()  # number of lost events that were reported, by reason
         self.closed = False
         self._memory: dict[Event, None] = {}  # events that are only in memory, in order
         self._flying: dict[int, Event] = {}  # events on disk that were handed to the client
@@ -88,6 +91,24 @@ class SpoolStore:
         """The number of this process's events that are on disk and not acknowledged by Kafka."""
         own = self.own
         return own.ledger.open if own is not None else 0
+
+    def stats(self, now_us: int) -> SpoolStats:
+        """Return the state of the spool. `now_us` is the time in microseconds since 1970."""
+        with self.entered():
+            sets: list[RecordSet] = [found for found in (self.own, self.adopted) if found is not None]
+            flying = next(iter(self._flying.values()), None)
+            times = [found.oldest_us() for found in sets] + ([flying.emitted_us] if flying is not None else [])
+            oldest_us = min((at for at in times if at), default=now_us)
+            return SpoolStats(
+                size=self.others_bytes + (self.own.size if self.own is not None else 0),
+                limit=self._config.spool_bytes,
+                events=sum(found.ledger.open for found in sets),
+                held=sum(found.ledger.held for found in sets),
+                oldest_s=max(now_us - oldest_us, 0) / 1_000_000,
+                set_aside=self.set_aside,
+                sent=self.sent_from_disk,
+                dropped=dict(self.dropped),
+            )
 
     def reclaim(self) -> None:
         """Delete the files of records that Kafka has."""

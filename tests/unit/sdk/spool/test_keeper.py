@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import threading
 import time
+from collections import Counter
 from datetime import UTC, datetime
 from typing import Any
 
@@ -76,6 +77,8 @@ class Sender:
     def __init__(self, own: OwnSet) -> None:
         self.own, self.adopted, self.others_bytes = own, None, 0
         self.held: dict[str, Exception] = {}
+        self.dropped: Counter[str] = Counter()
+        self.set_aside = 0
         self.wake = threading.Event()
 
     def sweep(self, now, now_us): ...

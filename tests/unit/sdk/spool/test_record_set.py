@@ -98,7 +98,7 @@ def test_a_record_that_was_not_sent_is_returned_again(tmp_path):
     segment, record = first
     own.sent(record.number, segment)
     assert own.next_waiting()[1].event_id == "b"
-    own.failed(record.number, segment)
+    own.failed(record.number, segment, record.emitted_us)
     assert own.next_waiting()[1].event_id == "a"
     assert drain(own) == ["a", "b"]
     own.leave()

@@ -470,3 +470,23 @@ def test_events_without_a_contract_are_dropped_like_others_when_the_spool_is_ful
     assert bench.counts() == (pending, failed, 0)
     bench.sender.take_losses()
     assert sum(loss.count for loss in bench.killed()) == failed
+
+
+def test_the_statistics_describe_what_is_on_disk(tmp_path):
+    bench = Bench(tmp_path, delivery_mode="durable")
+    assert bench.sender.stats(5).events == 0
+    bench.send("a", unencoded=True)
+    bench.send("b", "c", tenant="globex")
+    assert bench.sender.own is not None
+    first = next(bench.sender.own.records(bench.sender.own.segments[1])).emitted_us
+    found = bench.sender.stats(first + 3_000_000)
+    assert (found.events, found.held, found.oldest_s, found.limit) == (3, 1, 3.0, 256 << 20)
+    assert found.size == bench.sender.own.size > 900
+    bench.kafka.settle()
+    bench.contracts.add("acme")
+    bench.sender.release()
+    bench.fill()
+    assert bench.sender.stats(first + 4_000_000).oldest_s == 4.0, "it has been read, but not acknowledged"
+    bench.kafka.settle()
+    found = bench.sender.stats(first + 5_000_000)
+    assert (found.events, found.held, found.oldest_s, found.sent) == (0, 0, 0.0, 1)

@@ -3,7 +3,8 @@ asserted.
 
 One tenant's events are stored next to those of a hundred small tenants. Each insert holds events from the whole period,
 so that parts overlap as much as possible, and one event in eighty is stored twice. With several MONTHS, every month
-except the last is merged, as ClickHouse does with months that receive no more events.
+except the last is merged, as ClickHouse does with months that receive no more events. With CLOSED=1, the last is merged
+too.
 
 The benchmark then sends requests, one after another, to a real `auditlane serve`. For each kind of request, it prints
 the time and, from ClickHouse's query log, what one request read: statements, rows, bytes and CPU time. With DATA, the
@@ -103,6 +104,8 @@ def main() -> None:
         try:
             if not kept:
                 fill(engine.url, count)
+            if os.environ.get("CLOSED") == "1":
+                close_month(engine.url)
             print(json.dumps(described(engine.url) | machine()), flush=True)
             with ServeProcess(folder, clickhouse_url=engine.url) as serve:
                 log = connect(load(clickhouse_url=engine.url))
@@ -136,6 +139,13 @@ def fill(url: str, count: int) -> None:
     save(client, DATABASE, Revision(scope=ENVIRONMENT), Revision(scope="", fields=sortable), now=datetime.now(UTC))
     while client.query("SELECT count() FROM system.merges").result_rows[0][0]:
         time.sleep(0.2)
+    client.close()
+
+
+def close_month(url: str) -> None:
+    """Merge every month into one part."""
+    client = connect(load(clickhouse_url=url, query_timeout_s=3_600.0))
+    client.command(f"OPTIMIZE TABLE {DATABASE}.events FINAL SETTINGS optimize_skip_merged_partitions = 1")
     client.close()
 
 

@@ -6,7 +6,6 @@ from collections.abc import Sequence
 from dataclasses import replace
 from datetime import datetime
 from itertools import groupby
-from operator import itemgetter
 from typing import Final
 
 from auditlane.access.scope import TenantScope
@@ -117,9 +116,7 @@ def compile_split_histogram(
         return f"(e.occurred_at >= {start} AND e.occurred_at < {stop})"
 
     def within(kind: bool) -> str:
-        runs = [
-            [place for place, _ in run] for is_, run in groupby(enumerate(without_copies), itemgetter(1)) if is_ is kind
-        ]
+        runs = [[*run] for is_, run in groupby(range(len(without_copies)), without_copies.__getitem__) if is_ is kind]
         return f"({' OR '.join(between(run[0], run[-1] + 1) for run in runs)})"
 
     every_row = where(parameters, scope, replace(filter_, include_access=True))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import operator
 from collections import Counter
+from contextlib import suppress
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from itertools import pairwise
@@ -24,6 +25,7 @@ from auditlane.query.summary.comparison import start_before
 from auditlane.query.summary.groups import NONE, OTHERS, Counted, none_query, others_query, value_query
 from auditlane.query.summary.models import Bucket, Count, Facet, Histogram, Stats, StatsBefore
 from auditlane.query.summary.stored_parts import StoredPart, without_copies
+from auditlane.runtime.errors import QueryTooLarge
 
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 _TICK: Final = timedelta(microseconds=1)
@@ -159,7 +161,9 @@ class Summaries:
         If the filter has no conditions on events, and they are many, rows are counted where the table has no copies.
         """
         if not narrows(scope, filter_) and self._reads_one_snapshot():
-            rows = self._rows(scope, sql.compile_parts(self._database, scope, filter_))
+            rows = []
+            with suppress(QueryTooLarge):  # this ClickHouse reads the rows themselves for it
+                rows = self._rows(scope, sql.compile_parts(self._database, scope, filter_))
             once = without_copies(_parts(rows), edges)
             if any(once) and sum(row["rows"] for row in rows) > self._rows_per_count * sum(once):
                 rows = self._rows(scope, sql.compile_split_histogram(self._database, scope, filter_, edges, once))

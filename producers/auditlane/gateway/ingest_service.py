@@ -15,23 +15,21 @@ from typing import Final
 import anyio
 import anyio.to_thread
 
-from auditlane.contract.event import AuditEvent
-from auditlane.contract.provenance import Sign
 from auditlane.contract.registry_reader import Observe
 from auditlane.contract.tenants import is_tenant
 from auditlane.gateway import kafka
+from auditlane.gateway.hand_over import HandOver, Signer
 from auditlane.gateway.kafka import ACKNOWLEDGED, SPOOLED, Ack, AckWaiter
 from auditlane.gateway.metrics import GatewayMetrics
 from auditlane.gateway.rate import PastMonths, PatternSteps, Rates, too_fast, too_many_months, too_many_steps
 from auditlane.gateway.refusal_counts import ContractRefusals, by_contract
-from auditlane.gateway.sender import Sender, filled, keywords_of
+from auditlane.gateway.sender import Sender
 from auditlane.runtime.errors import AuditlaneError, BufferFull, InvalidEvent, RateLimited, http_status
 from auditlane.runtime.fair_share import FairQueue, current
 from auditlane.runtime.log import get
 from auditlane.runtime.lru_cache import LruCache
 from auditlane.runtime.settings import Settings
 from auditlane.sdk import AuditClient, SpoolStats
-from auditlane.sdk.schema_resolver import SchemaMayBeStale
 
 SLICE: Final = 1_000  # number of events that are sent, and awaited, together
 # maximum number of pattern steps per slice (up to 2.4 ms); more would block the event loop for too long
@@ -41,11 +39,9 @@ _DEBTORS: Final = 1_000  # maximum number of remembered requests in progress tha
 # Threads that may wait for the registry: this many for uncached contracts, and as many for possibly stale ones.
 _THREADS: Final = 4
 _LOG_EVERY_S: Final = 10.0  # interval of log lines: librdkafka reports an unreachable Kafka several times a second
-REQUEST_ID: Final = "auditlane.request.id"  # name of the Kafka header
-Signer = Callable[[str, Sequence[str]], Sign]  # (client id, filled fields) -> signer for the client's messages
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)  # a frozen one takes twice as long to create
 class Result:
     """One event's outcome. `index` is the event's position in the request, from 0. Without an `error`, Kafka has
     acknowledged the event, or it is `spooled`: on disk, to be sent once Kafka is available.
@@ -176,11 +172,13 @@ class IngestService:
     async def send_slice(self, posted: Sequence[object], sender: Sender, first: int) -> list[Result]:
         """Send one slice of a request that arrives in chunks. `first` is its first event's index."""
         began = time.monotonic()
-        posted = self._within_rate(posted, sender, began)
+        tenants = _tenants_of(posted, sender)
+        posted = self._within_rate(posted, tenants, sender, began)
         client = self._running()
-        posted, steps = self._within_steps(client, posted, sender, began)
-        waiter, ids = AckWaiter(len(posted)), [""] * len(posted)
-        hand_over = partial(self._hand_over, client, posted, sender, first, waiter, ids)
+        posted, steps = self._within_steps(client, posted, tenants, began)
+        waiter = AckWaiter(len(posted))
+        handed = HandOver(client, posted, sender, first, waiter, self._signer, partial(self._refused, sender))
+        hand_over, ids = handed.run, handed.ids
         stale: list[int] = []
         cached = self._are_cached(client, posted, sender)
         if cached and steps <= LONG_STEPS and len(posted) <= _INLINE:
@@ -192,6 +190,9 @@ class IngestService:
             async with self._queue.of(sender.tenant or ""):
                 await self._in_thread(partial(hand_over, None, stale), self._stale_threads)
         acks = await waiter.wait(self._ack_timeout_s)
+        if acks.count(ACKNOWLEDGED) == len(acks):
+            self._metrics.settled(len(acks), (), time.monotonic() - began)
+            return list(map(Result, range(first, first + len(acks)), ids))
         results = [Result(first + place, ids[place], _error(ack), ack == SPOOLED) for place, ack in enumerate(acks)]
         errors = [result.error for result in results if result.error]
         if failed := next((ack for ack in acks if _is_server_error(ack)), None):
@@ -212,14 +213,15 @@ class IngestService:
     async def _in_thread(self, work: Callable[[], None], limiter: anyio.CapacityLimiter) -> None:
         await anyio.to_thread.run_sync(current().charged(work), limiter=limiter)
 
-    def _within_rate(self, posted: Sequence[object], sender: Sender, now: float) -> Sequence[object]:
+    def _within_rate(
+        self, posted: Sequence[object], tenants: Sequence[str], sender: Sender, now: float
+    ) -> Sequence[object]:
         """Charge the client for the events by tenant, so that one tenant's flood does not use up the rate of the
         others.
 
         Events of tenants that have to wait become errors. A request for a single tenant was admitted as a whole, so it
         continues after exhausting the rate itself, but not after another request has exhausted it.
         """
-        tenants = [sender.tenant or _tenant_named_by(event) for event in posted]
         waits: dict[str, float] = {}
         for tenant, count in Counter(tenants).items():
             key = (sender.provenance_id, tenant)
@@ -241,14 +243,13 @@ class IngestService:
         return [too_many_months(past[at]) if at in past else event for at, event in enumerate(posted)]
 
     def _within_steps(
-        self, client: AuditClient, posted: Sequence[object], sender: Sender, now: float
+        self, client: AuditClient, posted: Sequence[object], tenants: Sequence[str], now: float
     ) -> tuple[Sequence[object], int]:
         """Charge tenants for their events' pattern steps.
 
         Returns the events, and the total steps. An event whose tenant has to wait is replaced with an error and not
         counted.
         """
-        tenants = [sender.tenant or _tenant_named_by(event) for event in posted]
         patterned = {tenant: client.patterned(tenant) for tenant in set(tenants)}
         if not any(patterned.values()):
             return posted, 0
@@ -288,57 +289,16 @@ class IngestService:
         )
         return self._client
 
-    def _hand_over(
-        self,
-        client: AuditClient,
-        posted: Sequence[object],
-        sender: Sender,
-        first: int,
-        waiter: AckWaiter,
-        ids: list[str],
-        stale: list[int] | None,
-        places: Sequence[int] | None = None,
-    ) -> None:
-        """Check and send the events at `places`, or all events. Each is settled here or by the client's thread, except
-        events rejected by a possibly stale contract: their places are added to `stale`.
-
-        If `stale` is None, the registry is queried instead.
-        """
-        headers = {REQUEST_ID: sender.request_id} if sender.request_id else None
-        signs: dict[tuple[str, ...], Sign] = {}
-        for place in range(len(posted)) if places is None else places:
-            value = posted[place]
-            fields: tuple[str, ...] = ()
-            try:
-                if isinstance(value, AuditlaneError):
-                    raise value
-                values = keywords_of(value, sender, first + place)
-                if (encoded := client.encoded(values)) is None:
-                    event = AuditEvent.checked(values)
-                ids[place] = event.event_id if encoded is None else encoded[1]
-                if self._signer and (fields := filled(value, sender)) not in signs:
-                    signs[fields] = self._signer(sender.provenance_id, fields)
-                settle, spooled, sign = partial(waiter.settle, place), partial(waiter.spooled, place), signs.get(fields)
-                if encoded is None:
-                    client.send(event, settle, headers, may_ask=stale is None, sign=sign, on_spooled=spooled)
-                else:
-                    client.send_encoded(encoded, settle, headers, sign=sign, on_spooled=spooled)
-            except SchemaMayBeStale:
-                if stale is not None:
-                    stale.append(place)
-            except AuditlaneError as error:
-                if ids[place] and by_contract(error):
-                    self._count_contract_refusal(event.tenant_id)
-                if isinstance(error, InvalidEvent):
-                    self._on_refused(sender.tenant or _tenant_named_by(value), error.code)
-                waiter.settle(place, error)
-            except Exception:  # an error in one event must not leave the others unsettled
-                self._log.exception("ingest.unforeseen", request_id=sender.request_id)
-                waiter.settle(place, AuditlaneError("Something went wrong on our side."))
-
     def _are_cached(self, client: AuditClient, posted: Sequence[object], sender: Sender) -> bool:
         tenants = {sender.tenant or event.get("tenant_id") for event in posted if isinstance(event, dict)}
         return all(client.knows(tenant) for tenant in tenants if isinstance(tenant, str))
+
+    def _refused(self, sender: Sender, value: object, tenant: str, error: AuditlaneError) -> None:
+        """Count an event that was not accepted. `tenant` is "" if its contract did not matter."""
+        if tenant and by_contract(error):
+            self._count_contract_refusal(tenant)
+        if isinstance(error, InvalidEvent):
+            self._on_refused(sender.tenant or _tenant_named_by(value), error.code)
 
     def _count_contract_refusal(self, tenant: str) -> None:
         """Count an event that could be parsed but was rejected by its tenant's contract."""
@@ -357,6 +317,15 @@ class IngestService:
     def _request_refused(self, error: AuditlaneError) -> AuditlaneError:
         self._metrics.request_refused(error)
         return error
+
+
+def _tenants_of(posted: Sequence[object], sender: Sender) -> list[str]:
+    """Return the tenant of each posted event, or "" if it is missing or invalid."""
+    if sender.tenant:
+        return [sender.tenant] * len(posted)
+    named = [event.get("tenant_id") if isinstance(event, dict) else None for event in posted]
+    valid = {name for name in {name for name in named if isinstance(name, str)} if is_tenant(name)}
+    return [name if isinstance(name, str) and name in valid else "" for name in named]
 
 
 def _tenant_named_by(posted: object) -> str:

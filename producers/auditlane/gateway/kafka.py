@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import threading
+from collections.abc import Iterable
 from typing import Any, Final
 
 from auditlane.runtime.errors import (
@@ -124,6 +125,19 @@ class AckWaiter:
     def spooled(self, place: int) -> None:
         """Record that an event is on disk, which is its outcome unless Kafka acknowledges it first."""
         self._record(place, SPOOLED)
+
+    def acknowledged(self, places: Iterable[int]) -> None:
+        """Record that Kafka has acknowledged these events."""
+        acks = self.acks
+        with self._lock:
+            before = self._left
+            for place in places:
+                if acks[place] is None:
+                    acks[place] = ACKNOWLEDGED
+                    self._left -= 1
+            last = before and not self._left
+        if last:
+            self._loop.call_soon_threadsafe(self._resolve, True)
 
     def _record(self, place: int, ack: Ack) -> None:
         with self._lock:

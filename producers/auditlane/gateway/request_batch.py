@@ -6,7 +6,8 @@ The outcomes for the response are bounded too.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Coroutine, Iterable
+import json
+from collections.abc import AsyncIterator, Coroutine, Iterable, Mapping
 from dataclasses import dataclass, field
 from http import HTTPStatus
 from typing import Any, Final
@@ -49,6 +50,13 @@ class BatchResult:
         return self.events - len(self.results)
 
     def add(self, results: Iterable[Result]) -> None:
+        """Add results, in the order of their events."""
+        results = list(results)
+        if self.events + len(results) <= KEPT and not any(result.error for result in results):
+            self.accepted += len(results)
+            self.spooled += sum(result.spooled for result in results)
+            self.results += results
+            return
         for result in results:
             if result.error is None:
                 self.accepted += 1
@@ -71,13 +79,29 @@ class BatchResult:
 
 def answer(outcome: BatchResult) -> dict[str, Any]:
     """Return the JSON body of a response. Error responses contain the same members."""
-    return {
-        "accepted": outcome.accepted,
-        **({"spooled": outcome.spooled} if outcome.spooled else {}),
-        "refused": outcome.refused,
-        "results": [_item(result) for result in outcome.results],
-        "left_out": outcome.left_out,
-    }
+    items = [_item(result) for result in outcome.results]
+    return {**_counts(outcome), "results": items, "left_out": outcome.left_out}
+
+
+def rendered(outcome: BatchResult) -> bytes:
+    """Return the JSON text of `answer`."""
+    items = [
+        f'{{"index":{result.index},"status":202,"event_id":"{result.event_id}"}}'  # an id needs no escapes
+        if result.error is None and not result.spooled
+        else _text(_item(result))
+        for result in outcome.results
+    ]
+    text = f'{_text(_counts(outcome))[:-1]},"results":[{",".join(items)}],"left_out":{outcome.left_out}}}'
+    return text.encode()
+
+
+def _counts(outcome: BatchResult) -> dict[str, int]:
+    spooled = {"spooled": outcome.spooled} if outcome.spooled else {}
+    return {"accepted": outcome.accepted, **spooled, "refused": outcome.refused}
+
+
+def _text(content: Mapping[str, Any]) -> str:
+    return json.dumps(content, ensure_ascii=False, allow_nan=False, separators=(",", ":"))
 
 
 def _item(result: Result) -> dict[str, Any]:

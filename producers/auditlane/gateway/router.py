@@ -10,7 +10,6 @@ from http import HTTPStatus
 from typing import Any, Final, Protocol
 
 from fastapi import APIRouter, Depends, Request, Response
-from fastapi.responses import JSONResponse
 
 from auditlane.access.audit import Action, auditor_of
 from auditlane.access.permissions import Permission
@@ -20,7 +19,7 @@ from auditlane.contract.event_json import values_of
 from auditlane.gateway import body, models
 from auditlane.gateway.ingest_service import IngestService
 from auditlane.gateway.rate import Rates
-from auditlane.gateway.request_batch import BatchResult, ParsedEvents, answer, post, too_many
+from auditlane.gateway.request_batch import BatchResult, ParsedEvents, answer, post, rendered, too_many
 from auditlane.gateway.sender import Sender
 from auditlane.runtime.errors import AuditlaneError, InvalidEvent, InvalidInput, RateLimited
 from auditlane.runtime.settings import Settings
@@ -135,11 +134,11 @@ async def _arriving(pieces: AsyncIterator[bytes], settings: Settings, *, lines: 
 def _response(request: Request, outcome: BatchResult, refuse: Refuse) -> Response:
     if not outcome.events:
         raise InvalidInput("The request contains no events.", field="body", fix="Send at least one event.")
-    content = answer(outcome)
     if not outcome.accepted and (error := outcome.retryable or outcome.first):
-        return refuse(request, error, content)
+        return refuse(request, error, answer(outcome))
     headers = {"Retry-After": str(RETRY_AFTER_S)} if outcome.retryable else None
-    return JSONResponse(content, HTTPStatus.MULTI_STATUS if outcome.refused else HTTPStatus.ACCEPTED, headers)
+    status = HTTPStatus.MULTI_STATUS if outcome.refused else HTTPStatus.ACCEPTED
+    return Response(rendered(outcome), status, headers, "application/json")
 
 
 ACTION: Final = "auditlane.test"

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import Callable, Mapping, Set
+from collections.abc import Callable, Mapping, Sequence, Set
 from dataclasses import replace
 from datetime import datetime
 from functools import partial
@@ -25,7 +25,7 @@ from auditlane.sdk.recording import Recorder
 from auditlane.sdk.recording_methods import RecordingMethods
 from auditlane.sdk.redaction import Redaction
 from auditlane.sdk.results import ClientStats, FlushResult
-from auditlane.sdk.transport import Encoded, OnError, OnSettled
+from auditlane.sdk.transport import Encoded, OnBatch, OnError, OnSettled
 from auditlane.sdk.typed_events import filled
 
 
@@ -366,6 +366,19 @@ class AuditClient(RecordingMethods):
         if not self._own_headers:
             check_headers(headers or {})
         self._publisher.send_encoded(encoded, on_settled, headers, sign=sign, on_spooled=on_spooled)
+
+    def send_all(
+        self,
+        batch: Sequence[tuple[Encoded, Sign | None]],
+        on_batch: OnBatch,
+        headers: Mapping[str, str] | None = None,
+    ) -> None:
+        """Send results of `encoded`, in their order, each with its own `sign` like `send_encoded`. Much cheaper than a
+        call for each. `on_batch` receives their outcomes, including the errors that `send_encoded` would raise.
+        """
+        if not self._own_headers:
+            check_headers(headers or {})
+        self._publisher.send_all(batch, on_batch, headers)
 
     def knows(self, tenant: str) -> bool:
         """Return whether the tenant's contract is cached, so that an event would not wait for the registry."""

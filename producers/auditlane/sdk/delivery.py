@@ -11,7 +11,7 @@ import ctypes
 import logging
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import partial
 from typing import Any, Final
 
@@ -26,11 +26,14 @@ from auditlane.sdk.logs import log_later
 from auditlane.sdk.outage import REPEAT_S, Away, Back, Outage, lost_text
 from auditlane.sdk.plain_encoding import event_id_of
 from auditlane.sdk.results import Failure
+from auditlane.sdk.transport import Message as Batched
 from auditlane.sdk.transport import (
     NotOffered,
+    OnBatch,
     OnError,
     OnReport,
     OnSettled,
+    Refused,
     Undelivered,
     call,
     report_error,
@@ -43,6 +46,7 @@ _GREEN_POLL_S: Final = 0.01  # a green thread's poll interval while events are i
 _GREEN_IDLE_S: Final = 0.05  # a green thread's poll interval while no events are in flight
 _PROBE_S: Final = 1.0  # time limit for checking whether Kafka is back
 _GREEN_PROBE_S: Final = 0.1  # time limit for that check where it blocks all green threads
+_STOPPED: Final = "The audit client was closed while the event waited for room; it was not sent."
 _MESSAGE_OVERHEAD: Final = 65_536  # in bytes, for key, headers and batch, besides the largest event
 
 
@@ -80,7 +84,7 @@ class KafkaDelivery:
         options = producer_options(config) | {"error_cb": self._on_kafka_error}
         logger = _LibrdkafkaLog(everything="debug" in config.kafka_extra)
         self.producer: Producer = librdkafka.client(Producer, options, logger=logger)
-        self._acknowledged: list[_SharedReport] = []  # only used by the thread that polls
+        self._acknowledged: list[_SharedReport | _BatchReport] = []  # only used by the thread that polls
         self._shared = _SharedReport(Epoch(), self._acknowledged, self._fail)
         self._thread = threading.Thread(target=self._serve, name="auditlane-delivery", daemon=True)
         self._thread.start()
@@ -116,7 +120,7 @@ class KafkaDelivery:
         try:
             while True:
                 if self._stopping:
-                    raise ClientClosed("The audit client was closed while the event waited for room; it was not sent.")
+                    raise ClientClosed(_STOPPED)
                 try:
                     self.producer.produce(topic, value, key, on_delivery=report, headers=headers)
                     return
@@ -129,6 +133,43 @@ class KafkaDelivery:
             raise
         finally:
             tracker.handed_over(epoch)
+
+    def produce_all(self, messages: Sequence[Batched], on_batch: OnBatch) -> list[Refused]:
+        """Hand a batch of events to librdkafka, as described in `Delivery`. They share one delivery report."""
+        tracker, produce = self._tracker, self.producer.produce
+        try:
+            epoch = tracker.open_all(len(messages), sum(len(message.value) for message in messages))
+        except ClientClosed as error:
+            return [(index, error) for index in range(len(messages))]
+        refused: list[Refused] = []
+        receive = _BatchReport(epoch, on_batch, self._acknowledged, self._fail_in_batch).receive
+        deadline = 0.0
+        for index, message in enumerate(messages):
+            topic, key, value, headers, event_id, _ = message
+            try:
+                while True:
+                    if self._stopping:
+                        raise ClientClosed(_STOPPED)
+                    try:
+                        produce(topic, value, key, on_delivery=partial(receive, index), headers=headers)
+                        break
+                    except BufferError:
+                        deadline = wait_for_room(self._config, tracker, deadline, may_wait=not self.is_this_thread())
+            except (AuditlaneError, KafkaException) as error:
+                tracker.withdraw(epoch, len(value))
+                explained = self._explain(error.args[0], event_id) if isinstance(error, KafkaException) else error
+                refused.append((index, explained))
+            except BaseException:
+                for unsent in messages[index:]:
+                    tracker.withdraw(epoch, len(unsent.value))
+                    tracker.handed_over(epoch)
+                raise
+            tracker.handed_over(epoch)
+        return refused
+
+    def _fail_in_batch(self, epoch: Epoch, on_settled: OnSettled, message: Message, error: KafkaError) -> None:
+        value, key = message.value() or b"", message.key() or b""
+        self._report(epoch, event_id_of(value), tenant_of_key(key), len(value), on_settled, error, message)
 
     def offer(
         self,
@@ -196,9 +237,8 @@ class KafkaDelivery:
 
     def _settle_acknowledged(self) -> None:
         """Settle the events whose shared reports the last poll has received."""
-        for shared in self._acknowledged:
-            self._tracker.settle_all(shared.epoch, shared.count, shared.size)
-            shared.count = shared.size = 0
+        for report in self._acknowledged:
+            report.settle(self._tracker)
         self._acknowledged.clear()
         if self._outage.possible:
             self._report_outage(self._outage.recovered(time.monotonic()))
@@ -308,7 +348,7 @@ class _SharedReport:
     def __init__(
         self,
         epoch: Epoch,
-        acknowledged: list[_SharedReport],
+        acknowledged: list[_SharedReport | _BatchReport],
         fail: Callable[[Epoch, Message, KafkaError], None],
     ) -> None:
         self.epoch = epoch
@@ -326,6 +366,49 @@ class _SharedReport:
             self._acknowledged.append(self)
         self.count += 1
         self.size += len(message)
+
+    def settle(self, tracker: DeliveryTracker) -> None:
+        """Count the events that Kafka has acknowledged since the last poll."""
+        tracker.settle_all(self.epoch, self.count, self.size)
+        self.count = self.size = 0
+
+
+class _BatchReport:
+    """Receives the delivery reports of a batch's events, and passes on those that Kafka has acknowledged after each
+    poll.
+    """
+
+    __slots__ = ("_acknowledged", "_epoch", "_fail", "_indexes", "_on_batch", "_size")
+
+    def __init__(
+        self,
+        epoch: Epoch,
+        on_batch: OnBatch,
+        acknowledged: list[_SharedReport | _BatchReport],
+        fail: Callable[[Epoch, OnSettled, Message, KafkaError], None],
+    ) -> None:
+        self._epoch = epoch
+        self._on_batch = on_batch
+        self._acknowledged = acknowledged
+        self._fail = fail
+        self._indexes: list[int] = []
+        self._size = 0  # bytes
+
+    def receive(self, index: int, error: KafkaError | None, message: Message) -> None:
+        if error is not None:
+            self._fail(self._epoch, partial(self._on_batch.settle, index), message, error)
+            return
+        if not self._indexes:
+            self._acknowledged.append(self)
+        self._indexes.append(index)
+        self._size += len(message)
+
+    def settle(self, tracker: DeliveryTracker) -> None:
+        """Record the events that Kafka has acknowledged since the last poll."""
+        indexes, size = self._indexes, self._size
+        self._indexes, self._size = [], 0
+        tracker.settle_all(self._epoch, len(indexes), size)
+        call(self._on_batch.acknowledged, indexes)
 
 
 class _LibrdkafkaLog:

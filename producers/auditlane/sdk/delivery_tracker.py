@@ -85,6 +85,20 @@ class DeliveryTracker:
             self.pending_bytes += size
             return epoch
 
+    def open_all(self, count: int, size: int) -> Epoch:
+        """Count `count` events of `size` bytes altogether, like `open`. Each is handed over or withdrawn by itself."""
+        mine = threading.get_ident() == self._main
+        with self._lock:
+            if self._sealed:
+                raise ClientClosed("The audit client is closed.", fix="Create a new AuditClient.")
+            epoch = self._epoch
+            epoch.open += count
+            epoch.in_hand += count * mine
+            self.emitted += count
+            self.emitted_bytes += size
+            self.pending_bytes += size
+            return epoch
+
     def handed_over(self, epoch: Epoch) -> None:
         """Record that `produce` has returned or raised, for an event counted by `open`."""
         if threading.get_ident() == self._main:

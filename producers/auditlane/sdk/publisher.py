@@ -10,8 +10,9 @@ import logging
 import threading
 import time
 from collections import defaultdict
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import TYPE_CHECKING, Any, Final
 
 from auditlane.contract.event import AuditEvent
@@ -39,6 +40,8 @@ from auditlane.sdk.results import ClientStats, FlushResult
 from auditlane.sdk.transport import (
     Delivery,
     Encoded,
+    Message,
+    OnBatch,
     OnError,
     OnReport,
     OnSettled,
@@ -240,6 +243,41 @@ class EventPublisher:
         except AuditlaneError as error:
             self._refused[error.code] += 1
             raise
+
+    def send_all(
+        self,
+        batch: Sequence[tuple[Encoded, Sign | None]],
+        on_batch: OnBatch,
+        headers: Mapping[str, str] | None = None,
+    ) -> None:
+        """Buffer or spool encoded events, in their order. Each is sent like `send_encoded`, with its `sign`, except
+        that an error is its outcome instead of being raised.
+        """
+        transport, sent = self._transport, dict[str, Any](headers or {})
+        if self._spool is not None or self._config.delivery_mode == "sync" or not transport.has_headers:
+            for index, (encoded, sign) in enumerate(batch):
+                settle, spooled = partial(on_batch.settle, index), partial(on_batch.spooled, index)
+                try:
+                    self.send_encoded(encoded, settle, headers, sign=sign, on_spooled=spooled)
+                except AuditlaneError as error:
+                    settle(error)
+            return
+        if traceparent := trace_context.sampled_traceparent():
+            sent.setdefault(trace_context.HEADER, traceparent)
+        messages, topic, keys = [], transport.plain_topic, dict[str, bytes]()
+        for (tenant, event_id, value), sign in batch:
+            if not topic:
+                routed, key = transport.route(tenant, event_id)
+            elif (known := keys.get(tenant)) is not None:
+                routed, key = topic, known
+            else:
+                routed, key = topic, keys.setdefault(tenant, key_of(tenant))
+            sign = sign or self._sign
+            own = sent if sign is None else {**sent, **dict((sign(key, value),))}
+            messages.append(Message(routed, key, value, own or None, event_id, tenant))
+        for index, refusal in self._current_delivery().produce_all(messages, on_batch):
+            self._refused[refusal.code] += 1
+            on_batch.settle(index, refusal)
 
     def send_to(
         self, topic: str, key: bytes, value: bytes, event_id: str, tenant: str, on_settled: OnSettled | None

@@ -8,9 +8,9 @@ import _thread
 import logging
 import time
 import types
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 
 from auditlane.contract.event import AuditEvent
 from auditlane.contract.registry_reader import Observe
@@ -38,6 +38,34 @@ class Undelivered:
 
     explain: Callable[[str], AuditlaneError]
     rejected_by: str = ""
+
+
+class Message(NamedTuple):
+    """An encoded event for Kafka."""
+
+    topic: str
+    key: bytes
+    value: bytes
+    headers: dict[str, Any] | None
+    event_id: str
+    tenant: str
+
+
+Refused = tuple[int, AuditlaneError]  # (index in the batch, why the event was not accepted)
+
+
+class OnBatch(Protocol):
+    """Receives the outcomes of a batch's events, by their index in it. Each event gets one, usually on a background
+    thread.
+    """
+
+    def acknowledged(self, indexes: Sequence[int]) -> None: ...
+
+    def settle(self, index: int, error: AuditlaneError | None) -> None: ...
+
+    def spooled(self, index: int) -> None:
+        """Record that the event is on disk, which may happen before its outcome."""
+        ...
 
 
 # The outcome of one event that was offered: None when it is acknowledged.
@@ -73,6 +101,13 @@ class Delivery(Protocol):
         """Buffer one event, which the tracker counts. Raises BufferFull, in which case it was not accepted.
 
         `plain` means that the transport's `encoded` made the value, and that nobody waits for this event.
+        """
+        ...
+
+    def produce_all(self, messages: Sequence[Message], on_batch: OnBatch) -> list[Refused]:
+        """Buffer a batch of events from the transport's `encoded`, which the tracker counts, in their order.
+
+        Returns the events that were not accepted. The others are sent.
         """
         ...
 

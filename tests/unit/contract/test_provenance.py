@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import hmac
+from base64 import b64decode
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -86,3 +89,11 @@ def test_no_bytes_raise_an_error(header: bytes) -> None:
 def test_only_fields_that_the_gateway_fills_in_can_be_signed_as_filled() -> None:
     with pytest.raises(ValueError, match="actor_id"):
         signer(KEY, "billing", ["actor_id"])
+
+
+@given(st.binary(max_size=200), st.binary(max_size=50), st.binary(max_size=200))
+def test_a_signature_is_hmac_sha256(secret: bytes, key: bytes, value: bytes) -> None:
+    parts = (b"1", b"al_1", b"source", key, value)
+    signed = b"".join(len(part).to_bytes(8, "big") + part for part in parts)
+    _, header = sign(Key("k", secret), Claim("al_1", ("source",)), key, value)
+    assert b64decode(header.rpartition(b";")[2]) == hmac.digest(secret, signed, "sha256")

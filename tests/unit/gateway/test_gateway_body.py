@@ -10,13 +10,14 @@ import json
 from collections.abc import AsyncIterator
 
 import pytest
+from fastapi.responses import JSONResponse
 from hypothesis import given
 from hypothesis import strategies as st
 
 from auditlane.gateway import body
 from auditlane.gateway.body import LineSplitter, value_of
 from auditlane.gateway.ingest_service import SLICE, Result
-from auditlane.gateway.request_batch import KEPT, BatchResult, answer, post
+from auditlane.gateway.request_batch import KEPT, BatchResult, answer, post, rendered
 from auditlane.gateway.sender import Sender
 from auditlane.runtime.errors import (
     BodyTooLarge,
@@ -26,6 +27,7 @@ from auditlane.runtime.errors import (
     KafkaUnavailable,
     MediaTypeUnsupported,
 )
+from auditlane.runtime.ids import uuid7
 
 LONGEST = 40
 
@@ -148,6 +150,22 @@ def test_a_body_ends_at_its_limit():
 
 
 # Results
+
+
+OUTCOMES = [
+    {},
+    {"spooled": True},
+    {"error": InvalidEvent('"ü"\n\x7f', field="action")},
+    {"error": KafkaUnavailable("away")},
+]
+
+
+@given(st.lists(st.sampled_from(OUTCOMES), max_size=6), st.integers(0, 6))
+def test_the_response_text_is_the_json_of_the_answer(found, repeated):
+    outcome = BatchResult()
+    outcome.add(Result(index, uuid7(), **one) for index, one in enumerate(found))
+    outcome.add(Result(len(found) + index, uuid7()) for index in range(repeated * KEPT // 3))
+    assert rendered(outcome) == JSONResponse(answer(outcome)).body
 
 
 def test_a_tally_keeps_only_what_a_response_can_contain():

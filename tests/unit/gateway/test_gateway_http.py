@@ -247,7 +247,7 @@ def test_an_external_user_is_not_mistaken_for_a_client():
     ids = {keywords_of(dict(posted), replace(one, idempotency_key="k"), 0)["event_id"] for one in (client, user)}
     assert len(ids) == 2
     rates = IngestService(load(**NOWHERE, ingest_rate=1, ingest_burst=1))
-    rates._within_rate([posted], user, time.monotonic())
+    rates._within_rate([posted], ["acme"], user, time.monotonic())
     rates.check_rate(client)
     with pytest.raises(RateLimited):
         rates.check_rate(user)
@@ -261,7 +261,9 @@ def test_concurrent_requests_do_not_exceed_the_rate_together():
     senders = [Sender("al_1", "acme") for _ in range(4)]
     for sender in senders:
         service.check_rate(sender)
-    slices = [(sender, service._within_rate([{"action": "a"}] * 10, sender, now)) for sender in senders * 3]
+    slices = [
+        (sender, service._within_rate([{"action": "a"}] * 10, ["acme"] * 10, sender, now)) for sender in senders * 3
+    ]
     taken = [sender for sender, posted in slices if not isinstance(posted[0], RateLimited)]
     assert [one is senders[0] for one in taken] == [True] * 3
-    assert isinstance(service._within_rate([{"action": "a"}], Sender("al_1", "globex"), now)[0], dict)
+    assert isinstance(service._within_rate([{"action": "a"}], ["globex"], Sender("al_1", "globex"), now)[0], dict)

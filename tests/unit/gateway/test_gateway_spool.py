@@ -57,6 +57,20 @@ def test_an_event_that_is_on_disk_is_settled_and_a_later_outcome_ignored():
     assert asyncio.run(outcomes()) == [SPOOLED, ACKNOWLEDGED, ACKNOWLEDGED]
 
 
+def test_a_batch_is_settled_once_and_the_last_of_its_events_ends_the_wait():
+    async def settled() -> list[Any]:
+        waiter = AckWaiter(4)
+        waiter.settle(1, SpoolFailed("no"))
+        waiter.acknowledged([0, 1])
+        waiter.acknowledged([2, 3])
+        waiter.acknowledged([])
+        return await waiter.wait(60)
+
+    first, second, *others = asyncio.run(settled())
+    assert [first, *others] == [ACKNOWLEDGED] * 3
+    assert isinstance(second, SpoolFailed)
+
+
 def test_the_response_names_and_counts_spooled_events():
     outcome = BatchResult()
     outcome.add([Result(0, "a"), Result(1, "b", spooled=True)])

@@ -8,7 +8,7 @@ import asyncio
 import json
 import math
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -29,6 +29,7 @@ from auditlane.runtime.errors import RegistryRefused
 from auditlane.runtime.settings import load
 from auditlane.sdk import kafka_transport
 from auditlane.sdk.encoding import Encoder
+from auditlane.sdk.transport import Message, OnBatch, Refused
 from auditlane.worker.validation import checks
 from auditlane.worker.validation.decoder import arrow_type
 from auditlane.worker.validation.schema_cache import SchemaCache
@@ -84,6 +85,12 @@ class Delivered:
         for one in (*rest, *more.values()):
             if callable(one) and getattr(one, "func", None):  # partial(waiter.settle, place)
                 one(None)
+
+    def produce_all(self, messages: Sequence[Message], on_batch: OnBatch) -> list[Refused]:
+        for topic, key, value, *_ in messages:
+            self.produce(topic, key, value)
+        on_batch.acknowledged(range(len(messages)))
+        return []
 
     def stop(self, *_: Any) -> None: ...
 

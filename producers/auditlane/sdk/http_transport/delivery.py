@@ -29,7 +29,18 @@ from auditlane.sdk.http_transport.link import Link
 from auditlane.sdk.logs import log_later
 from auditlane.sdk.outage import Away, Back, Outage, lost_text
 from auditlane.sdk.results import Failure
-from auditlane.sdk.transport import OnError, OnReport, OnSettled, Undelivered, call, report_error, wait_for_room
+from auditlane.sdk.transport import (
+    Message,
+    OnBatch,
+    OnError,
+    OnReport,
+    OnSettled,
+    Refused,
+    Undelivered,
+    call,
+    report_error,
+    wait_for_room,
+)
 
 MOST_EVENTS: Final = 1_000  # maximum number of events in a request; up to it, the response lists every event
 _MOST_BYTES: Final = 1 << 20  # maximum size of a request, unless a single event is larger
@@ -95,6 +106,16 @@ class HttpDelivery:
             raise
         finally:
             tracker.handed_over(epoch)
+
+    def produce_all(self, messages: Sequence[Message], on_batch: OnBatch) -> list[Refused]:
+        """Buffer a batch of events, as described in `Delivery`."""
+        refused: list[Refused] = []
+        for index, (topic, key, value, headers, event_id, tenant) in enumerate(messages):
+            try:
+                self.produce(topic, key, value, event_id, tenant, partial(on_batch.settle, index), headers)
+            except AuditlaneError as error:
+                refused.append((index, error))
+        return refused
 
     def offer(
         self,

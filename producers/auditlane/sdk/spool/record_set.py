@@ -277,10 +277,10 @@ class _Cursor:
                     break
                 self._position = self._base + found.end
                 yield found
-            before = self._position, len(self._data)
+            before = self._base, len(self._data)
             self._base, self._data = self._position, _read(self.segment.path, self._position)
             self._items = iter(scan(self._data, self._seed, 0))
-            if not self._data or before == (self._position, len(self._data)):
+            if not self._data or before == (self._base, len(self._data)):  # nothing new was written
                 return
 
     def piece(self, damage: Damage) -> tuple[bytes, int]:

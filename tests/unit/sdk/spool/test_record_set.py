@@ -104,6 +104,18 @@ def test_a_record_that_was_not_sent_is_returned_again(tmp_path):
     own.leave()
 
 
+@pytest.mark.parametrize("at_once", [1, 2, 3])
+def test_records_that_are_written_while_others_are_read_are_returned_later(tmp_path, at_once):
+    """All records have the same size."""
+    own = created(tmp_path, 100_000)
+    ids = [f"e{number}" for number in range(10, 10 + 3 * at_once)]
+    for start in range(0, len(ids), at_once):
+        add(own, *ids[start : start + at_once])
+        assert drain(own) == ids[start : start + at_once]
+    assert (own.losses, own.given_up) == ({}, [])
+    own.leave()
+
+
 def test_a_file_whose_records_are_done_is_used_again(tmp_path, monkeypatch):
     monkeypatch.setattr(own_set, "_REUSED_BYTES", 300)
     own = created(tmp_path, 100_000)

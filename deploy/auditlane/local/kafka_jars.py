@@ -1,6 +1,7 @@
 """Kafka as Maven artifacts, in a pinned list of jars. jgo fetches each jar once per user, and its SHA-256 is verified.
 
-`python -m auditlane.local.kafka_jars VERSION LOG4J_VERSION` resolves the dependencies and writes the list.
+`python -m auditlane.local.kafka_jars GROUP:ARTIFACT:VERSION...` resolves the dependencies and writes a list. The
+broker's is that of kafka_2.13 with log4j-core and log4j-slf4j-impl.
 """
 
 from __future__ import annotations
@@ -12,7 +13,7 @@ import os
 import sys
 import tempfile
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from importlib.resources import files
@@ -48,8 +49,12 @@ class Jar:
 
 def pinned() -> list[Jar]:
     """Return the jars that the broker needs."""
-    lines = files(__package__).joinpath(_LIST).read_text("utf-8").splitlines()
-    return [parse(line) for line in lines if line and not line.startswith("#")]
+    return parse_list(files(__package__).joinpath(_LIST).read_text("utf-8"))
+
+
+def parse_list(text: str) -> list[Jar]:
+    """Parse a list with one jar per line."""
+    return [parse(line) for line in text.splitlines() if line and not line.startswith("#")]
 
 
 def parse(line: str) -> Jar:
@@ -59,13 +64,14 @@ def parse(line: str) -> Jar:
     return Jar(group, artifact, version, int(size), sha256)
 
 
-def fetch(cache: Path, progress: Progress = lambda done, total: None) -> list[Path]:
+def fetch(cache: Path, progress: Progress = lambda done, total: None, jars: Sequence[Jar] | None = None) -> list[Path]:
     """Download the jars missing from `cache`, and return the class path. If no jar is missing, the network is not used.
+    The default is the jars that the broker needs.
 
     Several processes may call it concurrently: one of them downloads, and the others wait. Jars fetched before an
     interruption are kept. Raises PartFailed if a download fails or a file has the wrong hash.
     """
-    jars = pinned()
+    jars = pinned() if jars is None else jars
     root = cache / "maven"
     if missing := [jar for jar in jars if not _present(root, jar)]:
         root.mkdir(parents=True, exist_ok=True)
@@ -91,7 +97,7 @@ def _present(root: Path, jar: Jar) -> bool:
         return False
 
 
-def _download(root: Path, missing: list[Jar], jars: list[Jar], progress: Progress) -> None:
+def _download(root: Path, missing: list[Jar], jars: Sequence[Jar], progress: Progress) -> None:
     total = sum(jar.size for jar in jars)
     done = total - sum(jar.size for jar in missing)
     stopped = threading.Event()  # a failure, or Ctrl-C, ends the other downloads at their next chunk
@@ -170,16 +176,11 @@ def _context(repository: Path, advance: Callable[[int], None]) -> Any:
     )
 
 
-def resolve(version: str, log4j: str) -> list[str]:
-    """Return the lines of a new list: the broker, a logger, and their run-time dependencies."""
+def resolve(artifacts: Sequence[str]) -> list[str]:
+    """Return the lines of a new list: the artifacts, as `group:artifact:version`, and their run-time dependencies."""
     with tempfile.TemporaryDirectory() as scratch:
         context = _context(Path(scratch), lambda count: None)
-        wanted = [
-            f"org.apache.kafka:kafka_2.13:{version}",
-            f"org.apache.logging.log4j:log4j-core:{log4j}",
-            f"org.apache.logging.log4j:log4j-slf4j-impl:{log4j}",
-        ]
-        dependencies = [context.create_dependency(name) for name in wanted]
+        dependencies = [context.create_dependency(name) for name in artifacts]
         for dependency in dependencies:
             dependency.raw = True  # otherwise, the versions that log4j's POM manages would also apply to Kafka
         given, brought = context.resolver.resolve(dependencies)
@@ -193,4 +194,4 @@ def resolve(version: str, log4j: str) -> list[str]:
 
 
 if __name__ == "__main__":
-    print("\n".join(resolve(*sys.argv[1:3])))
+    print("\n".join(resolve(sys.argv[1:])))

@@ -274,16 +274,16 @@ def test_events_unsent_at_a_stop_are_in_both_logs_after_the_next_start(
             broker.stop()
             looks(serve)
             assert serve.stop() == 0
-        [file] = spool.glob("*.spool")
+        [file] = spool.glob("*.set/*.segment")
         assert file.stat().st_mode & 0o777 == 0o600
         with ServeProcess(tmp_path, **settings) as serve:  # this process never reaches Kafka
             looks(serve)
             assert serve.stop(signal.SIGINT) in (0, 130, -signal.SIGINT)
-        assert len(list(spool.glob("*.spool"))) >= 2
+        assert len(list(spool.glob("*.set"))) >= 2
         broker.start()
         world.worker().ready()
         with Served(tmp_path, **settings) as served:
-            wait_until(lambda: not list(spool.glob("*.spool")), why=lambda: str(list(spool.iterdir())))
+            wait_until(lambda: not list(spool.glob("*.set")), why=lambda: str(list(spool.iterdir())))
             stage = Stage(world, served)
             stage.recorded("acme", audit_log__exported=3, audit_log__viewed=2)
             for tenant, query in (("acme", ""), (OURS, "&metadata.tenant=acme")):

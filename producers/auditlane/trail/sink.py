@@ -24,12 +24,11 @@ from auditlane.contract.tenants import OURS
 from auditlane.runtime.errors import AuditlaneError, ConfigError, InvalidEvent
 from auditlane.runtime.log import get
 from auditlane.runtime.settings import Settings, variable
-from auditlane.runtime.spool import Spool
 from auditlane.trail.aggregation import AuditAggregator, DatedRecord
 from auditlane.trail.client import Connect, Emitter, connect
 from auditlane.trail.events import bounded, events_of, weight
 from auditlane.trail.losses import Losses
-from auditlane.trail.spooling import record_of, spool_of
+from auditlane.trail.spooling import FRAME_BYTES, Spool, record_of, spool_of
 
 MAX_QUEUED: Final = 10_000  # maximum number of records in memory
 MAX_BYTES: Final = 16 << 20  # maximum total size of queued records in bytes
@@ -37,7 +36,6 @@ CLOSE_S: Final = 3.0
 _MADE: Final = 500  # maximum number of events made from records before they are sent
 _FULL: Final = "the spool is full"
 _SHARE: Final = "the tenant's share of the spool is full"
-_LINE: Final = 10  # number of bytes in a spooled line besides the record
 _RETRY_S: Final = 1.0
 _DRAIN_EVERY: Final = timedelta(seconds=30)  # between two drains, which also send files left by other processes
 _ACKNOWLEDGED_S: Final = 10.0  # maximum wait for a file's events before newer events take precedence
@@ -390,7 +388,7 @@ class KafkaAuditSink:
             self._report("trail.spool", error)
             return
         if drained.damaged:
-            self._log.warning("trail.damaged", lines=drained.damaged, means="lines truncated by a crash were skipped")
+            self._log.warning("trail.damaged", records=drained.damaged, means="they are in the subfolder `damaged`")
         if drained.complete:
             with self._changed:
                 self._spooled_of.clear()
@@ -444,7 +442,7 @@ class KafkaAuditSink:
             self._report("trail.spool", error)
         with self._changed:
             for event, record in zip(within[:kept], records, strict=False):
-                self._spooled_of[_tenant_of(event)] += len(record) + _LINE
+                self._spooled_of[_tenant_of(event)] += len(record) + FRAME_BYTES
         for _ in range(kept):
             self._count("spooled")
         return [*within[kept:], *beyond], _SHARE if beyond and kept == len(within) else why
@@ -459,7 +457,7 @@ class KafkaAuditSink:
         with self._changed:
             held = Counter(self._spooled_of)
         for event in events:
-            tenant, size = _tenant_of(event), len(record_of(event)) + _LINE
+            tenant, size = _tenant_of(event), len(record_of(event)) + FRAME_BYTES
             if tenant and held[tenant] + size > room - size:
                 beyond.append(event)
                 continue

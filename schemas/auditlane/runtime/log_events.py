@@ -243,7 +243,11 @@ LOG_EVENTS: tuple[LogEvent, ...] = (
         ("info",),
         "ClickHouse did not return the version of the previous start; the query is repeated.",
     ),
-    LogEvent("trail.damaged", ("warning",), "The spool had lines that a crash had truncated; they were skipped."),
+    LogEvent(
+        "trail.damaged",
+        ("warning",),
+        "The spool had damaged records, which are now in its subfolder `damaged`.",
+    ),
     LogEvent(
         "trail.dropped",
         ("warning",),

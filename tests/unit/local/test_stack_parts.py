@@ -24,7 +24,7 @@ from auditlane.local.stack_variables import without_own_urls
 from auditlane.runtime.errors import AlreadyRunning, ConfigError, NotFound, PartFailed, PortInUse
 from auditlane.runtime.process import ProcessExit
 from auditlane.runtime.settings import load
-from auditlane.runtime.spool import FileSpool
+from auditlane.trail.spooling import FileSpool
 
 
 @pytest.fixture

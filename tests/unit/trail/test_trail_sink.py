@@ -19,13 +19,12 @@ from auditlane.contract.vocabulary import ACTIONS
 from auditlane.runtime.errors import AuditlaneError, DeliveryFailed, InvalidEvent, RegistryUnavailable
 from auditlane.runtime.ids import uuid7
 from auditlane.runtime.settings import load
-from auditlane.runtime.spool import Drained, FileSpool, NoSpool, Send, Spool
 from auditlane.sdk.transport import OnSettled
 from auditlane.trail import aggregation, sink
 from auditlane.trail.aggregation import AuditAggregator, DatedRecord
 from auditlane.trail.events import events_of
 from auditlane.trail.sink import KafkaAuditSink
-from auditlane.trail.spooling import record_of
+from auditlane.trail.spooling import Drained, FileSpool, NoSpool, Send, Spool, record_of
 
 T0 = datetime(2026, 1, 31, 12, tzinfo=UTC)
 MINUTE = timedelta(minutes=1)

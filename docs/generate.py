@@ -358,6 +358,7 @@ def capacity_table() -> str:
                 f"{needs.workers} × {needs.shards}",
                 f"{needs.partitions} × {needs.shards}",
                 f"{needs.shards} × {REPLICAS}: {needs.clickhouse_vcpu} vCPU, {size(needs.clickhouse_memory_bytes)}",
+                str(needs.table_partitions),
                 size(needs.clickhouse_bytes_of_replica),
                 size(needs.kafka_bytes),
             )
@@ -368,6 +369,7 @@ def capacity_table() -> str:
         "Workers",
         "Partitions",
         "ClickHouse",
+        "Table by",
         "Each replica, a month",
         "Kafka",
     )
@@ -388,6 +390,8 @@ def unit_costs() -> str:
         ("events per second of a shard", f"{capacity.SHARD_RATE:,}", "assumed: sequential inserts of 0.5 s"),
         ("parts per second of a shard", f"{capacity.SHARD_PARTS:g}", "chosen"),
         ("partitions per worker", str(capacity.PARTITIONS_OF_POD), "chosen"),
+        ("events per second of a shard whose months merge into one part", str(capacity.MONTH_RATE), "150 GB"),
+        ("the same for days", f"{capacity.DAY_RATE:,}", "150 GB"),
         ("vCPU of a ClickHouse server", "4, 8 or 16", "assumed: queries take most of it"),
     ]
     return table(("Unit cost", "Value", "Basis"), rows)

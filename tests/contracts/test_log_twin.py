@@ -54,7 +54,7 @@ class Twin:
 
     def transaction(self, count: int) -> None:
         for number in range(count + 1):
-            self._kafka.produce(Partition("t", 0), month=202611, good=True, control=number == count)
+            self._kafka.produce(Partition("t", 0), period=202611, good=True, control=number == count)
 
     def fetch(self, position: int) -> list[int]:
         return list(self._kafka.fetch(Partition("t", 0), position, 100).offsets)

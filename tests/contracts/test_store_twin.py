@@ -1,4 +1,6 @@
-"""Runs the same tests on the simulator's in-memory table and on a real one, to verify that both behave alike."""
+"""Runs the same tests on the simulator's in-memory table and on real ones, by month and by day, to verify that all of
+them behave alike.
+"""
 
 from __future__ import annotations
 
@@ -18,16 +20,19 @@ from auditlane.runtime.settings import load
 from auditlane.store import event_insert, preflight
 from auditlane.store.client import connect
 from auditlane.store.migrate import migrate
+from auditlane.store.partitioning import Partitioning
 from auditlane.worker.protocol.partition_state import Range
 from auditlane.worker.validation.event_columns import EVENTS
 
-MONTH = 202611
-AT = int(datetime(2026, 11, 3, tzinfo=UTC).timestamp() * 1_000)
+DAY = datetime(2026, 11, 3, tzinfo=UTC)
+AT = int(DAY.timestamp() * 1_000)
 WINDOW = 4
 
 
 class Store(Protocol):
-    """A table that remembers the last `WINDOW` tokens."""
+    """A table that remembers the last `WINDOW` tokens. All rows are in the partition `period`."""
+
+    period: int
 
     def insert(self, token: str, offsets: Sequence[int], partition: int = 0, held: int | None = None) -> None:
         """Insert rows with the worker's statement, which contains the guard."""
@@ -36,19 +41,21 @@ class Store(Protocol):
         """Return the offset of every row, in ascending order."""
 
     def held(self, first: int, last: int) -> dict[int, set[int]]:
-        """Return the stored offsets from `first` to `last`, by month."""
+        """Return the stored offsets from `first` to `last`, by period."""
 
     def remove(self) -> None:
         """Delete all rows, as an operator would by hand."""
 
 
 class Twin:
+    period = 202611
+
     def __init__(self) -> None:
         self._table = ClickHouse(WINDOW)
 
     def insert(self, token: str, offsets: Sequence[int], partition: int = 0, held: int | None = None) -> None:
         span, at = (min(offsets), max(offsets)), Partition("t", partition)
-        self._table.land(self._table.send(token, at, MONTH, offsets, held=held, span=span))
+        self._table.land(self._table.send(token, at, self.period, offsets, held=held, span=span))
 
     def rows(self, partition: int = 0) -> list[int]:
         return sorted(
@@ -60,13 +67,14 @@ class Twin:
 
     def remove(self) -> None:
         self._table.rows.clear()
-        self._table.months.clear()
+        self._table.periods.clear()
 
 
 class Real:
-    def __init__(self, url: str, database: str) -> None:
+    def __init__(self, url: str, database: str, partitioning: Partitioning) -> None:
         self._client, self._topic_id = connect(load(clickhouse_url=url)), str(uuid.uuid4())
-        migrate(self._client, database)
+        self.period = partitioning.period(DAY)
+        migrate(self._client, database, partitioning)
         self._events = f"`{database}`.events"
         table = preflight.check(self._client, database, EVENTS.names, parts_per_second=1)
         names = self._table([0], 0).column_names
@@ -96,7 +104,7 @@ class Real:
 
     def insert(self, token: str, offsets: Sequence[int], partition: int = 0, held: int | None = None) -> None:
         range_ = self._range(min(offsets), max(offsets), partition)
-        text = event_insert.statement(self._made, range_, MONTH, expected_rows=held)
+        text = event_insert.statement(self._made, range_, self.period, expected_rows=held)
         settings = {**self._made.settings, "insert_deduplication_token": token}
         event_insert.send(
             self._client,
@@ -120,12 +128,12 @@ class Real:
         self._client.close()
 
 
-@pytest.fixture(params=["twin", "real"])
+@pytest.fixture(params=["twin", *Partitioning])
 def store(request: pytest.FixtureRequest) -> Iterator[Store]:
     if request.param == "twin":
         yield Twin()
         return
-    made = Real(request.getfixturevalue("clickhouse"), request.getfixturevalue("unique"))
+    made = Real(request.getfixturevalue("clickhouse"), request.getfixturevalue("unique"), request.param)
     yield made
     made.close()
 
@@ -179,8 +187,8 @@ def test_an_insert_that_expects_something_else_to_be_stored_adds_nothing(store: 
     assert store.rows() == [1, 2, 3]
 
 
-def test_stored_offsets_are_listed_by_month(store: Store) -> None:
+def test_stored_offsets_are_listed_by_period(store: Store) -> None:
     store.insert("a", [1, 2, 5])
     store.insert("b", [2], partition=1)
-    assert store.held(2, 9) == {MONTH: {2, 5}}
+    assert store.held(2, 9) == {store.period: {2, 5}}
     assert store.held(3, 4) == {}

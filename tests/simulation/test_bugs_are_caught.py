@@ -145,8 +145,8 @@ class FailureCompletes(Core):
         super().committed(replace(commit, notes=frozenset()), errors, now)
 
 
-class LateMonthsAreLost(Core):
-    """Completes a range although its late months have been deferred."""
+class LatePeriodsAreLost(Core):
+    """Completes a range although its late periods have been deferred."""
 
     def later(self, range_: Range, wait_ms: int, now: int) -> None:
         self.written(range_, parts=1, rejected=0, took_ms=1)
@@ -165,8 +165,8 @@ class CountsInTheClient(Worker):
     def _validate(self, range_: Range) -> Progress:
         progress = super()._validate(range_)
         stored = set(self.world.clickhouse.stored(range_.partition))
-        for month, offsets in progress.rows.items():
-            progress.rows[month] = [offset for offset in offsets if offset not in stored]
+        for period, offsets in progress.rows.items():
+            progress.rows[period] = [offset for offset in offsets if offset not in stored]
         return progress
 
 
@@ -211,7 +211,7 @@ BUGS = {
     "a parked range gets a new end": {"worker": worker_with(ForgetsParkedRange, expects=False)},
     "a parked range is never fetched again": {"worker": worker_with(ParksForEver)},
     "a recorded failure counts as completion": {"worker": worker_with(FailureCompletes)},
-    "late months are not awaited": {"worker": worker_with(LateMonthsAreLost)},
+    "late periods are not awaited": {"worker": worker_with(LatePeriodsAreLost)},
     "dead letters are not awaited": {"worker": DoesNotAwaitDeadLetters},
     "an offset set back over a pending range is not compared": {"worker": worker_with(NeverRechecks, expects=False)},
     "a changed verdict is not compared": {"worker": TrustsTheToken},

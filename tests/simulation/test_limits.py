@@ -24,7 +24,7 @@ from auditlane.worker.protocol.partition_state import Range
 
 AT = Partition("t", 0)
 WINDOW = 3
-# Each message: month, good, doubtful, offset. One verdict accepts the first and third messages, the other the second
+# Each message: period, good, doubtful, offset. One verdict accepts the first and third messages, the other the second
 # and fourth.
 VALUES = [b"202611:1:1:0", b"202611:0:1:1", b"202611:1:1:2", b"202611:0:1:3"]
 

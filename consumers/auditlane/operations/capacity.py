@@ -9,6 +9,8 @@ from dataclasses import dataclass
 from math import ceil
 from typing import Final
 
+from auditlane.store.partitioning import Partitioning
+
 DAY_S: Final = 86_400
 MONTH_DAYS: Final = 30
 REPLICAS: Final = 3  # number of copies of each partition in Kafka and of each shard in ClickHouse
@@ -34,7 +36,9 @@ MOST_VCPU: Final = 16
 GB_OF_VCPU: Final = 4
 REGISTRY_S: Final = 30  # AUDITLANE_REGISTRY_REFRESH_S
 
-MERGED_RATE: Final = 500  # maximum events per second and shard for a month to end up as one part (150 GB)
+# Maximum events per second and shard for a partition, a month or a day, to end up as one part (150 GB).
+MONTH_RATE: Final = 500
+DAY_RATE: Final = MONTH_RATE * MONTH_DAYS
 WORKER_TENANTS: Final = 3_000  # tenants per worker whose contract lookups (2 ms each) take a fifth of its time
 PART_TENANTS: Final = 8_192  # maximum number of tenants in one part whose ids are stored as one dictionary
 
@@ -59,7 +63,7 @@ class Estimate:
     says otherwise.
 
     Each shard has its own group of `workers` and its own topic with `partitions`. `parts_per_second` applies to one
-    worker.
+    worker. `table_partitions` is the choice for `auditlane init --partitions`.
     """
 
     events_per_month: float
@@ -68,6 +72,7 @@ class Estimate:
     worker_cores: float
     partitions: int
     parts_per_second: float
+    table_partitions: Partitioning
     ingest_processes: int
     ingest_cores: float
     clickhouse_cores: float
@@ -99,6 +104,7 @@ def estimate(demand: Demand) -> Estimate:
         worker_cores=cores,
         partitions=ceil(PARTITIONS_OF_POD * workers / PARTITIONS_STEP) * PARTITIONS_STEP,
         parts_per_second=round(SHARD_PARTS / workers, 2),
+        table_partitions=Partitioning.DAY if rate > MONTH_RATE else Partitioning.MONTH,
         ingest_processes=ingest,
         ingest_cores=ingest_cores,
         clickhouse_cores=rate * (INSERT_CPU_S + MERGE_CPU_S) / 1e6,
@@ -115,10 +121,16 @@ def warnings(demand: Demand, needs: Estimate) -> list[str]:
     """Return one sentence for each limit that the load exceeds, including what to do about it."""
     found = []
     of_worker = demand.tenants / (needs.shards * needs.workers)
-    if demand.rate / needs.shards > MERGED_RATE:
+    if MONTH_RATE < demand.rate / needs.shards <= DAY_RATE:
         found.append(
-            f"A month of a shard exceeds what ClickHouse merges into one part ({MERGED_RATE} events/s): queries that "
-            "need FINAL cost about 60 ns of CPU per row. Let tenants filter by time."
+            f"A month of a shard exceeds what ClickHouse merges into one part ({MONTH_RATE} events/s): create the "
+            "tables with `auditlane init --partitions day`, and set AUDITLANE_CLICKHOUSE_PARTITIONS=day for every "
+            "process."
+        )
+    if demand.rate / needs.shards > DAY_RATE:
+        found.append(
+            f"A day of a shard exceeds what ClickHouse merges into one part ({DAY_RATE:,} events/s): queries that need "
+            "FINAL cost about 60 ns of CPU per row. Let tenants filter by time."
         )
     if needs.shards > 1:
         found.append(

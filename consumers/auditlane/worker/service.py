@@ -36,6 +36,7 @@ from auditlane.runtime.settings import Settings, variable
 from auditlane.store import migrate, newest_offsets, preflight
 from auditlane.store.client import connect
 from auditlane.store.event_insert import Writer
+from auditlane.store.partitioning import configured
 from auditlane.store.preflight import WINDOW_SECONDS, NotMigrated
 from auditlane.worker.consumer import EndOffsets, ExpectedPartitions, Membership, consumer_config
 from auditlane.worker.consumer_loop import Runner, Unsupported, now_ms
@@ -119,6 +120,7 @@ class Service:
                     settings.clickhouse_database,
                     EVENTS.names,
                     parts_per_second=parts_per_second(settings) * settings.worker_processes_total,
+                    partitions=configured(settings),
                 )
             )
             if table is None:
@@ -132,6 +134,7 @@ class Service:
                 topic=settings.topic,
                 max_event_bytes=settings.max_event_bytes,
                 secrets=secrets,
+                partitioning=table.partitioning,
             )
             producer: Producer = librdkafka.client(Producer, producer_config(client_config(settings)))
             dead_letters = DeadLetters(
@@ -153,6 +156,7 @@ class Service:
                 threads=settings.insert_threads,
                 breaker=breaker,
                 late=late,
+                partitioning=table.partitioning,
                 traces=traces,
             )
             stack.callback(pool.close)
@@ -310,7 +314,7 @@ def _freeze_heap() -> None:
 
 
 def parts_per_second(settings: Settings) -> float:
-    """Return the maximum number of parts per second that one worker creates, including late months."""
+    """Return the maximum number of parts per second that one worker creates, including late periods."""
     return settings.insert_parts_per_second + LateBudget(settings.late_parts_per_second).most_per_second(WINDOW_SECONDS)
 
 

@@ -93,7 +93,8 @@ def lines(needs: Estimate) -> list[tuple[str, str]]:
             (
                 f"{number_of(needs.shards, 'shard')} of {REPLICAS} replicas, each {needs.clickhouse_vcpu} vCPU, "
                 f"{size(needs.clickhouse_memory_bytes)} of memory, {size(needs.clickhouse_bytes_of_replica)} of disk; "
-                f"inserts and merges take {needs.clickhouse_cores:.2f} cores"
+                f"inserts and merges take {needs.clickhouse_cores:.2f} cores; "
+                f"AUDITLANE_CLICKHOUSE_PARTITIONS={needs.table_partitions}"
             ),
         ),
         ("registry", f"up to {needs.registry_requests:,.0f} requests/s, if each tenant has its own contract"),

@@ -24,12 +24,19 @@ from auditlane.runtime.errors import ConfigError, Drift
 from auditlane.store import cluster_init, migrate
 from auditlane.store.client import connect
 from auditlane.store.cluster import script
+from auditlane.store.partitioning import Partitioning, configured
 
 app = typer.Typer(add_completion=False)
 
 
 @app.command(
-    epilog=examples("init", "init --strict", "init --cluster audit_cluster", "init --print --cluster audit_cluster")
+    epilog=examples(
+        "init",
+        "init --strict",
+        "init --partitions day",
+        "init --cluster audit_cluster",
+        "init --print --cluster audit_cluster",
+    )
 )
 def command(
     strict: Annotated[
@@ -45,6 +52,15 @@ def command(
             "Servers that already have the tables do not need --cluster.",
         ),
     ] = "",
+    partitions: Annotated[
+        Partitioning | None,
+        typer.Option(
+            "--partitions",
+            help="Create the table of events with one partition for each month, or for each day if a shard receives "
+            "more than 500 events per second. Cannot be changed later. Default: AUDITLANE_CLICKHOUSE_PARTITIONS, "
+            "otherwise as in the existing table; a new one gets months.",
+        ),
+    ] = None,
     print_: Annotated[
         bool,
         typer.Option("--print", help="Print the SQL for every server of --cluster (ON CLUSTER) and change nothing."),
@@ -72,19 +88,23 @@ def command(
             field="--this-server",
             fix="Add --print, or remove --this-server: without --print, --cluster changes only one server.",
         )
+    wanted = partitions or configured(settings)
     if print_:
-        print(script(settings.clickhouse_database, cluster, one_server=this_server), end="")
+        made_for = wanted or Partitioning.MONTH
+        print(script(settings.clickhouse_database, cluster, one_server=this_server, partitioning=made_for), end="")
         return
     made = topics.ensure(settings)
     subject = subjects.ensure_base_subject(registry_client(settings), settings.topic)
-    migrations = _migrated(connect(settings), settings.clickhouse_database, cluster)
+    client = connect(settings)
+    migrations = _migrated(client, settings.clickhouse_database, cluster, wanted)
+    partitioning = Partitioning.of(migrate.partition_key(client, settings.clickhouse_database) or "")
     if subject.created and (keys := path_of(settings)) and keys.exists():  # otherwise, the event could not be signed
         facts = {"version": str(subject.version), "previous": "none"}
         record(Action.schema_changed, resource="schema", resource_id=subject.subject, **facts)
     drift = [sentence for topic in made for sentence in topic.drift] + list(subject.drift)
     if as_json:
         report = {"topics": [asdict(topic) for topic in made], "subject": asdict(subject), "migrations": migrations}
-        print(json.dumps(report | {"drift": drift}))
+        print(json.dumps(report | {"partitions": partitioning, "drift": drift}))
     else:
         out = Console(highlight=False)
         for topic in made:
@@ -92,7 +112,8 @@ def command(
         out.print(
             f"subject  {subject.subject}: {'registered' if subject.created else 'exists'}, id {subject.schema_id}"
         )
-        out.print(f"store    {settings.clickhouse_database}: {', '.join(migrations) or 'up to date'}")
+        by = f", partitions by {partitioning}" if partitioning else ""
+        out.print(f"store    {settings.clickhouse_database}: {', '.join(migrations) or 'up to date'}{by}")
         for sentence in drift:
             out.print(f"[yellow]differs[/]  {sentence}")
     if drift and strict:
@@ -102,8 +123,8 @@ def command(
         )
 
 
-def _migrated(client: Client, database: str, cluster: str) -> list[str]:
+def _migrated(client: Client, database: str, cluster: str, partitions: Partitioning | None) -> list[str]:
     """Migrate one server's tables, clustered or not. Returns the names of the applied migrations."""
     if cluster := cluster or cluster_init.cluster_of(client, database):
-        return cluster_init.migrate(client, database, cluster)
-    return migrate.migrate(client, database)
+        return cluster_init.migrate(client, database, cluster, partitions)
+    return migrate.migrate(client, database, partitions)

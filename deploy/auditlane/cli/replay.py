@@ -178,7 +178,7 @@ def _table(settings: Settings, stack: ExitStack, name: str, *, dry: bool) -> Tab
     table = events_table(settings, client, parts_per_second=rate)
     if name:
         table = other(client, table, name, create=not dry)
-    batch_validator = validator(settings, schema_cache(settings, registry), secrets(settings))
+    batch_validator = validator(settings, schema_cache(settings, registry), secrets(settings), table.partitioning)
     return TableTarget(client, table, batch_validator, parts_per_second=rate, dry=dry)
 
 

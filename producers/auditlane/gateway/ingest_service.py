@@ -21,7 +21,7 @@ from auditlane.gateway import kafka
 from auditlane.gateway.hand_over import HandOver, Signer
 from auditlane.gateway.kafka import ACKNOWLEDGED, SPOOLED, Ack, AckWaiter
 from auditlane.gateway.metrics import GatewayMetrics
-from auditlane.gateway.rate import PastMonths, PatternSteps, Rates, too_fast, too_many_months, too_many_steps
+from auditlane.gateway.rate import PastPeriods, PatternSteps, Rates, too_fast, too_many_periods, too_many_steps
 from auditlane.gateway.refusal_counts import ContractRefusals, by_contract
 from auditlane.gateway.sender import Sender
 from auditlane.runtime.errors import AuditlaneError, BufferFull, InvalidEvent, RateLimited, http_status
@@ -30,6 +30,7 @@ from auditlane.runtime.log import get
 from auditlane.runtime.lru_cache import LruCache
 from auditlane.runtime.settings import Settings
 from auditlane.sdk import AuditClient, SpoolStats
+from auditlane.store.partitioning import Partitioning, configured
 
 SLICE: Final = 1_000  # number of events that are sent, and awaited, together
 # maximum number of pattern steps per slice (up to 2.4 ms); more would block the event loop for too long
@@ -88,7 +89,7 @@ class IngestService:
         self.refusals = ContractRefusals()
         self._rates = Rates(settings.ingest_rate, settings.ingest_burst)
         self._steps = PatternSteps(settings.ingest_pattern_steps)
-        self._past_months = PastMonths(settings.ingest_past_months)
+        self._past = PastPeriods(settings.ingest_past_months, configured(settings) or Partitioning.MONTH)
         self._ack_timeout_s = settings.ingest_ack_timeout_ms / 1000
         self._max_held = settings.ingest_buffer_bytes
         self._held = 0
@@ -237,10 +238,11 @@ class IngestService:
                 too_fast(waits[tenant]) if tenant in waits else event
                 for event, tenant in zip(posted, tenants, strict=True)
             ]
-        past = self._past_months.waits(posted, tenants, now, datetime.now(UTC))
+        past = self._past.waits(posted, tenants, now, datetime.now(UTC))
         if not past:
             return posted
-        return [too_many_months(past[at]) if at in past else event for at, event in enumerate(posted)]
+        form = self._past.partitioning
+        return [too_many_periods(past[at], form) if at in past else event for at, event in enumerate(posted)]
 
     def _within_steps(
         self, client: AuditClient, posted: Sequence[object], tenants: Sequence[str], now: float

@@ -1,5 +1,5 @@
-"""Rate limits per caller, and limits on what one tenant's events cost, in past months and in pattern steps. Performs no
-I/O.
+"""Rate limits per caller, and limits on what one tenant's events cost, in past periods and in pattern steps. Performs
+no I/O.
 
 Also contains the errors for callers and events that exceed a limit.
 """
@@ -9,11 +9,12 @@ from __future__ import annotations
 from collections import OrderedDict, defaultdict
 from collections.abc import Hashable, Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Final
 
 from auditlane.contract.patterns import LONGEST_VALUE
 from auditlane.runtime.errors import RateLimited
+from auditlane.store.partitioning import Partitioning
 
 # Maximum number of buckets. The least recently used one is dropped, so its caller starts again with a full one.
 MOST_KEYS: Final = 20_000
@@ -60,21 +61,24 @@ class Rates:
         return min(self.burst, bucket.tokens + (now - bucket.at) * self.per_s)
 
 
-# One charge for a past month covers all of its events within this time, since a worker inserts them together.
+# One charge for a past period covers all of its events within this time, since a worker inserts them together.
 SECOND_S: Final = 1.0
+# Clients that were offline for a week are common. Their six late days cost a worker 1.5 s of its budget for late parts.
+FREE_DAYS: Final = 7
 BURST_S: Final = 10.0  # a larger burst would delay the partition's other tenants by seconds
 REMEMBERED: Final = 20_000
 
 
 @dataclass(slots=True)
-class PastMonths:
-    """Limits one tenant to `per_s` past months a second, with a burst of ten times that. Pure: times are arguments.
+class PastPeriods:
+    """Limits one tenant to `per_s` past periods a second, with a burst of ten times that. Pure: times are arguments.
 
-    The current and the previous month are free. If a request has more months than there are tokens, the newest are
-    admitted.
+    The current and the previous month are free, or the current day and `FREE_DAYS` before it. If a request has more
+    periods than there are tokens, the newest are admitted.
     """
 
     per_s: float
+    partitioning: Partitioning = Partitioning.MONTH
     _rates: Rates = field(init=False)
     _charged: OrderedDict[tuple[str, str], float] = field(default_factory=OrderedDict)
 
@@ -82,32 +86,40 @@ class PastMonths:
         self._rates = Rates(self.per_s, max(1, round(self.per_s * BURST_S)))
 
     def waits(self, posted: Sequence[object], tenants: Sequence[str], now: float, today: datetime) -> dict[int, float]:
-        """Charge for the months of these posted events. Returns the seconds to wait for each rejected event, by
+        """Charge for the periods of these posted events. Returns the seconds to wait for each rejected event, by
         position.
         """
-        oldest_free = f"{today.year - (today.month == 1):04}-{(today.month - 2) % 12 + 1:02}"
-        months: defaultdict[str, defaultdict[str, list[int]]] = defaultdict(lambda: defaultdict(list))
+        oldest_free = _oldest_free(today, self.partitioning)
+        length = len(oldest_free)
+        periods: defaultdict[str, defaultdict[str, list[int]]] = defaultdict(lambda: defaultdict(list))
         for position, (event, tenant) in enumerate(zip(posted, tenants, strict=True)):
             at = event.get("occurred_at") if isinstance(event, dict) else None
-            if isinstance(at, str) and at[:7] < oldest_free:
-                months[tenant][at[:7]].append(position)
+            if isinstance(at, str) and at[:length] < oldest_free:
+                periods[tenant][at[:length]].append(position)
         waiting: dict[int, float] = {}
-        for tenant, positions in months.items():
-            for month in sorted(positions, reverse=True):
-                if now - self._charged.get((tenant, month), -SECOND_S) < SECOND_S:
+        for tenant, positions in periods.items():
+            for period in sorted(positions, reverse=True):
+                if now - self._charged.get((tenant, period), -SECOND_S) < SECOND_S:
                     continue
                 if wait_s := self._rates.wait_s(tenant, now):
-                    waiting |= dict.fromkeys(positions[month], wait_s)
+                    waiting |= dict.fromkeys(positions[period], wait_s)
                 else:
-                    self._charge(tenant, month, now)
+                    self._charge(tenant, period, now)
         return waiting
 
-    def _charge(self, tenant: str, month: str, now: float) -> None:
+    def _charge(self, tenant: str, period: str, now: float) -> None:
         self._rates.charge(tenant, 1, now)
-        self._charged[tenant, month] = now
-        self._charged.move_to_end((tenant, month))
+        self._charged[tenant, period] = now
+        self._charged.move_to_end((tenant, period))
         while len(self._charged) > REMEMBERED:
             self._charged.popitem(last=False)
+
+
+def _oldest_free(today: datetime, partitioning: Partitioning) -> str:
+    """Return the oldest period that costs nothing, as the text with which its times begin: yyyy-mm or yyyy-mm-dd."""
+    if partitioning is Partitioning.DAY:
+        return (today.date() - timedelta(days=FREE_DAYS)).isoformat()
+    return (today.replace(day=1) - timedelta(days=1)).isoformat()[:7]
 
 
 LEAST_STEPS: Final = 5_000  # maximum number of pattern steps (60 µs) without a charge for the event
@@ -189,12 +201,13 @@ def too_fast(wait_s: float) -> RateLimited:
     )
 
 
-def too_many_months(wait_s: float) -> RateLimited:
-    """Return the error for an event beyond the limit on past months."""
+def too_many_periods(wait_s: float, partitioning: Partitioning) -> RateLimited:
+    """Return the error for an event beyond the limit on past periods."""
     return RateLimited(
-        "The tenant's events span more past months than the limit allows at a time.",
+        f"The tenant's events span more past {partitioning}s than the limit allows at a time.",
         field="occurred_at",
-        fix="Send them again after Retry-After seconds, in order of occurred_at, so that a request spans few months. "
+        fix="Send them again after Retry-After seconds, in order of occurred_at, so that a request spans few "
+        f"{partitioning}s. "
         "AUDITLANE_INGEST_PAST_MONTHS is the limit.",
         retry_after_s=wait_s,
     )

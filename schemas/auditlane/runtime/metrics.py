@@ -47,7 +47,11 @@ METRICS: tuple[Metric, ...] = (
         "counter",
         f"Rows among them that were stored more than {LATE_S:g} s after their Kafka timestamp.",
     ),
-    Metric("auditlane_worker_parts_total", "counter", "ClickHouse parts created: one insert per range and month."),
+    Metric(
+        "auditlane_worker_parts_total",
+        "counter",
+        "ClickHouse parts created: one insert per range and partition of the table.",
+    ),
     Metric("auditlane_worker_dead_letters_total", "counter", "Rejected messages, by reject code.", ("code",)),
     Metric("auditlane_worker_ranges_total", "counter", "Completed ranges: first attempt, or redo.", ("how",)),
     Metric(

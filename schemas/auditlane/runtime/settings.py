@@ -197,6 +197,12 @@ class ClickHouseSettings(BaseModel):
     clickhouse_password: SecretStr = Field(SecretStr(""), description="Password of the ClickHouse user.")
     clickhouse_ca: File | None = Field(None, description="CA bundle (PEM) for ClickHouse's certificate.")
     clickhouse_database: str = Field("audit", pattern=r"^[A-Za-z_][A-Za-z0-9_]*$", description="ClickHouse database.")
+    clickhouse_partitions: Literal["month", "day"] | None = Field(
+        None,
+        description="Partitions of the table `events`: `month`, or `day` for more than 500 events per second in one "
+        "shard. `init` creates the table accordingly and cannot change it; set the same value for every process. "
+        "Empty: as the table is; a new one gets months.",
+    )
 
 
 class WorkerSettings(BaseModel):
@@ -218,8 +224,8 @@ class WorkerSettings(BaseModel):
         4.0,
         gt=0,
         description="ClickHouse parts per second, in one worker, for one tenant's events of past months; the current "
-        "and the previous month are free. Bursts of one minute's worth are allowed; all tenants together have twice "
-        "this rate.",
+        "and the previous month are free. With daily partitions, days count instead. Bursts of one minute's worth are "
+        "allowed; all tenants together have twice this rate.",
         json_schema_extra=reached("The range with these events waits; ranges of other partitions do not."),
     )
     worker_processes_total: int = Field(
@@ -531,8 +537,9 @@ class GatewaySettings(BaseModel):
         1.0,
         gt=0,
         description="Distinct past months per second in one tenant's events, in each process; the current and the "
-        "previous month are free. Bursts of ten seconds' worth are allowed.",
-        json_schema_extra=reached("Events of further past months get 429 with `Retry-After`."),
+        "previous month are free. With `AUDITLANE_CLICKHOUSE_PARTITIONS=day`, days count instead; those of the last "
+        "week are free. Bursts of ten seconds' worth are allowed.",
+        json_schema_extra=reached("Events of further past months or days get 429 with `Retry-After`."),
     )
     ingest_burst: int = Field(
         10_000,

@@ -17,6 +17,7 @@ from typing import Final
 from auditlane.runtime.errors import ConfigError
 from auditlane.store.fold import fold
 from auditlane.store.migrate import RECORD, Migration, known
+from auditlane.store.partitioning import Partitioning
 
 # The sharding keys. A tenant is on one shard, so FINAL and a tenant's page need only that shard.
 SHARDING: Final = {"events": "cityHash64(tenant_id)", "settings": "cityHash64(scope)"}
@@ -32,7 +33,12 @@ _NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_-]*")
 
 
 def statements(
-    database: str, cluster: str, migrations: list[Migration] | None = None, *, one_server: bool = False
+    database: str,
+    cluster: str,
+    migrations: list[Migration] | None = None,
+    *,
+    one_server: bool = False,
+    partitioning: Partitioning = Partitioning.MONTH,
 ) -> list[str]:
     """Return all statements of the cluster form, in order. Each of them is idempotent.
 
@@ -46,19 +52,23 @@ def statements(
     on = "" if one_server else f" ON CLUSTER `{cluster}`"
     chain = [RECORD.replace("{database}", f"`{database}`")]
     for migration in known() if migrations is None else migrations:
-        chain += migration.statements(database)
+        chain += migration.statements(database, partitioning)
     result = [f"CREATE DATABASE IF NOT EXISTS `{database}`{on}"]
     for statement in fold(chain):
         result += _clustered(statement, database, cluster, on)
     return result
 
 
-def script(database: str, cluster: str, *, one_server: bool = False) -> str:
+def script(
+    database: str, cluster: str, *, one_server: bool = False, partitioning: Partitioning = Partitioning.MONTH
+) -> str:
     """Return the statements as one SQL script."""
     option = " --this-server" if one_server else ""
+    option += "" if partitioning is Partitioning.MONTH else f" --partitions {partitioning}"
     where = f"one server of the cluster {cluster}" if one_server else f"the cluster {cluster}"
     head = f"-- The tables of auditlane on {where}; generated: auditlane init --cluster {cluster} --print{option}\n"
-    return head + "".join(f"\n{statement};\n" for statement in statements(database, cluster, one_server=one_server))
+    made = statements(database, cluster, one_server=one_server, partitioning=partitioning)
+    return head + "".join(f"\n{statement};\n" for statement in made)
 
 
 def _clustered(statement: str, database: str, cluster: str, on: str) -> list[str]:

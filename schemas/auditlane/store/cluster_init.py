@@ -16,10 +16,12 @@ from clickhouse_connect.driver.exceptions import DatabaseError
 from auditlane.runtime.errors import ConfigError
 from auditlane.store.client import store_errors
 from auditlane.store.cluster import LOCAL, SHARDING, SHARED, statements
-from auditlane.store.migrate import Migration, applied, known, plan, record, run
+from auditlane.store.migrate import Migration, applied, known, partition_key, plan, record, run
+from auditlane.store.partitioning import Partitioning, resolve
 
 _DISTRIBUTED = re.compile(r"Distributed\('?`?([A-Za-z0-9_-]+)")
 _FIX_NAME = "Run `auditlane init --cluster NAME` with a name from system.clusters."
+_KEY = re.compile(r"^partition key: (.*)$", re.MULTILINE)
 _SETTING = " MODIFY SETTING "  # each replica has its own settings
 _REPLICATED = SHARDING.keys() | SHARED | LOCAL
 
@@ -60,12 +62,39 @@ def _replicated_elsewhere(client: Client, database: str) -> bool:
     return bool(found)
 
 
-def migrate(client: Client, database: str, cluster: str) -> list[str]:
+def _partition_key(client: Client, database: str) -> str | None:
+    """Return the partition key of this server's table `events`, or of the one that Keeper has for any shard."""
+    found = partition_key(client, database)
+    if found is not None:
+        return found
+    with store_errors():
+        try:
+            shards = client.query("SELECT name FROM system.zookeeper WHERE path = '/clickhouse/tables'").result_rows
+        except DatabaseError:  # no Keeper, or no table yet
+            return None
+        for [shard] in shards:
+            path = f"/clickhouse/tables/{shard}/{database}/events"
+            try:
+                metadata = client.query(
+                    "SELECT value FROM system.zookeeper WHERE path = {path:String} AND name = 'metadata'",
+                    parameters={"path": path},
+                ).result_rows
+            except DatabaseError:  # the shard has no such table
+                continue
+            if metadata and (key := _KEY.search(str(metadata[0][0]))):
+                return key[1]
+    return None
+
+
+def migrate(client: Client, database: str, cluster: str, partitions: Partitioning | None = None) -> list[str]:
     """Create the cluster form's missing tables on this server, and migrate its shard's tables to this version.
 
-    Returns the names of the applied migrations. Raises ConfigError, Drift or SchemaTooNew.
+    `partitions` is the operator's choice for `events`; by default, the table gets the partitions that it has on other
+    servers, or one for each month. Returns the names of the applied migrations. Raises ConfigError, Drift or
+    SchemaTooNew.
     """
-    form = statements(database, cluster, one_server=True)
+    partitioning = resolve(f"{database}.events", _partition_key(client, database), partitions)
+    form = statements(database, cluster, one_server=True, partitioning=partitioning)
     engines = _engines(client, database)
     if engines.get("events") and not engines["events"].startswith("Replicated"):
         raise ConfigError(

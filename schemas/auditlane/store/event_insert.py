@@ -1,6 +1,6 @@
 """The INSERT for a range's rows: a statement that skips stored offsets, followed by the rows.
 
-Sending the rows of a range and month again, by any process and however late, adds nothing, for two reasons. The
+Sending the rows of a range and period again, by any process and however late, adds nothing, for two reasons. The
 deduplication token covers an insert that is still in flight. ClickHouse forgets tokens past a window, and tracks
 `INSERT … FORMAT` and `INSERT … SELECT` separately, so every insert has the same form. The guard inside the statement
 skips the offsets that are stored when it runs, even if the token is forgotten.
@@ -29,8 +29,10 @@ from auditlane.contract.message_columns import Columns
 from auditlane.contract.partition import Partition
 from auditlane.runtime import tracing
 from auditlane.runtime._pyarrow import pa
+from auditlane.store.partitioning import Partitioning
 
 _ROOM: Final = 16 << 10  # bytes reserved for the statement, which takes up about 3,000
+_SMALL: Final = 64 << 10  # bytes up to which a batch is copied behind its statement, since a range may have thousands
 _HUGE: Final = 1_000_000_000  # rows or bytes: far above any range, and servers clamp larger values
 # Exactly-once relies on these. `preflight.check` proves at start-up that the server accepts them.
 PINNED: Final[dict[str, int | str]] = {
@@ -86,6 +88,7 @@ class Table:
     database: str
     columns: tuple[tuple[str, str], ...]
     settings: dict[str, int | str]
+    partitioning: Partitioning
     name: str = "events"
     window: int = 0
 
@@ -113,10 +116,11 @@ def stored(table: Table, range_: OffsetRange, columns: str = "kafka_offset") -> 
     )
 
 
-def statement(table: Table, range_: OffsetRange, month: int, *, expected_rows: int | None = None) -> str:
-    """Build the INSERT for a range's rows in one month. The rows follow it as one ArrowStream of `columns_to_send`.
+def statement(table: Table, range_: OffsetRange, period: int, *, expected_rows: int | None = None) -> str:
+    """Build the INSERT for a range's rows in one period. The rows follow it as one ArrowStream of `columns_to_send`.
 
-    With `expected_rows`, it adds no rows unless exactly that many offsets of the range and month are stored.
+    With `expected_rows`, it adds no rows unless exactly that many offsets of the range and period are stored. Raises
+    ValueError if the period does not fit the table's partitioning.
     """
     constant = _constant_columns(range_)
     names = ", ".join(f"`{name}`" for name, _ in table.columns)
@@ -124,12 +128,12 @@ def statement(table: Table, range_: OffsetRange, month: int, *, expected_rows: i
     structure = _escaped(
         ", ".join(f"`{name}` {travelling(kind)}" for name, kind in table.columns if name not in constant)
     )
-    of_month = f" AND toYYYYMM(occurred_at) = {month}"
+    of_period = f" AND {table.partitioning.condition(period)}"
     conditions = []
     if expected_rows != 0:  # if no rows are stored, there are none to skip
-        conditions.append(f"kafka_offset NOT IN ({stored(table, range_)}{of_month})")
+        conditions.append(f"kafka_offset NOT IN ({stored(table, range_)}{of_period})")
     if expected_rows is not None:
-        conditions.append(f"({stored(table, range_, 'uniqExact(kafka_offset)')}{of_month}) = {expected_rows}")
+        conditions.append(f"({stored(table, range_, 'uniqExact(kafka_offset)')}{of_period}) = {expected_rows}")
     return (
         f"INSERT INTO {table.quoted} ({names})"  # noqa: S608 - names and types are the table's own
         f" SELECT {read} FROM input('{structure}')"
@@ -175,16 +179,17 @@ class EncodedBatch:
     The source columns can then be released, so that a range waiting for its insert is in memory only once.
     """
 
-    __slots__ = ("_buffer", "_offsets")
+    __slots__ = ("_buffer", "_offsets", "_room")
 
     def __init__(self, rows: pa.Table) -> None:
         self._offsets = rows.column("kafka_offset")
         batch = rows.combine_chunks()
         size = pa.MockOutputStream()
-        _write(size, batch)
+        _write(size, batch, 0)
+        self._room = 0 if size.size() <= _SMALL else _ROOM
         # the final size, since a growing buffer copies itself repeatedly
-        self._buffer = pa.allocate_buffer(size.size())
-        _write(pa.FixedSizeBufferWriter(self._buffer), batch)
+        self._buffer = pa.allocate_buffer(self._room + size.size())
+        _write(pa.FixedSizeBufferWriter(self._buffer), batch, self._room)
 
     def __len__(self) -> int:
         return len(self._offsets)
@@ -198,14 +203,15 @@ class EncodedBatch:
     def with_statement(self, text: str) -> memoryview:
         """Return the body to POST: the statement, then the rows. Valid until the next call."""
         head, whole = text.encode() + b"\n", memoryview(self._buffer).cast("B")
-        if len(head) > _ROOM:
-            return memoryview(head + whole[_ROOM:])
-        whole[_ROOM - len(head) : _ROOM] = head
-        return whole[_ROOM - len(head) :]
+        room = self._room
+        if len(head) > room:
+            return memoryview(head + whole[room:])
+        whole[room - len(head) : room] = head
+        return whole[room - len(head) :]
 
 
-def _write(sink: Any, batch: pa.Table) -> None:
-    sink.write(bytes(_ROOM))
+def _write(sink: Any, batch: pa.Table, room: int) -> None:
+    sink.write(bytes(room))
     with pa.ipc.new_stream(sink, batch.schema) as stream:
         stream.write_table(batch, max_chunksize=max(1, batch.num_rows))
 
@@ -219,13 +225,13 @@ def send(client: Client, text: str, rows: EncodedBatch, settings: dict[str, Any]
     return client.raw_insert("", insert_block=data, settings=settings).written_rows
 
 
-def token(range_: OffsetRange, month: int, *, seen: Collection[int] | None = None, again: int = 0) -> str:
-    """Return the deduplication token for a range's rows of one month (yyyymm). It differs if the topic was recreated.
+def token(range_: OffsetRange, period: int, *, seen: Collection[int] | None = None, again: int = 0) -> str:
+    """Return the deduplication token for a range's rows of one period. It differs if the topic was recreated.
 
-    `seen` contains the offsets of the range and month found in the store, if it was queried. `again` counts inserts
+    `seen` contains the offsets of the range and period found in the store, if it was queried. `again` counts inserts
     that were acknowledged but stored nothing, because their rows had been stored before and then deleted manually.
     """
-    plain = f"{range_.topic_id}:{range_.partition.number}:{range_.first}-{range_.last}:{month}"
+    plain = f"{range_.topic_id}:{range_.partition.number}:{range_.first}-{range_.last}:{period}"
     if not seen and not again:
         return plain
     return f"{plain}:{offsets_digest(sorted(seen or ()))}:{again}"
@@ -241,27 +247,27 @@ class Writer:
     def insert(
         self,
         range_: OffsetRange,
-        month: int,
+        period: int,
         rows: EncodedBatch,
         *,
         seen: Collection[int] | None = None,
         again: int = 0,
     ) -> int:
-        """Store one month's missing rows. Returns how many were added, once ClickHouse has acknowledged them.
+        """Store one period's missing rows. Returns how many were added, once ClickHouse has acknowledged them.
 
-        With `seen`, the statement adds nothing unless exactly these offsets of the month are stored. Pass () for a
+        With `seen`, the statement adds nothing unless exactly these offsets of the period are stored. Pass () for a
         first attempt. For a range that may have been attempted before, pass the offsets found in the store, and `again`
         (see `token`), and read the range back afterwards.
         """
-        name = token(range_, month, seen=seen, again=again)
+        name = token(range_, period, seen=seen, again=again)
         settings: dict[str, Any] = {**self._table.settings, "insert_deduplication_token": name}
         expected_rows = None if seen is None else len(seen)
-        text = statement(self._table, range_, month, expected_rows=expected_rows)
+        text = statement(self._table, range_, period, expected_rows=expected_rows)
         attributes: dict[str, tracing.Value] = {
             "db.system.name": "clickhouse",
             "db.operation.name": "INSERT",
             "auditlane.insert.token": name,
-            "auditlane.insert.month": month,
+            "auditlane.insert.period": period,
             "auditlane.insert.rows": len(rows),
         }
         with tracing.span("insert", attributes, kind="client") as span:
@@ -270,11 +276,12 @@ class Writer:
         return added
 
     def stored(self, range_: OffsetRange) -> dict[int, set[int]]:
-        """Return the range's stored offsets by month (yyyymm)."""
-        query = stored(self._table, range_, "toYYYYMM(occurred_at), groupUniqArray(kafka_offset)") + " GROUP BY 1"
+        """Return the range's stored offsets by period."""
+        period = self._table.partitioning.expression
+        query = stored(self._table, range_, f"{period}, groupUniqArray(kafka_offset)") + " GROUP BY 1"
         current = {name: value for name, value in self._table.settings.items() if name in _CURRENT}
         rows = self._client.query(query, settings=current).result_rows
-        return {int(month): set(map(int, offsets)) for month, offsets in rows}
+        return {int(of): set(map(int, offsets)) for of, offsets in rows}
 
     def tenants_served(self, range_: OffsetRange) -> frozenset[str]:
         """Return up to ten tenants with events stored in the partition in the day before the range."""

@@ -39,7 +39,7 @@ class AdaptiveRate:
         return self.saved >= 1
 
     def spend(self, parts: int) -> None:
-        """Take parts. The bucket may go below zero if a range turns out to span several months."""
+        """Take parts. The bucket may go below zero if a range turns out to span several periods."""
         self.saved -= parts
 
     def stored(self, took_ms: int) -> None:

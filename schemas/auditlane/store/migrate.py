@@ -3,7 +3,8 @@
 ClickHouse has no locks, so every statement is idempotent. Processes that migrate concurrently do the same work, and a
 version's record is one row even if several of them wrote it. `auditlane init` runs them. A new column that readers see
 also needs CREATE OR REPLACE VIEW of `log` and `log_text` in its file. A column's COMMENT is its only description. The
-docs and the views of the same file (`{columns of events: action, …}`) repeat it.
+docs and the views of the same file (`{columns of events: action, …}`) repeat it. `{partitioning}` stands for the
+PARTITION BY of `events`.
 """
 
 from __future__ import annotations
@@ -20,6 +21,7 @@ from clickhouse_connect.driver.exceptions import DatabaseError
 from auditlane.runtime.errors import Drift, SchemaTooNew
 from auditlane.store.client import store_errors
 from auditlane.store.fold import columns
+from auditlane.store.partitioning import Partitioning, resolve
 
 # The applied migrations, one row per version. Created before any migration, so it is not a migration itself.
 RECORD: Final = """CREATE TABLE IF NOT EXISTS {database}.migrations (
@@ -37,8 +39,8 @@ _RACED = ("TABLE_ALREADY_EXISTS", "DATABASE_ALREADY_EXISTS")
 
 @dataclass(frozen=True, slots=True)
 class Migration:
-    """One SQL file. `version` is its number. `checksum` covers the text as written, before a database's name is
-    inserted.
+    """One SQL file. `version` is its number. `checksum` covers the text as written, before a database's name and the
+    partitioning are inserted.
     """
 
     version: int
@@ -49,9 +51,10 @@ class Migration:
     def checksum(self) -> str:
         return hashlib.sha256(self.text.encode()).hexdigest()
 
-    def statements(self, database: str) -> list[str]:
+    def statements(self, database: str, partitioning: Partitioning = Partitioning.MONTH) -> list[str]:
         """Return the file's statements for one database, without comments. Literals must not contain semicolons."""
-        text = re.sub(r"^\s*--.*$", "", self.text, flags=re.MULTILINE).replace("{database}", f"`{database}`")
+        text = re.sub(r"^\s*--.*$", "", self.text, flags=re.MULTILINE)
+        text = text.replace("{database}", f"`{database}`").replace("{partitioning}", partitioning.expression)
         statements = [statement.strip() for statement in text.split(";") if statement.strip()]
         return [_DESCRIBED.sub(lambda match: _described(match, statements), statement) for statement in statements]
 
@@ -116,15 +119,30 @@ def plan(known: list[Migration], applied: dict[int, str]) -> list[Migration]:
     return [migration for migration in known if migration.version not in applied]
 
 
-def migrate(client: Client, database: str) -> list[str]:
-    """Apply the missing migrations and return their names. Several processes may run this concurrently."""
+def partition_key(client: Client, database: str) -> str | None:
+    """Return the partition key of the table `events`, or None if there is no such table."""
+    with store_errors():
+        rows = client.query(
+            "SELECT partition_key FROM system.tables WHERE database = {database:String} AND name = 'events'",
+            parameters={"database": database},
+        ).result_rows
+    return str(rows[0][0]) if rows else None
+
+
+def migrate(client: Client, database: str, partitions: Partitioning | None = None) -> list[str]:
+    """Apply the missing migrations and return their names. Several processes may run this concurrently.
+
+    `partitions` is the operator's choice for `events`; by default, an existing table keeps its partitions, and a new
+    one gets one for each month. Raises ConfigError if the existing table differs from the choice.
+    """
+    partitioning = resolve(f"{database}.events", partition_key(client, database), partitions)
     todo = plan(known(), applied(client, database))
     if not todo:
         return []
     run(client, f"CREATE DATABASE IF NOT EXISTS `{database}`")
     run(client, RECORD.replace("{database}", f"`{database}`"))
     for migration in todo:
-        for statement in migration.statements(database):
+        for statement in migration.statements(database, partitioning):
             run(client, statement)
         record(client, database, migration)
     return [migration.name for migration in todo]

@@ -15,11 +15,11 @@ from auditlane.runtime.settings import variable
 from auditlane.store.client import store_errors
 from auditlane.store.cluster import WINDOW_SECONDS as CLUSTER_WINDOW_S
 from auditlane.store.event_insert import OPTIONAL, PINNED, REPLICATED, Table
+from auditlane.store.partitioning import Partitioning, check_setting
 
 WINDOW_SECONDS = 600  # tokens must outlive the longest pause plus a takeover
 ENGINES: Final = ("ReplacingMergeTree", "ReplicatedReplacingMergeTree")
 VERSION: Final = "first_wins"  # of rows with the same key, the one that reached Kafka first is kept
-PARTITIONING: Final = "toYYYYMM(occurred_at)"  # only then does an insert of one month create one part
 SORTING: Final = "tenant_id, occurred_at, event_id, content_hash"  # rows equal in these are copies of one event
 
 
@@ -38,7 +38,7 @@ class TableDefinition:
     name: str
     engine: str
     definition: str
-    partitioning: str = PARTITIONING
+    partition_key: str = Partitioning.MONTH.expression
     sorting: str = SORTING
     window: int = 0
     window_s: int | None = None
@@ -51,10 +51,18 @@ class TableDefinition:
         return "" if last.startswith("'") else last.strip("`")
 
 
-def check(client: Client, database: str, written: Collection[str], *, parts_per_second: float) -> Table:
+def check(
+    client: Client,
+    database: str,
+    written: Collection[str],
+    *,
+    parts_per_second: float,
+    partitions: Partitioning | None = None,
+) -> Table:
     """Check the table's definition, and prove that inserts may use the pinned settings.
 
-    `written` contains the columns that inserts name, and `parts_per_second` is all workers' total.
+    `written` contains the columns that inserts name, `parts_per_second` is all workers' total, and `partitions` is the
+    configured partitioning, if any.
 
     Raises NotMigrated if `auditlane init` has to run first, ConfigError with any other required change, or
     StoreUnavailable if ClickHouse is unavailable.
@@ -67,7 +75,7 @@ def check(client: Client, database: str, written: Collection[str], *, parts_per_
         ).result_rows
         if not found:
             raise NotMigrated(f"ClickHouse has no table {database}.events.", fix="Run `auditlane init`.")
-        engine, definition, partitioning, sorting = found[0]
+        engine, definition, partition_key, sorting = found[0]
         columns = client.query(
             "SELECT name, type, default_kind FROM system.columns "
             "WHERE database = {database:String} AND table = 'events' ORDER BY position",
@@ -75,10 +83,11 @@ def check(client: Client, database: str, written: Collection[str], *, parts_per_
         ).result_rows
         window = _setting(client, definition, _window(engine))
         window_s = _setting(client, definition, f"{_window(engine)}_seconds") if _replicated(engine) else None
-    table = TableDefinition(f"{database}.events", engine, definition, partitioning, sorting, window, window_s)
-    check_table(table, parts_per_second)
+    table = TableDefinition(f"{database}.events", engine, definition, partition_key, sorting, window, window_s)
+    partitioning = check_table(table, parts_per_second)
+    check_setting(table.name, partitioning, partitions)
     settings = _accepted(client, settings_for(engine))
-    return Table(database, inserted(table.name, columns, written), settings, window=table.window)
+    return Table(database, inserted(table.name, columns, written), settings, partitioning, window=table.window)
 
 
 def inserted(table: str, columns: Iterable[Sequence[str]], written: Collection[str]) -> tuple[tuple[str, str], ...]:
@@ -110,8 +119,10 @@ def settings_for(engine: str) -> dict[str, int | str]:
     return PINNED | (REPLICATED if _replicated(engine) else {})
 
 
-def check_table(table: TableDefinition, parts_per_second: float) -> None:
-    """Raise ConfigError if the table could lose a row, or if a repeated insert could add one."""
+def check_table(table: TableDefinition, parts_per_second: float) -> Partitioning:
+    """Return the table's partitioning. Raises ConfigError if the table could lose a row, or if a repeated insert could
+    add one.
+    """
     name = table.name
     if table.engine not in ENGINES:
         raise ConfigError(
@@ -130,9 +141,11 @@ def check_table(table: TableDefinition, parts_per_second: float) -> None:
             "loses events.",
             fix=f"Use ORDER BY ({SORTING}). {_RECREATE}",
         )
-    if table.partitioning.replace("`", "") != PARTITIONING:
+    partitioning = Partitioning.of(table.partition_key)
+    if partitioning is None:
         raise ConfigError(
-            f"{name} is partitioned by {table.partitioning!r}.", fix=f"Use PARTITION BY {PARTITIONING}. {_RECREATE}"
+            f"{name} is partitioned by {table.partition_key!r}: an insert could be stored in part.",
+            fix=f"Use PARTITION BY {' or '.join(one.expression for one in Partitioning)}. {_RECREATE}",
         )
     wanted, setting = ceil(parts_per_second * WINDOW_SECONDS), _window(table.engine)
     if table.window < wanted:
@@ -147,6 +160,7 @@ def check_table(table: TableDefinition, parts_per_second: float) -> None:
             f"{name} forgets the tokens of inserts after {table.window_s} s.",
             fix=f"Run ALTER TABLE {name} MODIFY SETTING {setting}_seconds = {CLUSTER_WINDOW_S}.",
         )
+    return partitioning
 
 
 _RECREATE: Final = (

@@ -21,13 +21,13 @@ class Insert:
 
     token: str
     partition: Partition
-    month: int
+    period: int
     offsets: tuple[int, ...]
     rows: tuple[int, ...] | None = None
     landed: bool = False
     began: int = 0
     unanswered: bool = False  # whether the server was killed while it ran
-    held: int | None = None  # adds nothing unless exactly this many offsets of its span and month are stored
+    held: int | None = None  # adds nothing unless exactly this many offsets of its span and period are stored
     span: tuple[int, int] = (0, 0)
     added: int = 0  # number of rows that this insert added
 
@@ -39,7 +39,7 @@ class ClickHouse:
     # If another insert has used a running insert's token, the running insert lands before the token is forgotten.
     patient: bool = True
     rows: dict[Offset, int] = field(default_factory=dict)  # number of times that each offset is stored
-    months: dict[Offset, int] = field(default_factory=dict)
+    periods: dict[Offset, int] = field(default_factory=dict)
     tokens: dict[str, int] = field(default_factory=dict)  # token -> number of the insert that used it, oldest first
     lost: dict[str, Insert] = field(default_factory=dict)  # token -> insert whose rows were lost
     running: list[Insert] = field(default_factory=list)
@@ -49,13 +49,13 @@ class ClickHouse:
         self,
         token: str,
         partition: Partition,
-        month: int,
+        period: int,
         offsets: Iterable[int],
         *,
         held: int | None = None,
         span: tuple[int, int] = (0, 0),
     ) -> Insert:
-        insert = Insert(token, partition, month, tuple(offsets), began=self.inserts, held=held, span=span)
+        insert = Insert(token, partition, period, tuple(offsets), began=self.inserts, held=held, span=span)
         self.running.append(insert)
         return insert
 
@@ -89,7 +89,7 @@ class ClickHouse:
         for offset in insert.rows:
             at = insert.partition, offset
             self.rows[at] = self.rows.get(at, 0) + 1
-            self.months[at] = insert.month
+            self.periods[at] = insert.period
         insert.added = len(insert.rows)
         self._remember(insert.token)
 
@@ -132,14 +132,14 @@ class ClickHouse:
         return any((insert.partition, offset) not in self.rows for offset in insert.rows or ())
 
     def _held(self, insert: Insert) -> int:
-        return len(self.held(insert.partition, *insert.span).get(insert.month, ()))
+        return len(self.held(insert.partition, *insert.span).get(insert.period, ()))
 
     def held(self, partition: Partition, first: int, last: int) -> dict[int, set[int]]:
-        """Return the stored offsets from `first` to `last`, by month."""
+        """Return the stored offsets from `first` to `last`, by period."""
         found: dict[int, set[int]] = {}
         for offset in range(first, last + 1):
-            if (month := self.months.get((partition, offset))) is not None:
-                found.setdefault(month, set()).add(offset)
+            if (period := self.periods.get((partition, offset))) is not None:
+                found.setdefault(period, set()).add(offset)
         return found
 
     def stored(self, partition: Partition) -> list[int]:

@@ -25,7 +25,7 @@ class Progress:
     It is kept as long as the range, so that repeating a step does not validate the range again.
     """
 
-    rows: dict[int, list[int]]  # month -> offsets left to store
+    rows: dict[int, list[int]]  # period -> offsets left to store
     bad: list[int]
     doubtful: bool = False  # whether an insert's outcome is unknown
 
@@ -34,8 +34,8 @@ class Progress:
 class Job:
     """One attempt at a step for a range.
 
-    For a redo, `seen` contains the stored offsets by month, and `again` counts consecutive checks with the same result.
-    `missing` lists the months that remain to be sent, or is None before the check.
+    For a redo, `seen` contains the stored offsets by period, and `again` counts consecutive checks with the same
+    result. `missing` lists the periods that remain to be sent, or is None before the check.
     """
 
     work: Write | Publish
@@ -89,9 +89,9 @@ class Inserts:
         bad: list[int] = []
         for offset, value in zip(range_.columns.offsets, range_.columns.values, strict=True):
             assert value is not None
-            month, good, doubtful, _ = value.split(b":")
+            period, good, doubtful, _ = value.split(b":")
             if (good == b"1") != (doubtful == b"1" and self.world.turned):
-                rows.setdefault(int(month), []).append(offset)
+                rows.setdefault(int(period), []).append(offset)
             else:
                 bad.append(offset)
         return Progress(rows, bad)
@@ -109,11 +109,11 @@ class Inserts:
             self._settle(job)
         elif progress.rows and self.random.random() < self.world.late:
             self.jobs.remove(job)
-            self.world.events["late months waited"] += 1
+            self.world.events["late periods waited"] += 1
             self.core.later(range_, self.random.choice([0, 250]), self.now)
         elif progress.rows:
-            month = min(progress.rows)
-            self._send(job, month, token(range_, month), held=0 if self.expects else None)
+            period = min(progress.rows)
+            self._send(job, period, token(range_, period), held=0 if self.expects else None)
         else:
             self.jobs.remove(job)
             self.core.written(range_, parts=job.parts, rejected=len(progress.bad), took_ms=1)
@@ -134,17 +134,17 @@ class Inserts:
                 held = set().union(*job.seen.values())
                 progress.rows, progress.bad = {}, [offset for offset in progress.bad if offset not in held]
         else:
-            month = job.missing.pop(0)
-            seen = job.seen.get(month, set())
+            period = job.missing.pop(0)
+            seen = job.seen.get(period, set())
             if seen:
                 self.world.events["redo beside rows of an earlier verdict"] += 1
-            self._send(job, month, token(range_, month, seen=seen, again=job.again), held=len(seen))
+            self._send(job, period, token(range_, period, seen=seen, again=job.again), held=len(seen))
 
-    def _send(self, job: Job, month: int, name: str, held: int | None = None) -> None:
-        range_, offsets = job.work.range, job.progress.rows[month]
-        self.world.log(f"{self.name} sends {range_} month {month}: {offsets} as {name[-25:]}")
+    def _send(self, job: Job, period: int, name: str, held: int | None = None) -> None:
+        range_, offsets = job.work.range, job.progress.rows[period]
+        self.world.log(f"{self.name} sends {range_} period {period}: {offsets} as {name[-25:]}")
         span = range_.first, range_.last
-        job.sent = self.world.clickhouse.send(name, range_.partition, month, offsets, held=held, span=span)
+        job.sent = self.world.clickhouse.send(name, range_.partition, period, offsets, held=held, span=span)
         if self.random.random() < 0.5:
             self.world.clickhouse.look(job.sent)
 
@@ -176,7 +176,7 @@ class Inserts:
                 self.world.events["first attempt repeated or overtaken"] += 1
                 job.progress.doubtful = True
             else:
-                del job.progress.rows[sent.month]
+                del job.progress.rows[sent.period]
         elif not job.missing:
             job.missing = None  # check again
 

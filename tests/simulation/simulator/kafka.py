@@ -23,13 +23,13 @@ class OutOfRange(LookupError):
 @dataclass(slots=True)
 class Message:
     offset: int
-    month: int
+    period: int
     good: bool
     doubtful: bool = False  # whether the verdict on this message flips with the registry's state
     value: bytes = b""
 
     def __post_init__(self) -> None:
-        self.value = f"{self.month}:{self.good:d}:{self.doubtful:d}:{self.offset}".encode()
+        self.value = f"{self.period}:{self.good:d}:{self.doubtful:d}:{self.offset}".encode()
 
 
 @dataclass(slots=True)
@@ -55,11 +55,11 @@ class Kafka:
         self._epoch = 0
 
     def produce(
-        self, partition: Partition, *, month: int, good: bool, doubtful: bool = False, control: bool = False
+        self, partition: Partition, *, period: int, good: bool, doubtful: bool = False, control: bool = False
     ) -> None:
         """Append a message, or a control record that only takes up an offset."""
         if not control:
-            self.logs[partition].append(Message(self.ends[partition], month, good, doubtful))
+            self.logs[partition].append(Message(self.ends[partition], period, good, doubtful))
         self.ends[partition] += 1
 
     def fetch(self, partition: Partition, position: int, count: int) -> Columns:

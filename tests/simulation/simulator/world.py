@@ -17,7 +17,7 @@ class World:
     clickhouse: ClickHouse
     dead_letters: set[tuple[Partition, int]] = field(default_factory=set)
     trouble: float = 0.0  # probability of a fault wherever one may happen
-    late: float = 0.0  # probability that months wait for their budget between two inserts of a range
+    late: float = 0.0  # probability that periods wait for their budget between two inserts of a range
     quiet: bool = False
     turned: bool = False  # state of the registry: whether the verdicts on doubtful messages are flipped
     trace: list[str] = field(default_factory=list)

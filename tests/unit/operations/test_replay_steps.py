@@ -22,6 +22,7 @@ from auditlane.operations.span_reader import Chunk
 from auditlane.runtime.errors import Halted, StoreRefused, StoreUnavailable
 from auditlane.runtime.settings import load
 from auditlane.store.event_insert import Table
+from auditlane.store.partitioning import Partitioning
 from auditlane.worker.validation.schema_cache import SchemaCache
 from auditlane.worker.validation.validator import BatchValidator
 
@@ -66,7 +67,7 @@ def to_table(client: Client, slept: list[float], **options: Any) -> TableTarget:
         topic=validating.TOPIC,
         max_event_bytes=65_536,
     )
-    table = Table("audit", (("tenant_id", "String"),), {})
+    table = Table("audit", (("tenant_id", "String"),), {}, Partitioning.MONTH)
     return TableTarget(
         client, table, validator, parts_per_second=1_000, sleep=slept.append, **({"dry": False} | options)
     )  # type: ignore[arg-type]

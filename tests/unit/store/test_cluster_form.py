@@ -14,6 +14,7 @@ from auditlane.store.cluster_init import changes
 from auditlane.store.event_insert import PINNED
 from auditlane.store.fold import fold
 from auditlane.store.migrate import RECORD, Migration, known
+from auditlane.store.partitioning import Partitioning
 from auditlane.store.preflight import TableDefinition, check_table, settings_for
 
 
@@ -58,6 +59,13 @@ def test_without_its_cluster_clauses_it_equals_the_single_server_form(later: lis
         statement = re.sub(r", replicated_deduplication_window_seconds = \d+$", "", statement)
         back.append(re.sub(r"\breplicated_deduplication_window", "non_replicated_deduplication_window", statement))
     assert back == single(*later)
+
+
+def test_the_choice_of_partitions_is_the_only_difference() -> None:
+    by_day = script("audit", "main", partitioning=Partitioning.DAY)
+    assert "--partitions day\n" in by_day.partition("\n")[0] + "\n"
+    assert by_day.replace(" --partitions day\n", "\n").replace("toYYYYMMDD", "toYYYYMM") == script("audit", "main")
+    assert by_day.count("PARTITION BY toYYYYMMDD(occurred_at)") == 1
 
 
 def test_it_is_the_final_state_and_alters_nothing() -> None:

@@ -13,6 +13,7 @@ from clickhouse_connect.driver.exceptions import DatabaseError
 from auditlane.runtime.errors import ConfigError, SchemaTooNew
 from auditlane.store import cluster, cluster_init
 from auditlane.store.migrate import Migration, known
+from auditlane.store.partitioning import Partitioning
 
 LATER = Migration(
     9,
@@ -22,6 +23,11 @@ LATER = Migration(
     "CREATE OR REPLACE VIEW {database}.log AS SELECT note FROM {database}.events FINAL",
 )
 NAMES = [one.name for one in known()]
+
+
+def _key(engine: str) -> str:
+    found = re.search(r"PARTITION BY (.*)", engine)
+    return found[1] if found else ""
 
 
 @dataclass
@@ -35,19 +41,22 @@ class Server:
     recorded: dict[int, str] = field(default_factory=dict)
     ran: list[str] = field(default_factory=list)
     shard: str = ""
-    keeper: set[str] | None = None  # paths, or None without a Keeper
+    # the path of each database that a shard has in Keeper, with the partition key of `events`; None without a Keeper
+    keeper: dict[str, str] | None = None
 
     def command(self, statement: str) -> None:
         self.ran.append(statement)
         made = re.match(r"CREATE (?:OR REPLACE )?(?:TABLE|VIEW)(?: IF NOT EXISTS)? `audit`\.(\w+)", statement)
         if made and made[1] not in self.engines:
-            engine = re.search(r"ENGINE = (.*)", statement)
+            engine = re.search(r"ENGINE = (.*(?:\nPARTITION BY .*)?)", statement)
             self.engines[made[1]] = engine[1].replace("`", "'") if engine else "View"
 
     def query(self, text: str, parameters: dict[str, Any] | None = None) -> SimpleNamespace:
         rows: list[Any] = []
         if "SELECT name, engine_full" in text:
             rows = list(self.engines.items())
+        elif "SELECT partition_key FROM system.tables" in text:
+            rows = [(_key(self.engines["events"]),)] if "events" in self.engines else []
         elif "SELECT 1 FROM system.tables" in text:
             rows = [(1,)] if "migrations" in self.engines else []
         elif "any(checksum)" in text:
@@ -57,18 +66,28 @@ class Server:
         elif "FROM system.zookeeper" in text:
             if self.keeper is None:
                 raise DatabaseError("there is no such table", code=60)
-            rows = [(1,)] if (parameters or {})["path"] in self.keeper else []
+            rows = self._in_keeper(text, (parameters or {}).get("path", ""))
         elif "FROM system.columns" in text:
             rows = self.columns.get((parameters or {})["table"], [("a", "String", "", "")])
         return SimpleNamespace(result_rows=rows)
+
+    def _in_keeper(self, text: str, path: str) -> list[Any]:
+        assert self.keeper is not None
+        if "path = '/clickhouse/tables'" in text:
+            return [(shard,) for shard in ("shared", *sorted({one.split("/")[3] for one in self.keeper}))]
+        if "name = 'metadata'" in text:
+            if (key := self.keeper.get(path.removesuffix("/events"))) is None:
+                raise DatabaseError("no node", code=999)
+            return [(f"metadata format version: 1\nprimary key: tenant_id\npartition key: {key}\n",)]
+        return [(1,)] if path in self.keeper else []
 
     def insert(self, table: str, rows: list[list[Any]], **_: Any) -> None:
         assert table == "migrations"
         self.recorded |= {version: checksum for version, _, checksum in rows}
 
-    def init(self, name: str = "main") -> list[str]:
+    def init(self, name: str = "main", partitions: Partitioning | None = None) -> list[str]:
         self.ran.clear()
-        return cluster_init.migrate(self, "audit", name)  # type: ignore[arg-type]
+        return cluster_init.migrate(self, "audit", name, partitions)  # type: ignore[arg-type]
 
     def cluster(self) -> str:
         return cluster_init.cluster_of(self, "audit")  # type: ignore[arg-type]
@@ -90,6 +109,28 @@ def test_a_new_server_gets_every_table_without_on_cluster() -> None:
     assert not [one for one in server.ran if "ON CLUSTER" in one]
     assert server.recorded.keys() == {one.version for one in known()}
     assert server.cluster() == "main"
+
+
+def test_the_choice_of_partitions_applies_to_a_new_table_only() -> None:
+    server = Server(keeper={})
+    server.init(partitions=Partitioning.DAY)
+    assert _key(server.engines["events"]) == Partitioning.DAY.expression
+    server.init()
+    server.init(partitions=Partitioning.DAY)
+    with pytest.raises(ConfigError, match="has one partition for each day, not one for each month"):
+        server.init(partitions=Partitioning.MONTH)
+    assert server.ran == []
+
+
+@pytest.mark.parametrize("shard", ["01", "02"])
+def test_a_server_that_joins_gets_the_partitions_of_the_other_servers(shard: str) -> None:
+    """Whether it is another replica of the shard that has the table, or the first replica of a new shard."""
+    joins = Server(shard=shard, keeper={"/clickhouse/tables/01/audit": Partitioning.DAY.expression})
+    with pytest.raises(ConfigError, match="has one partition for each day, not one for each month"):
+        joins.init(partitions=Partitioning.MONTH)
+    assert joins.ran == []
+    joins.init()
+    assert _key(joins.engines["events"]) == Partitioning.DAY.expression
 
 
 def test_it_may_run_again_and_changes_nothing() -> None:
@@ -158,9 +199,12 @@ def test_the_tables_of_one_server_are_not_mistaken_for_a_clusters() -> None:
 
 
 @pytest.mark.parametrize(
-    ("keeper", "elsewhere"), [({"/clickhouse/tables/01/audit"}, True), (set(), False), (None, False)]
+    ("keeper", "elsewhere"),
+    [({"/clickhouse/tables/01/audit": "toYYYYMM(occurred_at)"}, True), ({}, False), (None, False)],
 )
-def test_a_replica_that_joins_is_not_given_the_tables_of_one_server(keeper: set[str] | None, elsewhere: bool) -> None:
+def test_a_replica_that_joins_is_not_given_the_tables_of_one_server(
+    keeper: dict[str, str] | None, elsewhere: bool
+) -> None:
     """If `init` were run without a cluster, through a load balancer, it would create the tables of a single server."""
     server = Server(shard="01", keeper=keeper)
     if elsewhere:

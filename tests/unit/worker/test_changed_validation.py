@@ -22,7 +22,7 @@ from auditlane.worker.protocol.partition_state import Range
 from auditlane.worker.sink.insert_pool import Done, InsertPool
 from auditlane.worker.validation.batch import Rejection, ValidationResult
 
-MONTH = 202611
+PERIOD = 202611
 COUNT = 6
 
 
@@ -34,10 +34,10 @@ class Table:
     spent: set[Any] = field(default_factory=set)
 
     def insert(
-        self, range_: Range, month: int, rows: EncodedBatch, *, seen: Collection[int] | None = None, again: int = 0
+        self, range_: Range, period: int, rows: EncodedBatch, *, seen: Collection[int] | None = None, again: int = 0
     ) -> int:
         left = [one for one in rows.offsets if one not in self.offsets]  # the guard
-        name = token(range_, month, seen=seen, again=again)
+        name = token(range_, period, seen=seen, again=again)
         as_seen = seen is None or len(seen) == len(self.offsets)
         if left and as_seen and name not in self.spent:
             self.spent.add(name)
@@ -46,7 +46,7 @@ class Table:
         return 0
 
     def stored(self, range_: Range) -> dict[int, set[int]]:
-        return {MONTH: set(self.offsets)} if self.offsets else {}
+        return {PERIOD: set(self.offsets)} if self.offsets else {}
 
 
 def attempt(table: Table, accepted: set[int], *, redo: bool) -> Done:
@@ -56,7 +56,7 @@ def attempt(table: Table, accepted: set[int], *, redo: bool) -> Done:
     columns = Columns(list(range(COUNT)), [0] * COUNT, [b"k"] * COUNT, [b"v"] * COUNT)
     range_ = Range(Partition("t", 0), "id", 0, COUNT - 1, columns, "", 1, redo)
     rejected = [Rejection(one, RejectCode.SCHEMA_UNKNOWN, "", None, 1) for one in range(COUNT) if one not in accepted]
-    rows = {MONTH: pa.table({"kafka_offset": sorted(accepted)})} if accepted else {}
+    rows = {PERIOD: pa.table({"kafka_offset": sorted(accepted)})} if accepted else {}
     validator = Mock(validate=Mock(return_value=ValidationResult(rows, rejected)))
     pool = InsertPool(validator, table, Mock(), Failpoints(), threads=1)
     done = None
@@ -122,9 +122,9 @@ class Unsure(Table):
     answers: list[str] = field(default_factory=list)
 
     def insert(
-        self, range_: Range, month: int, rows: EncodedBatch, *, seen: Collection[int] | None = None, again: int = 0
+        self, range_: Range, period: int, rows: EncodedBatch, *, seen: Collection[int] | None = None, again: int = 0
     ) -> int:
-        added = super().insert(range_, month, rows, seen=seen, again=again)
+        added = super().insert(range_, period, rows, seen=seen, again=again)
         self.answers.append("first" if seen == () else "look")
         if len(self.answers) == 1:
             if not self.stores:
@@ -143,7 +143,7 @@ def test_an_insert_of_unknown_outcome_is_followed_by_a_check(code: int, stores: 
     columns = Columns(list(range(COUNT)), [0] * COUNT, [b"k"] * COUNT, [b"v"] * COUNT)
     range_ = Range(Partition("t", 0), "id", 0, COUNT - 1, columns, "", 1, redo=False)
     validator = Mock(
-        validate=Mock(return_value=ValidationResult({MONTH: pa.table({"kafka_offset": list(range(COUNT))})}, []))
+        validate=Mock(return_value=ValidationResult({PERIOD: pa.table({"kafka_offset": list(range(COUNT))})}, []))
     )
     pool = InsertPool(validator, table, Mock(), Failpoints(), threads=1)
     remedies = []

@@ -16,6 +16,7 @@ from auditlane.runtime.remedy import Remedy
 from auditlane.store import preflight
 from auditlane.store.event_insert import PINNED, EncodedBatch, Table, columns_to_send, statement, token
 from auditlane.store.insert_failures import HALT, LOOK, SLOWER, WAIT, classify
+from auditlane.store.partitioning import Partitioning
 from auditlane.worker.protocol.partition_state import Range
 from auditlane.worker.validation.event_columns import EVENTS
 
@@ -25,12 +26,14 @@ RANGE = Range(
 )
 
 
-def test_the_token_names_topic_partition_range_and_month() -> None:
+def test_the_token_names_topic_partition_range_and_month_or_day() -> None:
+    """Its text must not change: a window holds tokens of earlier versions."""
     assert token(RANGE, 202611) == f"{TOPIC}:4:10-12:202611"
+    assert token(RANGE, 20261115) == f"{TOPIC}:4:10-12:20261115"
 
 
 def test_the_guard_is_inside_the_statement_and_bounded_in_time() -> None:
-    table = Table("audit", (("kafka_offset", "UInt64"), ("outcome", "Enum8('a\\'b' = 0)")), {})
+    table = Table("audit", (("kafka_offset", "UInt64"), ("outcome", "Enum8('a\\'b' = 0)")), {}, Partitioning.MONTH)
     assert statement(table, RANGE, 202611) == (
         "INSERT INTO `audit`.`events` (`kafka_offset`, `outcome`) SELECT `kafka_offset`, `outcome` FROM "
         "input('`kafka_offset` UInt64, `outcome` Enum8(\\'a\\\\\\'b\\' = 0)') WHERE kafka_offset NOT IN ("
@@ -40,9 +43,18 @@ def test_the_guard_is_inside_the_statement_and_bounded_in_time() -> None:
     )
 
 
+def test_the_guard_reads_the_period_of_the_tables_partitions() -> None:
+    table = Table("audit", (("kafka_offset", "UInt64"),), {}, Partitioning.DAY)
+    assert " AND toYYYYMMDD(occurred_at) = 20261115) FORMAT" in statement(table, RANGE, 20261115)
+    with pytest.raises(ValueError, match="202611 is not a day"):
+        statement(table, RANGE, 202611)
+    with pytest.raises(ValueError, match="20261115 is not a month"):
+        statement(replace(table, partitioning=Partitioning.MONTH), RANGE, 20261115)
+
+
 def test_values_shared_by_a_ranges_rows_are_sent_once() -> None:
     names = ("kafka_topic", "kafka_topic_id", "kafka_partition", "kafka_offset")
-    table = Table("audit", tuple((name, "T") for name in names), {})
+    table = Table("audit", tuple((name, "T") for name in names), {}, Partitioning.MONTH)
     assert statement(table, RANGE, 202611).startswith(
         "INSERT INTO `audit`.`events` (`kafka_topic`, `kafka_topic_id`, `kafka_partition`, `kafka_offset`) SELECT "
         f"toLowCardinality('t'), toUUID('{TOPIC}'), toUInt32(4), `kafka_offset` FROM input('`kafka_offset` T') WHERE"
@@ -63,6 +75,16 @@ def test_the_body_is_one_batch_however_the_rows_were_built() -> None:
         text, _, stream = bytes(rows.with_statement(head)).partition(b"\n")
         assert text.decode() == head
         assert [batch.num_rows for batch in pa.ipc.open_stream(io.BytesIO(stream))] == [80_000]
+
+
+@pytest.mark.parametrize("count", [1, 3])
+def test_the_body_of_a_few_rows_takes_little_memory_and_may_be_sent_again(count: int) -> None:
+    rows = EncodedBatch(pa.table({"kafka_offset": list(range(count))}))
+    for head in ("INSERT …", "INSERT other", "INSERT " + "x" * 100_000):
+        text, _, stream = bytes(rows.with_statement(head)).partition(b"\n")
+        assert text.decode() == head
+        assert len(stream) < 2_000
+        assert [batch.num_rows for batch in pa.ipc.open_stream(io.BytesIO(stream))] == [count]
 
 
 def error(code: int | None) -> DatabaseError:
@@ -119,7 +141,8 @@ _REPLICATED: dict[str, Any] = {
         (_PLAIN | {"definition": "ReplacingMergeTree(ingested_at) ORDER BY x"}, "keeps one by ingested_at"),
         (_REPLICATED | {"definition": "ReplicatedReplacingMergeTree('/a', '{replica}')"}, "by insertion order, not by"),
         (_PLAIN | {"sorting": "tenant_id"}, r"is sorted by (tenant_id): rows with the same values in these columns"),
-        (_PLAIN | {"partitioning": "toYYYYMMDD(occurred_at)"}, "is partitioned by 'toYYYYMMDD"),
+        (_PLAIN | {"partition_key": "toYYYYMMDD(ingested_at)"}, "is partitioned by 'toYYYYMMDD(ingested_at)'"),
+        (_PLAIN | {"partition_key": ""}, "is partitioned by ''"),
         (_PLAIN | {"window": 0}, "remembers the tokens of 0 inserts"),
         (_REPLICATED | {"window": 2_399}, "up to 2400 in 600 s"),
         (_REPLICATED | {"window_s": 599}, "forgets the tokens of inserts after 599 s"),
@@ -134,9 +157,11 @@ def test_a_table_that_cannot_keep_the_promise_is_refused(made: dict[str, Any], b
     assert raised.value.fix
 
 
+@pytest.mark.parametrize("partitioning", Partitioning)
 @pytest.mark.parametrize("made", [_PLAIN, _REPLICATED])
-def test_a_table_that_can_keep_the_promise_is_accepted(made: dict[str, Any]) -> None:
-    preflight.check_table(preflight.TableDefinition("audit.events", **made), parts_per_second=4.0)
+def test_a_table_that_can_keep_the_promise_is_accepted(made: dict[str, Any], partitioning: Partitioning) -> None:
+    table = preflight.TableDefinition("audit.events", partition_key=partitioning.expression, **made)
+    assert preflight.check_table(table, parts_per_second=4.0) is partitioning
 
 
 OURS = [(name, "T", "DEFAULT" if name == "provenance_id" else "") for name in EVENTS.names]

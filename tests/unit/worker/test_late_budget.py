@@ -1,4 +1,6 @@
-"""Tests the budget for late months: what a tenant's backdated events may cost, and which partitions have to wait."""
+"""Tests the budget for late months or days: what a tenant's backdated events may cost, and which partitions have to
+wait.
+"""
 
 from __future__ import annotations
 
@@ -16,6 +18,7 @@ from hypothesis import strategies as st
 from auditlane.contract.message_columns import Columns
 from auditlane.contract.partition import Partition
 from auditlane.runtime.failpoints import Failpoints
+from auditlane.store.partitioning import Partitioning
 from auditlane.worker.protocol.actions import Write
 from auditlane.worker.protocol.partition_state import Range
 from auditlane.worker.sink.insert_pool import Done, InsertPool
@@ -26,16 +29,23 @@ NOW = int(datetime(2026, 11, 15, tzinfo=UTC).timestamp() * 1_000)
 
 
 @pytest.mark.parametrize(
-    ("newest", "present"),
+    ("newest", "month", "day"),
     [
-        (datetime(2026, 11, 15, tzinfo=UTC), 202610),
-        (datetime(2026, 1, 1, tzinfo=UTC), 202512),
-        (datetime(2026, 2, 28, 23, 59, tzinfo=UTC), 202601),
-        (datetime(1970, 1, 1, tzinfo=UTC), 196912),
+        (datetime(2026, 11, 15, tzinfo=UTC), 202610, 20261114),
+        (datetime(2026, 1, 1, tzinfo=UTC), 202512, 20251231),
+        (datetime(2026, 2, 28, 23, 59, tzinfo=UTC), 202601, 20260227),
+        (datetime(1970, 1, 1, tzinfo=UTC), 196912, 19691231),
     ],
 )
-def test_the_current_and_previous_month_are_not_late(newest: datetime, present: int) -> None:
-    assert late_before(int(newest.timestamp() * 1_000)) == present
+def test_the_current_and_the_previous_period_are_not_late(newest: datetime, month: int, day: int) -> None:
+    newest_ms = int(newest.timestamp() * 1_000)
+    assert late_before(newest_ms, Partitioning.MONTH) == month
+    assert late_before(newest_ms, Partitioning.DAY) == day
+
+
+@pytest.mark.parametrize(("newest_ms", "day"), [(-1, 19691231), (2**63 - 1, 99991230)])
+def test_a_kafka_timestamp_may_be_any_number(newest_ms: int, day: int) -> None:
+    assert late_before(newest_ms, Partitioning.DAY) == day
 
 
 def parts(budget: LateBudget, tenant: str, seconds: int) -> int:
@@ -76,14 +86,14 @@ def test_no_tenant_pays_more_than_its_rate_and_debts_are_bounded(steps: list[tup
 
 class Table:
     def __init__(self) -> None:
-        self.months: list[int] = []
+        self.periods: list[int] = []
 
-    def insert(self, range_: Range, month: int, rows: Any, **_: Any) -> int:
-        self.months.append(month)
+    def insert(self, range_: Range, period: int, rows: Any, **_: Any) -> int:
+        self.periods.append(period)
         return len(rows)
 
     def stored(self, range_: Range) -> dict[int, set[int]]:
-        return {month: set(range(100)) for month in self.months}
+        return {period: set(range(100)) for period in self.periods}
 
 
 def rows(*tenants: str) -> pa.Table:
@@ -91,14 +101,22 @@ def rows(*tenants: str) -> pa.Table:
 
 
 class Thread:
-    """Runs the steps of insert threads on a single range, whose validated rows are in these months."""
+    """Runs the steps of insert threads on a single range, whose validated rows are in these periods."""
 
-    def __init__(self, months: dict[int, pa.Table], late: LateBudget, *, redo: bool = False) -> None:
+    def __init__(
+        self,
+        periods: dict[int, pa.Table],
+        late: LateBudget,
+        *,
+        redo: bool = False,
+        partitioning: Partitioning = Partitioning.MONTH,
+    ) -> None:
         columns = Columns(range(100), [NOW] * 100, [b"k"] * 100, [b"v"] * 100)
         self.range = Range(Partition("t", 0), "id", 0, 99, columns, "", 1, redo)
         self.table = Table()
-        validator = Mock(validate=Mock(return_value=ValidationResult(months, [])))
-        self.pool = InsertPool(validator, self.table, Mock(), Failpoints(), threads=1, late=late)
+        validator = Mock(validate=Mock(return_value=ValidationResult(periods, [])))
+        options = {"threads": 1, "late": late, "partitioning": partitioning}
+        self.pool = InsertPool(validator, self.table, Mock(), Failpoints(), **options)
 
     def write(self) -> Done:
         self.pool.submit(Write(self.range))
@@ -114,15 +132,24 @@ def test_present_months_are_stored_first_and_late_ones_wait_for_their_budget() -
     thread = Thread({month: rows("acme") for month in [*old, 202610, 202611, 202612]}, late)
     done = thread.write()
     assert done.later_ms is not None
-    assert thread.table.months == [202610, 202611, 202612, 202003]
+    assert thread.table.periods == [202610, 202611, 202612, 202003]
     late.rate = 1_000.0
     late._tenants.clear()
     late._all = None
     done = thread.write()
     thread.pool.close()
     assert done.later_ms is None
-    assert sorted(thread.table.months[4:]) == old[:2], "nothing is sent twice"
+    assert sorted(thread.table.periods[4:]) == old[:2], "nothing is sent twice"
     assert (done.parts, done.late) == (6, 3)
+
+
+def test_with_daily_partitions_only_today_and_yesterday_do_not_wait() -> None:
+    days = [20251115, 20261015, 20261113, 20261114, 20261115, 20261116]
+    thread = Thread({day: rows("acme") for day in days}, LateBudget(0.001), partitioning=Partitioning.DAY)
+    done = thread.write()
+    thread.pool.close()
+    assert done.later_ms is not None
+    assert thread.table.periods == [20261114, 20261115, 20261116, 20261113]
 
 
 def test_a_month_with_another_tenants_event_does_not_wait() -> None:
@@ -132,7 +159,7 @@ def test_a_month_with_another_tenants_event_does_not_wait() -> None:
     thread = Thread({202001: rows("mallory"), 202002: rows("mallory", "acme"), 202003: rows("mallory")}, late)
     thread.write()
     thread.pool.close()
-    assert thread.table.months == [202002]
+    assert thread.table.periods == [202002]
 
 
 def test_a_redo_does_not_wait_and_is_charged() -> None:

@@ -15,6 +15,7 @@ from auditlane.contract.reject_codes import RejectCode as R
 from auditlane.contract.schema_guids import HEADER, prepend_guid
 from auditlane.contract.wire import HEADER_BYTES
 from auditlane.runtime.errors import RegistryUnavailable
+from auditlane.store.partitioning import Partitioning
 from auditlane.worker.validation.batch import UNKNOWN_GUIDS, ValidationResult
 from auditlane.worker.validation.event_columns import EVENTS
 from auditlane.worker.validation.schema_cache import REFUSAL_S, SchemaCache
@@ -32,8 +33,11 @@ RULED = contract(
 )
 
 
-def validator_of(registry: DictRegistry, limit: int = 5_000) -> BatchValidator:
-    return BatchValidator(SchemaCache(registry, topic=TOPIC, refresh_s=30), topic=TOPIC, max_event_bytes=limit)
+def validator_of(
+    registry: DictRegistry, limit: int = 5_000, partitioning: Partitioning = Partitioning.MONTH
+) -> BatchValidator:
+    schemas = SchemaCache(registry, topic=TOPIC, refresh_s=30)
+    return BatchValidator(schemas, topic=TOPIC, max_event_bytes=limit, partitioning=partitioning)
 
 
 @pytest.fixture
@@ -212,14 +216,27 @@ def test_an_accepted_event_becomes_this_row(registry: DictRegistry) -> None:
     assert (row["kafka_topic"], row["kafka_partition"], row["kafka_offset"]) == (TOPIC, 3, 100)
 
 
-def test_months_of_utc_in_the_order_of_offsets(registry: DictRegistry) -> None:
+@pytest.mark.parametrize(
+    ("partitioning", "periods"),
+    [
+        (Partitioning.MONTH, {202312: [4], 202412: [1], 202501: [0, 3], 202502: [2]}),
+        (Partitioning.DAY, {20231231: [4], 20241231: [1], 20250101: [0, 3], 20250201: [2]}),
+    ],
+)
+def test_periods_of_utc_in_the_order_of_offsets(
+    registry: DictRegistry, partitioning: Partitioning, periods: dict[int, list[int]]
+) -> None:
     new_year = int(datetime(2025, 1, 1, tzinfo=UTC).timestamp() * 1_000_000)
     times = [new_year, new_year - 1, new_year + 31 * DAY_US, new_year + 5, new_year - 366 * DAY_US - 1]
-    result = validator_of(registry).validate(raw_range([message(occurred_at=at) for at in times]), ingested_at_ms=1)
+    result = validator_of(registry, partitioning=partitioning).validate(
+        raw_range([message(occurred_at=at) for at in times]), ingested_at_ms=1
+    )
     found = {
-        month: [offset - 100 for offset in table["kafka_offset"].to_pylist()] for month, table in result.rows.items()
+        period: [offset - 100 for offset in table["kafka_offset"].to_pylist()] for period, table in result.rows.items()
     }
-    assert found == {202501: [0, 3], 202412: [1], 202502: [2], 202312: [4]}
+    assert found == periods
+    assert list(found) == sorted(found)
+    assert {period: len(table) for period, table in result.rows.items()} == {one: len(of) for one, of in found.items()}
 
 
 def test_mixed_schemas_of_one_range_are_grouped(registry: DictRegistry) -> None:

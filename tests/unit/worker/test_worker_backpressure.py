@@ -19,7 +19,7 @@ from auditlane.worker.protocol.partition_state import FAILING_MS, SLOW_MS, Polic
 TOPIC = "00000000-0000-0000-0000-000000000001"
 P, Q, R, S = (Partition("t", number) for number in range(4))
 LIMIT = 1_000
-AWAY = Failure(Remedy.retry, "the month is refused")
+AWAY = Failure(Remedy.retry, "the period is refused")
 
 
 def core(*partitions: Partition, **policy: object) -> Core:
@@ -119,7 +119,7 @@ def test_a_slow_range_takes_no_other_partitions_slot() -> None:
     assert not world.core.partitions[P].slow
 
 
-def test_a_range_waiting_for_late_months_takes_no_slot_and_is_not_failing() -> None:
+def test_a_range_waiting_for_late_periods_takes_no_slot_and_is_not_failing() -> None:
     world = World(core(P, Q, flights=1))
     world.deliver(P, 10)
     world.turn()
@@ -223,7 +223,7 @@ def test_a_drain_leaves_a_parked_range_to_the_next_worker() -> None:
     assert world.core.drained
 
 
-def test_a_refused_month_slows_no_other_partition() -> None:
+def test_a_refused_period_slows_no_other_partition() -> None:
     slower = Failure(Remedy.retry_slower, "TOO_MANY_PARTS")
     world = World(core(P, Q))
     world.deliver(P, 10)
@@ -246,7 +246,7 @@ def test_a_failing_range_is_reported_after_a_minute_until_it_succeeds() -> None:
     first = world.now
     for _ in range(20):
         world.turn(5_000)
-        assert world.core.partitions[P].trouble(world.now) == (first, "t[0]:0-9: the month is refused")
+        assert world.core.partitions[P].trouble(world.now) == (first, "t[0]:0-9: the period is refused")
         if P in world.writes:
             world.fail(P)
     notes = [one for one in world.commits if one.notes]
@@ -255,7 +255,7 @@ def test_a_failing_range_is_reported_after_a_minute_until_it_succeeds() -> None:
     note = decode(metadata)
     assert note is not None
     assert (offset, note.first, note.last) == (0, 0, 9), "it repeats the announced range"
-    assert (note.failing_ms, note.error) == (max(1, first), "t[0]:0-9: the month is refused")
+    assert (note.failing_ms, note.error) == (max(1, first), "t[0]:0-9: the period is refused")
     world.turn(5_000)
     world.store(P)
     assert world.core.partitions[P].trouble(world.now) is None

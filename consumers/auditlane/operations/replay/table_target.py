@@ -27,6 +27,7 @@ from auditlane.store.client import store_errors
 from auditlane.store.event_insert import EncodedBatch, Table, columns_to_send, offsets_digest, send, statement
 from auditlane.store.insert_failures import classify
 from auditlane.store.insert_rate import AdaptiveRate
+from auditlane.store.partitioning import Partitioning
 from auditlane.worker.validation.batch import RawRange
 from auditlane.worker.validation.validator import BatchValidator
 
@@ -46,7 +47,7 @@ class ReplayedRange:
     columns: Columns
 
 
-def token(run: str, range_: ReplayedRange, month: int) -> str:
+def token(run: str, range_: ReplayedRange, period: int) -> str:
     """Return the deduplication token of an insert.
 
     It includes the run. ClickHouse remembers the tokens of workers and of earlier replays, and would not store their
@@ -54,7 +55,7 @@ def token(run: str, range_: ReplayedRange, month: int) -> str:
     differently, and the token of an earlier one must not hide rows that only the later one accepts.
     """
     span = f"{range_.topic_id}:{range_.partition.number}:{range_.first}-{range_.last}"
-    return f"replay:{run}:{span}:{month}:{offsets_digest(range_.columns.offsets)}"
+    return f"replay:{run}:{span}:{period}:{offsets_digest(range_.columns.offsets)}"
 
 
 class TableTarget:
@@ -110,16 +111,16 @@ class TableTarget:
                 counts.refuse(rejection.code.value)
         if not self._dry and validation.rows:
             announce()
-            for month in sorted(validation.rows):
-                self._insert(range_, month, validation.rows[month], progress.run)
+            for period in sorted(validation.rows):
+                self._insert(range_, period, validation.rows[period], progress.run)
         counts.stored += sum(rows.num_rows for rows in validation.rows.values())
 
-    def _insert(self, range_: ReplayedRange, month: int, rows: pa.Table, run: str) -> None:
+    def _insert(self, range_: ReplayedRange, period: int, rows: pa.Table, run: str) -> None:
         settings: dict[str, Any] = {
             **self._table.settings,
-            "insert_deduplication_token": token(run, range_, month),
+            "insert_deduplication_token": token(run, range_, period),
         }
-        text, packed = statement(self._table, range_, month), EncodedBatch(columns_to_send(rows, range_))
+        text, packed = statement(self._table, range_, period), EncodedBatch(columns_to_send(rows, range_))
         for attempt in range(1, TRIES + 1):
             while not self._budget.ready(_now_ms()):
                 self._sleep(0.02)
@@ -152,7 +153,8 @@ def other(client: Client, live: Table, name: str, *, create: bool) -> Table:
     """Return the table `name` in the database of the live table. With `create`, a missing table is created like the
     live table.
 
-    Raises ConfigError if the name is not allowed or the existing table differs.
+    An existing table may have the other partitioning, so that the live table can be rebuilt with it. Raises ConfigError
+    if the name is not allowed or the existing table differs.
     """
     if name in OURS or not name.isidentifier() or not name.isascii():
         raise ConfigError(f"{name!r} cannot be the target of a replay.", field="--into-table", fix="Choose a new name.")
@@ -162,17 +164,19 @@ def other(client: Client, live: Table, name: str, *, create: bool) -> Table:
             with store_errors():
                 client.command(f"CREATE TABLE IF NOT EXISTS {table.quoted} AS {live.quoted}")
         return table
-    if _shape(client, table) != _shape(client, live):
+    shape, key = _shape(client, table)
+    partitioning = Partitioning.of(key)
+    if partitioning is None or shape != _shape(client, live)[0]:
         raise ConfigError(
             f"{live.database}.{name} does not have the structure of {live.database}.{live.name}.",
             field="--into-table",
             fix="Name a table that does not exist; it will be created.",
         )
-    return table
+    return replace(table, partitioning=partitioning)
 
 
-def _shape(client: Client, table: Table) -> tuple[object, ...]:
-    """Return the properties that both tables must share: columns, engine, partitioning and sorting key."""
+def _shape(client: Client, table: Table) -> tuple[object, str]:
+    """Return the properties that both tables must share (columns, engine and sorting key), and the partition key."""
     names = {"database": table.database, "name": table.name}
     with store_errors():
         columns = client.query(
@@ -181,8 +185,9 @@ def _shape(client: Client, table: Table) -> tuple[object, ...]:
             parameters=names,
         ).result_rows
         made = client.query(
-            "SELECT engine, partition_key, sorting_key FROM system.tables "
+            "SELECT engine, sorting_key, partition_key FROM system.tables "
             "WHERE database = {database:String} AND name = {name:String}",
             parameters=names,
         ).result_rows
-    return tuple(map(tuple, columns)), tuple(map(tuple, made))
+    [(engine, sorting, key)] = made
+    return (engine, sorting, tuple(map(tuple, columns))), str(key)

@@ -52,7 +52,7 @@ class Commit:
 
 @dataclass(frozen=True, slots=True)
 class Write:
-    """Validate the range and insert its rows, with one insert per month. Report the result with `written`, `later` or
+    """Validate the range and insert its rows, with one insert per period. Report the result with `written`, `later` or
     `failed`.
     """
 

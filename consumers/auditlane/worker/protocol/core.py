@@ -4,7 +4,7 @@ Each partition runs this cycle, one range at a time. The order of the steps is w
 
     1. seal      cut a contiguous range [a, b] from the buffered messages
     2. intent    commit offset a with the range and its digest   lost or late: nothing is written yet
-    3. write     insert its rows, one insert a month, by token   response lost: sent again; token and guard drop it
+    3. write     insert its rows, one insert a period, by token   response lost: sent again; token and guard drop it
     4. publish   produce its dead letters, await each response    failed: the range stays open
     5. complete  commit b + 1, or the next range's intent, which implies it
 
@@ -130,9 +130,9 @@ class Core:
                 state.flight, state.gave_up = None, False
 
     def written(self, range_: Range, *, parts: int, rejected: int, took_ms: int) -> None:
-        """Record that every month of the range is stored and `rejected` messages remain to be published.
+        """Record that every period of the range is stored and `rejected` messages remain to be published.
 
-        `parts` and `took_ms` cover only current months, since late months have a separate budget.
+        `parts` and `took_ms` cover only current periods, since late periods have a separate budget.
         """
         self.budget.spend(max(0, parts - 1))  # the first part was charged when the range was sealed
         self.budget.stored(took_ms)
@@ -143,7 +143,7 @@ class Core:
             flight.next(Step.PUBLISH if rejected else Step.COMPLETE)
 
     def later(self, range_: Range, wait_ms: int, now: int) -> None:
-        """Record that the current months of the range are stored. Its late months have to wait `wait_ms` for their
+        """Record that the current periods of the range are stored. Its late periods have to wait `wait_ms` for their
         budget.
         """
         flight = self._flight(range_)

@@ -37,7 +37,7 @@ class Policy:
 
 @dataclass(frozen=True, slots=True, eq=False, weakref_slot=True)
 class Range:
-    """One sealed, contiguous range of a partition, announced by one intent and written by one insert per month.
+    """One sealed, contiguous range of a partition, announced by one intent and written by one insert per period.
 
     `first` and `last` are offsets, both inclusive. Kafka's control records leave gaps between them. The results of a
     range from an earlier `assignment_epoch` are ignored. `redo` is true if some of the rows may already be stored,
@@ -87,7 +87,7 @@ class Step(Enum):
 class InFlightRange:
     """The sealed range of a partition. It is `busy` while its step runs, and is not retried before `not_before`.
 
-    `aside` is true if the range is failing, slow or waiting for its late months. It then does not count towards
+    `aside` is true if the range is failing, slow or waiting for its late periods. It then does not count towards
     `Policy.flights`.
     """
 

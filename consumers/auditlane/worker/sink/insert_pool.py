@@ -1,7 +1,7 @@
 """The insert threads. They validate and insert a range, publish its dead letters, and report the result.
 
 The validation result is kept until the range is complete or its partition is revoked, so that a retried step uses the
-same result. The core decides whether and when a failed step is retried. Stored months are not sent again.
+same result. The core decides whether and when a failed step is retried. Stored periods are not sent again.
 """
 
 from __future__ import annotations
@@ -24,6 +24,7 @@ from auditlane.runtime.failpoints import Failpoints
 from auditlane.runtime.remedy import Failure, Remedy
 from auditlane.store.event_insert import EncodedBatch, columns_to_send
 from auditlane.store.insert_failures import classify
+from auditlane.store.partitioning import Partitioning
 from auditlane.worker.protocol.actions import Publish, Write
 from auditlane.worker.protocol.partition_state import Range
 from auditlane.worker.range_traces import RangeTraces
@@ -35,8 +36,8 @@ from auditlane.worker.validation.validator import BatchValidator
 
 # one insert can be invisible because its token was used before, for rows that were then deleted manually
 MAX_INVISIBLE: Final = 3
-SLICE_MS: Final = 200  # time slice for inserting late months, since other partitions may be waiting
-LATE_WAIT_MS: Final = 250  # delay before late months are retried for lack of budget
+SLICE_MS: Final = 200  # time slice for inserting late periods, since other partitions may be waiting
+LATE_WAIT_MS: Final = 250  # delay before late periods are retried for lack of budget
 MOST_THREADS: Final = 64
 
 
@@ -44,7 +45,7 @@ class Store(Protocol):
     """The methods of `event_insert.Writer` that the pool uses."""
 
     def insert(
-        self, range_: Range, month: int, rows: EncodedBatch, *, seen: Collection[int] | None = None, again: int = 0
+        self, range_: Range, period: int, rows: EncodedBatch, *, seen: Collection[int] | None = None, again: int = 0
     ) -> int: ...
     def stored(self, range_: Range) -> dict[int, set[int]]: ...
 
@@ -53,8 +54,8 @@ class Store(Protocol):
 class Done:
     """The result of a step. `failure` is None if the step succeeded, and the counts then cover the whole range.
 
-    `late` counts the `parts` of late months. `took_ms` covers the other parts, or the publication of dead letters. If
-    `later_ms` is set, the step must be repeated after that time for the remaining late months, and the counts are not
+    `late` counts the `parts` of late periods. `took_ms` covers the other parts, or the publication of dead letters. If
+    `later_ms` is set, the step must be repeated after that time for the remaining late periods, and the counts are not
     set.
     """
 
@@ -87,26 +88,26 @@ class CircuitOpen(Exception):
 @dataclass(slots=True)
 class _Progress:
     rejected: list[Rejection]
-    rows: dict[int, EncodedBatch]  # months left to store
-    late: dict[int, frozenset[str]]  # the range's late months, each with its tenants
+    rows: dict[int, EncodedBatch]  # periods left to store
+    late: dict[int, frozenset[str]]  # the range's late periods, each with its tenants
     stored_rows: int = 0
     parts: int = 0
     late_parts: int = 0
     took_ms: int = 0
     outcome_unknown: bool = False  # whether an insert may have succeeded; the store is then read first, as with `redo`
 
-    def ended(self, month: int) -> None:
-        """Record that all rows of the month are stored."""
-        self.stored_rows += len(self.rows.pop(month))
+    def ended(self, period: int) -> None:
+        """Record that all rows of the period are stored."""
+        self.stored_rows += len(self.rows.pop(period))
 
 
-def _late_months(range_: Range, validation: ValidationResult) -> dict[int, frozenset[str]]:
-    """Return the late months of a range, each with the tenants that have events in that month."""
-    present = late_before(range_.columns.timestamps_ms[-1])
+def _late_periods(range_: Range, validation: ValidationResult, partitioning: Partitioning) -> dict[int, frozenset[str]]:
+    """Return the late periods of a range, each with the tenants that have events in that period."""
+    present = late_before(range_.columns.timestamps_ms[-1], partitioning)
     return {
-        month: frozenset(map(str, rows["tenant_id"].unique().to_pylist()))
-        for month, rows in validation.rows.items()
-        if month < present
+        period: frozenset(map(str, rows["tenant_id"].unique().to_pylist()))
+        for period, rows in validation.rows.items()
+        if period < present
     }
 
 
@@ -114,15 +115,15 @@ def _now_ms() -> int:
     return time.monotonic_ns() // 1_000_000
 
 
-def _lacks(seen: Mapping[int, set[int]], month: int, rows: EncodedBatch) -> bool:
-    return not seen.get(month, set()).issuperset(rows.offsets)
+def _lacks(seen: Mapping[int, set[int]], period: int, rows: EncodedBatch) -> bool:
+    return not seen.get(period, set()).issuperset(rows.offsets)
 
 
 class InsertPool:
     """A `consumer_loop.Stage` that executes `Write` and `Publish`. At most `threads` inserts run concurrently.
 
     Threads are added up to one per range in flight, so that a range with slow validation does not delay the others.
-    `late` is the budget for late months.
+    `late` is the budget for late periods, which follow from the table's `partitioning`.
     """
 
     def __init__(
@@ -135,6 +136,7 @@ class InsertPool:
         threads: int,
         breaker: CircuitBreaker | None = None,
         late: LateBudget | None = None,
+        partitioning: Partitioning = Partitioning.MONTH,
         traces: RangeTraces | None = None,
     ) -> None:
         self._validator = validator
@@ -143,6 +145,7 @@ class InsertPool:
         self._failpoints = failpoints
         self._breaker = breaker
         self._late = late
+        self._partitioning = partitioning
         self._traces = traces or RangeTraces()
         self._work: SimpleQueue[Write | Publish | None] = SimpleQueue()
         self._done: SimpleQueue[Done] = SimpleQueue()
@@ -233,9 +236,9 @@ class InsertPool:
                 self._owe(progress)
                 self._reconcile_attempt(range_, progress)
             started = time.monotonic_ns()
-            for month in sorted(progress.rows.keys() - progress.late.keys()):
-                if month in progress.rows:
-                    self._insert(range_, progress, month)
+            for period in sorted(progress.rows.keys() - progress.late.keys()):
+                if period in progress.rows:
+                    self._insert(range_, progress, period)
             progress.took_ms += (time.monotonic_ns() - started) // 1_000_000
             if (wait_ms := self._write_late(range_, progress)) is not None:
                 return Done(work, later_ms=wait_ms)
@@ -249,41 +252,46 @@ class InsertPool:
             late=progress.late_parts,
         )
 
-    def _insert(self, range_: Range, progress: _Progress, month: int) -> None:
-        """Store a month in a first attempt, in which none of its rows should be stored yet.
+    def _insert(self, range_: Range, progress: _Progress, period: int) -> None:
+        """Store a period in a first attempt, in which none of its rows should be stored yet.
 
         If fewer rows are added, the attempt was repeated or overtaken, and the range is then handled as a redo.
         """
-        rows = progress.rows[month]
-        if self._store.insert(range_, month, rows, seen=()) < len(rows):
+        rows = progress.rows[period]
+        if self._store.insert(range_, period, rows, seen=()) < len(rows):
             progress.outcome_unknown = True
             self._owe(progress)
             self._reconcile_attempt(range_, progress)
             return
         progress.parts += 1
-        progress.late_parts += month in progress.late
-        progress.ended(month)
+        progress.late_parts += period in progress.late
+        progress.ended(period)
 
     def _write_late(self, range_: Range, progress: _Progress) -> int | None:
-        """Insert late months within their budget for `SLICE_MS`.
+        """Insert late periods within their budget for `SLICE_MS`.
 
-        Returns how long the remaining months must wait, or None if no months remain.
+        Returns how long the remaining periods must wait, or None if no periods remain.
         """
         began = _now_ms()
-        for month in sorted(progress.rows, reverse=True):
-            if month not in progress.rows:  # already stored as part of a redo
+        refused: set[frozenset[str]] = set()  # a range can have thousands of late periods of the same tenants
+        for period in sorted(progress.rows, reverse=True):
+            if period not in progress.rows:  # already stored as part of a redo
                 continue
             if _now_ms() - began > SLICE_MS:
                 return 0
-            if self._late is None or self._late.take(progress.late[month], _now_ms()):
-                self._insert(range_, progress, month)
+            if progress.late[period] in refused:
+                continue
+            if self._late is None or self._late.take(progress.late[period], _now_ms()):
+                self._insert(range_, progress, period)
+            else:
+                refused.add(progress.late[period])
         return LATE_WAIT_MS if progress.rows else None
 
     def _owe(self, progress: _Progress) -> None:
-        """Charge late months without waiting, since a range that may be partially stored is compared as a whole."""
-        for month in progress.rows.keys() & progress.late.keys():
+        """Charge late periods without waiting, since a range that may be partially stored is compared as a whole."""
+        for period in progress.rows.keys() & progress.late.keys():
             if self._late is not None:
-                self._late.owe(progress.late[month], _now_ms())
+                self._late.owe(progress.late[period], _now_ms())
 
     def _reconcile_attempt(self, range_: Range, progress: _Progress) -> None:
         """Store the missing rows of a range that may have been attempted before, until the store returns all rows.
@@ -293,11 +301,11 @@ class InsertPool:
         accepts are added.
         """
         seen, again = self._store.stored(range_), 0
-        while missing := [month for month in sorted(progress.rows) if _lacks(seen, month, progress.rows[month])]:
-            for month in missing:
-                self._store.insert(range_, month, progress.rows[month], seen=seen.get(month, set()), again=again)
+        while missing := [period for period in sorted(progress.rows) if _lacks(seen, period, progress.rows[period])]:
+            for period in missing:
+                self._store.insert(range_, period, progress.rows[period], seen=seen.get(period, set()), again=again)
                 progress.parts += 1
-                progress.late_parts += month in progress.late
+                progress.late_parts += period in progress.late
             before, seen = seen, self._store.stored(range_)
             again = again + 1 if seen == before else 0
             if again >= MAX_INVISIBLE:
@@ -305,8 +313,8 @@ class InsertPool:
                     f"{MAX_INVISIBLE} inserts of {range_} were acknowledged, but the store returns none of their rows. "
                     "Check that no row policy hides rows from the worker's user, and that replicas are in sync."
                 )
-        for month in list(progress.rows):
-            progress.ended(month)
+        for period in list(progress.rows):
+            progress.ended(period)
         stored, offsets = set().union(*seen.values()), range_.columns.offsets
         progress.rejected = [rejection for rejection in progress.rejected if offsets[rejection.index] not in stored]
 
@@ -318,8 +326,8 @@ class InsertPool:
                 validation: ValidationResult = self._validator.validate(raw, ingested_at_ms=time.time_ns() // 1_000_000)
                 span.set_attribute("auditlane.rejected", len(validation.rejected))
                 self._check_circuit(range_, validation)
-                late = _late_months(range_, validation)
-                rows = {month: EncodedBatch(columns_to_send(one, range_)) for month, one in validation.rows.items()}
+                late = _late_periods(range_, validation, self._partitioning)
+                rows = {period: EncodedBatch(columns_to_send(one, range_)) for period, one in validation.rows.items()}
             progress = self._progress[range_] = _Progress(list(validation.rejected), rows, late)
         return progress
 

@@ -1,8 +1,9 @@
-"""Limits the parts that late months may create, per tenant, and separately from the insert rate of current months.
+"""Limits the parts that late periods may create, per tenant, and separately from the insert rate of current periods.
 
-An insert creates a part for each month in its range. Current events span one month, or two at the turn of a month.
-Backdated events can span any number of months. If their parts were charged to the common insert rate, they would delay
-every tenant.
+An insert creates a part for each period (a month, or a day) in its range. Current events span one period, or two at the
+turn of a period. Backdated events can span any number of periods. If their parts were charged to the common insert
+rate, they would delay every tenant. This is also why only one past period is current if periods are days: with a week
+of current days, one tenant could make each range cost eight parts.
 """
 
 from __future__ import annotations
@@ -10,22 +11,24 @@ from __future__ import annotations
 from collections import OrderedDict
 from collections.abc import Collection
 from dataclasses import dataclass, field
+from datetime import date, timedelta
 from threading import Lock
 from typing import Final
 
-import numpy as np
+from auditlane.store.partitioning import Partitioning
 
 MINUTE_S: Final = 60.0
 OF_ALL: Final = 2  # the budget of all tenants together, as a multiple of one tenant's
+_LAST_DAY: Final = (date.max - date(1970, 1, 1)).days
 REMEMBERED: Final = 10_000  # maximum number of tenants remembered; a forgotten one starts with a full budget
 
 
-def late_before(newest_ms: int) -> int:
-    """Return the first month (yyyymm, UTC) that is not late. It is the month before that of the newest message in the
-    range.
+def late_before(newest_ms: int, partitioning: Partitioning) -> int:
+    """Return the first period that is not late. It is the period before that of the newest message in the range, whose
+    Kafka timestamp may be any number.
     """
-    before = int(np.datetime64(newest_ms, "ms").astype("datetime64[M]").astype(int)) - 1
-    return (1970 + before // 12) * 100 + before % 12 + 1
+    days = min(max(newest_ms // 86_400_000, 0), _LAST_DAY)
+    return partitioning.previous(date(1970, 1, 1) + timedelta(days=days))
 
 
 @dataclass(slots=True)

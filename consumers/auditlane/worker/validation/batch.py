@@ -267,10 +267,11 @@ class ValidationResult:
     """The validation result of a range. Each message is a row in `rows` or an item of `rejected`, which is ordered by
     index.
 
-    `rows` are grouped by month (yyyymm), in the columns of `event_columns.EVENTS`, and ordered by schema and offset.
-    `by_tenant` counts messages and rejected messages. Keys without a valid tenant id are counted under the empty name.
+    `rows` are grouped by period of the table's partitioning, in the columns of `event_columns.EVENTS`, and ordered by
+    schema and offset. `by_tenant` counts messages and rejected messages. Keys without a valid tenant id are counted
+    under the empty name.
     """
 
-    rows: dict[int, Table]
+    rows: Mapping[int, Table]
     rejected: list[Rejection]
     by_tenant: Mapping[str, tuple[int, int]] = field(default_factory=dict)

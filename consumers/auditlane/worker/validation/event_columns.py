@@ -1,10 +1,10 @@
 """Converts decoded columns to the columns of `audit.events`. It adds defaults and provenance, converts custom fields to
-text, and splits rows by month.
+text, and splits rows by the table's partitions.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Final
 
 import numpy as np
@@ -14,6 +14,7 @@ from pyarrow import Table
 from auditlane.contract.provenance import FILLABLE
 from auditlane.contract.tenant_contract import Field, base_fields
 from auditlane.runtime._pyarrow import Column, pa, pc
+from auditlane.store.partitioning import Partitioning
 from auditlane.worker.validation.batch import Codes, Vouched
 from auditlane.worker.validation.decoder import BASE, DecodedBatch, arrow_type
 
@@ -170,25 +171,37 @@ def _equal(column: Column, default: object) -> npt.NDArray[np.bool_]:
     return np.asarray(same.fill_null(False).to_numpy(zero_copy_only=False))
 
 
-def by_month(table: Table) -> dict[int, Table]:
-    """Split the rows by the month of occurred_at (yyyymm, UTC), keeping their order."""
+class RowsByPeriod(Mapping[int, Table]):
+    """Rows of each period. A period's table is a slice made on demand, since a range can have thousands of periods."""
+
+    def __init__(self, table: Table, spans: Mapping[int, tuple[int, int]]) -> None:
+        """Take rows that are ordered by period, and the first row and the number of rows of each period."""
+        self._table, self._spans = table, spans
+
+    def __getitem__(self, period: int) -> Table:
+        return self._table.slice(*self._spans[period])
+
+    def __iter__(self) -> Iterator[int]:
+        return iter(self._spans)
+
+    def __len__(self) -> int:
+        return len(self._spans)
+
+
+def by_period(table: Table, partitioning: Partitioning) -> RowsByPeriod:
+    """Split the rows by the period of occurred_at, in ascending order of periods, keeping the order of their rows."""
+    unit = "datetime64[M]" if partitioning is Partitioning.MONTH else "datetime64[D]"
+    times = table["occurred_at"].cast(pa.int64()).to_numpy().astype("datetime64[us]").astype(unit)
     if table.num_rows == 0:
-        return {}
-    months = (
-        table["occurred_at"]
-        .cast(pa.int64())
-        .to_numpy()
-        .astype("datetime64[us]")
-        .astype("datetime64[M]")
-        .astype(np.int64)
+        return RowsByPeriod(table, {})
+    if times.min() == times.max():
+        return RowsByPeriod(table, {partitioning.period(times[0].item()): (0, table.num_rows)})
+    order = np.argsort(times, kind="stable")
+    found, firsts, counts = np.unique(times[order], return_index=True, return_counts=True)
+    spans = zip(firsts.tolist(), counts.tolist(), strict=True)
+    return RowsByPeriod(
+        table.take(pa.array(order)), dict(zip(map(partitioning.period, found.tolist()), spans, strict=True))
     )
-    if months.min() == months.max():
-        return {_yyyymm(int(months[0])): table}
-    return {_yyyymm(month): table.filter(pa.array(months == month)) for month in np.unique(months).tolist()}
-
-
-def _yyyymm(months_since_1970: int) -> int:
-    return (1970 + months_since_1970 // 12) * 100 + months_since_1970 % 12 + 1
 
 
 def _empty_to_null(column: Column) -> Column:

@@ -132,7 +132,7 @@ def _placed(result: ValidationResult, indexes: Sequence[int]) -> ValidationResul
 
 
 def _merged(results: Sequence[ValidationResult]) -> ValidationResult:
-    months = sorted({month for result in results for month in result.rows})
+    periods = sorted({period for result in results for period in result.rows})
     counts: dict[str, tuple[int, int]] = {}
     for result in results:
         for tenant, (messages, refused) in result.by_tenant.items():
@@ -140,8 +140,8 @@ def _merged(results: Sequence[ValidationResult]) -> ValidationResult:
             counts[tenant] = before[0] + messages, before[1] + refused
     return ValidationResult(
         {
-            month: pa.concat_tables([result.rows[month] for result in results if month in result.rows])
-            for month in months
+            period: pa.concat_tables([result.rows[period] for result in results if period in result.rows])
+            for period in periods
         },
         sorted((one for result in results for one in result.rejected), key=lambda one: one.index),
         counts,

@@ -21,6 +21,7 @@ from auditlane.contract.rules import sentence
 from auditlane.contract.wire import HEADER_BYTES
 from auditlane.runtime._pyarrow import pa, pc
 from auditlane.runtime.lru_cache import LruCache
+from auditlane.store.partitioning import Partitioning
 from auditlane.worker.validation import checks, event_columns
 from auditlane.worker.validation.batch import Indexes, RawRange, ValidationBatch, ValidationResult, framed
 from auditlane.worker.validation.decoder import DecodedBatch, DecodedGroup, Decoder, read, without_malformed
@@ -52,7 +53,7 @@ class BatchValidator:
     """Validates ranges of the shared `topic` and of dedicated topics, `<topic>.<tenant>`. Thread-safe.
 
     `secrets` returns the secrets of the provenance keys by key id, and is called once per range. If there are no keys,
-    messages count as unsigned.
+    messages count as unsigned. `partitioning` is that of the table in which the rows are to be stored.
     """
 
     def __init__(
@@ -62,8 +63,10 @@ class BatchValidator:
         topic: str,
         max_event_bytes: int,
         secrets: Callable[[], Mapping[str, bytes]] = dict,
+        partitioning: Partitioning = Partitioning.MONTH,
     ) -> None:
         self._secrets = secrets
+        self._partitioning = partitioning
         self._schemas = schemas
         self._topic = topic
         self._max_event_bytes = max_event_bytes
@@ -103,7 +106,7 @@ class BatchValidator:
             standing=self._standing(batch, decoded),
         )
         rejected = [batch.rejected[index] for index in sorted(batch.rejected)]
-        return ValidationResult(event_columns.by_month(table), rejected, batch.by_tenant())
+        return ValidationResult(event_columns.by_period(table, self._partitioning), rejected, batch.by_tenant())
 
     def _standing(self, batch: ValidationBatch, decoded: DecodedBatch) -> event_columns.Standing:
         """Return the rows in which the default of a field means "not set", for each group and field."""

@@ -1,4 +1,6 @@
-"""Checks ClickHouse's access, grants, clock, disk space, migrations, deduplication window and broken parts."""
+"""Checks ClickHouse's access, grants, clock, disk space, migrations, partitions, deduplication window and broken
+parts.
+"""
 
 from __future__ import annotations
 
@@ -12,15 +14,17 @@ from clickhouse_connect.driver.client import Client
 from auditlane.local.doctor.access import Component, grant_findings
 from auditlane.local.doctor.finding import Finding, fail, ok, warn
 from auditlane.runtime.errors import StoreRefused
-from auditlane.runtime.settings import Settings
+from auditlane.runtime.settings import Settings, variable
 from auditlane.store import migrate, roles
 from auditlane.store.client import connect, store_errors
+from auditlane.store.partitioning import Partitioning, configured
 
 PART = "clickhouse"
 SKEW_WARN_S = 2.0
 SKEW_FAIL_S = 60.0
 WINDOW_LEAST = 1_000
 ROOM_LEAST = 1 << 30
+MERGED_BYTES: Final = 161_061_273_600  # default of max_bytes_to_merge_at_max_space_in_pool
 _OF_A_DATABASE: Final = {
     "ALTER": ("ALTER TABLE", "ALTER VIEW"),
     "CREATE": ("CREATE DATABASE", "CREATE TABLE", "CREATE VIEW"),
@@ -49,6 +53,7 @@ def check(settings: Settings, component: Component = Component.INIT) -> Iterator
             )
             return
         yield ok(PART, f"database {settings.clickhouse_database} has every migration of this release")
+        yield from _partitions(client, settings)
         yield from _window(client, settings.clickhouse_database)
         if component is Component.INIT:
             yield from detached(client)
@@ -136,6 +141,46 @@ def detached_finding(database: str, table: str, parts: int, size: int) -> Findin
         f" the rows in {them} are not readable.",
         "Run auditlane verify, store missing messages with auditlane replay, then ALTER TABLE … DROP DETACHED PART.",
     )
+
+
+def _partitions(client: Client, settings: Settings) -> Iterator[Finding]:
+    database = settings.clickhouse_database
+    key = migrate.partition_key(client, database) or ""
+    with store_errors():
+        sizes = client.query(
+            "SELECT sum(bytes_on_disk) FROM system.parts WHERE active AND database = {database:String} "
+            "AND table = 'events' GROUP BY partition ORDER BY 1 DESC LIMIT 1",
+            parameters={"database": database},
+        ).result_rows
+    yield partitions_finding(key, configured(settings), int(sizes[0][0]) if sizes else 0)
+
+
+def partitions_finding(key: str, wanted: Partitioning | None, largest: int) -> Finding:
+    """Check the partition key of the table `events` against the settings. `largest` is the size of its largest
+    partition, in bytes.
+    """
+    found = Partitioning.of(key)
+    if found is None:
+        return fail(
+            PART,
+            f"Table events is partitioned by {key or 'nothing'}: workers do not start.",
+            "Rebuild it with partitions by month or day, as described in Replay and verify.",
+        )
+    if wanted is not None and wanted is not found:
+        return fail(
+            PART,
+            f"Table events has one partition for each {found}, but {variable('clickhouse_partitions')} is {wanted}.",
+            f"Set it to {found} for every process.",
+        )
+    if found is Partitioning.MONTH and largest > MERGED_BYTES:
+        return warn(
+            PART,
+            f"A month of table events has {largest / 1e9:,.0f} GB; ClickHouse merges at most 150 GB into one part, so "
+            "queries that need FINAL stay slow.",
+            "Rebuild the table with partitions by day, as described in Replay and verify, or let tenants filter by "
+            "time.",
+        )
+    return ok(PART, f"table events has one partition for each {found}")
 
 
 def _window(client: Client, database: str) -> Iterator[Finding]:

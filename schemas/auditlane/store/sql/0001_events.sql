@@ -3,7 +3,8 @@
 -- ZSTD for texts: 40 % fewer bytes for 20 % more CPU per insert. Parts of single inserts stay compact: one file per
 -- column costs a third of an insert. The index on kafka_timestamp lets the insert's guard skip parts of other times.
 -- The deduplication window holds the tokens of the newest inserts of all workers together.
--- A month that has received nothing for a day is merged into one part, in which FINAL has nothing left to do.
+-- A partition is a month, or a day (`auditlane init --partitions day`). One that has received nothing for a day is
+-- merged into one part, in which FINAL has nothing left to do.
 -- Views take the types and comments of columns from here: `{columns of events: …}`.
 CREATE TABLE IF NOT EXISTS {database}.events (
     tenant_id LowCardinality(String) COMMENT 'The tenant',
@@ -66,7 +67,7 @@ CREATE TABLE IF NOT EXISTS {database}.events (
     INDEX metadata_values mapValues(metadata) TYPE bloom_filter(0.01) GRANULARITY 1,
     INDEX field_values mapValues(fields) TYPE bloom_filter(0.01) GRANULARITY 1
 ) ENGINE = ReplacingMergeTree(first_wins)
-PARTITION BY toYYYYMM(occurred_at)
+PARTITION BY {partitioning}
 PRIMARY KEY (tenant_id, occurred_at, event_id)
 ORDER BY (tenant_id, occurred_at, event_id, content_hash)
 SETTINGS non_replicated_deduplication_window = 40000, min_bytes_for_wide_part = 134217728,

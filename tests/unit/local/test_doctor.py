@@ -17,6 +17,7 @@ from auditlane.local.doctor.finding import Level, exit_code, fail, guarded, ok, 
 from auditlane.local.layout import Layout
 from auditlane.runtime.errors import StoreUnavailable
 from auditlane.runtime.settings import load
+from auditlane.store.partitioning import Partitioning
 
 DAY_MS = 24 * 3_600_000
 
@@ -89,6 +90,24 @@ def test_doctor_checks_the_clock_difference(there, level):
 )
 def test_doctor_rejects_a_short_deduplication_window(engine, level):
     assert clickhouse.window_finding(engine).level is level
+
+
+@pytest.mark.parametrize(
+    ("key", "wanted", "largest", "level", "words"),
+    [
+        ("toYYYYMM(occurred_at)", None, 0, Level.OK, "one partition for each month"),
+        ("toYYYYMMDD(occurred_at)", Partitioning.DAY, 1 << 40, Level.OK, "one partition for each day"),
+        ("toYYYYMM(occurred_at)", Partitioning.DAY, 0, Level.FAIL, "but AUDITLANE_CLICKHOUSE_PARTITIONS is day"),
+        ("tenant_id", None, 0, Level.FAIL, "is partitioned by tenant_id"),
+        ("", None, 0, Level.FAIL, "is partitioned by nothing"),
+        ("toYYYYMM(occurred_at)", None, 200_000_000_000, Level.WARN, "A month of table events has 200 GB"),
+    ],
+)
+def test_the_doctor_reports_partitions_that_do_not_fit(
+    key: str, wanted: Partitioning | None, largest: int, level: Level, words: str
+) -> None:
+    found = clickhouse.partitions_finding(key, wanted, largest)
+    assert (found.level, words in found.message) == (level, True)
 
 
 @pytest.mark.parametrize(("free", "level"), [(3 << 30, Level.OK), (1 << 30, Level.WARN), (1 << 20, Level.FAIL)])

@@ -53,7 +53,7 @@ def check(settings: Settings, component: Component = Component.INIT) -> Iterator
             )
             return
         yield ok(PART, f"database {settings.clickhouse_database} has every migration of this release")
-        yield from _partitions(client, settings)
+        yield from _partitions(client, settings, component)
         yield from _window(client, settings.clickhouse_database)
         if component is Component.INIT:
             yield from detached(client)
@@ -143,16 +143,18 @@ def detached_finding(database: str, table: str, parts: int, size: int) -> Findin
     )
 
 
-def _partitions(client: Client, settings: Settings) -> Iterator[Finding]:
-    database = settings.clickhouse_database
-    key = migrate.partition_key(client, database) or ""
-    with store_errors():
-        sizes = client.query(
-            "SELECT sum(bytes_on_disk) FROM system.parts WHERE active AND database = {database:String} "
-            "AND table = 'events' GROUP BY partition ORDER BY 1 DESC LIMIT 1",
-            parameters={"database": database},
-        ).result_rows
-    yield partitions_finding(key, configured(settings), int(sizes[0][0]) if sizes else 0)
+def _partitions(client: Client, settings: Settings, component: Component) -> Iterator[Finding]:
+    key = migrate.partition_key(client, settings.clickhouse_database) or ""
+    largest = 0
+    if component is Component.INIT:  # the other accounts may not see system.parts
+        with store_errors():
+            sizes = client.query(
+                "SELECT sum(bytes_on_disk) FROM system.parts WHERE active AND database = {database:String} "
+                "AND table = 'events' GROUP BY partition ORDER BY 1 DESC LIMIT 1",
+                parameters={"database": settings.clickhouse_database},
+            ).result_rows
+        largest = int(sizes[0][0]) if sizes else 0
+    yield partitions_finding(key, configured(settings), largest)
 
 
 def partitions_finding(key: str, wanted: Partitioning | None, largest: int) -> Finding:

@@ -1,4 +1,6 @@
-"""Tests a table with one partition for each day on real services: the worker, replay, verify, init and the doctor."""
+"""Tests a table with one partition for each day on real services: the worker, replay, verify, live streams, init and
+the doctor.
+"""
 
 from __future__ import annotations
 
@@ -11,6 +13,8 @@ from fixtures.commands import Commands
 from fixtures.workers import World, wait_until, world_on
 
 from auditlane.local.doctor import clickhouse as doctor
+from auditlane.query.clickhouse.executor import QueryExecutor
+from auditlane.query.live.poll import Poller
 
 DAYS = (0, 1, 3, 40)
 OF_DAY = 20
@@ -73,6 +77,31 @@ def test_a_range_of_several_days_is_stored_once_and_in_partitions_by_day(world: 
         assert commands.run("replay", topic, "--into-table", table)["stored"] == TOTAL
         assert commands.run("verify", topic, "--table", table)["ok"]
         assert partitions(world, table) == {f"{at:{form}}" for at in times}
+
+
+def test_a_live_stream_sees_each_insert_of_a_range(world: World) -> None:
+    """The days of a range become visible one after another, here in turn at every other offset. All have the same
+    `ingested_at`, so that gaps between the events of one day would count as final if days were not tracked separately.
+    """
+
+    def insert(day: int) -> None:
+        world.client.command(
+            f"INSERT INTO {world.events} (tenant_id, occurred_at, event_id, kafka_topic_id, kafka_offset, ingested_at,"
+            f" kafka_timestamp) SELECT 'acme', '2026-11-0{day} 10:00:00', generateUUIDv4(),"
+            f" toUUID('00000000-0000-0000-0000-000000000001'), number * 2 + {day}, '{at}', '{at}' FROM numbers(200)"
+        )
+
+    at = f"{datetime.now(UTC):%Y-%m-%d %H:%M:%S}"
+    executor = QueryExecutor.for_pages(world.settings)
+    poller = Poller(executor, world.settings.clickhouse_database)
+    assert poller.poll(["acme"]).news == {}
+    for day in (1, 2):
+        insert(day)
+        found = poller.poll(["acme"])
+        assert {period for _, _, period in found.news["acme"].places} == {20261100 + day}
+    assert poller.poll(["acme"]).news == {}
+    seen = {period: one for (_, _, period), one in found.states["acme"].items()}
+    assert all(seen[20261100 + day].contains(number * 2 + day) for day in (1, 2) for number in range(200))
 
 
 def test_the_choice_of_the_existing_table_is_kept_and_another_is_refused(world: World, commands: Commands) -> None:

@@ -30,9 +30,14 @@ class Partitioning(StrEnum):
         return next((one for one in cls if one.expression == key), None)
 
     @property
+    def function(self) -> str:
+        """ClickHouse's function that returns the period of a time."""
+        return "toYYYYMM" if self is Partitioning.MONTH else "toYYYYMMDD"
+
+    @property
     def expression(self) -> str:
         """The table's PARTITION BY, whose values are periods."""
-        return "toYYYYMM(occurred_at)" if self is Partitioning.MONTH else "toYYYYMMDD(occurred_at)"
+        return f"{self.function}(occurred_at)"
 
     def period(self, day: date) -> int:
         """Return the period that contains a day of UTC."""

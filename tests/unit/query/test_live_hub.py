@@ -37,7 +37,7 @@ class Row:
     partition: int
     offset: int
     tenant: str
-    month: int
+    period: int
     ingested_ms: int = 0
 
     @property
@@ -46,13 +46,13 @@ class Row:
 
     @property
     def place(self) -> tuple[str, int, int]:
-        return self.topic, self.partition, self.month
+        return self.topic, self.partition, self.period
 
     def found(self) -> dict[str, Any]:
         return self.shown() | {"tenant": self.tenant, "ingested_ms": self.ingested_ms}
 
     def shown(self) -> dict[str, Any]:
-        place = {"topic": self.topic, "partition": self.partition, "month": self.month, "place_offset": self.offset}
+        place = {"topic": self.topic, "partition": self.partition, "period": self.period, "place_offset": self.offset}
         at = 1_000 * self.offset
         return place | {"occurred_us": at, "id": f"{self.topic}/{self.partition}", "line": json.dumps(self.key)}
 
@@ -139,8 +139,8 @@ def made(chance: random.Random, count: int) -> list[Row]:
     for _ in range(count):
         place = (str(uuid.UUID(int=chance.choice([7, 8]))), chance.randrange(2))
         nexts[place] = nexts.get(place, 0) + chance.choice([1] * 15 + [2])
-        tenant, month = chance.choice(["acme", "acme", "globex"]), chance.choice([202611, 202611, 202610])
-        rows.append(Row(*place, nexts[place], tenant, month))
+        tenant, period = chance.choice(["acme", "acme", "globex"]), chance.choice([202611, 202611, 202610])
+        rows.append(Row(*place, nexts[place], tenant, period))
     far = chance.choice([0, 20, 60])
     order = sorted(range(count), key=lambda at: at + chance.random() * far)
     return [rows[at] for at in order]

@@ -148,8 +148,8 @@ def mac(purpose: str, data: bytes) -> bytes:
 
 
 SEEN = OFFSETS.map(lambda one: SeenOffsets().with_offsets({5 * offset for offset in one}))
-MONTHS = st.integers(197001, 229912)
-PLACES = st.dictionaries(st.tuples(st.uuids().map(str), st.integers(0, 2**32 - 1), MONTHS), SEEN, max_size=4)
+PERIODS = st.integers(197001, 22991231)
+PLACES = st.dictionaries(st.tuples(st.uuids().map(str), st.integers(0, 2**32 - 1), PERIODS), SEEN, max_size=4)
 
 
 @given(PLACES, st.integers(0, 2**50))

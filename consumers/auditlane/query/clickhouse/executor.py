@@ -24,11 +24,12 @@ import urllib3.exceptions
 from clickhouse_connect.driver.exceptions import DatabaseError
 
 from auditlane.query.clickhouse.cancellation import pool_for
-from auditlane.query.clickhouse.statements import EVENTS, Statement
+from auditlane.query.clickhouse.statements import EVENTS, TO_PERIOD, Statement
 from auditlane.runtime.errors import AuditlaneError, QueryTooLarge, RateLimited, StoreRefused, StoreUnavailable
 from auditlane.runtime.fair_share import current, reads
 from auditlane.runtime.settings import Settings, variable
 from auditlane.store.client import CONNECT_TIMEOUT_S, LazyClient, causes, connect, store_errors
+from auditlane.store.partitioning import Partitioning
 
 _CODE = re.compile(rb"Code: (\d+)\. DB::Exception|\bCode: (\d+)\b")
 _TOO_LONG, _TOO_MUCH_MEMORY, _TOO_MANY_ROWS, _TOO_MANY_AT_ONCE = {159, 160}, {241}, {158, 307}, {202}
@@ -135,7 +136,7 @@ class QueryExecutor:
         self._limits = limits
         self._concurrency = concurrency
         self._seconds = seconds
-        self._event_tables: dict[str, str] = {}  # by database
+        self._event_tables: dict[str, tuple[str, Partitioning]] = {}  # by database
         self._pool = pool_for(settings)
         self._connection = LazyClient(
             lambda: connect(
@@ -179,8 +180,9 @@ class QueryExecutor:
         }
         parameters, sql = statement.parameters, statement.sql
         if EVENTS in sql:
-            table = self.event_table(parameters["database"])
+            table, partitioning = self._event_table(parameters["database"])
             sql = sql if table == "events" else statement.sharded_sql or sql
+            sql = sql.replace(TO_PERIOD, partitioning.function)
             parameters = parameters | {"events": table}
         began = perf_counter()
         with errors():
@@ -200,13 +202,21 @@ class QueryExecutor:
 
         Raises the same errors as `rows`.
         """
+        return self._event_table(database)[0]
+
+    def _event_table(self, database: str) -> tuple[str, Partitioning]:
         if database not in self._event_tables:
-            count = "SELECT count() AS tables, countIf(name = 'events_all') AS sharded FROM system.tables"
+            count = (
+                "SELECT count() AS tables, countIf(name = 'events_all') AS sharded,"
+                " anyIf(partition_key, name = 'events') AS key FROM system.tables"
+            )
             sql = f"{count} WHERE database = {{database:String}} AND name IN ('events', 'events_all')"
             [row] = self.rows(Statement(sql, {"database": database}, {}, shared=True))
             if not row["tables"]:
-                return "events"  # not created yet
-            self._event_tables[database] = "events_all" if row["sharded"] else "events"
+                return "events", Partitioning.MONTH  # not created yet
+            key = row["key"].decode() if isinstance(row["key"], bytes) else row["key"]
+            partitioning = Partitioning.of(key) or Partitioning.MONTH
+            self._event_tables[database] = "events_all" if row["sharded"] else "events", partitioning
         return self._event_tables[database]
 
     def rows(self, statement: Statement, tenant: str = "", seconds: float | None = None) -> list[dict[str, Any]]:

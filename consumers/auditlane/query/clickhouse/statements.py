@@ -46,6 +46,8 @@ PLACE: Final = f"{AS_TEXT['content_hash']} AS content, {KEY}"
 # Placeholder for the table with every stored copy of an event. `QueryExecutor` fills it in: a cluster has a distributed
 # table.
 EVENTS: Final = "{events:Identifier}"
+# Placeholder for the function that returns the period of a time, which depends on the partitions of that table.
+TO_PERIOD: Final = "{toPeriod}"
 # The columns that are the same in all copies of an event: its identity, and those that the content hash covers as they
 # are stored. It covers others only if the producer set them.
 SHARED: Final = frozenset(

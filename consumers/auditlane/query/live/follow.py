@@ -13,7 +13,7 @@ from auditlane.query.copies import Key, key_of
 from auditlane.query.filters import Filter
 from auditlane.query.live import sql
 from auditlane.query.live.resume_token import StreamPosition
-from auditlane.query.live.seen_offsets import PartitionMonth, SeenOffsets, seen_through, union, unseen
+from auditlane.query.live.seen_offsets import PartitionPeriod, SeenOffsets, seen_through, union, unseen
 
 PAGE: Final = 500
 HOUR_MS: Final = 3_600_000  # events inserted later than this after their ingestion are not streamed
@@ -28,7 +28,7 @@ class StreamedEvent:
 
     line: str
     conflict: bool
-    place: PartitionMonth
+    place: PartitionPeriod
     offset: int
     position: StreamPosition
     text: str = ""
@@ -63,7 +63,7 @@ class Follower:
     ) -> EventSlice:
         """Return the next events before `goal`. `occurred` is the time range in which the events occurred, if known.
 
-        With `everywhere`, partitions and months missing from the goal are included. The tenant had no recent events in
+        With `everywhere`, partitions and periods missing from the goal are included. The tenant had no recent events in
         them.
         """
         # Another process may have sent more events than this one has seen.
@@ -96,12 +96,12 @@ def _slice_of(
     conflicting: Set[Key],
     start: StreamPosition,
     goal: StreamPosition,
-    quiet: Set[PartitionMonth],
+    quiet: Set[PartitionPeriod],
 ) -> EventSlice:
-    seen: dict[PartitionMonth, SeenOffsets] = dict(start.seen)
+    seen: dict[PartitionPeriod, SeenOffsets] = dict(start.seen)
     events = []
     for row in rows:
-        place = _text(row["topic"]), int(row["partition"]), int(row["month"])
+        place = _text(row["topic"]), int(row["partition"]), int(row["period"])
         offset = int(row["place_offset"])
         seen[place] = _seen_after(seen.get(place), None if place in quiet else goal.seen.get(place), offset)
         position = StreamPosition(start.at_ms, dict(seen))
@@ -113,7 +113,7 @@ def _slice_of(
 
 
 def _seen_after(seen: SeenOffsets | None, goal: SeenOffsets | None, offset: int) -> SeenOffsets:
-    """Return the offsets of a partition and month that count as seen after the event at `offset` has been sent.
+    """Return the offsets of a partition and period that count as seen after the event at `offset` has been sent.
 
     Without a goal, the tenant had no recent events, so no insert can fill a gap any more.
     """

@@ -19,7 +19,7 @@ from auditlane.query.filters import Filter
 from auditlane.query.live.follow import EventSlice, Follower
 from auditlane.query.live.poll import Poller, PollResult, States
 from auditlane.query.live.resume_token import StreamPosition
-from auditlane.query.live.seen_offsets import PartitionMonth
+from auditlane.query.live.seen_offsets import PartitionPeriod
 from auditlane.query.live.subscription import Subscription
 from auditlane.runtime.errors import AuditlaneError, RateLimited, StoreUnavailable, Unavailable
 from auditlane.runtime.log import get
@@ -304,7 +304,7 @@ class Channel:
     position: StreamPosition | None = None  # None before the channel's first poll
     subscriptions: list[Subscription] = field(default_factory=list)
     followers: int = 0  # number of subscriptions, including those that are catching up
-    pending: set[PartitionMonth] = field(default_factory=set)  # where the tenant has unread events
+    pending: set[PartitionPeriod] = field(default_factory=set)  # where the tenant has unread events
     occurred: tuple[int, int] | None = None
 
     def note(self, result: PollResult) -> None:

@@ -12,7 +12,7 @@ from auditlane.query.clickhouse.executor import QueryExecutor
 from auditlane.query.clickhouse.statements import Statement
 from auditlane.query.live import sql
 from auditlane.query.live.follow import HOUR_MS
-from auditlane.query.live.seen_offsets import MAX_GAPS, OffsetTracker, PartitionMonth, SeenOffsets
+from auditlane.query.live.seen_offsets import MAX_GAPS, OffsetTracker, PartitionPeriod, SeenOffsets
 from auditlane.runtime.errors import QueryTooLarge, StoreUnavailable
 
 SKEW_MS: Final = 120_000  # how far the worker's clock or the insert may lag without a poll missing events
@@ -21,18 +21,18 @@ MARGIN_MS: Final = 300_000
 ROWS: Final = 50_000
 TENANTS: Final = 250  # maximum number of tenants in one statement
 GAPS: Final = 6_000  # number of gaps above which no further tenant is added to a statement
-IDLE_S: Final = 7_200.0  # a partition and month without news for longer than a poll looks back is forgotten
+IDLE_S: Final = 7_200.0  # a partition and period without news for longer than a poll looks back is forgotten
 _NEWEST: Final = MAX_GAPS + 1  # number of rows with which a tenant's tracking begins
 
 Row: TypeAlias = Mapping[str, Any]
-States: TypeAlias = dict[PartitionMonth, SeenOffsets]
+States: TypeAlias = dict[PartitionPeriod, SeenOffsets]
 
 
 @dataclass(frozen=True, slots=True)
 class News:
     """Where a tenant's new events are, and the earliest and latest time at which they occurred, in microseconds."""
 
-    places: set[PartitionMonth]
+    places: set[PartitionPeriod]
     occurred: tuple[int, int]
 
 
@@ -55,7 +55,7 @@ class Poller:
     def __init__(self, executor: QueryExecutor, database: str) -> None:
         self._executor = executor
         self._database = database
-        self._trackers: dict[str, dict[PartitionMonth, OffsetTracker]] = {}
+        self._trackers: dict[str, dict[PartitionPeriod, OffsetTracker]] = {}
         self._polled_ms = 0  # start time of the latest successful poll
         self._swept = 0.0
 
@@ -130,8 +130,8 @@ class Poller:
 
     def _take(self, rows: Sequence[Row], now: float, *, begin: bool = False) -> None:
         """Record the offsets of these rows as seen. With `begin`, the rows are those of `sql.compile_begin`."""
-        found: defaultdict[tuple[str, PartitionMonth], dict[int, int]] = defaultdict(dict)
-        counts: Counter[tuple[str, PartitionMonth]] = Counter()
+        found: defaultdict[tuple[str, PartitionPeriod], dict[int, int]] = defaultdict(dict)
+        counts: Counter[tuple[str, PartitionPeriod]] = Counter()
         for row in rows:
             key = _text(row["tenant"]), _place(row)
             found[key][int(row["place_offset"])] = int(row["ingested_ms"])
@@ -165,8 +165,8 @@ def _chunks(tenants: Sequence[str], size: int) -> Iterator[Sequence[str]]:
         yield tenants[first : first + size]
 
 
-def _place(row: Row) -> PartitionMonth:
-    return _text(row["topic"]), int(row["partition"]), int(row["month"])
+def _place(row: Row) -> PartitionPeriod:
+    return _text(row["topic"]), int(row["partition"]), int(row["period"])
 
 
 def _text(value: Any) -> str:

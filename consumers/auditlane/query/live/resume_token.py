@@ -18,7 +18,7 @@ from auditlane.access.scope import TenantScope
 from auditlane.query.base_filter import digest
 from auditlane.query.cursor import Mac
 from auditlane.query.filters import Filter
-from auditlane.query.live.seen_offsets import PartitionMonth, SeenOffsets
+from auditlane.query.live.seen_offsets import PartitionPeriod, SeenOffsets
 from auditlane.runtime.errors import InvalidCursor
 
 _MAC_BYTES: Final = 16
@@ -28,14 +28,14 @@ _VERSION: Final = 2
 
 @dataclass(frozen=True, slots=True)
 class StreamPosition:
-    """The offsets that a client has seen, in each partition and month with events of its tenant.
+    """The offsets that a client has seen, in each partition and period with events of its tenant.
 
-    `at_ms` is the time of the position. In all other partitions and months, no events of the tenant were ingested in
+    `at_ms` is the time of the position. In all other partitions and periods, no events of the tenant were ingested in
     the hour before it.
     """
 
     at_ms: int
-    seen: Mapping[PartitionMonth, SeenOffsets]
+    seen: Mapping[PartitionPeriod, SeenOffsets]
 
 
 class ResumeTokens:
@@ -82,9 +82,9 @@ class ResumeTokens:
 def _packed(position: StreamPosition) -> bytes:
     out = bytearray([_VERSION])
     _write(out, position.at_ms)
-    for (topic, partition, month), seen in sorted(position.seen.items()):
+    for (topic, partition, period), seen in sorted(position.seen.items()):
         out += bytes.fromhex(topic.replace("-", ""))
-        for number in (partition, month, seen.top + 1, len(seen.gaps)):
+        for number in (partition, period, seen.top + 1, len(seen.gaps)):
             _write(out, number)
         at = 0
         for first, last in seen.gaps:
@@ -100,13 +100,13 @@ def _unpacked(data: bytes) -> StreamPosition:
         raise ValueError("unknown version")
     at_ms, seen = _read(numbers), {}
     while topic := bytes(islice(numbers, 16)):
-        partition, month, top, count = (_read(numbers) for _ in range(4))
+        partition, period, top, count = (_read(numbers) for _ in range(4))
         gaps, at = [], 0
         for _ in range(count):
             first = at + _read(numbers)
             at = first + _read(numbers)
             gaps.append((first, at))
-        seen[_dashed(topic.hex()), partition, month] = SeenOffsets(top - 1, tuple(gaps))
+        seen[_dashed(topic.hex()), partition, period] = SeenOffsets(top - 1, tuple(gaps))
     return StreamPosition(at_ms, seen)
 
 

@@ -1,9 +1,9 @@
 """Tracks which offsets of a tenant's events have been seen, so that no event is skipped or sent twice.
 
-A worker stores the ranges of a partition in order, each with one insert per month. Offsets are therefore tracked for
-each partition and month, where inserts become visible in order, unless a replica shows a later one before an earlier
-one. The state is the highest offset and the gaps below it. Most gaps never close, since they contain the offsets of
-other tenants and of dead letters. Only the newest gaps are kept and read again.
+A worker stores the ranges of a partition in order, each with one insert per period (a month, or a day). Offsets are
+therefore tracked for each partition and period, where inserts become visible in order, unless a replica shows a later
+one before an earlier one. The state is the highest offset and the gaps below it. Most gaps never close, since they
+contain the offsets of other tenants and of dead letters. Only the newest gaps are kept and read again.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from typing import Final, TypeAlias
 
 from auditlane.query.filters import OffsetRange
 
-PartitionMonth: TypeAlias = tuple[str, int, int]  # (topic id, partition, yyyymm of `occurred_at`)
+PartitionPeriod: TypeAlias = tuple[str, int, int]  # (topic id, partition, `Partitioning.period` of `occurred_at`)
 
 MAX_GAPS: Final = 64  # number of gaps above which the oldest settled ones are dropped
 MAX_YOUNG_GAPS: Final = 640  # maximum number of gaps that are not settled
@@ -93,7 +93,9 @@ class _Gap:
 
 @dataclass(slots=True)
 class OffsetTracker:
-    """Tracks the visible offsets of a tenant in one partition and month. `changed` is when an offset was last added."""
+    """Tracks the visible offsets of a tenant in one partition and period. `changed` is when an offset was last
+    added.
+    """
 
     seen: SeenOffsets = field(default_factory=SeenOffsets)
     changed: float = 0.0

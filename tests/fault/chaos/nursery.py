@@ -22,7 +22,7 @@ import traceback
 from pathlib import Path
 from typing import Any
 
-from fixtures.workers import PATIENCE_S, WorkerProcess
+from fixtures.workers import PATIENCE_S, WorkerProcess, wait_until
 
 from auditlane.cli.main import run
 
@@ -62,11 +62,17 @@ class Child:
 
 
 class ForkedWorker(WorkerProcess):
-    """A worker forked by a nursery."""
+    """A worker forked by a nursery. Its announcement is in a file beside the log."""
 
     def __init__(self, child: Child, log: Path) -> None:
         self.process: Any = child
         self.log = log
+
+    def announcement(self) -> dict[str, Any]:
+        announced = announcement_of(self.log)
+        wait_until(lambda: announced.read_text().endswith("\n") or self.process.poll() is not None, why=self.tail)
+        assert announced.read_text(), f"the worker ended with {self.process.returncode}: {self.tail()}"
+        return json.loads(announced.read_text())
 
     def ended(self) -> int:
         return self.process.wait(PATIENCE_S)
@@ -89,6 +95,7 @@ class Nursery:
     def start(self, env: dict[str, str], log: Path) -> ForkedWorker:
         assert self._process.stdin is not None
         log.touch()
+        announcement_of(log).write_text("")
         self._process.stdin.write(json.dumps({"env": env, "log": str(log)}) + "\n")
         self._process.stdin.flush()
         return ForkedWorker(self._started.get(timeout=60), log)
@@ -109,6 +116,11 @@ class Nursery:
                 self._started.put(child)
 
 
+def announcement_of(log: Path) -> Path:
+    """Return the file for what a forked worker writes to stdout."""
+    return log.with_suffix(".ready")
+
+
 def _report(**members: int) -> None:
     sys.stdout.write(json.dumps(members) + "\n")
     sys.stdout.flush()
@@ -118,9 +130,9 @@ def _run(env: dict[str, str], log: str) -> None:
     """Run the worker in this process. Never returns."""
     code = 1
     try:
-        out, null = os.open(log, os.O_WRONLY | os.O_APPEND), os.open(os.devnull, os.O_RDWR)
-        for number, target in ((0, null), (1, null), (2, out)):
-            os.dup2(target, number)
+        files = [os.devnull, announcement_of(Path(log)), log]
+        for number, name in enumerate(files):
+            os.dup2(os.open(name, os.O_RDWR | os.O_APPEND), number)
         os.environ.update(env)
         sys.argv = ["auditlane", "worker"]
         run()

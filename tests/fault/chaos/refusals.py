@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import math
 import re
 import time
 from collections.abc import Callable
 from typing import Any
 
 from fixtures.proxy import Proxy, a_produce
+from fixtures.workers import WorkerProcess
 
 from chaos.brokers import Proxies
 from chaos.faults import Fault, happens
@@ -60,16 +62,26 @@ def refused(name: str, value: object) -> Callable[[Pipeline], Fault]:
         before = _failures(at)
         at.setting(name, value)
         yield
-        happened = happens(lambda: _failures(at) > before)
+        happened = happens(lambda: any(before.get(pid, 0) < now < math.inf for pid, now in _failures(at).items()))
         at.setting(name, 1_000_000 if name == "parts_to_throw_insert" else None)
         return happened
 
     return inject
 
 
-def _failures(at: Pipeline) -> float:
-    found = [re.findall(r'retries_total\{.*step="insert".*\} (\S+)', worker.get("/metrics")) for worker in at.alive()]
-    return sum(float(value) for values in found for value in values)
+def _failures(at: Pipeline) -> dict[int, float]:
+    """Return how often each worker's inserts have failed, by process id. For a worker that another fault has stopped,
+    the number is infinite.
+    """
+    return {worker.process.pid: _failures_of(worker) for worker in at.alive()}
+
+
+def _failures_of(worker: WorkerProcess) -> float:
+    try:
+        values = re.findall(r'retries_total\{.*step="insert".*\} (\S+)', worker.get("/metrics"))
+    except OSError:
+        return math.inf
+    return sum(map(float, values))
 
 
 def dead_letters_unacknowledged(at: Pipeline) -> Fault:

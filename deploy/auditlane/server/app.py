@@ -18,6 +18,7 @@ from auditlane.server import problems
 from auditlane.server.auth.authentication import RouteChecks
 from auditlane.server.middleware import cors
 from auditlane.server.middleware.client_addresses import ProxyMiddleware
+from auditlane.server.middleware.direct import DirectHandlers
 from auditlane.server.middleware.disconnects import DisconnectMiddleware
 from auditlane.server.middleware.frontegg_paths import PathNormalizer
 from auditlane.server.middleware.limits import ConcurrencyLimit
@@ -25,7 +26,7 @@ from auditlane.server.middleware.request import RequestMiddleware
 from auditlane.server.middleware.tracing import TracingMiddleware
 from auditlane.server.openapi import document
 from auditlane.server.protocol import Connections
-from auditlane.server.routers import routers
+from auditlane.server.routers import direct_handlers, routers
 from auditlane.server.services import ROLES, Services
 
 
@@ -62,6 +63,7 @@ def create_app(settings: Settings, roles: Iterable[str] = ROLES, *, claims: Clai
 def _surround(app: FastAPI, services: Services) -> None:
     settings = services.settings
     app.add_middleware(DisconnectMiddleware)
+    app.add_middleware(DirectHandlers, handlers=direct_handlers(services))
     app.add_middleware(
         ConcurrencyLimit,
         route_checks=RouteChecks(app),

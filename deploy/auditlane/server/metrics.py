@@ -12,7 +12,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Final
 
-from prometheus_client import CollectorRegistry, generate_latest
+from prometheus_client import CollectorRegistry, Counter, Histogram, generate_latest
 from prometheus_client.registry import Collector
 
 from auditlane.contract.registry_metrics import RegistryMetrics
@@ -35,6 +35,8 @@ class HttpMetrics:
         self._here = CollectorRegistry()  # collectors that read their values when scraped
         self._requests = self.made.counter("auditlane_http_requests_total")
         self._seconds = self.made.histogram("auditlane_http_request_seconds")
+        # The series of completed requests. Looking them up by their labels would cost more than counting.
+        self._observed: dict[tuple[str, str, int], tuple[Counter, Histogram]] = {}
         self._refused = self.made.counter("auditlane_http_refused_total")
         self._in_progress = self.made.gauge("auditlane_http_requests_in_progress")
         self._limit = self.made.gauge("auditlane_http_requests_limit")
@@ -55,8 +57,13 @@ class HttpMetrics:
     def observe(self, route: str, method: str, status: int, first_byte_s: float) -> None:
         """Count one completed request. `route` is the pattern (`/v1/events/{id}`), never the path."""
         method = method if method in _METHODS else "(other)"
-        self._requests.labels(route, method, str(status)).inc()
-        self._seconds.labels(route, method).observe(first_byte_s)
+        found = self._observed.get((route, method, status))
+        if found is None:
+            found = self._requests.labels(route, method, str(status)), self._seconds.labels(route, method)
+            self._observed[route, method, status] = found
+        requests, seconds = found
+        requests.inc()
+        seconds.observe(first_byte_s)
 
     def refused(self, code: str) -> None:
         """Count a request that was refused with one of the codes in LIMITS. Other codes are ignored."""

@@ -26,6 +26,7 @@ from auditlane.server.admin import router as admin
 from auditlane.server.auth import link_login, session, tokens
 from auditlane.server.auth.authentication import named_tenant, tenant_in_path
 from auditlane.server.middleware.change_rates import limit
+from auditlane.server.middleware.direct import Handler
 from auditlane.server.middleware.parameters import reject_unknown_parameters
 from auditlane.server.pages import plain_page
 from auditlane.server.pages.console import access as console_access
@@ -55,6 +56,20 @@ def routers(services: Services) -> Iterator[APIRouter]:
         yield admin.build(services)
         yield from _console(services)
     yield health.build(services.settings)
+
+
+def direct_handlers(services: Services) -> dict[tuple[str, str], Handler]:
+    """Return the handlers that are called without FastAPI, by method and path."""
+    if services.ingest_service is None:
+        return {}
+    accept = ingest.handler(
+        services.ingest_service,
+        services.settings,
+        services.authenticator,
+        named=named_tenant,
+        refuse=problems.of_error,
+    )
+    return {("POST", ingest.PATH): accept}
 
 
 def _sign_in(services: Services) -> Iterator[APIRouter]:

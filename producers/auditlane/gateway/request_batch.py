@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import AsyncIterator, Coroutine, Iterable, Mapping
+from collections.abc import AsyncIterator, Coroutine, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from http import HTTPStatus
 from typing import Any, Final
@@ -158,6 +158,31 @@ async def post(service: IngestService, arriving: AsyncIterator[ParsedEvents], se
     return batch.outcome
 
 
+async def post_document(service: IngestService, events: list[object], sender: Sender, most: int) -> BatchResult:
+    """Send the events of a document, which was parsed as a whole. Raises BodyTooLarge if it has more than `most`."""
+    if len(events) > most:
+        raise too_many(most)
+    outcome = BatchResult()
+    for first in range(0, len(events), SLICE):
+        posted = events[first : first + SLICE]
+        if outcome.outage:
+            outcome.add(_unsent(len(posted), first, outcome.outage))
+            continue
+        try:
+            outcome.add(await service.send_slice(posted, sender, first))
+        except AuditlaneError as error:
+            if not outcome.accepted:
+                raise
+            outcome.add(_unsent(len(events) - first, first, error))
+            break
+    return outcome
+
+
+def _unsent(count: int, first: int, error: AuditlaneError) -> Iterator[Result]:
+    """Yield the results of `count` events, the first of which has the index `first`, that would fail like others."""
+    return (Result(first + place, "", error) for place in range(count))
+
+
 async def _charged(sending: Coroutine[Any, Any, list[Result]]) -> list[Result]:
     """Charge a request for the time that a separate task spends on the event loop."""
     return await Timed(sending, current().charge)
@@ -191,7 +216,7 @@ class _RequestBatch:
         posted, self._waiting, self._bytes = self._waiting, [], 0
         first = self.read - len(posted)
         if self.outcome.outage:
-            self.outcome.add(Result(first + place, "", self.outcome.outage) for place in range(len(posted)))
+            self.outcome.add(_unsent(len(posted), first, self.outcome.outage))
         elif posted:
             self._sent = asyncio.create_task(_charged(self._service.send_slice(posted, self._sender, first)))
 

@@ -5,7 +5,7 @@ setup.
 from __future__ import annotations
 
 import time
-from collections.abc import AsyncIterator, Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from http import HTTPStatus
 from typing import Any, Final, Protocol
 
@@ -19,7 +19,7 @@ from auditlane.contract.event_json import values_of
 from auditlane.gateway import body, models
 from auditlane.gateway.ingest_service import IngestService
 from auditlane.gateway.rate import Rates
-from auditlane.gateway.request_batch import BatchResult, ParsedEvents, answer, post, rendered, too_many
+from auditlane.gateway.request_batch import BatchResult, answer, post, post_document, rendered
 from auditlane.gateway.sender import Sender
 from auditlane.runtime.errors import AuditlaneError, InvalidEvent, InvalidInput, RateLimited
 from auditlane.runtime.settings import Settings
@@ -48,7 +48,7 @@ def build(
     The routes raise AuditlaneError, which the app turns into responses. `refuse` creates an error response that also
     contains the events' results.
     """
-    router = APIRouter(prefix="/v1", tags=["ingest"])
+    router, accept = APIRouter(prefix="/v1", tags=["ingest"]), accepting(service, settings, named=named, refuse=refuse)
     sends, configures = (
         Depends(authenticator.client(Permission.write)),
         Depends(authenticator.authorize(Permission.configure)),
@@ -70,22 +70,7 @@ def build(
         Sending a request again after a 503 or a lost connection is harmless if its events have an `event_id`, or the
         request an `Idempotency-Key`. Both require `occurred_at` in every event.
         """
-        sender = Sender.of(
-            principal, named(request), request_id=request.state.request_id, idempotency_key=idempotency_key or ""
-        )
-        headers = request.headers
-        lines = body.is_lines(headers.get("content-type", ""))
-        coding = body.coding_of(",".join(headers.getlist("content-encoding")))
-        service.check_rate(sender)
-        limit = settings.ingest_body_bytes if lines else min(settings.ingest_document_bytes, settings.ingest_body_bytes)
-        held = min(_SLICES_BYTES, limit) if lines else limit
-        with service.reserve_bytes(0, sender) as count:  # memory is reserved only as bytes arrive
-            pieces = body.bounded(request.stream(), limit)
-            if coding:
-                pieces = body.bounded(body.decoded(pieces, coding, count), limit, "The decompressed body")
-            arriving = _arriving(body.counted(pieces, count, held), settings, lines=lines)
-            outcome = await post(service, arriving, sender, settings.ingest_request_events)
-        return _response(request, outcome, refuse)
+        return await accept(request, principal, idempotency_key or "")
 
     @router.post("/test-event", **models.TEST_EVENT)
     async def post_test_event(
@@ -120,15 +105,52 @@ def build(
     return router
 
 
-async def _arriving(pieces: AsyncIterator[bytes], settings: Settings, *, lines: bool) -> AsyncIterator[ParsedEvents]:
-    if lines:
-        async for arrived in body.values(pieces, settings.max_event_bytes * _JSON_FACTOR):
-            yield arrived
-        return
-    events = await body.document(pieces)
-    if len(events) > settings.ingest_request_events:  # a document is accepted or rejected as a whole
-        raise too_many(settings.ingest_request_events)
-    yield events, 0
+def accepting(
+    service: IngestService, settings: Settings, *, named: Named, refuse: Refuse
+) -> Callable[[Request, Principal, str], Awaitable[Response]]:
+    """Return the function that accepts the events of a request from a principal with an Idempotency-Key or "".
+
+    It raises AuditlaneError, and the errors of `Request.stream`. The arguments are those of `build`.
+    """
+
+    async def accept(request: Request, principal: Principal, idempotency_key: str) -> Response:
+        sender = Sender.of(
+            principal, named(request), request_id=request.state.request_id, idempotency_key=idempotency_key
+        )
+        headers = request.headers
+        lines = body.is_lines(headers.get("content-type", ""))
+        coding = body.coding_of(",".join(headers.getlist("content-encoding")))
+        service.check_rate(sender)
+        limit = settings.ingest_body_bytes if lines else min(settings.ingest_document_bytes, settings.ingest_body_bytes)
+        held = min(_SLICES_BYTES, limit) if lines else limit
+        with service.reserve_bytes(0, sender) as count:  # memory is reserved only as bytes arrive
+            pieces = body.bounded(request.stream(), limit)
+            if coding:
+                pieces = body.bounded(body.decoded(pieces, coding, count), limit, "The decompressed body")
+            pieces = body.counted(pieces, count, held)
+            if lines:
+                arriving = body.values(pieces, settings.max_event_bytes * _JSON_FACTOR)
+                outcome = await post(service, arriving, sender, settings.ingest_request_events)
+            else:
+                outcome = await post_document(
+                    service, await body.document(pieces), sender, settings.ingest_request_events
+                )
+        return _response(request, outcome, refuse)
+
+    return accept
+
+
+def handler(
+    service: IngestService, settings: Settings, authenticator: Authenticator, *, named: Named, refuse: Refuse
+) -> Callable[[Request], Awaitable[Response]]:
+    """Return the handler of `POST /v1/events` for calls without FastAPI. The arguments are those of `build`."""
+    accept = accepting(service, settings, named=named, refuse=refuse)
+    principal_of = authenticator.client(Permission.write)
+
+    async def handle(request: Request) -> Response:
+        return await accept(request, await principal_of(request), request.headers.get("idempotency-key", ""))
+
+    return handle
 
 
 def _response(request: Request, outcome: BatchResult, refuse: Refuse) -> Response:

@@ -40,6 +40,7 @@ class ProvenanceKeys:
         """Open the file. Raises ConfigError if it is missing or invalid."""
         self._file = CredentialsFile(path, SigningKeysContent)
         self._file.current()
+        self._signing_key: tuple[SigningKey | None, Key | None] = None, None
 
     @classmethod
     def load_or_create(cls, path: Path) -> ProvenanceKeys:
@@ -94,7 +95,12 @@ class ProvenanceKeys:
             raise ConfigError(
                 f"Every key in {self._file.path} has retired.", fix="Add one: auditlane keys rotate-provenance."
             )
-        return Key(key.kid, _secret(key))
+        used, found = self._signing_key
+        if used is not key:  # compared by identity: comparing and hashing a model takes longer than a signature
+            found = Key(key.kid, _secret(key))
+            self._signing_key = key, found
+        assert found is not None
+        return found
 
 
 @lru_cache(maxsize=64)

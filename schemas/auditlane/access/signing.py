@@ -20,13 +20,15 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from functools import lru_cache
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 from auditlane.access.credentials_file import CredentialsFile
 from auditlane.access.rotation import SPREAD, SigningKey, SigningKeysContent, first_key
 from auditlane.runtime.errors import ConfigError, TokenExpired, Unauthenticated
+from auditlane.runtime.lru_cache import LruCache
 
 _MOST_KEPT: Final = 256
+_MOST_VERIFIED: Final = 1_024  # of up to 4 KiB each
 _LONGEST: Final = 4_096  # maximum length of a token's header in characters
 
 
@@ -62,6 +64,12 @@ def _parsed(segment: str) -> Header:
     return found
 
 
+class _Verified(NamedTuple):
+    key: SigningKey
+    claims: dict[str, Any]
+    end: int  # when it expires, in seconds since 1970
+
+
 ALGORITHM: Final = "HS256"
 ISSUER: Final = "auditlane"
 
@@ -73,6 +81,8 @@ class SigningKeys:
         """Open the file. Raises ConfigError if it is missing or invalid."""
         self._file = CredentialsFile(path, SigningKeysContent)
         self._file.current()
+        # Tokens with a valid signature. A client sends the same token with every request.
+        self._verified: LruCache[tuple[str, str], _Verified] = LruCache(_MOST_VERIFIED)
 
     @classmethod
     def load_or_create(cls, path: Path) -> SigningKeys:
@@ -119,13 +129,23 @@ class SigningKeys:
         Raises TokenExpired if the token has expired, and Unauthenticated for any other problem, such as another purpose
         or algorithm, an unknown or retired key, or a changed byte.
         """
+        kid = header_of(token).kid
+        key = next((live for live in self._file.current().live(now) if live.kid == kid), None)
+        known = self._verified.get((purpose, token))
+        if known is None or known.key is not key:  # a changed file has new keys
+            known = self._verified_first(purpose, token, key)
+            if len(token) <= _LONGEST:
+                self._verified.put((purpose, token), known)
+        if now.timestamp() >= known.end:
+            raise TokenExpired("The token has expired.", fix="Get a new token.")
+        return dict(known.claims)
+
+    def _verified_first(self, purpose: str, token: str, key: SigningKey | None) -> _Verified:
         import jwt
 
-        kid = header_of(token).kid
+        if key is None:
+            raise Unauthenticated("The token's signing key is no longer in use.", fix="Get a new token.")
         try:
-            key = next((live for live in self._file.current().live(now) if live.kid == kid), None)
-            if key is None:
-                raise Unauthenticated("The token's signing key is no longer in use.", fix="Get a new token.")
             claims: dict[str, Any] = jwt.decode(
                 token,
                 key.derived(purpose),
@@ -138,9 +158,7 @@ class SigningKeys:
             end = int(claims["exp"])
         except (jwt.InvalidTokenError, ValueError, TypeError, UnicodeError) as error:
             raise Unauthenticated("The token is not valid.", fix="Get a new token.") from error
-        if now.timestamp() >= end:
-            raise TokenExpired("The token has expired.", fix="Get a new token.")
-        return claims
+        return _Verified(key, claims, end)
 
     def mac(self, purpose: str, data: bytes) -> bytes:
         """Return a 32-byte MAC of `data` for this purpose, to be compared with `hmac.compare_digest`.

@@ -55,6 +55,24 @@ def part(content: dict) -> str:
     return base64.urlsafe_b64encode(json.dumps(content).encode()).rstrip(b"=").decode()
 
 
+def test_a_verified_token_is_checked_again_for_its_expiry_purpose_and_key(signing, path, tmp_path):
+    token = signing.sign("a", {"sub": "x"}, now=NOW, ttl=timedelta(hours=1))
+    claims = signing.verify("a", token, now=NOW)
+    claims["sub"] = "another"
+    assert signing.verify("a", token, now=NOW)["sub"] == "x"
+    with pytest.raises(TokenExpired):
+        signing.verify("a", token, now=NOW + timedelta(hours=1))
+    with pytest.raises(Unauthenticated):
+        signing.verify("b", token, now=NOW)
+    other = tmp_path / "other.json"
+    SigningKeys.load_or_create(other)
+    stored, leaked = json.loads(other.read_text()), json.loads(path.read_text())
+    stored["keys"][0]["kid"] = leaked["keys"][0]["kid"]  # the same id, but another secret
+    path.write_text(json.dumps(stored))
+    with pytest.raises(Unauthenticated):
+        signing.verify("a", token, now=NOW)
+
+
 def test_a_changed_or_foreign_token_does_not_verify(signing, path, tmp_path):
     token = signing.sign("a", {"sub": "me"}, now=NOW, ttl=HOUR)
     header, payload, signature = token.split(".")

@@ -7,6 +7,7 @@ from __future__ import annotations
 import asyncio
 import gzip
 import json
+import re
 import time
 from collections.abc import Iterator
 from dataclasses import replace
@@ -98,6 +99,43 @@ def test_no_body_causes_an_internal_error(served, token, body):
         assert response.status in (400, 403, 413, 503), response.data
         for result in response.json().get("results", []):
             assert result["status"] in (400, 403, 413, 503), result
+
+
+REQUESTS: list[tuple[bytes, dict[str, str]]] = [
+    (b'{"action": "a"}', {}),
+    (b'[{}, {"action": "a"}, 1]', {}),
+    (b'{"action": "a"}', {"authorization": ""}),
+    (b'{"action": "a"}', {"authorization": "Bearer x"}),
+    (b'{"action": "a"}', {"auditlane-tenant": "globex"}),
+    (b'{"action": "a"}', {"auditlane-tenant": "_auditlane"}),
+    (b'{"action": "a", "tenant_id": "globex"}', {}),
+    (b'{"action": "a"}', {"idempotency-key": "ü"}),
+    (b'{"action": "a"}', {"idempotency-key": "k"}),
+    (b'{"action": "a"}', {"content-type": "text/plain"}),
+    (b'{"action": "a"}', {"content-encoding": "br"}),
+    (b"{", {}),
+    (b"[]", {}),
+    (b"[" + b'{"action":"a"},' * 600 + b"{}]", {}),
+    (b'{"action": "a"}', {"accept": "text/html", "sec-fetch-mode": "navigate"}),
+]
+
+
+def test_the_direct_handler_responds_as_fastapi_does(served, token, tmp_path, monkeypatch):
+    monkeypatch.setattr("auditlane.server.app.direct_handlers", lambda services: {})
+    with Served(tmp_path, **NOWHERE) as routed:
+        for body, changed in REQUESTS:
+            found = []
+            for server in (served, routed):
+                text = token if server is served else routed.client_token("writer", tenant="acme")
+                headers = {"authorization": f"Bearer {text}", "content-type": TYPES[0], "x-request-id": "r"} | changed
+                response = server._pool.request("POST", f"{server.url}/v1/events", body=body, headers=headers)
+                varying = ("date", "retry-after")
+                kept = {name.lower(): value for name, value in response.headers.items() if name.lower() not in varying}
+                found.append((response.status, WITHOUT_IDS.sub(b"", response.data), kept))
+            assert found[0] == found[1], (body[:50], changed)
+
+
+WITHOUT_IDS = re.compile(rb'"event_id":"[^"]*"')
 
 
 @pytest.mark.parametrize("content_type", TYPES)

@@ -5,6 +5,7 @@ and grouped for limits.
 from __future__ import annotations
 
 import ipaddress
+from functools import lru_cache
 from typing import Final
 
 from starlette.types import ASGIApp, Receive, Scope, Send
@@ -40,6 +41,7 @@ class ProxyMiddleware:
             scope["client"] = (address, 0)
 
 
+@lru_cache(maxsize=4_096)  # clients send many requests
 def network_of(host: str | None) -> str:
     """Return an IPv4 address unchanged, and the /64 network of an IPv6 address. Any other text counts as an address of
     its own.

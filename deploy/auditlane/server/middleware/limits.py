@@ -196,7 +196,7 @@ class ConcurrencyLimit:
         """Return the response to a body that is too large or of unknown length, or None for any other body. The body is
         not read.
         """
-        streamed = self._streamed.get(request.url.path)
+        streamed = self._streamed.get(request.scope["path"])
         if "transfer-encoding" in request.headers:
             if streamed:
                 return None
@@ -245,7 +245,7 @@ class ConcurrencyLimit:
             slot.take()
             return body.receive
         with self._pending_bodies.counting(network_of(address_of(request))):
-            if request.url.path in self._streamed:
+            if request.scope["path"] in self._streamed:
                 first = await body.receive()
             else:
                 first = await self._whole(body, slot.tenant or auditor.actor_id or "", counted=bool(route.checks))
@@ -257,10 +257,10 @@ class ConcurrencyLimit:
 
         Public routes, which have no checks, are pages and downloads by link.
         """
-        if request.method not in ("GET", "HEAD") or request.url.path.startswith(ALWAYS):
+        if request.method not in ("GET", "HEAD") or request.scope["path"].startswith(ALWAYS):
             return ""
         try:
-            if self._links and request.url.path == DOWNLOAD_PATH:
+            if self._links and request.scope["path"] == DOWNLOAD_PATH:
                 return self._links.open(request.query_params.get("code", "")).scope.tenant
             return (await self._authenticator.principal(request)).tenant or ""
         except AuditlaneError:  # the route reports it

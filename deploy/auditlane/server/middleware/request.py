@@ -6,12 +6,12 @@ from __future__ import annotations
 
 import re
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, Final
 
 import structlog
 from fastapi import Request
-from starlette.datastructures import Headers, MutableHeaders
+from starlette.datastructures import Headers
 from starlette.requests import ClientDisconnect
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
@@ -75,6 +75,8 @@ def route(request: Request) -> str:
 
 
 REQUEST_ID_HEADER: Final = "X-Request-Id"
+_REQUEST_ID: Final = REQUEST_ID_HEADER.lower().encode()
+_PLAIN_PATH: Final = re.compile(r"[A-Za-z0-9/._-]*")
 _SANE_ID: Final = re.compile(r"[A-Za-z0-9._:-]{1,128}")
 QUIET: Final = ("/health/", "/metrics")  # requested every few seconds, so logged only on failure
 
@@ -103,6 +105,15 @@ def framed_headers(origins: Sequence[str]) -> dict[str, str]:
     }
 
 
+def _raw(headers: Mapping[str, str]) -> tuple[tuple[bytes, bytes], ...]:
+    """Return the headers for every response in ASGI's form. A tenant's log must not be cached."""
+    every = {**headers, "Cache-Control": "no-store"}
+    return tuple((name.lower().encode(), value.encode()) for name, value in every.items())
+
+
+_SECURE: Final = _raw(SECURITY_HEADERS)
+
+
 class RequestMiddleware:
     """Outermost ASGI middleware, so that every response has the id and the headers, even a 500.
 
@@ -121,7 +132,7 @@ class RequestMiddleware:
         self._metrics = metrics
         self._sink = sink or NullAuditSink()
         self._log = get("serve")
-        self._framed = framed_headers(framed_by) if framed_by else SECURITY_HEADERS
+        self._framed = _raw(framed_headers(framed_by)) if framed_by else _SECURE
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
@@ -138,8 +149,8 @@ class RequestMiddleware:
             nonlocal status, first_byte, ended
             if message["type"] == "http.response.start":
                 status, first_byte = message["status"], time.perf_counter() - began
-                secure = self._framed if request.url.path in FRAMED else SECURITY_HEADERS
-                _complete(MutableHeaders(scope=message), request_id, secure)
+                secure = self._framed if scope["path"] in FRAMED else _SECURE
+                message["headers"] = completed(message.get("headers", ()), request_id, secure)
                 record_response(request, status, Headers(raw=message["headers"]))
             await send(message)
             ended = message["type"] == "http.response.body" and not message.get("more_body", False)
@@ -165,7 +176,7 @@ class RequestMiddleware:
     def _log_request(self, request: Request, status: int, first_byte: float, whole: float) -> None:
         self._metrics.observe(route(request), request.method, status, first_byte)
         self._metrics.refused(getattr(request.state, "code", ""))
-        path = request.url.path
+        path = _path(request)
         if path.startswith(QUIET) and status < 500:
             return
         facts: dict[str, Any] = {"method": request.method, "path": path, "status": status, "ms": round(whole * 1000, 1)}
@@ -174,8 +185,19 @@ class RequestMiddleware:
         self._log.info("http.request", **facts, client=request.client.host if request.client else "", who=who)
 
 
-def _complete(headers: MutableHeaders, request_id: str, secure: Mapping[str, str]) -> None:
-    headers[REQUEST_ID_HEADER] = request_id
-    for name, value in secure.items():
-        headers.setdefault(name, value)
-    headers.setdefault("Cache-Control", "no-store")  # a tenant's log must not be cached
+def _path(request: Request) -> str:
+    """Return the path, without a question mark or fragment that was percent-encoded."""
+    path: str = request.scope["path"]
+    return path if _PLAIN_PATH.fullmatch(path) else request.url.path
+
+
+def completed(
+    headers: Iterable[tuple[bytes, bytes]], request_id: str, secure: Iterable[tuple[bytes, bytes]]
+) -> list[tuple[bytes, bytes]]:
+    """Return a response's headers with the request's id, and with those of `secure` that it does not have. Their names
+    are in lower case.
+    """
+    kept = [(name, value) for name, value in headers if name != _REQUEST_ID]
+    known = {name for name, _ in kept}
+    missing = [header for header in secure if header[0] not in known]
+    return [*kept, (_REQUEST_ID, request_id.encode("latin-1")), *missing]

@@ -13,7 +13,7 @@ import threading
 import time
 from collections.abc import Callable, Sequence
 from functools import partial
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from confluent_kafka import KafkaError, KafkaException, Message, Producer
 
@@ -31,15 +31,18 @@ from auditlane.sdk.transport import (
     NotOffered,
     OnBatch,
     OnError,
-    OnReport,
     OnSettled,
     Refused,
+    Receiver,
     Undelivered,
     call,
     report_error,
     threads_are_green,
     wait_for_room,
 )
+
+if TYPE_CHECKING:
+    from auditlane.sdk.spool.event import Event
 
 _POLL_S: Final = 0.2  # delivery reports end a poll early, so this bounds only how soon `stop` is noticed
 _GREEN_POLL_S: Final = 0.01  # a green thread's poll interval while events are in flight
@@ -72,11 +75,18 @@ def producer_options(config: ClientConfig) -> dict[str, Any]:
 class KafkaDelivery:
     """A producer and its poll thread. The publisher replaces them after a fatal error and in a forked child."""
 
-    def __init__(self, config: ClientConfig, tracker: DeliveryTracker, on_error: OnError | None) -> None:
+    def __init__(
+        self,
+        config: ClientConfig,
+        tracker: DeliveryTracker,
+        on_error: OnError | None,
+        receiver: Receiver | None = None,
+    ) -> None:
         """Start the producer. Without `on_error`, log errors. Raises ConfigError if librdkafka rejects an option."""
         self._config = config
         self._tracker = tracker
         self._on_error = on_error
+        self._receiver = receiver
         self.fatal: AuditlaneError | None = None
         self._stopping = False
         self._outage = Outage()
@@ -84,7 +94,10 @@ class KafkaDelivery:
         options = producer_options(config) | {"error_cb": self._on_kafka_error}
         logger = _LibrdkafkaLog(everything="debug" in config.kafka_extra)
         self.producer: Producer = librdkafka.client(Producer, options, logger=logger)
-        self._acknowledged: list[_SharedReport | _BatchReport] = []  # only used by the thread that polls
+        # This and the next are only used by the thread that polls.
+        self._acknowledged: list[_SharedReport | _BatchReport] = []
+        self._on_report = self._reported  # one bound method for all events
+        self._offered: list[Event] = []  # offered events that Kafka has acknowledged since the last poll
         self._shared = _SharedReport(Epoch(), self._acknowledged, self._fail)
         self._thread = threading.Thread(target=self._serve, name="auditlane-delivery", daemon=True)
         self._thread.start()
@@ -171,29 +184,22 @@ class KafkaDelivery:
         value, key = message.value() or b"", message.key() or b""
         self._report(epoch, event_id_of(value), tenant_of_key(key), len(value), on_settled, error, message)
 
-    def offer(
-        self,
-        topic: str,
-        key: bytes,
-        value: bytes,
-        event_id: str,
-        tenant: str,
-        on_report: OnReport,
-        headers: dict[str, Any] | None = None,
-    ) -> None:
-        """Hand one event to librdkafka, as described in `Delivery`. The poll thread calls `on_report`."""
+    def offer(self, event: Event) -> None:
+        """Hand one event to librdkafka, as described in `Delivery`."""
+        headers, event.reported = event.headers, self._on_report
         try:
-            self.producer.produce(topic, value, key, on_delivery=partial(self._reported, on_report), headers=headers)
+            self.producer.produce(
+                event.topic, event.value, event.key, on_delivery=event, headers={**headers} if headers else None
+            )
         except KafkaException as error:
             raise NotOffered(self._undelivered(error.args[0])) from error
 
-    def _reported(self, on_report: OnReport, error: KafkaError | None, message: Message) -> None:
-        if error is not None:
-            on_report(self._undelivered(error))
+    def _reported(self, event: Event, error: KafkaError | None) -> None:
+        if error is None:
+            self._offered.append(event)
             return
-        if self._outage.possible:
-            self._report_outage(self._outage.recovered(time.monotonic()))
-        on_report(None)
+        assert self._receiver is not None
+        self._receiver.undelivered(event, self._undelivered(error))
 
     def _undelivered(self, error: KafkaError) -> Undelivered:
         return Undelivered(partial(self._explain, error), "Kafka" if error.code() in _PERMANENT else "")
@@ -224,7 +230,7 @@ class KafkaDelivery:
         poll = self._poll_green if threads_are_green() else self._poll
         while not self._stopping or len(self.producer):
             poll()
-            if self._acknowledged:
+            if self._acknowledged or self._offered:
                 self._settle_acknowledged()
             self._check_outage(time.monotonic())
 
@@ -236,10 +242,13 @@ class KafkaDelivery:
         time.sleep(_GREEN_POLL_S if len(self.producer) else _GREEN_IDLE_S)
 
     def _settle_acknowledged(self) -> None:
-        """Settle the events whose shared reports the last poll has received."""
+        """Settle the events that the last poll has reported as acknowledged."""
         for report in self._acknowledged:
             report.settle(self._tracker)
         self._acknowledged.clear()
+        events, self._offered = self._offered, []
+        if events and self._receiver is not None:
+            self._receiver.acknowledged(events)
         if self._outage.possible:
             self._report_outage(self._outage.recovered(time.monotonic()))
 

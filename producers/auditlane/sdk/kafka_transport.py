@@ -17,7 +17,7 @@ from auditlane.sdk.config import HTTP_SPOOL, ClientConfig
 from auditlane.sdk.delivery import KafkaDelivery
 from auditlane.sdk.encoding import Encoder
 from auditlane.sdk.schema_resolver import SchemaMayBeStale, SchemaResolver
-from auditlane.sdk.transport import Encoded, OnError
+from auditlane.sdk.transport import Encoded, OnError, Receiver
 
 if TYPE_CHECKING:
     from auditlane.sdk.delivery_tracker import DeliveryTracker
@@ -44,8 +44,8 @@ class KafkaTransport:
         )
         self._schemas.prefetch()
 
-    def deliver(self, tracker: DeliveryTracker, on_error: OnError | None) -> KafkaDelivery:
-        return KafkaDelivery(self._config, tracker, on_error)
+    def deliver(self, tracker: DeliveryTracker, on_error: OnError | None, receiver: Receiver | None) -> KafkaDelivery:
+        return KafkaDelivery(self._config, tracker, on_error, receiver)
 
     def encoded(self, values: Mapping[str, Any]) -> Encoded | None:
         tenant = values.get("tenant_id")

@@ -43,7 +43,6 @@ from auditlane.sdk.transport import (
     Message,
     OnBatch,
     OnError,
-    OnReport,
     OnSettled,
     report_error,
     thread_starter,
@@ -94,11 +93,9 @@ class EventPublisher:
         self._restarts = 0
         self._transport = transport_of(config, observe_registry)
         self._spool = self._opened_spool()
-        # The topic of events that need neither a spool nor headers, with the tenant as their key, or "".
-        self._plain_topic = (
-            "" if self._spool is not None or sign or config.delivery_mode == "sync" else self._transport.plain_topic
-        )
-        self._delivery: Delivery | None = self._transport.deliver(self._tracker, on_error)
+        # The topic of events without headers that `emit` does not wait for, with the tenant as their key, or "".
+        self._plain_topic = "" if sign or config.delivery_mode == "sync" else self._transport.plain_topic
+        self._delivery: Delivery | None = self._new_delivery()
         if self._spool is not None:
             self._spool.start()
         process_exit.watch(self)
@@ -179,7 +176,10 @@ class EventPublisher:
             self.send_encoded(encoded)
             return event_id
         try:
-            self._current_delivery().produce(topic, key_of(tenant), value, event_id, tenant, plain=True)
+            if self._spool is None:
+                self._current_delivery().produce(topic, key_of(tenant), value, event_id, tenant, plain=True)
+            else:
+                self._spool.send(topic, key_of(tenant), value, event_id, tenant)
         except AuditlaneError as error:
             self._refused[error.code] += 1
             raise
@@ -368,7 +368,7 @@ class EventPublisher:
         """Replace the delivery after a fatal error, or create it in a forked child."""
         with self._lock:
             if self._delivery is delivery:
-                created = self._transport.deliver(self._tracker, self._on_error)
+                created = self._new_delivery()
                 if self._delivery is delivery:
                     self._delivery = created
                     self._restarts += 1
@@ -385,6 +385,10 @@ class EventPublisher:
         if delivery is None or delivery.fatal is not None:
             delivery = self._replaced_delivery(delivery)
         return delivery
+
+    def _new_delivery(self) -> Delivery:
+        receiver = self._spool.receiver if self._spool is not None else None
+        return self._transport.deliver(self._tracker, self._on_error, receiver)
 
     def _opened_spool(self) -> Spool | None:
         """Open and return the spool, or None if no folder is configured. Raises ConfigError."""
@@ -412,17 +416,8 @@ class EventPublisher:
             other_folder=transport.other_spool_dir,
         )
 
-    def _offer(self, event: SpooledEvent, on_report: OnReport) -> None:
-        delivery, headers = self._current_delivery(), event.headers
-        delivery.offer(
-            event.topic,
-            event.key,
-            event.value,
-            event.event_id,
-            event.tenant,
-            on_report,
-            {**headers} if headers else None,
-        )
+    def _offer(self, event: SpooledEvent) -> None:
+        self._current_delivery().offer(event)
 
     def _emit_own(self, own: OwnEvent) -> None:
         """Write an event about the delivery to the spool. Raises AuditlaneError."""

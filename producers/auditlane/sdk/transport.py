@@ -21,6 +21,7 @@ from auditlane.sdk.logs import log_later
 if TYPE_CHECKING:
     from auditlane.sdk.delivery_tracker import DeliveryTracker
     from auditlane.sdk.encoding import Encoder
+    from auditlane.sdk.spool.event import Event
 
 Encoded = tuple[str, str, bytes]  # (tenant, event id, value)
 # (error, event id); the id is None for a connection error.
@@ -68,8 +69,18 @@ class OnBatch(Protocol):
         ...
 
 
-# The outcome of one event that was offered: None when it is acknowledged.
-OnReport = Callable[[Undelivered | None], None]
+class Receiver(Protocol):
+    """Receives the outcomes of the events that were offered to a delivery. Its methods are called on a background
+    thread, and do not raise.
+    """
+
+    def acknowledged(self, events: Sequence[Event]) -> None:
+        """Settle events that were acknowledged, many at once since each settling stops threads that emit."""
+        ...
+
+    def undelivered(self, event: Event, why: Undelivered) -> None:
+        """Retry an event that was not delivered, or give it up."""
+        ...
 
 
 class NotOffered(Exception):
@@ -111,17 +122,8 @@ class Delivery(Protocol):
         """
         ...
 
-    def offer(
-        self,
-        topic: str,
-        key: bytes,
-        value: bytes,
-        event_id: str,
-        tenant: str,
-        on_report: OnReport,
-        headers: dict[str, Any] | None = None,
-    ) -> None:
-        """Buffer one event, which the tracker does not count. A background thread calls `on_report` with its outcome.
+    def offer(self, event: Event) -> None:
+        """Buffer one event, which the tracker does not count. The receiver gets its outcome.
 
         Raises BufferError if the buffer is full, and NotOffered if the delivery rejects the event.
         """
@@ -172,8 +174,8 @@ class Transport(Protocol):
         """The folder in which the other transport would leave events."""
         ...
 
-    def deliver(self, tracker: DeliveryTracker, on_error: OnError | None) -> Delivery:
-        """Start a delivery."""
+    def deliver(self, tracker: DeliveryTracker, on_error: OnError | None, receiver: Receiver | None) -> Delivery:
+        """Start a delivery. Only one with a receiver can be offered events."""
         ...
 
     def encoded(self, values: Mapping[str, Any]) -> Encoded | None:

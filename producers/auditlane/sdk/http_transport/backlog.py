@@ -3,15 +3,22 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
 
-from auditlane.sdk.transport import OnReport
+from auditlane.sdk.transport import Undelivered
+
+if TYPE_CHECKING:
+    from auditlane.sdk.spool.event import Event
+
+# The outcome of one event: None when it is acknowledged.
+OnReport = Callable[[Undelivered | None], None]
 
 
 @dataclass(slots=True, eq=False)
 class Item:
-    """One event. `deadline` is the monotonic time after which it fails.
+    """One event. `deadline` is the monotonic time after which it fails. `event` is set if the event was offered.
 
     `refusals` counts how often something other than the gateway has refused a request with only this event. A refusal
     counts only if the gateway has accepted other events since the previous one. `refused_at` is the number of events
@@ -23,6 +30,7 @@ class Item:
     line: bytes
     report: OnReport
     deadline: float
+    event: Event | None = None
     reported: bool = False
     refusals: int = 0
     refused_at: int = -1

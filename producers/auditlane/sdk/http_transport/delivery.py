@@ -11,7 +11,7 @@ import time
 from collections.abc import Sequence
 from datetime import UTC, datetime
 from functools import partial
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from auditlane.runtime.errors import (
     AuditlaneError,
@@ -24,7 +24,7 @@ from auditlane.sdk.config import ClientConfig
 from auditlane.sdk.delivery_tracker import DeliveryTracker, Epoch
 from auditlane.sdk.http_transport import answers
 from auditlane.sdk.http_transport.answers import LIMITED, Again, Outcomes, Smaller, Verdict
-from auditlane.sdk.http_transport.backlog import Backlog, Item
+from auditlane.sdk.http_transport.backlog import Backlog, Item, OnReport
 from auditlane.sdk.http_transport.link import Link
 from auditlane.sdk.logs import log_later
 from auditlane.sdk.outage import Away, Back, Outage, lost_text
@@ -33,14 +33,17 @@ from auditlane.sdk.transport import (
     Message,
     OnBatch,
     OnError,
-    OnReport,
     OnSettled,
+    Receiver,
     Refused,
     Undelivered,
     call,
     report_error,
     wait_for_room,
 )
+
+if TYPE_CHECKING:
+    from auditlane.sdk.spool.event import Event
 
 MOST_EVENTS: Final = 1_000  # maximum number of events in a request; up to it, the response lists every event
 _MOST_BYTES: Final = 1 << 20  # maximum size of a request, unless a single event is larger
@@ -55,11 +58,18 @@ class HttpDelivery:
 
     fatal: AuditlaneError | None = None
 
-    def __init__(self, config: ClientConfig, tracker: DeliveryTracker, on_error: OnError | None) -> None:
+    def __init__(
+        self,
+        config: ClientConfig,
+        tracker: DeliveryTracker,
+        on_error: OnError | None,
+        receiver: Receiver | None = None,
+    ) -> None:
         """Start the thread, which connects in the background. Without `on_error`, errors are logged."""
         self._config = config
         self._tracker = tracker
         self._on_error = on_error
+        self._receiver = receiver
         self._link = Link(config)
         # Reentrant, since a signal handler may emit while the interrupted thread holds it.
         self._changed = threading.Condition(threading.RLock())
@@ -97,7 +107,7 @@ class HttpDelivery:
         try:
             while True:
                 try:
-                    self.offer(topic, key, value, event_id, tenant, report, headers)
+                    self._add(event_id, tenant, value, report)
                     return
                 except BufferError:
                     deadline = wait_for_room(self._config, tracker, deadline, may_wait=not self.is_this_thread())
@@ -117,18 +127,14 @@ class HttpDelivery:
                 refused.append((index, error))
         return refused
 
-    def offer(
-        self,
-        topic: str,
-        key: bytes,
-        value: bytes,
-        event_id: str,
-        tenant: str,
-        on_report: OnReport,
-        headers: dict[str, Any] | None = None,
-    ) -> None:
+    def offer(self, event: Event) -> None:
         """Buffer one event, as described in `Delivery`."""
-        item = Item(event_id, tenant, value, on_report, time.monotonic() + self._config.delivery_timeout_ms / 1000)
+        self._add(event.event_id, event.tenant, event.value, partial(self._report_offered, event), event)
+
+    def _add(self, event_id: str, tenant: str, value: bytes, on_report: OnReport, offered: Event | None = None) -> None:
+        """Buffer one event. Raises BufferError if there is no room, and ClientClosed."""
+        deadline = time.monotonic() + self._config.delivery_timeout_ms / 1000
+        item = Item(event_id, tenant, value, on_report, deadline, offered)
         with self._changed:
             if self._stopping:
                 raise ClientClosed("The audit client was closed while the event waited for room; it was not sent.")
@@ -244,18 +250,19 @@ class HttpDelivery:
             self._pause(answers.wait_s(self._failures, verdict.after_s, random.random()))  # noqa: S311
 
     def _handle_outcomes(self, items: list[Item], verdict: Outcomes) -> None:
+        accepted: list[Item] = []
         later: list[Item] = []
-        accepted = limited = 0
+        limited = 0
         for item, outcome in zip(items, verdict.each, strict=True):
             if outcome is None:
-                accepted += 1
-                self._settle(item, None)
+                accepted.append(item)
             elif isinstance(outcome, AuditlaneError):
                 self._settle(item, Undelivered(partial(_rejected, outcome), _GATEWAY))
             else:
                 later.append(item)
                 limited += outcome == LIMITED
-        self._accepted += accepted
+        self._settle_accepted(accepted)
+        self._accepted += len(accepted)
         works = len(later) < len(items) or limited == len(items)
         if works:
             self._failures = 0
@@ -305,14 +312,31 @@ class HttpDelivery:
             self._sending = []
             self._backlog.put_back(item for item in items if not item.reported)
 
-    def _settle(self, item: Item, undelivered: Undelivered | None) -> None:
-        """Report the outcome of an event, unless it has already been reported."""
+    def _settle_accepted(self, items: list[Item]) -> None:
+        """Report that the gateway has accepted events, except those that have already been reported."""
+        with self._changed:
+            items = [item for item in items if not item.reported]
+            for item in items:
+                item.reported = True
+                self._held -= len(item.line)
+        if self._receiver is not None and (events := [item.event for item in items if item.event is not None]):
+            call(self._receiver.acknowledged, events)
+        for item in items:
+            if item.event is None:
+                call(item.report, None)
+
+    def _settle(self, item: Item, undelivered: Undelivered) -> None:
+        """Report that an event was not delivered, unless it has already been reported."""
         with self._changed:
             if item.reported:
                 return
             item.reported = True
             self._held -= len(item.line)
         call(item.report, undelivered)
+
+    def _report_offered(self, event: Event, undelivered: Undelivered | None) -> None:
+        if self._receiver is not None and undelivered is not None:
+            self._receiver.undelivered(event, undelivered)
 
     def _report(
         self,

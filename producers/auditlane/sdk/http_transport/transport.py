@@ -11,7 +11,7 @@ from auditlane.runtime.errors import ConfigError, GatewayUnavailable, Unavailabl
 from auditlane.sdk.config import HTTP_SPOOL, ClientConfig
 from auditlane.sdk.http_transport.delivery import HttpDelivery
 from auditlane.sdk.http_transport.lines import line_of
-from auditlane.sdk.transport import Encoded, OnError
+from auditlane.sdk.transport import Encoded, OnError, Receiver
 
 if TYPE_CHECKING:
     from auditlane.sdk.delivery_tracker import DeliveryTracker
@@ -29,8 +29,8 @@ class HttpTransport:
         self.spool_dir = str(Path(config.spool_dir) / HTTP_SPOOL) if config.spool_dir else ""
         self.other_spool_dir = config.spool_dir
 
-    def deliver(self, tracker: DeliveryTracker, on_error: OnError | None) -> HttpDelivery:
-        return HttpDelivery(self._config, tracker, on_error)
+    def deliver(self, tracker: DeliveryTracker, on_error: OnError | None, receiver: Receiver | None) -> HttpDelivery:
+        return HttpDelivery(self._config, tracker, on_error, receiver)
 
     def encoded(self, values: Mapping[str, Any]) -> Encoded | None:
         return None

@@ -7,13 +7,16 @@ from typing import Any
 
 from auditlane.sdk.delivery_tracker import Epoch
 from auditlane.sdk.spool.record_set import RecordSet, Segment
-from auditlane.sdk.transport import OnReport, OnSettled
+from auditlane.sdk.transport import OnSettled
 
 Headers = Mapping[str, Any]
 
 
 class Event:
     """An event that stays in memory until it is acknowledged. This process emitted it or read it from disk.
+
+    It is also the callback for its own delivery report, and passes itself to `reported`. A separate callback for each
+    event in flight would be work for the garbage collector.
 
     `number` is 0 while the event is not on disk. `slot` is the tenant's slot in the owner file, or 0 if the event is
     not counted. `epoch` is None for another process's event. `size` is the length of the value in bytes when it was
@@ -31,6 +34,7 @@ class Event:
         "number",
         "on_settled",
         "on_spooled",
+        "reported",
         "segment",
         "size",
         "slot",
@@ -60,6 +64,12 @@ class Event:
         self.from_disk = False
         self.size = len(value)
         self.unencoded = False
+        self.reported: Callable[[Event, Any], None] | None = None
+
+    def __call__(self, error: object, message: object) -> None:
+        """Receive the delivery report of confluent-kafka."""
+        if self.reported is not None:
+            self.reported(self, error)
 
     @property
     def place(self) -> Segment:
@@ -75,5 +85,5 @@ Raises InvalidEvent if the contract rejects it, and another AuditlaneError if th
 """
 Ready = Callable[[str], bool]
 """Returns whether a tenant's contract is available. If it is not, fetches it in the background."""
-Offer = Callable[[Event, OnReport], None]
+Offer = Callable[[Event], None]
 """Hands an event to the delivery. Raises BufferError if its buffer is full, and NotOffered if it rejects the event."""

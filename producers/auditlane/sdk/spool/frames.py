@@ -10,8 +10,7 @@ from __future__ import annotations
 import struct
 import zlib
 from collections.abc import Iterator
-from dataclasses import dataclass
-from typing import Final
+from typing import Final, NamedTuple
 
 VERSION: Final = 1
 HEADER_BYTES: Final = 16
@@ -26,8 +25,7 @@ _ENCODED: Final = 1  # kind of a record whose value is a Kafka value
 _UNENCODED: Final = 2  # kind of a record whose value is the event as JSON
 
 
-@dataclass(frozen=True, slots=True)
-class Record:
+class Record(NamedTuple):
     """One event.
 
     `number` counts the set's records from 1. `nth` counts the tenant's records in the set, and is 0 if they are not
@@ -47,8 +45,7 @@ class Record:
     unencoded: bool = False
 
 
-@dataclass(frozen=True, slots=True)
-class Found:
+class Found(NamedTuple):
     """A record with its frame's start and end position."""
 
     start: int
@@ -56,16 +53,14 @@ class Found:
     record: Record
 
 
-@dataclass(frozen=True, slots=True)
-class Damage:
+class Damage(NamedTuple):
     """Bytes from `start` to `end` that are not a valid record. At least one record was lost there."""
 
     start: int
     end: int
 
 
-@dataclass(frozen=True, slots=True)
-class Torn:
+class Torn(NamedTuple):
     """An incomplete frame at a segment's end: the process ended while writing it."""
 
     start: int
@@ -94,23 +89,15 @@ def seed_of(name: str) -> int:
 
 def frame(record: Record, seed: int) -> bytes:
     """Encode a record."""
-    tenant, event_id, topic = record.tenant.encode(), record.event_id.encode(), record.topic.encode()
-    fixed = _FIXED.pack(
-        _UNENCODED if record.unencoded else _ENCODED,
-        record.number,
-        record.nth,
-        record.emitted_us,
-        len(tenant),
-        len(event_id),
-        len(topic),
-        len(record.key),
-        len(record.headers),
-    )
-    headers = b""
-    for name, value in record.headers:
+    number, nth, emitted_us, tenant_id, event_id, topic, key, value, headers, unencoded = record
+    tenant, identity, place = tenant_id.encode(), event_id.encode(), topic.encode()
+    kind = _UNENCODED if unencoded else _ENCODED
+    fixed = _FIXED.pack(kind, number, nth, emitted_us, len(tenant), len(identity), len(place), len(key), len(headers))
+    packed = b""
+    for name, content in headers:
         encoded = name.encode()
-        headers += _LENGTH.pack(len(encoded)) + encoded + _LENGTH.pack(len(value)) + value
-    payload = b"".join((fixed, tenant, event_id, topic, record.key, headers, record.value))
+        packed += _LENGTH.pack(len(encoded)) + encoded + _LENGTH.pack(len(content)) + content
+    payload = b"".join((fixed, tenant, identity, place, key, packed, value))
     size = len(payload)
     checksum = zlib.crc32(payload, zlib.crc32(_LENGTH.pack(size), seed))
     return _FRAME.pack(_MARKER, size, size ^ _ONES, checksum) + payload

@@ -31,12 +31,13 @@ class Ledger:
 
     def add(self, number: int, *, waiting: bool) -> None:
         """Add a record that is waiting or was sent. Skipped numbers count as done."""
-        index = number - self._first
-        if index < len(self._states):
-            self._states[index] = _DONE
+        index, states = number - self._first, self._states
+        state = _WAITING if waiting else _SENT
+        if index == len(states):
+            states.append(state)
         else:
-            self._states.extend(bytes(index + 1 - len(self._states)))
-        self._states[index] = _WAITING if waiting else _SENT
+            states.extend(bytes(max(index + 1 - len(states), 0)))
+            states[index] = state
         self.open += 1
         self.waiting += waiting
 

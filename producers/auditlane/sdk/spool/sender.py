@@ -13,14 +13,15 @@ affected.
 from __future__ import annotations
 
 import contextlib
+import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import partial
 from typing import Final
 
 from auditlane.runtime.errors import AuditlaneError, InvalidEvent, RegistryUnavailable, SpoolFailed, SpoolFull
 from auditlane.sdk.config import ClientConfig
-from auditlane.sdk.delivery_tracker import DeliveryTracker
+from auditlane.sdk.delivery_tracker import DeliveryTracker, Epoch
 from auditlane.sdk.results import Failure
 from auditlane.sdk.spool import folder
 from auditlane.sdk.spool.event import Encode, Event, Headers, Offer, Ready
@@ -28,11 +29,13 @@ from auditlane.sdk.spool.frames import Record
 from auditlane.sdk.spool.losses import FULL, Loss, rejected_by
 from auditlane.sdk.spool.record_set import RecordSet, Segment
 from auditlane.sdk.spool.store import SpoolStore
-from auditlane.sdk.transport import NotOffered, OnSettled, Undelivered
+from auditlane.sdk.transport import NotOffered, OnSettled, Undelivered, call
 
 SPILL_S: Final = 0.8  # maximum age of an event that is only in memory; older ones are written to disk
 RETRY_S: Final = 1.0  # time between attempts to send records again
 _WINDOW_BYTES: Final = 4 << 20  # maximum size of records read from disk that are not acknowledged
+_NO_HEADERS: Final[Headers] = {}
+_TOGETHER: Final = 256  # maximum number of events that are settled while emitting threads wait
 _REJECTED_PART: Final = 4  # rejected events are set aside up to this part of `spool_bytes`
 CONTRACT: Final = "The tenant's contract"
 _NO_CONTRACT: Final = RegistryUnavailable(
@@ -98,16 +101,22 @@ class SpoolSender(SpoolStore):
         If this raises SpoolFull, SpoolFailed or ClientClosed, the event was not accepted.
         """
         tracker, size = self._tracker, len(value)
-        event = Event(topic, key, value, event_id, tenant, headers or {})
+        event = Event(topic, key, value, event_id, tenant, headers or _NO_HEADERS)
         event.on_settled, event.on_spooled, event.unencoded = on_settled, on_spooled, unencoded
         event.at = time.monotonic()
         event.emitted_us = time.time_ns() // 1_000
         event.epoch = epoch = tracker.open(size)
+        me = threading.get_ident()
         try:
-            with self.entered() as nested:
-                if unencoded:
-                    self._hold(tenant, _NO_CONTRACT)
-                written = self._accept(event, keep=keep or unencoded, nested=nested)
+            nested = self._inside == me
+            with self.lock:  # like `entered`, which would take longer
+                self._inside = me
+                try:
+                    if unencoded:
+                        self._hold(tenant, _NO_CONTRACT)
+                    written = self._accept(event, keep=keep or unencoded, nested=nested)
+                finally:
+                    self._inside = me if nested else 0
         except BaseException:
             tracker.withdraw(epoch, size)
             raise
@@ -232,7 +241,7 @@ class SpoolSender(SpoolStore):
         """Hand over an event that is not on disk. Returns whether the client's buffer had room."""
         self._memory[event] = None
         try:
-            self._offer(event, partial(self._reported, event))
+            self._offer(event)
         except BufferError:
             del self._memory[event]
             return False
@@ -246,9 +255,9 @@ class SpoolSender(SpoolStore):
     def _hand_over(self, event: Event) -> bool:
         """Hand an event on disk to the delivery. Returns whether there was room; otherwise, the event waits."""
         try:
-            self._offer(event, partial(self._reported, event))
+            self._offer(event)
         except NotOffered as error:
-            self._reported(event, error.why)
+            self.undelivered(event, error.why)
             return False
         except BufferError:
             self._failed(event, retry_s=0.0)
@@ -283,7 +292,7 @@ class SpoolSender(SpoolStore):
                 event.source.hold(event.number, event.place)
                 return True
             self._take(event)
-        self._reported(event, Undelivered(partial(_rejected, problem), CONTRACT))
+        self.undelivered(event, Undelivered(partial(_rejected, problem), CONTRACT))
         return True
 
     def _hold(self, tenant: str, problem: AuditlaneError) -> None:
@@ -301,32 +310,47 @@ class SpoolSender(SpoolStore):
             event.on_settled = self._settlers.pop(event.number, None)
             self._flying[event.number] = event
 
-    def _reported(self, event: Event, error: Undelivered | None) -> None:
+    def acknowledged(self, events: Sequence[Event]) -> None:
+        """Settle events that were acknowledged, as described in `Receiver`."""
+        for at in range(0, len(events), _TOGETHER):
+            with self.entered_idle():
+                if self.closed:
+                    return
+                together = events[at : at + _TOGETHER]
+                settled = [event for event in together if self._settled(event)]
+                self.sent_from_disk += sum([event.from_disk for event in together])
+            counts: dict[Epoch, list[int]] = {}  # number and size in bytes of this client's events
+            for event in settled:
+                if event.epoch is not None:
+                    count = counts.setdefault(event.epoch, [0, 0])
+                    count[0] += 1
+                    count[1] += event.size
+            for epoch, (number, size) in counts.items():
+                self._tracker.settle_all(epoch, number, size)
+            for event in settled:
+                if event.epoch is not None and event.on_settled is not None:
+                    call(event.on_settled, None)
+
+    def undelivered(self, event: Event, why: Undelivered) -> None:
+        """Retry or give up an event that was not delivered, as described in `Receiver`."""
         with self.entered():
             if self.closed:
                 return
-            failure = None if error is None else self._final_failure(event, error)
-            if error is not None and failure is None:
+            failure = self._final_failure(event, why)
+            if failure is None:
                 self._failed(event)
                 return
-            open_before = self._settled(event)
-            if failure is not None:
-                cause = rejected_by(error.rejected_by) if error is not None and error.rejected_by else FULL
-                self.losses.append(Loss(event.tenant, 1, event.emitted_us, event.emitted_us, cause))
-                if error is not None and error.rejected_by:
-                    self._set_aside(event)
-            if event.from_disk:
-                self._window -= event.size
-                self.sent_from_disk += failure is None
-                if self._window < _WINDOW_BYTES // 2 and event.source is not None and event.source.ledger.waiting:
-                    self.wake.set()
-        if event.epoch is None or not open_before:
+            was_open = self._settled(event)
+            cause = rejected_by(why.rejected_by) if why.rejected_by else FULL
+            self.losses.append(Loss(event.tenant, 1, event.emitted_us, event.emitted_us, cause))
+            if why.rejected_by:
+                self._set_aside(event)
+        if event.epoch is None or not was_open:
             return
         self._tracker.settle(event.epoch, failure, event.size)
         if event.on_settled is not None:
-            event.on_settled(failure.error if failure else None)
-        if failure is not None:
-            self._report(failure.error, event.event_id)
+            call(event.on_settled, failure.error)
+        self._report(failure.error, event.event_id)
 
     def _final_failure(self, event: Event, error: Undelivered) -> Failure | None:
         """Return why an event is given up, or None if it is on disk and can be sent again."""
@@ -351,6 +375,10 @@ class SpoolSender(SpoolStore):
 
     def _settled(self, event: Event) -> bool:
         """Count an event as done. Returns whether it was still open."""
+        if event.from_disk:
+            self._window -= event.size
+            if self._window < _WINDOW_BYTES // 2 and event.source is not None and event.source.ledger.waiting:
+                self.wake.set()
         if event.source is self.own:  # another process's set may contain the same numbers
             self._flying.pop(event.number, None)
             self._settlers.pop(event.number, None)

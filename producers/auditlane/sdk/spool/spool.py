@@ -18,7 +18,7 @@ from auditlane.sdk.spool import folder
 from auditlane.sdk.spool.event import Encode, Headers, Offer, Ready
 from auditlane.sdk.spool.keeper import Emit, SpoolKeeper
 from auditlane.sdk.spool.sender import SpoolSender
-from auditlane.sdk.transport import OnSettled
+from auditlane.sdk.transport import OnSettled, Receiver
 
 _OTHER: Final = (
     "%d sets of spooled events in %s are for %s, and this client cannot send them. Start one that can, with the same "
@@ -75,8 +75,8 @@ class Spool:
         value: bytes,
         event_id: str,
         tenant: str,
-        on_settled: OnSettled | None,
-        headers: Headers | None,
+        on_settled: OnSettled | None = None,
+        headers: Headers | None = None,
         *,
         keep: bool = False,
         unencoded: bool = False,
@@ -97,6 +97,11 @@ class Spool:
             unencoded=unencoded,
             on_spooled=on_spooled,
         )
+
+    @property
+    def receiver(self) -> Receiver:
+        """What receives the outcomes of the events that are offered."""
+        return self._sender
 
     @property
     def interrupted(self) -> bool:

@@ -30,6 +30,8 @@ from auditlane.sdk.transport import OnSettled
 _SEGMENT_BYTES: Final = 8 << 20
 _SMALLEST_SEGMENT: Final = 65_536
 _KEPT_EPOCHS: Final = 64
+_TRY_S: Final = 0.0005  # time between attempts to take the lock
+_TRIES: Final = 20
 _FULL_DISK: Final = (errno.ENOSPC, errno.EDQUOT)
 
 
@@ -78,6 +80,25 @@ class SpoolStore:
                 yield nested
             finally:
                 self._inside = me if nested else 0
+
+    @contextlib.contextmanager
+    def entered_idle(self) -> Iterator[None]:
+        """Hold the lock like `entered`, but try to take it only while no other thread holds it.
+
+        A thread that blocks for the lock gets it before it may run again. Meanwhile, all threads that emit would block,
+        too.
+        """
+        for _ in range(_TRIES):
+            if self.lock.acquire(blocking=False):
+                break
+            time.sleep(_TRY_S)
+        else:
+            self.lock.acquire()
+        try:
+            with self.entered():
+                yield
+        finally:
+            self.lock.release()
 
     @property
     def interrupted(self) -> bool:
@@ -153,12 +174,16 @@ class SpoolStore:
         """Write an event. Returns whether earlier records wait on disk, so that this one waits too."""
         own = self.own
         assert own is not None
-        given = event.headers.items()
-        headers = tuple((name, value if type(value) is bytes else str(value).encode()) for name, value in given)
+        headers: tuple[tuple[str, bytes], ...] = ()
+        if given := event.headers:
+            headers = tuple(
+                (name, value if type(value) is bytes else str(value).encode()) for name, value in given.items()
+            )
         size = len(event.value) + len(event.key) + 200
         deadline = 0.0
         while True:
-            deadline = self._wait_for_room(own, size, deadline, may_wait=may_wait)
+            while own.size + self.others_bytes + size > self._config.spool_bytes:
+                deadline = self._make_room(own, deadline, may_wait=may_wait)
             held = event.unencoded or event.tenant in self.held
             waits = (own.ledger.waiting > 0 or held) and not handed_over
             nth = own.owner.next_spilled(event.slot) if event.slot else 0
@@ -215,11 +240,6 @@ class SpoolStore:
         are unknown."""
         if self.own is not None and not self.own.ledger.open:
             self.on_disk.clear()
-
-    def _wait_for_room(self, own: OwnSet, size: int, deadline: float, *, may_wait: bool) -> float:
-        while own.size + self.others_bytes + size > self._config.spool_bytes:
-            deadline = self._make_room(own, deadline, may_wait=may_wait)
-        return deadline
 
     def _make_room(self, own: OwnSet, deadline: float, *, may_wait: bool, error: OSError | None = None) -> float:
         """Make room by deleting segments that are done, or any segments with `drop_oldest`, or by waiting. Returns the

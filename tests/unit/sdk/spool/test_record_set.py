@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-import errno
+import math
 import os
+import resource
 import shutil
 
 import pytest
@@ -270,21 +271,19 @@ def test_a_killed_processs_loss_is_what_was_neither_settled_nor_written():
     assert killed([Unsettled(*row, 1, 2) for row in rows]) == [Loss("acme", 3, 1, 2, KILLED)]
 
 
-def test_a_full_disk_leaves_no_part_of_a_record(tmp_path, monkeypatch):
+@pytest.mark.parametrize("released_until", [0.0, math.inf])
+def test_a_write_that_ends_early_leaves_no_part_of_a_record(tmp_path, released_until):
     own = created(tmp_path)
     add(own, "a")
-
-    def full(descriptor, data):
-        if len(data) > 20 and not failing.pop():
-            return os_write(descriptor, data[:20])
-        raise OSError(errno.ENOSPC, "No space left on device")
-
-    os_write = os.write
-    failing = [True, False]
-    with monkeypatch.context() as patch:
-        patch.setattr(own_set.os, "write", full)
-        with pytest.raises(OSError, match="No space"):
+    own._released_until = released_until
+    before = resource.getrlimit(resource.RLIMIT_FSIZE)
+    [segment] = own.segments.values()
+    resource.setrlimit(resource.RLIMIT_FSIZE, (segment.size + 20, before[1]))  # the file cannot become larger
+    try:
+        with pytest.raises(OSError, match="File too large"):
             add(own, "b")
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, before)
     assert all(segment.size == segment.path.stat().st_size for segment in own.segments.values())
     assert own.size == sum(segment.size for segment in own.segments.values())
     add(own, "c")

@@ -14,7 +14,7 @@ import pytest
 from auditlane.runtime.errors import DeliveryFailed, InvalidEvent, RegistryUnavailable, SpoolFailed, SpoolFull
 from auditlane.sdk.config import ClientConfig
 from auditlane.sdk.delivery_tracker import DeliveryTracker
-from auditlane.sdk.spool import store
+from auditlane.sdk.spool import sender, store
 from auditlane.sdk.spool.adoption import Adoption
 from auditlane.sdk.spool.group_commit import GroupCommit
 from auditlane.sdk.spool.losses import KILLED, Loss
@@ -35,21 +35,25 @@ class Kafka:
 
     def __init__(self, room: int = 10**6) -> None:
         self.room = room
-        self.held: list[tuple[Any, Any]] = []
+        self.held: list[Any] = []
+        self.receiver: Any = None
         self.offered: list[str] = []
         self.raises: Exception | None = None
 
-    def offer(self, event, on_report):
+    def offer(self, event):
         if self.raises is not None:
             raise self.raises
         if len(self.held) >= self.room:
             raise BufferError
         self.offered.append(event.event_id)
-        self.held.append((event, on_report))
+        self.held.append(event)
 
     def settle(self, count=10**6, error=None):
-        for _ in range(min(count, len(self.held))):
-            self.held.pop(0)[1](error)
+        events, self.held = self.held[:count], self.held[count:]
+        if error is None:
+            self.receiver.acknowledged(events)
+        for event in events if error is not None else []:
+            self.receiver.undelivered(event, error)
 
 
 class Bench:
@@ -68,6 +72,7 @@ class Bench:
             self.encode,
             lambda tenant: tenant in self.contracts,
         )
+        self.kafka.receiver = self.sender
 
     def send(self, *names: str, tenant: str = "acme", value: bytes = b"v" * 300, **more: Any) -> None:
         for name in names:
@@ -187,6 +192,18 @@ def test_an_event_that_kafka_rejects_is_reported_and_given_up(tmp_path, mode):
     assert [(loss.tenant, loss.count) for loss in bench.killed()] == [("acme", 1)]
 
 
+def test_a_callback_that_raises_does_not_affect_the_events_acknowledged_with_it(tmp_path, monkeypatch):
+    monkeypatch.setattr(sender, "_TOGETHER", 2)
+    bench = Bench(tmp_path, delivery_mode="durable")
+    settled: list[Any] = []
+    bench.send("a", on_settled=lambda _: 1 / 0)
+    bench.send("b", "c", "d", "e", on_settled=settled.append)
+    bench.tracker.flush(0)
+    bench.send("f")
+    bench.kafka.settle()
+    assert (bench.counts(), settled, bench.sender.spooled) == ((6, 0, 0), [None] * 4, 0)
+
+
 def test_an_error_of_the_client_lets_an_event_wait(tmp_path):
     bench = Bench(tmp_path, delivery_mode="durable")
     bench.kafka.raises = NotOffered(TIMED_OUT)
@@ -215,10 +232,10 @@ def test_events_of_a_signal_handler_that_interrupted_a_write_are_kept(tmp_path):
     bench = Bench(tmp_path, delivery_mode="durable")
     offer = bench.kafka.offer
 
-    def interrupted(event, on_report):
+    def interrupted(event):
         if event.event_id == "outer" and "inner" not in bench.kafka.offered:
             bench.send("inner")
-        offer(event, on_report)
+        offer(event)
 
     bench.sender._offer = interrupted
     bench.send("before", "outer", "after")
@@ -299,7 +316,7 @@ def test_events_of_another_process_are_not_confused_with_own_ones_of_the_same_nu
     bench.send("own")
     bench.sender.adopted = Adoption(tmp_path).oldest(bench.sender.own.path)
     bench.fill()
-    bench.kafka.held.pop()[1](None)  # the other process's event
+    bench.sender.acknowledged([bench.kafka.held.pop()])  # the other process's event
     assert bench.kafka.offered == ["own", "x"]
     assert not bench.sender.adopted.ledger.open
     bench.kafka.room = 1

@@ -14,11 +14,9 @@ from auditlane.contract.event import BASE_FIELDS, Outcome, Severity
 from auditlane.runtime.ids import uuid7
 from auditlane.sdk import plain_values as values
 
-OwnFields = Callable[[Any, dict[str, Any]], bytes]
-# (values, now in microseconds since 1970, the bytes before the event id, encoder of custom fields, whether the contract
-# has any) -> (event id, Kafka value). Raises an exception if the event needs full validation,
-# and IndexError for a long text.
-Encode = Callable[[Mapping[str, Any], int, str, OwnFields, bool], tuple[str, bytes]]
+# Takes the values and other arguments, and returns the event id and the encoded event. Raises an exception if the event
+# needs full validation.
+Encode = Callable[..., tuple[str, bytes]]
 
 _COMPILE_AFTER: Final = 16  # events with the same keywords
 _MOST_COMPILED: Final = 256  # functions; a caller may choose the keywords, as at the gateway
@@ -34,6 +32,7 @@ _CACHED: Final = {
 }
 # Fields with fixed values: the type besides str that a value may have, and the encoded forms.
 _ENUMS: Final = {"outcome": ("Outcome", "OUTCOMES"), "severity": ("Severity", "SEVERITIES")}
+_STATES: Final = ("before", "after")
 # What an omitted field becomes, unless that is null.
 _OMITTED: Final = {
     "actor_id": values.text(""),
@@ -44,13 +43,25 @@ _OMITTED: Final = {
     "source": values.text(""),
     "metadata": "\x00",
 }
-_NAMES: Final[dict[str, Any]] = {**vars(values), "uuid7": uuid7}
+NAMES: Final[Mapping[str, Any]] = {**vars(values), "uuid7": uuid7}
 
 
 class CompiledEncoders:
     """Compiles a function for each set of keywords that recurs, and keeps it. Threads can share it."""
 
-    def __init__(self, compile_after: int = _COMPILE_AFTER) -> None:
+    def __init__(
+        self,
+        source: Callable[[tuple[str, ...]], str],
+        names: Mapping[str, Any],
+        compile_after: int = _COMPILE_AFTER,
+    ) -> None:
+        """Create a cache of functions.
+
+        `source` returns the source code of the function `encode` for a set of keywords, and `names` contains what the
+        code uses.
+        """
+        self._source = source
+        self._names = names
         self._compile_after = compile_after
         self._compiled: dict[tuple[str, ...], Encode] = {}
         self._seen: dict[tuple[str, ...], int] = {}
@@ -67,19 +78,22 @@ class CompiledEncoders:
                 return None
             if len(self._compiled) >= _MOST_COMPILED:
                 self._compiled.clear()
-            self._compiled[names] = found = _compiled(names)
+            self._compiled[names] = found = self._made(names)
         return found
 
+    def _made(self, names: tuple[str, ...]) -> Encode:
+        namespace = dict(self._names)
+        exec(self._source(names), namespace)  # noqa: S102 - made of constants; names of custom fields are quoted by repr()
+        function: Encode = namespace["encode"]
+        return function
 
-def _compiled(names: tuple[str, ...]) -> Encode:
-    namespace = dict(_NAMES)
-    exec(_source(names), namespace)  # noqa: S102 - made of constants; names of custom fields are quoted by repr()
-    function: Encode = namespace["encode"]
-    return function
 
+def source(names: tuple[str, ...]) -> str:
+    """Return the source code of the function that encodes an event with these keywords in Avro.
 
-def _source(names: tuple[str, ...]) -> str:
-    """Return the source code of the function for these keywords."""
+    Its arguments are the values, the time in microseconds since 1970, the text before the event id, the encoder of
+    custom fields, and whether the contract has any. It raises IndexError for a long text.
+    """
     given = set(names)
     lines: list[str] = []
     parts = ["{header}"]
@@ -87,10 +101,8 @@ def _source(names: tuple[str, ...]) -> str:
         if name in given:
             lines += _checks(name)
         parts.append(_part(name, given=name in given))
-    own = {name: f"v[{name!r}]" for name in names if name not in BASE_FIELDS and name != "fields"}
-    fields = "v['fields']" if "fields" in given else "{}"
-    custom = "{" + ", ".join(f"{name!r}: {value}" for name, value in own.items()) + "}"
-    needed = "True" if own or "fields" in given else "has_own"
+    fields, custom = custom_fields(names)
+    needed = "has_own" if fields == custom == "{}" else "True"
     body = [
         *([] if set(_REQUIRED) <= given else ["raise Unusual"]),
         *lines,
@@ -101,6 +113,12 @@ def _source(names: tuple[str, ...]) -> str:
         "return event_id, encoded",
     ]
     return "def encode(v, now_us, header, own, has_own):\n" + "".join(f"    {line}\n" for line in body)
+
+
+def custom_fields(names: tuple[str, ...]) -> tuple[str, str]:
+    """Return the source code of the values of `fields`, and of a dict with the keywords that are custom fields."""
+    own = [f"{name!r}: v[{name!r}]" for name in names if name not in BASE_FIELDS and name != "fields"]
+    return "v['fields']" if "fields" in names else "{}", "{" + ", ".join(own) + "}"
 
 
 def _checks(name: str) -> list[str]:
@@ -127,7 +145,7 @@ def _checks(name: str) -> list[str]:
         empty if name == "user_agent" else f"if {name} is None:",
         f"    {name}_tag = NULL; {name} = ''",
         "else:",
-        f"    {name} = state_text({name})" if name in ("before", "after") else f"    if {is_text}: raise Unusual",
+        f"    if {is_text}: {name} = state_text({name})" if name in _STATES else f"    if {is_text}: raise Unusual",
         f"    {encoded}",
         f"    {name}_tag = PRESENT_LENGTH[len({name})]",
     ]
@@ -138,7 +156,11 @@ def _part(name: str, *, given: bool) -> str:
     if name == "event_id":
         return "{event_id}"
     if name == "occurred_at":
-        return "{time(occurred_at)}" if given else "{time(now_us)}"
+        micros = "occurred_at" if given else "now_us"  # the parts of `plain_values.time`
+        return (
+            f"{{FIRST[{micros} & 63]}}{{NEXT[{micros} >> 6 & 127]}}{{NEXT[{micros} >> 13 & 127]}}"
+            f"{{SECONDS[{micros} >> 20]}}"
+        )
     if not given:
         return _OMITTED.get(name, values.NULL).encode("unicode_escape").decode()
     if name in _CACHED:

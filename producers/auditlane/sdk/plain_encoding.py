@@ -19,14 +19,14 @@ from auditlane.contract.tenant_contract import Field, TenantContract, base_field
 from auditlane.contract.wire import HEADER_BYTES, frame
 from auditlane.runtime.ids import uuid7
 from auditlane.sdk import plain_values as plain
-from auditlane.sdk.compiled_encoding import CompiledEncoders
+from auditlane.sdk.compiled_encoding import NAMES, CompiledEncoders, source
 from auditlane.sdk.field_values import converted
 from auditlane.sdk.plain_values import EPOCH, MICROSECOND, Unusual, varint
 
 _MISSING: Final[Any] = object()
 _NONE: Final[dict[str, Any]] = {}
 _ID_AT: Final = HEADER_BYTES + 1  # position of the event id, after its length
-_COMPILED: Final = CompiledEncoders()
+_COMPILED: Final = CompiledEncoders(source, NAMES)
 
 
 def event_id_of(value: bytes) -> str:

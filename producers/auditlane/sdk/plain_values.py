@@ -188,26 +188,27 @@ def micros(value: Any, now_us: int) -> int:
     return found
 
 
-class _Seconds(dict[int, bytes]):
+class _Seconds(dict[int, str]):
     """A cache of encoded times' last bytes, which stay the same for about a second. Missing entries are computed on
     access.
     """
 
-    def __missing__(self, high: int) -> bytes:
+    def __missing__(self, high: int) -> str:
         if len(self) >= _CACHED:
             self.clear()
-        self[high] = encoded = _groups(high)
+        self[high] = encoded = wire(_groups(high))
         return encoded
 
 
-_SECONDS: Final = _Seconds()
+# The bytes of an encoded time since 1971 by microseconds: the first has six bits, and the next two have seven each.
+FIRST: Final = tuple(chr(bits << 1 | 0x80) for bits in range(64))
+NEXT: Final = tuple(chr(bits | 0x80) for bits in range(128))
+SECONDS: Final = _Seconds()
 
 
 def time(micros: int) -> str:
-    """Encode a time since 1971. The first three bytes hold seven bits each; most events of a second share the rest."""
-    low = micros << 1 & 0x1FFFFF
-    bits = low & 0x7F | (low & 0x3F80) << 1 | (low & 0x1FC000) << 2 | 0x808080
-    return (bits.to_bytes(3, "little") + _SECONDS[micros >> 20]).decode("latin-1")
+    """Encode a time since 1971."""
+    return f"{FIRST[micros & 63]}{NEXT[micros >> 6 & 127]}{NEXT[micros >> 13 & 127]}{SECONDS[micros >> 20]}"
 
 
 def texts(metadata: Any) -> str:

@@ -44,8 +44,8 @@ def uuid7() -> str:
     if known != milliseconds:  # busy processes create many ids within a millisecond
         text = f"{milliseconds >> 16:08x}-{milliseconds & 0xFFFF:04x}"
         _prefix = milliseconds, text
-    end = f"{0b10 << 62 | _random.getrandbits(62):016x}"
-    return f"{text}-7{stamp & 0xFFF:03x}-{end[:4]}-{end[4:]}"
+    bits = _random.getrandbits(62)
+    return f"{text}-{0x7000 | stamp & 0xFFF:x}-{0x8000 | bits >> 48:x}-{bits & 0xFFFF_FFFF_FFFF:012x}"
 
 
 def uuid5(*parts: str) -> str:

@@ -23,7 +23,7 @@ from auditlane.contract.values import StoredFields
 from auditlane.contract.wire import HEADER_BYTES
 from auditlane.runtime.errors import InvalidEvent
 from auditlane.sdk import plain_encoding, plain_values
-from auditlane.sdk.compiled_encoding import CompiledEncoders
+from auditlane.sdk.compiled_encoding import NAMES, CompiledEncoders, source
 from auditlane.sdk.encoding import Encoder
 from auditlane.sdk.event_builder import EventBuilder
 from auditlane.sdk.plain_encoding import PlainEncoder
@@ -39,7 +39,7 @@ BUILDER = EventBuilder("", None, own_events=False)
 @pytest.fixture(params=[0, 1_000_000], ids=["compiled", "interpreted"], autouse=True)
 def compiled(request, monkeypatch):
     """Run each test twice: with the function compiled for a set of keywords, and with the general one."""
-    monkeypatch.setattr(plain_encoding, "_COMPILED", CompiledEncoders(request.param))
+    monkeypatch.setattr(plain_encoding, "_COMPILED", CompiledEncoders(source, NAMES, request.param))
 
 
 class Text(str):
@@ -308,7 +308,7 @@ def test_long_texts_and_many_metadata_are_encoded():
 
 
 def test_keywords_are_compiled_once_they_recur():
-    found, names = CompiledEncoders(compile_after=2), ("tenant_id", "action", 'a "quoted" name')
+    found, names = CompiledEncoders(source, NAMES, compile_after=2), ("tenant_id", "action", 'a "quoted" name')
     assert [found.get(names) is None for _ in range(4)] == [True, True, False, False]
     for at in range(3_000):  # a caller of the gateway may choose names
         for _ in range(3):

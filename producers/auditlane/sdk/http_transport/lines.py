@@ -14,10 +14,10 @@ from auditlane.runtime.errors import EventTooLarge, InvalidEvent
 
 _PLAIN: Final = (str, int, float, bool, type(None))
 _FIXED: Final = ("occurred_at", "outcome", "severity")  # a few bytes in Avro
-_MEMBERS: Final = tuple(name for name in BASE_FIELDS if name not in (*_FIXED, "request_id"))
+MEMBERS: Final = tuple(name for name in BASE_FIELDS if name not in (*_FIXED, "request_id"))
 # Members that are omitted if they have this value. A nullable field is omitted if it is null.
 _OMITTED: Final[dict[str, Any]] = dict.fromkeys(("actor_id", "resource", "source"), "") | {"metadata": {}}
-_encode: Final = json.JSONEncoder(ensure_ascii=False, allow_nan=False, separators=(",", ":")).encode
+encode: Final = json.JSONEncoder(ensure_ascii=False, allow_nan=False, separators=(",", ":")).encode
 
 
 def line_of(event: AuditEvent, max_event_bytes: int) -> bytes:
@@ -26,7 +26,7 @@ def line_of(event: AuditEvent, max_event_bytes: int) -> bytes:
     Raises InvalidEvent, which names the field, or EventTooLarge if the event in Avro would exceed `max_event_bytes`.
     """
     members: dict[str, Any] = {}
-    for name in _MEMBERS:
+    for name in MEMBERS:
         value = getattr(event, name)
         if value is not None and value != _OMITTED.get(name):
             members[name] = value
@@ -36,7 +36,7 @@ def line_of(event: AuditEvent, max_event_bytes: int) -> bytes:
     if own := event.custom_fields():
         members["fields"] = {name: _own_value(name, value) for name, value in own.items()}
     try:
-        line = _encode(members).encode()
+        line = encode(members).encode()
     except (ValueError, RecursionError):
         _explain(members)
     # JSON has the names of the fields and escapes, so the event in Avro is never larger than the line.
@@ -76,7 +76,7 @@ def _explain(members: dict[str, Any]) -> NoReturn:
     """Raise InvalidEvent for the custom field that JSON or UTF-8 cannot represent."""
     for name, value in members.get("fields", {}).items():
         try:
-            _encode(value).encode()
+            encode(value).encode()
         except UnicodeEncodeError:
             raise InvalidEvent(f"{name} contains a lone surrogate, which UTF-8 cannot encode.", field=name) from None
         except (ValueError, RecursionError):
@@ -92,4 +92,4 @@ def _size(value: Any) -> int:
         return len(value.encode(errors="replace")) + 2
     if isinstance(value, dict):
         return sum(len(str(name)) + 2 + _size(item) for name, item in value.items())
-    return len(_encode(value).encode()) if isinstance(value, list) else 8
+    return len(encode(value).encode()) if isinstance(value, list) else 8

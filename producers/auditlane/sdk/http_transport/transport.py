@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, NoReturn
 from auditlane.contract.event import AuditEvent
 from auditlane.runtime.errors import ConfigError, GatewayUnavailable, Unavailable
 from auditlane.sdk.config import HTTP_SPOOL, ClientConfig
+from auditlane.sdk.http_transport import compiled_lines
 from auditlane.sdk.http_transport.delivery import HttpDelivery
 from auditlane.sdk.http_transport.lines import line_of
 from auditlane.sdk.transport import Encoded, OnError, Receiver
@@ -33,7 +34,8 @@ class HttpTransport:
         return HttpDelivery(self._config, tracker, on_error, receiver)
 
     def encoded(self, values: Mapping[str, Any]) -> Encoded | None:
-        return None
+        found = compiled_lines.encoded(values, self._config.max_event_bytes)
+        return None if found is None else (values["tenant_id"], *found)
 
     def encode(self, event: AuditEvent, *, may_ask: bool) -> bytes:
         return line_of(event, self._config.max_event_bytes)

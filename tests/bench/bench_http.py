@@ -1,8 +1,8 @@
-"""Measures the cost of POST requests with one event and with a thousand events, relative to a bare handler. The figures
-are reported, not asserted.
+"""Measures the cost of POST requests with one event and with a thousand events, for a gateway with and without a spool,
+relative to a bare handler. The figures are reported, not asserted.
 
-Both servers run alternately on the same broker. Each ratio compares one such pair, since the machine's speed drifts. On
-a busy machine, compare the CPU times of the two servers rather than their rates.
+The servers run alternately on the same broker. Each ratio compares one such round, since the machine's speed drifts. On
+a busy machine, compare the CPU times of the servers rather than their rates.
 """
 
 from __future__ import annotations
@@ -55,8 +55,8 @@ def process(*command: str, **variables: str) -> Iterator[str]:
 
 
 @pytest.fixture
-def gateway(kafka: str, registry: str, unique: str, tmp_path: Path) -> Iterator[tuple[str, dict[str, str]]]:
-    """Start `auditlane serve`, and yield its URL and the headers for requests."""
+def gateways(kafka: str, registry: str, unique: str, tmp_path: Path) -> Iterator[tuple[dict[str, str], dict[str, str]]]:
+    """Start `auditlane serve` without and with a spool. Yields the URLs by name, and the headers for requests."""
     admin = AdminClient({"bootstrap.servers": kafka})
     for created in admin.create_topics([NewTopic(unique, 6, 1), NewTopic(f"{unique}.bare", 6, 1)]).values():
         created.result(30)
@@ -76,21 +76,27 @@ def gateway(kafka: str, registry: str, unique: str, tmp_path: Path) -> Iterator[
         "AUDITLANE_SIGNING_KEYS_FILE": str(tmp_path / "signing.json"),
         "AUDITLANE_LOG_LEVEL": "warning",
     }
-    with process("-m", "auditlane.cli", "serve", "--roles", "ingest", "--port", "0", **variables) as url:
-        yield url, {"authorization": f"Bearer {token}", "content-type": "application/json"}
+    spool = {"AUDITLANE_INGEST_SPOOL_BYTES": str(1 << 30), "AUDITLANE_INGEST_SPOOL_DIR": str(tmp_path / "spool")}
+    serve = "-m", "auditlane.cli", "serve", "--roles", "ingest", "--port", "0"
+    with process(*serve, **variables) as without, process(*serve, **variables, **spool) as spooling:
+        urls = {"gateway": without, "gateway with a spool": spooling}
+        yield urls, {"authorization": f"Bearer {token}", "content-type": "application/json"}
 
 
-def test_posts(gateway: tuple[str, dict[str, str]], kafka: str, unique: str) -> None:
-    url, headers = gateway
+def test_posts(gateways: tuple[dict[str, str], dict[str, str]], kafka: str, unique: str) -> None:
+    urls, headers = gateways
     with process(str(Path(__file__).with_name("bare_http.py")), kafka, f"{unique}.bare") as bare:
         for name, events, connections, requests in POSTS:
             body = json.dumps(EVENT if events == 1 else [EVENT] * events).encode()
             request = request_of("POST", "/v1/events", headers, body)
             how = {"connections": connections, "status": 202}
-            for server in (url, bare):
-                load(request, server, requests=max(1, requests // 10), **how)
-            pairs = [tuple(measured(request, one, requests, how) for one in (url, bare)) for _ in range(ROUNDS)]
-            report(name, pairs, events)
+            servers = urls | {"bare": bare}
+            for url in servers.values():
+                load(request, url, requests=max(1, requests // 10), **how)
+            rounds = [
+                {which: measured(request, url, requests, how) for which, url in servers.items()} for _ in range(ROUNDS)
+            ]
+            report(name, rounds, events)
 
 
 def measured(request: bytes, url: str, requests: int, how: dict[str, int]) -> tuple[Load, float]:
@@ -100,15 +106,19 @@ def measured(request: bytes, url: str, requests: int, how: dict[str, int]) -> tu
     return found, (sum(_running[url].cpu_times()[:2]) - before) / requests * 1e6
 
 
-def report(name: str, pairs: list[tuple[tuple[Load, float], ...]], events: int) -> None:
-    for which, found in zip(("gateway", "bare"), zip(*pairs, strict=True), strict=True):
+def report(name: str, rounds: list[dict[str, tuple[Load, float]]], events: int) -> None:
+    for which in rounds[0]:
+        found = [one[which] for one in rounds]
         rate, p50, p99 = (statistics.median(getattr(one, what) for one, _ in found) for what in ("rate", "p50", "p99"))
         print(f"\n{name}, {which}: {rate:,.0f} requests/s, {rate * events:,.0f} events/s, ", end="")
         print(f"p50 {p50:.1f} ms, p99 {p99:.1f} ms, ", end="")
         print(f"{statistics.median(cpu for _, cpu in found) / events:,.1f} µs of CPU per event", end="")
-    rates = statistics.median(ours.rate / bare.rate for (ours, _), (bare, _) in pairs)
-    times = statistics.median(ours / bare for (_, ours), (_, bare) in pairs)
-    print(f"\n{name}: {rates:.0%} of the bare handler's rate, {times:.2f} times its CPU time")
+    for which in rounds[0]:
+        if which != "bare":
+            rates = statistics.median(one[which][0].rate / one["bare"][0].rate for one in rounds)
+            times = statistics.median(one[which][1] / one["bare"][1] for one in rounds)
+            print(f"\n{name}, {which}: {rates:.0%} of the bare handler's rate, {times:.2f} times its CPU time", end="")
+    print()
 
 
 # name, address, connections, requests

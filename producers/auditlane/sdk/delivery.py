@@ -32,8 +32,8 @@ from auditlane.sdk.transport import (
     OnBatch,
     OnError,
     OnSettled,
-    Refused,
     Receiver,
+    Refused,
     Undelivered,
     call,
     report_error,
@@ -135,7 +135,10 @@ class KafkaDelivery:
                 if self._stopping:
                     raise ClientClosed(_STOPPED)
                 try:
-                    self.producer.produce(topic, value, key, on_delivery=report, headers=headers)
+                    if headers is None:
+                        self.producer.produce(topic, value, key, on_delivery=report)
+                    else:
+                        self.producer.produce(topic, value, key, on_delivery=report, headers=headers)
                     return
                 except BufferError:
                     deadline = wait_for_room(self._config, tracker, deadline, may_wait=not self.is_this_thread())
@@ -188,9 +191,10 @@ class KafkaDelivery:
         """Hand one event to librdkafka, as described in `Delivery`."""
         headers, event.reported = event.headers, self._on_report
         try:
-            self.producer.produce(
-                event.topic, event.value, event.key, on_delivery=event, headers={**headers} if headers else None
-            )
+            if headers:
+                self.producer.produce(event.topic, event.value, event.key, on_delivery=event, headers={**headers})
+            else:
+                self.producer.produce(event.topic, event.value, event.key, on_delivery=event)
         except KafkaException as error:
             raise NotOffered(self._undelivered(error.args[0])) from error
 

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import math
 import os
-import resource
 import shutil
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from limits import files_limited_to
 
 from auditlane.sdk.spool import own_set
 from auditlane.sdk.spool.frames import HEADER_BYTES, Record, header
@@ -276,14 +276,9 @@ def test_a_write_that_ends_early_leaves_no_part_of_a_record(tmp_path, released_u
     own = created(tmp_path)
     add(own, "a")
     own._released_until = released_until
-    before = resource.getrlimit(resource.RLIMIT_FSIZE)
     [segment] = own.segments.values()
-    resource.setrlimit(resource.RLIMIT_FSIZE, (segment.size + 20, before[1]))  # the file cannot become larger
-    try:
-        with pytest.raises(OSError, match="File too large"):
-            add(own, "b")
-    finally:
-        resource.setrlimit(resource.RLIMIT_FSIZE, before)
+    with files_limited_to(segment.size + 20), pytest.raises(OSError, match="File too large"):
+        add(own, "b")
     assert all(segment.size == segment.path.stat().st_size for segment in own.segments.values())
     assert own.size == sum(segment.size for segment in own.segments.values())
     add(own, "c")

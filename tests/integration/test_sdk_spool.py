@@ -198,6 +198,15 @@ def test_a_registry_that_is_away_at_the_first_event_loses_none(
     assert failed == ([] if ends else [("EVENT_INVALID", json.loads(rejected.read_bytes())["event_id"])])
 
 
+def test_sync_raises_but_keeps_an_event_that_the_registry_is_away_for(options):
+    more = {"registry_url": f"http://{AWAY}", "delivery_mode": "sync", "delivery_timeout_ms": 200}
+    client = AuditClient(**options | more)
+    with pytest.raises(KafkaUnavailable, match="It is in the spool"):
+        client.emit(tenant_id="acme", action="a")
+    assert client.stats.spool.held == 1
+    assert client.close(0.01).spooled == 1
+
+
 @pytest.fixture
 def broker_that_starts(kafka: str) -> Iterator[Any]:
     """Provide a bootstrap address at which nothing is listening yet, and a function that starts a broker there."""

@@ -125,7 +125,10 @@ class SpoolKeeper:
         if now - self._looked_at >= _LOOK_S:
             self._looked_at = now
             self._look(now)
-        sender.take_losses()
+        try:
+            sender.take_losses()
+        except AuditlaneError as error:
+            self._log(error)
         self._finish_adopted()
         if (own := sender.own) is not None:
             changes = self._delays.changes(own.ledger, sender.delayed(now, DELAYED_S), now, now_us)

@@ -193,6 +193,30 @@ def test_a_set_without_an_owner_file_is_taken_over_once_it_is_old(tmp_path):
     found.owner.close()
 
 
+def test_a_set_whose_events_wait_for_a_contract_does_not_block_the_others(tmp_path, monkeypatch):
+    times = iter(range(10**9, 10**10, 10**9))
+    monkeypatch.setattr(adoption.folder.time, "time_ns", lambda: next(times))
+    first, second = abandoned(tmp_path), abandoned(tmp_path)
+    own = OwnSet.create(tmp_path, segment_bytes=1_000, syncs=False)
+    monkeypatch.undo()
+    keeper = keep(own, None)
+    keeper.stop()
+    keeper._look(1e6)
+    found = keeper._sender.adopted
+    assert found.path == first.path
+    [segment] = found.segments.values()
+    found.hold(1, segment)
+    since = keeper._adopted_at
+    keeper._look(since + 29)
+    assert keeper._sender.adopted is found
+    keeper._look(since + 30)
+    assert keeper._sender.adopted.path == second.path
+    keeper._look(since + 90)
+    assert keeper._sender.adopted.path == second.path, "it has a record to send"
+    keeper._sender.adopted.owner.close()
+    own.leave()
+
+
 @pytest.mark.parametrize("name", sorted(RESULTS))
 def test_an_event_names_its_service_if_it_has_a_name(name):
     now = datetime.now(UTC)

@@ -2,8 +2,15 @@
 
 It exports one tenant's events from a real `auditlane serve` on the embedded engine: directly as CSV and Parquet, and as
 JSON Lines through a job. For each export, it prints the rows, bytes and seconds, and the peak memory of `serve`. It
-then compares the time for OCSF with that for JSON Lines, over all columns of at most 500,000 rows. The benchmark fails
-unless every export has the row count and the sum of checksums that ClickHouse computes, and `serve` stays below 300 MB.
+then compares the time for OCSF with that for JSON Lines, over all columns of at most 500,000 rows.
+
+Finally, it compares each format with ClickHouse's own rate: the statement of the export, sent directly with the same
+limits and ClickHouse's own block size, whose result is discarded. Parquet is compared with ClickHouse's own Parquet
+file. Both are measured alternately (ROUNDS=3), for a third of the rows and for all of them, with the peak memory of
+`serve` for each size. An export also counts its events, which is included in its time.
+
+The benchmark fails unless every export has the row count and the sum of checksums that ClickHouse computes, and `serve`
+stays below 300 MB.
 """
 
 from __future__ import annotations
@@ -15,11 +22,13 @@ import sys
 import tempfile
 import time
 import zlib
+from collections import defaultdict
 from collections.abc import Callable, Iterator, Sequence
 from datetime import UTC, datetime, timedelta
 from operator import itemgetter
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlencode
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "support"))
 import pyarrow.parquet as pq
@@ -28,11 +37,15 @@ from fixtures.clickhouse import EngineProcess
 from measured import machine, usage
 from serving import ServeProcess
 
+from auditlane.access.scope import TenantScope
 from auditlane.contract.event import BASE_FIELDS
+from auditlane.query.export.request import export_spec
+from auditlane.query.export.sql import compile_export
 from auditlane.runtime.settings import load
 from auditlane.sdk import AuditReader
 from auditlane.store.client import connect
 from auditlane.store.migrate import migrate
+from auditlane.store.structure_cache import DEFAULT
 
 TENANT, DATABASE, MOST_MB = "acme", "audit", 300.0
 COLUMNS = ("event_id", "action", "actor_id", "description")
@@ -53,6 +66,7 @@ FILL = (
     " FROM numbers({start}, {count})"
 )
 CHUNK = LINES = 500_000
+ROUNDS = int(os.environ.get("ROUNDS", "3"))
 START = datetime(2026, 1, 1, tzinfo=UTC)
 
 
@@ -175,6 +189,8 @@ def _measure(engine: EngineProcess, folder: Path, count: int) -> None:
             assert (rows, total) == (expected, checksum), "the export equals ClickHouse's rows"
             assert peak < MOST_MB, f"serve held {peak:.0f} MB"
         _compare(serve, token, folder, (int(of_part[0]), int(of_part[1])))
+        for size in (count // 3, count):
+            _against_clickhouse(serve, token, engine.url, size)
 
 
 def _compare(serve: ServeProcess, token: str, folder: Path, expected: tuple[int, int]) -> None:
@@ -199,6 +215,50 @@ def _compare(serve: ServeProcess, token: str, folder: Path, expected: tuple[int,
         path.unlink()
     rates = {f"{format_}_per_s": round(2 * expected[0] / spent) for format_, spent in seconds.items()}
     print(json.dumps({"export": "ocsf by jsonl", "seconds": round(seconds["ocsf"] / seconds["jsonl"], 1), **rates}))
+
+
+def _against_clickhouse(serve: ServeProcess, token: str, url: str, count: int) -> None:
+    """Measure the exports of the oldest `count` rows and their statements alternately."""
+    client = connect(load(clickhouse_url=url, query_timeout_s=300.0), query_limit=0)
+    scope, until = TenantScope.for_operator(TENANT), f"{START + timedelta(seconds=count):%Y-%m-%dT%H:%M:%SZ}"
+    Path(f"/proc/{serve.process.pid}/clear_refs").write_text("5")  # resets the peak
+    seconds: defaultdict[str, list[tuple[float, float]]] = defaultdict(list)
+    for format_ in ("csv", "jsonl", "parquet") * ROUNDS:
+        query = {"format": format_, "columns": ",".join(COLUMNS), "to": until}
+        began = time.perf_counter()
+        with urllib3.request(
+            "GET",
+            f"{serve.url}/v1/export?{urlencode(query)}",
+            headers={"Authorization": f"Bearer {token}"},
+            preload_content=False,
+            timeout=300.0,
+        ) as answer:
+            assert int(answer.headers["Auditlane-Rows"]) == count
+            for _ in answer.stream(1 << 18):
+                pass
+        export_s = time.perf_counter() - began
+        spec = export_spec(list(query.items()), scope, lambda tenant: DEFAULT)
+        bound_ms = time.time_ns() // 1_000_000
+        made = compile_export(DATABASE, scope, spec.filter, spec.form, bound_ms=bound_ms)
+        settings = made.settings | {"max_threads": 1, "output_format_parquet_compression_method": "zstd"}
+        began = time.perf_counter()
+        source = client.raw_stream(
+            made.sql,
+            made.parameters | {"events": "events"},
+            settings,
+            fmt="Parquet" if format_ == "parquet" else "ArrowStream",
+        )
+        while source.read(1 << 18):
+            pass
+        source.close()
+        seconds[format_].append((export_s, time.perf_counter() - began))
+    client.close()
+    for format_, spent in seconds.items():
+        export_s, direct_s = map(min, zip(*spent, strict=True))
+        result = {"rows": count, "export_per_s": round(count / export_s), "direct_per_s": round(count / direct_s)}
+        print(json.dumps({"export": f"{format_} by ClickHouse", **result, "ratio": round(direct_s / export_s, 2)}))
+    peak = usage(serve.process.pid).peak_mb
+    print(json.dumps({"export": "all formats", "rows": count, "peak_mb": round(peak)}), flush=True)
 
 
 if __name__ == "__main__":

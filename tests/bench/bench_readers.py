@@ -4,7 +4,8 @@ STORED_PER_S=20000, REQUESTS_PER_S=20, SECONDS=60). Nothing is asserted.
 The tenants are of very different sizes. Once their events are stored, more events are produced at a steady rate, and a
 real `auditlane worker` stores them. At the same time, requests for first pages and for one actor's events are sent to a
 real `auditlane serve`, at a steady rate, whether or not earlier requests have ended. The benchmark prints the times of
-both kinds of request, and the worker's delay.
+both kinds of request, the CPU time that `serve` and ClickHouse use per request, and the worker's delay. ClickHouse's
+CPU time includes the inserts.
 """
 
 from __future__ import annotations
@@ -30,7 +31,7 @@ from clickhouse_connect.driver.client import Client
 from confluent_kafka import Producer
 from fixtures.workers import WorkerProcess
 from load import messages
-from measured import Busy, machine, usage
+from measured import Busy, machine, stopwatch, usage
 from serving import ServeProcess
 
 from auditlane.runtime.settings import variable
@@ -117,12 +118,15 @@ def measure(running: Parts) -> None:
                     if producer:
                         producer.start()
                         time.sleep(5)  # until the worker keeps up
+                    used = [stopwatch(process.pid) for process in (serve.process, running.clickhouse.process)]
                     with Busy() as busy:
                         began = time.time()
                         took = ask(serve)
+                    by_serve, by_clickhouse = (1e3 * one() / (SECONDS * REQUESTS_PER_S) for one in used)
                     print(
                         "with a worker" if producer else "without writes",
-                        f"({busy.between(began, time.time()):.0%} busy)",
+                        f"({busy.between(began, time.time()):.0%} busy),",
+                        f"CPU per request: {by_serve:.0f} ms in serve, {by_clickhouse:.0f} ms in ClickHouse",
                     )
                     for kind, seconds in sorted(took.items()):
                         cuts = statistics.quantiles(seconds, n=20)

@@ -18,7 +18,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from auditlane.query.export.columns import Column
-from auditlane.query.export.encoders import neutral
+from auditlane.query.export.encoders import Lines, neutral
 from auditlane.query.export.formats import Heading
 from auditlane.query.export.glyphs import Glyphs
 from auditlane.query.export.parquet import GROUP_ROWS, Parquet
@@ -116,6 +116,12 @@ def test_a_formula_in_a_name_does_not_run() -> None:
         "Name",
         "",
     ]
+
+
+@given(st.lists(st.binary(max_size=5), min_size=1), st.integers(0, 9), st.integers(0, 9))
+def test_the_lines_of_a_batch_are_joined(lines: list[bytes], first: int, count: int) -> None:
+    batch = pa.record_batch({"line": pa.array(lines, pa.binary())})
+    assert Lines().add(batch.slice(first, count)) == b"".join(lines[first : first + count])
 
 
 def test_row_groups_are_bounded_and_released_when_complete() -> None:

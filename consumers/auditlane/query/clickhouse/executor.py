@@ -264,6 +264,7 @@ def _read(source: Source) -> tuple[int, int]:
 
 END_MARKER: Final = b"\xff\xff\xff\xff\x00\x00\x00\x00"
 _TAIL_BYTES: Final = 4_096
+_REST_BYTES: Final = 1 << 16  # read after a failure, since ClickHouse's error may follow
 
 
 class TruncatedResult(StoreUnavailable):
@@ -275,7 +276,7 @@ class TruncatedResult(StoreUnavailable):
 
 
 class _TailRecorder(io.RawIOBase):
-    """Passes a body to pyarrow and keeps its last bytes."""
+    """Passes a body to pyarrow without copying it, and keeps its last bytes."""
 
     def __init__(self, source: Source) -> None:
         self._source = source
@@ -284,26 +285,29 @@ class _TailRecorder(io.RawIOBase):
     def readable(self) -> bool:
         return True
 
-    def readinto(self, buffer: Any) -> int:
-        piece = self._source.read(len(buffer))
-        buffer[: len(piece)] = piece
-        self.tail = (self.tail + piece)[-_TAIL_BYTES:]
-        return len(piece)
+    def read(self, size: int = -1, /) -> bytes:
+        """Return the next `size` bytes, or fewer at the end of the body."""
+        pieces = []
+        while size > 0 and (piece := self._source.read(size)):
+            pieces.append(piece)
+            size -= len(piece)
+            self.tail = (self.tail + piece)[-_TAIL_BYTES:] if len(piece) < _TAIL_BYTES else piece[-_TAIL_BYTES:]
+        return pieces[0] if len(pieces) == 1 else b"".join(pieces)
 
 
 def batches(source: Source) -> Iterator[pa.RecordBatch]:
     """Yield the record batches of the body. Raises TruncatedResult unless the body ends exactly with the end marker."""
-    recorder = _TailRecorder(source)
-    with io.BufferedReader(recorder, 1 << 16) as body:
+    with _TailRecorder(source) as body:
         try:
             with pa.ipc.open_stream(body) as reader:
                 yield from reader
-            ended = recorder.tail.endswith(END_MARKER) and not body.read(1)
+            ended = body.tail.endswith(END_MARKER)
+            ended &= not body.read(_REST_BYTES)
         except (pa.ArrowException, OSError, ValueError) as error:
-            body.read(_TAIL_BYTES)
-            raise TruncatedResult(f"{type(error).__name__}: {error}".splitlines()[0][:300], recorder.tail) from error
+            body.read(_REST_BYTES)
+            raise TruncatedResult(f"{type(error).__name__}: {error}".splitlines()[0][:300], body.tail) from error
     if not ended:
-        raise TruncatedResult("it has no end marker", recorder.tail)
+        raise TruncatedResult("it has no end marker", body.tail)
 
 
 def verified_batches(source: Source) -> Iterator[pa.RecordBatch]:

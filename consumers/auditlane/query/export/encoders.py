@@ -6,7 +6,7 @@ import json
 from collections.abc import Iterable, Iterator
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, cast
+from typing import TYPE_CHECKING, Any
 
 import pyarrow as pa
 
@@ -27,7 +27,13 @@ class Lines:
         return self._header
 
     def add(self, batch: pa.RecordBatch) -> bytes:
-        return b"".join(cast(list[bytes], batch.column(0).to_pylist()))
+        # The lines follow each other in the column's buffer.
+        lines: Any = batch.column(0)
+        _, offsets, data = lines.buffers()
+        ends = memoryview(offsets).cast("i")
+        first, last = ends[lines.offset], ends[lines.offset + len(lines)]
+        text: bytes = data.slice(first, last - first).to_pybytes()
+        return text
 
     def end(self) -> Iterable[bytes]:
         return ()

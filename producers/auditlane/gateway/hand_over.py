@@ -18,7 +18,7 @@ from auditlane.runtime.errors import AuditlaneError
 from auditlane.runtime.log import get
 from auditlane.sdk import AuditClient
 from auditlane.sdk.schema_resolver import SchemaMayBeStale
-from auditlane.sdk.transport import Encoded
+from auditlane.sdk.transport import Encoded, PlainEncode
 
 REQUEST_ID: Final = "auditlane.request.id"  # name of the Kafka header
 Signer = Callable[[str, Sequence[str]], Sign]  # (client id, filled fields) -> signer for the client's messages
@@ -62,20 +62,27 @@ class HandOver:
 
         If `stale` is None, the registry is queried instead.
         """
-        posted, ids, encode = self._posted, self.ids, self._client.encoded
-        defaults = self._sender.defaults()
+        posted, ids, sender, batch = self._posted, self.ids, self._sender, self._batch
+        encoders: dict[str, PlainEncode] = {}
+        defaults = sender.defaults()
         for place in range(len(posted)) if places is None else places:
             value = posted[place]
-            values = plain_keywords(value, self._sender, defaults)
+            values = plain_keywords(value, sender, defaults)
+            encoded: Encoded | None = None
             try:
-                encoded = None if values is None else encode(values)
+                if values is not None and type(tenant := values.get("tenant_id")) is str:
+                    encode = encoders.get(tenant) or self._client.plain_encoder(tenant)
+                    if encode is not None:
+                        encoders[tenant] = encode
+                        found = encode(values)
+                        encoded = None if found is None else (tenant, *found)
                 if encoded is None:
                     self._hand_over(place, value, tried=values is not None, may_ask=stale is None)
                 else:
-                    sign = self._sign(value)
                     ids[place] = encoded[1]
+                    sign = self._sign(value)
                     self._places.append(place)
-                    self._batch.append((encoded, sign))
+                    batch.append((encoded, sign))
             except SchemaMayBeStale:
                 if stale is not None:
                     stale.append(place)
@@ -123,11 +130,11 @@ class HandOver:
         if not self._batch:
             return
         places, self._places = self._places, []
-        batch, self._batch = self._batch, []
         try:
-            self._client.send_all(batch, _Places(self._waiter, places), self._headers)
+            self._client.send_all(self._batch, _Places(self._waiter, places), self._headers)
         except Exception:
             self._settle_unforeseen(places)
+        self._batch.clear()
 
     def _settle_unforeseen(self, places: Sequence[int]) -> None:
         get("ingest").exception("ingest.unforeseen", request_id=self._sender.request_id)

@@ -25,7 +25,7 @@ from auditlane.sdk.recording import Recorder
 from auditlane.sdk.recording_methods import RecordingMethods
 from auditlane.sdk.redaction import Redaction
 from auditlane.sdk.results import ClientStats, FlushResult
-from auditlane.sdk.transport import Encoded, OnBatch, OnError, OnSettled
+from auditlane.sdk.transport import Encoded, OnBatch, OnError, OnSettled, PlainEncode
 from auditlane.sdk.typed_events import filled
 
 
@@ -352,6 +352,14 @@ class AuditClient(RecordingMethods):
             return None
         self._builder.complete(values)
         return self._publisher.encoded(values)
+
+    def plain_encoder(self, tenant: str) -> PlainEncode | None:
+        """Return a function that encodes events of one tenant like `encoded`, for use within a moment.
+
+        Its `values` must contain this `tenant_id` and a `source`. Returns None if `encoded` would return None for every
+        event.
+        """
+        return None if self._builder.redacts else self._publisher.plain_encoder(tenant)
 
     def send_encoded(
         self,

@@ -154,7 +154,7 @@ class KafkaDelivery:
         """Hand a batch of events to librdkafka, as described in `Delivery`. They share one delivery report."""
         tracker, produce = self._tracker, self.producer.produce
         try:
-            epoch = tracker.open_all(len(messages), sum(len(message.value) for message in messages))
+            epoch = tracker.open_all(len(messages), sum(len(message[2]) for message in messages))
         except ClientClosed as error:
             return [(index, error) for index in range(len(messages))]
         refused: list[Refused] = []
@@ -177,7 +177,7 @@ class KafkaDelivery:
                 refused.append((index, explained))
             except BaseException:
                 for unsent in messages[index:]:
-                    tracker.withdraw(epoch, len(unsent.value))
+                    tracker.withdraw(epoch, len(unsent[2]))
                     tracker.handed_over(epoch)
                 raise
             tracker.handed_over(epoch)

@@ -44,6 +44,7 @@ from auditlane.sdk.transport import (
     OnBatch,
     OnError,
     OnSettled,
+    PlainEncode,
     report_error,
     thread_starter,
     transport_of,
@@ -162,6 +163,12 @@ class EventPublisher:
             return None
         return self._transport.encoded(values)
 
+    def plain_encoder(self, tenant: str) -> PlainEncode | None:
+        """Return a function that encodes this tenant's events like `encoded`, for use within a moment, or None."""
+        if self._closed or self._thread_starter is not _thread.start_new_thread:
+            return None
+        return self._transport.plain_encoder(tenant)
+
     def emit(self, values: Mapping[str, Any]) -> str | None:
         """Encode and buffer an event from `emit`'s keyword values in one step, and return its id.
 
@@ -266,7 +273,8 @@ class EventPublisher:
             return
         if traceparent := trace_context.sampled_traceparent():
             sent.setdefault(trace_context.HEADER, traceparent)
-        messages, topic, keys = [], transport.plain_topic, dict[str, bytes]()
+        messages: list[Message] = []
+        topic, keys = transport.plain_topic, dict[str, bytes]()
         for (tenant, event_id, value), sign in batch:
             if not topic:
                 routed, key = transport.route(tenant, event_id)
@@ -275,8 +283,12 @@ class EventPublisher:
             else:
                 routed, key = topic, keys.setdefault(tenant, key_of(tenant))
             sign = sign or self._sign
-            own = sent if sign is None else {**sent, **dict((sign(key, value),))}
-            messages.append(Message(routed, key, value, own or None, event_id, tenant))
+            if sign is None:
+                own = sent
+            else:
+                name, signature = sign(key, value)
+                own = {**sent, name: signature}
+            messages.append((routed, key, value, own or None, event_id, tenant))
         for index, refusal in self._current_delivery().produce_all(messages, on_batch):
             self._refused[refusal.code] += 1
             on_batch.settle(index, refusal)

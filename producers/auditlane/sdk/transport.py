@@ -10,7 +10,7 @@ import time
 import types
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 from auditlane.contract.event import AuditEvent
 from auditlane.contract.registry_reader import Observe
@@ -41,15 +41,10 @@ class Undelivered:
     rejected_by: str = ""
 
 
-class Message(NamedTuple):
-    """An encoded event for Kafka."""
-
-    topic: str
-    key: bytes
-    value: bytes
-    headers: dict[str, Any] | None
-    event_id: str
-    tenant: str
+# An encoded event for Kafka: (topic, key, value, headers, event id, tenant). A class would take longer to create.
+Message = tuple[str, bytes, bytes, dict[str, Any] | None, str, str]
+# Returns (event id, value) for `emit`'s keyword values, or None if the event needs full validation.
+PlainEncode = Callable[[Mapping[str, Any]], tuple[str, bytes] | None]
 
 
 Refused = tuple[int, AuditlaneError]  # (index in the batch, why the event was not accepted)
@@ -182,6 +177,10 @@ class Transport(Protocol):
         """Encode an event from `emit`'s keyword values, without an AuditEvent and without waiting. Returns None if that
         is impossible.
         """
+        ...
+
+    def plain_encoder(self, tenant: str) -> PlainEncode | None:
+        """Return the tenant's part of `encoded`, for use within a moment, or None if it is not available."""
         ...
 
     def encode(self, event: AuditEvent, *, may_ask: bool) -> bytes:

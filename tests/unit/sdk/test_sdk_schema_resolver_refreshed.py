@@ -198,6 +198,8 @@ class Client:
 
     def encoded(self, values: dict[str, Any]) -> None: ...
 
+    def plain_encoder(self, tenant: str) -> None: ...
+
     def send(
         self, event: AuditEvent, on_settled: Any, headers: Any, *, may_ask: bool, sign: Any, on_spooled: Any
     ) -> str:

@@ -70,8 +70,8 @@ def refused(name: str, value: object) -> Callable[[Pipeline], Fault]:
 
 
 def _failures(at: Pipeline) -> dict[int, float]:
-    """Return how often each worker's inserts have failed, by process id. For a worker that another fault has stopped,
-    the number is infinite.
+    """Return how often each worker's inserts have failed, by process id. For a worker that another fault has stopped or
+    ended, the number is infinite.
     """
     return {worker.process.pid: _failures_of(worker) for worker in at.alive()}
 
@@ -79,7 +79,7 @@ def _failures(at: Pipeline) -> dict[int, float]:
 def _failures_of(worker: WorkerProcess) -> float:
     try:
         values = re.findall(r'retries_total\{.*step="insert".*\} (\S+)', worker.get("/metrics"))
-    except OSError:
+    except (OSError, AssertionError):
         return math.inf
     return sum(map(float, values))
 

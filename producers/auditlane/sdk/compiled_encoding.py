@@ -21,6 +21,9 @@ Encode = Callable[..., tuple[str, bytes]]
 _COMPILE_AFTER: Final = 16  # events with the same keywords
 _MOST_COMPILED: Final = 256  # functions; a caller may choose the keywords, as at the gateway
 _MOST_COUNTED: Final = 1_024  # sets of keywords that are counted
+# A larger set is neither counted nor compiled, since a caller could otherwise fill the memory, or compile for seconds.
+_MOST_NAMES: Final = 100
+_MOST_CHARACTERS: Final = 4_096  # of all names in a set
 _REQUIRED: Final = ("tenant_id", "action")
 # Fields with recurring values, and the cache of their encoded forms.
 _CACHED: Final = {
@@ -67,9 +70,11 @@ class CompiledEncoders:
         self._seen: dict[tuple[str, ...], int] = {}
 
     def get(self, names: tuple[str, ...]) -> Encode | None:
-        """Return the function for these keywords, or None until they have recurred often enough."""
+        """Return the function for these keywords, or None if they are too many or have not recurred often enough."""
         found = self._compiled.get(names)
         if found is None:
+            if len(names) > _MOST_NAMES or sum(map(len, names)) > _MOST_CHARACTERS:
+                return None
             seen = self._seen.get(names, 0)
             if seen < self._compile_after:
                 if len(self._seen) >= _MOST_COUNTED:

@@ -317,6 +317,14 @@ def test_keywords_are_compiled_once_they_recur():
     assert len(found._seen) <= 1_024
 
 
+@pytest.mark.parametrize("names", [[f"field {at}" for at in range(100)], ["x" * 5_000]])
+def test_keywords_that_are_too_many_are_neither_counted_nor_compiled(names):
+    found = CompiledEncoders(source, NAMES, compile_after=0)
+    assert found.get(("tenant_id", "action", *names)) is None
+    assert not found._seen
+    assert not found._compiled
+
+
 def test_the_event_id_is_found_in_an_encoded_value():
     event_id, value = OWN.plain.encode({"tenant_id": "acme", "action": "login"}, NOW_US, LIMIT)
     assert plain_encoding.event_id_of(value) == event_id

@@ -17,6 +17,7 @@ from auditlane.sdk.spool.record_set import SEGMENT, RecordSet, Segment
 
 _REUSED_BYTES: Final = 65_536  # minimum size of a file to be emptied once all of its records are done
 _SLOW_S: Final = 0.005  # duration of a write after which the next ones release the interpreter's lock
+_STALLED_S: Final = 0.05  # the same for a write that releases it, which may also wait for the lock
 _RELEASED_S: Final = 1.0  # for how long they do
 _sync = getattr(os, "fdatasync", os.fsync)
 # Like os.write, but keeps the interpreter's lock.
@@ -95,17 +96,19 @@ class OwnSet(RecordSet):
 
         The write takes about a microsecond, since it only copies the bytes to the kernel. If it released the
         interpreter's lock, the delivery's thread would often get the lock, and `emit` would have to wait for it. If the
-        disk is so slow that the kernel makes writers wait, the lock is released, so that other threads can run.
+        disk is so slow that the kernel makes writers wait, the next writes release the lock until the disk is fast
+        again, so that other threads can run.
         """
         began = time.monotonic()
-        if began < self._released_until:
+        if released := began < self._released_until:
             _append(self._descriptor, data)
-            return
-        written = _write_at_once(self._descriptor, data, len(data))
-        if written < len(data):  # os.write raises the error
-            _append(self._descriptor, data, max(written, 0))
-        if time.monotonic() - began > _SLOW_S:
-            self._released_until = began + _RELEASED_S
+        else:
+            written = _write_at_once(self._descriptor, data, len(data))
+            if written < len(data):  # os.write raises the error
+                _append(self._descriptor, data, max(written, 0))
+        ended = time.monotonic()
+        if ended - began > (_STALLED_S if released else _SLOW_S):
+            self._released_until = ended + _RELEASED_S
 
     def seal(self) -> None:
         """Make the next record start a new segment. Raises OSError."""

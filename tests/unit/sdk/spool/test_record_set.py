@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import os
 import shutil
+from types import SimpleNamespace
 
 import pytest
 from hypothesis import given, settings
@@ -306,3 +307,25 @@ def test_records_are_unchanged(tmp_path):
     assert found is not None
     assert found[1] == Record(1, 5, 77, "acme", "id", "topic", b"acme#1", b"\0value", (("name", b"\xff"),))
     own.owner.close()
+
+
+def test_writes_release_the_interpreters_lock_until_the_disk_is_fast_again(tmp_path, monkeypatch):
+    own = created(tmp_path)
+    now, released = 100.0, []
+    durations = iter([0.0, 3.0, 3.0, 3.0, 0.0, 0.0])
+
+    def write(descriptor, data, *, is_released):
+        nonlocal now
+        released.append(is_released)
+        now += next(durations)
+        return os.write(descriptor, data)
+
+    add(own, "a")
+    monkeypatch.setattr(own_set, "time", SimpleNamespace(monotonic=lambda: now))
+    monkeypatch.setattr(own_set, "_write_at_once", lambda *at: write(*at[:2], is_released=False))
+    monkeypatch.setattr(own_set, "_append", lambda *at: write(*at[:2], is_released=True))
+    add(own, *"bcdef")
+    now += 1.0
+    add(own, "g")
+    assert released == [False, False, True, True, True, False]
+    assert drain(own) == [*"abcdefg"]

@@ -55,6 +55,13 @@ def _tracked() -> list[str]:
     return listed.stdout.split()
 
 
+def test_no_file_has_the_markers_of_a_merge_conflict() -> None:
+    if not _tracked():
+        pytest.skip("not a git checkout")
+    command = ["git", "grep", "-lIE", "^(<{7}|>{7}) "]
+    assert subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False).stdout.split() == []
+
+
 def test_pinned_versions_contain_no_address() -> None:
     """npm writes funding pages into lock files. Delete these `funding` entries, which `npm ci` does not need."""
     locks = {"constraints.txt", "tests/support/node/package-lock.json"}

@@ -22,9 +22,10 @@ from querying import TENANT_HEADER, Store, event, hub_of, mac, served, store
 
 from auditlane.access.scope import TenantScope
 from auditlane.query.filters import Filter, parse
-from auditlane.query.live import follow, poll
+from auditlane.query.live import follow, poll, sql
 from auditlane.query.live.hub import StreamHub
 from auditlane.query.live.resume_token import ResumeTokens, StreamPosition
+from auditlane.query.live.seen_offsets import SeenOffsets
 from auditlane.query.live.subscription import Subscription
 from auditlane.query.reader import Reader
 from auditlane.runtime.errors import QueryTooLarge, StoreUnavailable, TokenExpired
@@ -188,6 +189,24 @@ def test_a_late_month_and_a_late_range_arrive_among_many_events_of_others(filled
         expect(first, past=past)
     for stream in streams:
         stream.close()
+
+
+def test_events_in_thousands_of_periods_are_followed(filled, reader):
+    """ClickHouse limits the number and the length of a request's parameters."""
+    tenant, now = "x" * 100, datetime.now(UTC)
+    topic, since_ms = str(uuid.uuid5(uuid.NAMESPACE_OID, tenant)), int(now.timestamp() * 1_000) - 60_000
+    filled.add([new(at, tenant, occurred_at=now, kafka_partition=at % 7 // 6) for at in (5, 6, 7)])
+    many = {(topic, 0, 10_000_000 + at): SeenOffsets(9_000_000 + at, ((3, 4), (6, 8_000_000))) for at in range(3_653)}
+    month = now.year * 100 + now.month
+    seen = many | {(topic, 0, month): SeenOffsets(7, ((5, 5),))}
+    polled = sql.compile_poll(filled.database, {tenant: seen}, since_ms=since_ms, limit=9)
+    assert [row["place_offset"] for row in reader.executor.rows(polled)] == [5, 6]
+    goal = StreamPosition(since_ms + 600_000, seen | {(topic, 0, month): SeenOffsets(7)})
+    follower, scope = follow.Follower(reader.executor, filled.database), TenantScope.for_operator(tenant)
+    for everywhere, offsets in ((True, [5, 6]), (False, [5])):
+        start = StreamPosition(since_ms, seen if everywhere else {(topic, 0, month): seen[topic, 0, month]})
+        found = follower.next_slice(scope, Filter(), start, goal, everywhere=everywhere)
+        assert ([event.offset for event in found.events], found.ended) == (offsets, True)
 
 
 @pytest.mark.parametrize("seed", range(3))

@@ -229,7 +229,7 @@ def is_access(parameters: Parameters) -> str:
     return f"(e.source = {parameters.text(TRAIL)} AND e.action IN {actions})"
 
 
-def in_partition(parameters: Parameters, place: PartitionKey) -> str:
+def _in_partition(parameters: Parameters, place: PartitionKey) -> str:
     """Compile the condition that an event is in this partition."""
     topic, partition = parameters.add("UUID", place[0]), parameters.add("UInt32", place[1])
     return f"e.kafka_topic_id = {topic} AND e.kafka_partition = {partition}"
@@ -240,7 +240,7 @@ def within_offsets(parameters: Parameters, place: PartitionKey, ranges: Sequence
     firsts = parameters.add("Array(UInt64)", [first for first, _ in ranges])
     lasts = parameters.add("Array(UInt64)", [last for _, last in ranges])
     inside = f"arrayExists((f, l) -> e.kafka_offset >= f AND e.kafka_offset <= l, {firsts}, {lasts})"
-    return f"({in_partition(parameters, place)} AND {inside})"
+    return f"({_in_partition(parameters, place)} AND {inside})"
 
 
 def _equals(parameters: Parameters, column: str, values: tuple[str, ...]) -> str:

@@ -58,7 +58,7 @@ def command(
             "--partitions",
             help="Create the table of events with one partition for each month, or for each day if a shard receives "
             "more than 500 events per second. Cannot be changed later. Default: AUDITLANE_CLICKHOUSE_PARTITIONS, "
-            "otherwise as in the existing table; a new one gets months.",
+            "or else those of the existing table; a new table has one for each month.",
         ),
     ] = None,
     print_: Annotated[

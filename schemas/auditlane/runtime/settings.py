@@ -201,7 +201,7 @@ class ClickHouseSettings(BaseModel):
         None,
         description="Partitions of the table `events`: `month`, or `day` for more than 500 events per second in one "
         "shard. `init` creates the table accordingly and cannot change it; set the same value for every process. "
-        "Empty: as the table is; a new one gets months.",
+        "Empty: those of the existing table; a new table has one partition for each month.",
     )
 
 

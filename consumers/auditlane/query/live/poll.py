@@ -20,7 +20,7 @@ SWEEP_S: Final = 30.0  # interval of polls that look back one hour for delayed i
 MARGIN_MS: Final = 300_000
 ROWS: Final = 50_000
 TENANTS: Final = 250  # maximum number of tenants in one statement
-GAPS: Final = 6_000  # number of gaps above which no further tenant is added to a statement
+GAPS: Final = 3_000  # maximum number of places and gaps in one statement, unless a single tenant has more
 IDLE_S: Final = 7_200.0  # a partition and period without news for longer than a poll looks back is forgotten
 _NEWEST: Final = MAX_GAPS + 1  # number of rows with which a tenant's tracking begins
 
@@ -111,15 +111,16 @@ class Poller:
         return self._executor.rows(statement)
 
     def _groups(self) -> Iterator[list[str]]:
-        """Yield the tenants in groups whose offsets fit into the parameters of one statement."""
+        """Yield the tenants in groups whose offsets fit into the address of one request."""
         group: list[str] = []
         gaps = 0
         for tenant, trackers in self._trackers.items():
-            group.append(tenant)
-            gaps += sum(1 + len(tracker.seen.gaps) for tracker in trackers.values())
-            if gaps >= GAPS or len(group) == TENANTS:
+            added = sum(1 + len(tracker.seen.gaps) for tracker in trackers.values())
+            if group and (gaps + added > GAPS or len(group) == TENANTS):
                 yield group
                 group, gaps = [], 0
+            group.append(tenant)
+            gaps += added
         if group:
             yield group
 

@@ -186,7 +186,9 @@ class RequestMiddleware:
 
 
 def _path(request: Request) -> str:
-    """Return the path, without a question mark or fragment that was percent-encoded."""
+    """Return `request.url.path`, which ends before a question mark or number sign that was percent-encoded, but faster
+    for most paths.
+    """
     path: str = request.scope["path"]
     return path if _PLAIN_PATH.fullmatch(path) else request.url.path
 

@@ -85,8 +85,8 @@ class SpoolStore:
     def entered_idle(self) -> Iterator[None]:
         """Hold the lock like `entered`, but try to take it only while no other thread holds it.
 
-        A thread that blocks for the lock gets it before it may run again. Meanwhile, all threads that emit would block,
-        too.
+        A thread that waits for the lock gets it before it can run again. Until then, all threads that emit would have
+        to wait.
         """
         for _ in range(_TRIES):
             if self.lock.acquire(blocking=False):

@@ -11,7 +11,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any, Final
 
-from auditlane.runtime.errors import AuditlaneError, ClientClosed, InvalidEvent
+from auditlane.runtime.errors import AuditlaneError, ClientClosed, InvalidEvent, RegistryRefused, RegistryUnavailable
 from auditlane.runtime.ids import uuid7
 from auditlane.sdk.logs import log_later
 from auditlane.sdk.spool import folder
@@ -26,7 +26,7 @@ _LOOK_S: Final = 1.0  # interval of looks for other processes' sets
 _SYNC_S: Final = 1.0
 _RELEASE_S: Final = 1.0  # interval of checks whether held tenants' contracts are available
 _COUNT_S: Final = 10.0  # interval of counting the files set aside
-_CHANGE_S: Final = 30.0  # how long a set with only held records stays adopted while other sets wait
+_CHANGE_S: Final = 30.0  # how long a set that waits only for contracts stays adopted while other sets wait
 _REPEAT_S: Final = 30.0  # interval of log messages about the same problem
 # Outcome and severity, as in the vocabulary, which the SDK does not import.
 RESULTS: Final = {
@@ -83,6 +83,7 @@ class SpoolKeeper:
         self._looked_at = self._synced_at = self._logged_at = self._released_at = self._adopted_at = 0.0
         self._counted_at = -_COUNT_S
         self._unreported: list[OwnEvent] = []  # about delays
+        self._emitted: set[tuple[str, Loss]] = set()  # reported losses of files with others that cannot be reported yet
         self._stopping = False
         self._thread = threading.Thread(target=self._run, name="auditlane-spool", daemon=True)
         self._thread.start()
@@ -137,9 +138,15 @@ class SpoolKeeper:
 
     def _report_all(self) -> None:
         """Emit the events about losses and delays. Those that cannot be emitted now are retried later."""
-        while self._unreported:
-            self._emit_or_assign(self._unreported[0])
-            del self._unreported[0]
+        kept: dict[str, list[OwnEvent]] = {}
+        try:
+            while self._unreported:
+                event = self._unreported[0]
+                if event.tenant in kept or not self._is_emitted(event):
+                    kept.setdefault(event.tenant, []).append(event)
+                del self._unreported[0]
+        finally:
+            self._unreported = [*(event for events in kept.values() for event in events), *self._unreported]
         for found in (self._sender.own, self._sender.adopted):
             if found is not None and found.losses:
                 self._report_losses(found)
@@ -147,7 +154,8 @@ class SpoolKeeper:
     def _look(self, now: float) -> None:
         """Take over the oldest set whose process has ended, and measure the others.
 
-        A set with only held records is left to another process or a later look, so that it does not block other sets.
+        A set that waits only for contracts is left to another process or a later look, so that it does not block other
+        sets.
         """
         sender = self._sender
         own = sender.own.path if sender.own is not None else None
@@ -156,7 +164,7 @@ class SpoolKeeper:
             self._counted_at = now
             sender.set_aside = folder.count_set_aside(self._folder)
         adopted = sender.adopted
-        is_stuck = adopted is not None and adopted.ledger.held == adopted.ledger.open > 0
+        is_stuck = adopted is not None and adopted.ledger.held == adopted.ledger.open
         if adopted is not None and not (is_stuck and now - self._adopted_at >= _CHANGE_S):
             return
         if (found := self._adoption.oldest(own)) is not None:
@@ -178,19 +186,31 @@ class SpoolKeeper:
             self._sender.wake.set()
 
     def _report_losses(self, found: RecordSet) -> None:
-        """Emit an event for each loss in a record set."""
+        """Emit an event for each loss in a record set. A file is deleted once all of its losses are reported."""
         for name, losses in list(found.losses.items()):
+            path = f"{found.path.name}/{name}"
             for loss in losses:
-                self._report_loss(f"{found.path.name}/{name}", loss)
+                if (path, loss) not in self._emitted and self._is_emitted(_loss_event(path, loss)):
+                    self._emitted.add((path, loss))
+            reported = {(path, loss) for loss in losses}
+            if not reported <= self._emitted:
+                continue
+            self._emitted -= reported
             with self._sender.entered():
                 found.reported(name)
                 for loss in losses:
                     self._sender.dropped[REASONS.get(loss.cause, REJECTED)] += loss.count
 
-    def _report_loss(self, name: str, loss: Loss) -> None:
-        at = time_of(min(loss.until_us, time.time_ns() // 1_000))
-        event = OwnEvent(loss.tenant, "events.dropped", loss.metadata(), loss.event_id(name), at)
-        self._emit_or_assign(event)
+    def _is_emitted(self, event: OwnEvent) -> bool:
+        """Emit an event. Returns False if its tenant's contract is not available, which concerns no other tenant."""
+        if event.tenant in self._sender.held:
+            return False
+        try:
+            self._emit_or_assign(event)
+        except (RegistryUnavailable, RegistryRefused) as error:
+            self._log(error)
+            return False
+        return True
 
     def _emit_or_assign(self, event: OwnEvent) -> None:
         """Emit an event for its tenant or, if that fails, for the catch-all tenant."""
@@ -213,6 +233,11 @@ class SpoolKeeper:
             self._logged_at = now
             known = isinstance(error, AuditlaneError)
             log_later(logging.ERROR, "The spool in %s: %s", self._folder, error, error=None if known else error)
+
+
+def _loss_event(name: str, loss: Loss) -> OwnEvent:
+    at = time_of(min(loss.until_us, time.time_ns() // 1_000))
+    return OwnEvent(loss.tenant, "events.dropped", loss.metadata(), loss.event_id(name), at)
 
 
 def _delay_event(change: Change, now_us: int) -> OwnEvent:

@@ -13,7 +13,7 @@ import pytest
 from fixtures.workers import wait_until
 
 from auditlane.contract.vocabulary import ACTIONS
-from auditlane.runtime.errors import InvalidEvent, RegistryUnavailable
+from auditlane.runtime.errors import InvalidEvent, RegistryUnavailable, SpoolFull
 from auditlane.sdk.spool import adoption
 from auditlane.sdk.spool.adoption import Adoption
 from auditlane.sdk.spool.delays import DELAYED_S, Delays
@@ -107,19 +107,62 @@ def test_a_loss_is_reported_until_that_succeeds_and_to_another_tenant_if_the_con
     problems: list[Exception] = [RegistryUnavailable("It is away."), InvalidEvent("project is required.")]
 
     def emit(event):
-        if problems:
+        if event.tenant == "acme":
             raise problems.pop(0)
         emitted.append(event)
 
     keeper = keep(own, emit)
     wait_until(lambda: not own.losses)
     keeper.stop()
-    assert [(one.tenant, one.metadata["count"]) for one in emitted] == [("unassigned", "3"), ("unassigned", "1")]
-    assert emitted[0].metadata["tenant"] == "acme"
-    assert "tenant" not in emitted[1].metadata
-    assert emitted[0].event_id == Loss("acme", 9, 1, 1, FULL).event_id(f"{own.path.name}/a.lost")
+    assert [(one.tenant, one.metadata["count"]) for one in emitted] == [("unassigned", "1"), ("unassigned", "3")]
+    assert emitted[1].metadata["tenant"] == "acme"
+    assert "tenant" not in emitted[0].metadata
+    assert emitted[1].event_id == Loss("acme", 9, 1, 1, FULL).event_id(f"{own.path.name}/a.lost")
+    assert keeper._emitted == set()
     own.leave()
     assert [*tmp_path.iterdir()] == []
+
+
+def test_a_tenant_without_a_contract_does_not_block_the_reports_of_others(tmp_path):
+    own = OwnSet.create(tmp_path, segment_bytes=1_000, syncs=False)
+    keeper = keep(own, None)
+    keeper.stop()
+    own.lost("a", [Loss("globex", 1, 1, 1, FULL), Loss("acme", 2, 1, 1, FULL)])
+    own.lost("b", [Loss("globex", 3, 1, 1, FULL)])
+    now, emitted, away = datetime.now(UTC), [], RegistryUnavailable("It is away.")
+    for tenant, action in (("acme", "delayed"), ("globex", "delayed"), ("acme", "recovered")):
+        keeper._unreported.append(OwnEvent(tenant, f"delivery.{action}", {}, "id", now))
+    available = {"globex"}
+
+    def emit(event):
+        if event.tenant not in available:
+            raise away
+        if len(emitted) == full_after:
+            raise SpoolFull("It is full.")
+        emitted.append((event.tenant, event.action, event.metadata.get("count")))
+
+    keeper._emit = emit
+    full_after = 0
+    with pytest.raises(SpoolFull):
+        keeper._report_all()
+    full_after = -1
+    keeper._report_all()
+    keeper._sender.held["acme"] = away
+    keeper._report_all()
+    dropped = [("globex", "events.dropped", "1"), ("globex", "events.dropped", "3")]
+    assert emitted == [("globex", "delivery.delayed", None), *dropped]
+    assert (list(own.losses), keeper._sender.dropped.total()) == (["a.lost"], 3)
+    available.add("acme")
+    keeper._sender.held.clear()
+    emitted.clear()
+    keeper._report_all()
+    assert emitted == [
+        ("acme", "delivery.delayed", None),
+        ("acme", "delivery.recovered", None),
+        ("acme", "events.dropped", "2"),
+    ]
+    assert (own.losses, keeper._emitted, keeper._unreported) == ({}, set(), [])
+    own.leave()
 
 
 def abandoned(folder) -> OwnSet:

@@ -134,7 +134,7 @@ bench-parts: $(STAMP) ## measure the steps, validation, the table's layout, the 
 	$(BIN)/python tests/bench/bench_live.py
 	$(BIN)/python -m pytest tests/bench --override-ini python_files='bench_sdk.py bench_emit_peers.py bench_spool.py bench_fastapi.py bench_http.py bench_django.py' -s
 
-bench-query: $(STAMP) ## measure reading over HTTP: time, and rows, bytes and CPU from ClickHouse's log (ROWS=1000000, MONTHS=1, REQUESTS=25, DATA=folder)
+bench-query: $(STAMP) ## measure reading over HTTP: time, and rows, bytes and CPU from ClickHouse's log (ROWS=1000000, MONTHS=1, CLOSED=1, REQUESTS=25, KINDS=names, DATA=folder)
 	$(BIN)/python tests/bench/bench_query.py
 
 bench-readers: $(STAMP) ## measure reading while a worker stores events (TENANTS=50, ROWS=1000000, STORED_PER_S=20000, REQUESTS_PER_S=20, SECONDS=60)

@@ -7,8 +7,9 @@ except the last is merged, as ClickHouse does with months that receive no more e
 too.
 
 The benchmark then sends requests, one after another, to a real `auditlane serve`. For each kind of request, it prints
-the time and, from ClickHouse's query log, what one request read: statements, rows, bytes and CPU time. With DATA, the
-events are kept in that folder, and reused by the next run.
+the time and, from ClickHouse's query log, what one request read: statements, rows, bytes and CPU time. With KINDS, it
+sends only requests whose name contains one of these texts, separated by commas. With DATA, the events are kept in that
+folder, and reused by the next run.
 """
 
 from __future__ import annotations
@@ -60,6 +61,7 @@ FILL = (
     " FROM (SELECT number, number * {inserts} + {part} AS n FROM numbers({count}))"
 )
 REQUESTS = int(os.environ.get("REQUESTS", "25"))
+KINDS = os.environ.get("KINDS", "").split(",")
 ONE = "one event by its id"
 REQUEST = "one request id"
 FAR = "a page far down"
@@ -168,6 +170,8 @@ def measure(serve: ServeProcess, log: Client) -> None:
     ends = {FAR: f"&cursor={cursor}", ONE: newest["event_id"], REQUEST: newest["request_id"]}
     print(f"{'request':34s} {'p50 ms':>8s} {'p95 ms':>8s} {'CPU ms':>8s} {'rows':>11s} {'MB':>7s} {'statements':>10s}")
     for name, path in requests().items():
+        if not any(kind in name for kind in KINDS):
+            continue
         took = []
         since = log.query("SELECT now64(6)").result_rows[0][0]
         for _ in range(REQUESTS):

@@ -46,6 +46,10 @@ _OMITTED: Final = {
     "source": values.text(""),
     "metadata": "\x00",
 }
+# The same in source code. It is made here, since a signal handler that emits may interrupt the import of a codec, which
+# cannot be used until it has been imported.
+_OMITTED_SOURCE: Final = {name: text.encode("unicode_escape").decode() for name, text in _OMITTED.items()}
+_NULL_SOURCE: Final = values.NULL.encode("unicode_escape").decode()
 NAMES: Final[Mapping[str, Any]] = {**vars(values), "uuid7": uuid7}
 
 
@@ -167,7 +171,7 @@ def _part(name: str, *, given: bool) -> str:
             f"{{SECONDS[{micros} >> 20]}}"
         )
     if not given:
-        return _OMITTED.get(name, values.NULL).encode("unicode_escape").decode()
+        return _OMITTED_SOURCE.get(name, _NULL_SOURCE)
     if name in _CACHED:
         return f"{{{_CACHED[name]}[{name}]}}"
     if name in _ENUMS:

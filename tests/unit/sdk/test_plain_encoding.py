@@ -5,6 +5,8 @@ same bytes. All common events take the fast path.
 from __future__ import annotations
 
 import json
+import subprocess
+import sys
 from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime, timedelta, timezone
 from decimal import Decimal
@@ -328,3 +330,16 @@ def test_keywords_that_are_too_many_are_neither_counted_nor_compiled(names):
 def test_the_event_id_is_found_in_an_encoded_value():
     event_id, value = OWN.plain.encode({"tenant_id": "acme", "action": "login"}, NOW_US, LIMIT)
     assert plain_encoding.event_id_of(value) == event_id
+
+
+def test_a_function_is_compiled_without_an_import() -> None:
+    """A signal handler that emits may interrupt an import, and would then find the module incomplete."""
+    program = (
+        "import sys\n"
+        "from auditlane.sdk.compiled_encoding import NAMES, CompiledEncoders, source\n"
+        "before = set(sys.modules)\n"
+        "assert CompiledEncoders(source, NAMES, compile_after=0).get(('tenant_id', 'action'))\n"
+        "print(sorted(set(sys.modules) - before))\n"
+    )
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
+    assert done.stdout == "[]\n"

@@ -26,7 +26,7 @@ _MOST_NAMES: Final = 100
 _MOST_CHARACTERS: Final = 4_096  # of all names in a set
 _REQUIRED: Final = ("tenant_id", "action")
 # Fields with recurring values, and the cache of their encoded forms.
-_CACHED: Final = {
+CACHED: Final = {
     "tenant_id": "TENANTS",
     "action": "ACTIONS",
     "actor_type": "TEXTS",
@@ -134,7 +134,7 @@ def _checks(name: str) -> list[str]:
     """Return the statements that read and check a field. They assign its value and, for some, the bytes before it."""
     read, is_text = f"{name} = v[{name!r}]", f"type({name}) is not str"
     encoded = f"if not {name}.isascii(): {name} = utf8({name})"
-    if name in _CACHED:
+    if name in CACHED:
         return [read, f"if {is_text}: raise Unusual"]
     if name in _ENUMS:
         return [read, f"if {is_text} and type({name}) is not {_ENUMS[name][0]}: raise Unusual"]
@@ -172,8 +172,8 @@ def _part(name: str, *, given: bool) -> str:
         )
     if not given:
         return _OMITTED_SOURCE.get(name, _NULL_SOURCE)
-    if name in _CACHED:
-        return f"{{{_CACHED[name]}[{name}]}}"
+    if name in CACHED:
+        return f"{{{CACHED[name]}[{name}]}}"
     if name in _ENUMS:
         return f"{{{_ENUMS[name][1]}[{name}]}}"
     if name == "metadata":

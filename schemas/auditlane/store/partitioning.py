@@ -67,9 +67,9 @@ def configured(settings: Settings) -> Partitioning | None:
 def resolve(table: str, found: str | None, wanted: Partitioning | None) -> Partitioning:
     """Return the partitioning with which `auditlane init` has to create the table.
 
-    `found` is the partition key of the existing table, or None if there is none yet. `wanted` is the operator's choice,
-    if any. A key that is neither a month nor a day is left for the worker's preflight to refuse. Raises ConfigError if
-    the existing table differs from the choice.
+    `found` is the table's partition key, or None if the table does not exist. `wanted` is the operator's choice, if
+    any. A key that is neither a month nor a day is left for the worker's preflight to refuse. Raises ConfigError if the
+    existing table differs from the choice.
     """
     existing = Partitioning.of(found) if found is not None else None
     if found is not None and wanted is not None and existing is not wanted:

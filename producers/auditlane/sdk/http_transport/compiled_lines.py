@@ -16,18 +16,11 @@ from typing import Any, Final
 from auditlane.contract.event import BASE_FIELDS, Outcome, Severity
 from auditlane.runtime.ids import uuid7
 from auditlane.sdk import plain_values as plain
-from auditlane.sdk.compiled_encoding import CompiledEncoders, custom_fields
+from auditlane.sdk.compiled_encoding import CACHED, CompiledEncoders, custom_fields
 from auditlane.sdk.http_transport.lines import MEMBERS, encode
 from auditlane.sdk.plain_values import Recurring, Unusual
 
-_CACHED: Final = {
-    "tenant_id": "TENANTS",
-    "action": "ACTIONS",
-    "actor_type": "TEXTS",
-    "resource": "TEXTS",
-    "source": "SOURCES",
-    "ip": "IPS",
-}
+_CACHED: Final = {**CACHED, "ip": "IPS"}
 _EMPTY_IS_OMITTED: Final = ("actor_id", "resource", "source", "ip", "user_agent")
 _NULLABLE: Final = ("actor_name", "on_behalf_of", "resource_id", "description", "ip", "user_agent", "before", "after")
 _PLAIN: Final = frozenset({str, int, float, bool, type(None)})

@@ -133,7 +133,8 @@ class OwnerFile:
         words = self._words
         if words[slot + _EMITTED] == words[slot + _SETTLED] + words[slot + _SPILLED]:
             words[slot + _SINCE] = at_us
-        words[slot + _LAST] = at_us
+        if at_us > words[slot + _LAST]:
+            words[slot + _LAST] = at_us
         words[slot + _EMITTED] += 1
         return slot
 

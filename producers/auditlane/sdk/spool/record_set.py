@@ -23,7 +23,7 @@ from auditlane.sdk.spool.frames import (
     version_of,
 )
 from auditlane.sdk.spool.ledger import Ledger
-from auditlane.sdk.spool.losses import DAMAGED, Loss, dumped, loaded
+from auditlane.sdk.spool.losses import DAMAGED, Loss, combined, dumped, loaded
 from auditlane.sdk.spool.owner_file import OwnerFile
 
 SEGMENT: Final = ".segment"
@@ -191,10 +191,11 @@ class RecordSet:
     def lost(self, name: str, losses: Iterable[Loss]) -> None:
         """Save losses in a file with this name until they are `reported`.
 
-        If this raises OSError, the losses are only in memory.
+        Raises OSError if they could not be saved.
         """
-        rows = self.losses[name + _LOST] = list(losses)
+        rows = list(losses)
         write_text(self.path / (name + _LOST), dumped(rows))
+        self.losses[name + _LOST] = rows
 
     def reported(self, name: str) -> None:
         """Delete a losses file after its losses have been reported."""
@@ -245,7 +246,7 @@ class RecordSet:
         if not at_us:
             with contextlib.suppress(FileNotFoundError):
                 at_us = int(segment.path.stat().st_mtime * 1e6)
-        rows.append(Loss("", count, at_us, at_us, DAMAGED))
+        rows[:] = combined([*rows, Loss("", count, at_us, at_us, DAMAGED)])  # one event reports them
 
     def _give_up(self, segment: Segment) -> None:
         """Count waiting records as lost if their segment's file does not contain them."""
@@ -293,6 +294,6 @@ def _read(path: Path, start: int) -> bytes:
     try:
         with path.open("rb") as file:
             file.seek(start)
-            return file.read(os.fstat(file.fileno()).st_size - start)
+            return file.read(max(os.fstat(file.fileno()).st_size - start, 0))
     except FileNotFoundError:
         return b""

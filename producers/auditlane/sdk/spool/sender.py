@@ -26,7 +26,8 @@ from auditlane.sdk.results import Failure
 from auditlane.sdk.spool import folder
 from auditlane.sdk.spool.event import Encode, Event, Headers, Offer, Ready
 from auditlane.sdk.spool.frames import Record
-from auditlane.sdk.spool.losses import FULL, Loss, rejected_by
+from auditlane.sdk.spool.losses import FULL, rejected_by
+from auditlane.sdk.spool.own_set import OwnSet
 from auditlane.sdk.spool.record_set import RecordSet, Segment
 from auditlane.sdk.spool.store import SpoolStore
 from auditlane.sdk.transport import NotOffered, OnSettled, Undelivered, call
@@ -215,38 +216,33 @@ class SpoolSender(SpoolStore):
     def _accept(self, event: Event, *, keep: bool, nested: bool) -> int:
         """Accept an event. Returns the number of records written up to this one, or 0 if it was not written."""
         own = self.own or self._opened()
-        fast = self._config.delivery_mode == "fast"
-        if fast:
-            event.slot = own.owner.emitted(event.tenant, event.emitted_us)
+        fast = self._config.delivery_mode == "fast" and not keep
+        if fast and not own.ledger.open and self._offered_from_memory(own, event):
+            return 0
         try:
-            if fast and not keep and not own.ledger.open and self._offered_from_memory(event):
+            if self._memory and not nested:
+                self.spill()  # earlier events stay before this one
+            waits = self._store(event, may_wait=not nested and self._may_wait(), alone=nested)
+        except (SpoolFull, SpoolFailed):
+            if fast and self._offered_from_memory(own, event):
                 return 0
-            try:
-                if self._memory and not nested:
-                    self.spill()  # earlier events stay before this one
-                waits = self._store(event, may_wait=not nested and self._may_wait(), alone=nested)
-            except (SpoolFull, SpoolFailed):
-                if fast and not event.unencoded and self._offered_from_memory(event):
-                    return 0
-                raise
-        except BaseException:
-            if event.slot:
-                own.owner.withdrawn(event.slot)
             raise
         if not waits:
             self._hand_over(event)
         return self._written
 
-    def _offered_from_memory(self, event: Event) -> bool:
+    def _offered_from_memory(self, own: OwnSet, event: Event) -> bool:
         """Hand over an event that is not on disk. Returns whether the client's buffer had room."""
+        event.slot = slot = own.owner.emitted(event.tenant, event.emitted_us)
         self._memory[event] = None
         try:
             self._offer(event)
-        except BufferError:
-            del self._memory[event]
-            return False
         except BaseException as error:
             self._memory.pop(event, None)
+            own.owner.withdrawn(slot)
+            event.slot = 0
+            if isinstance(error, BufferError):
+                return False
             if isinstance(error, NotOffered):
                 raise error.why.explain(event.event_id) from error
             raise
@@ -305,10 +301,10 @@ class SpoolSender(SpoolStore):
         event.at = time.monotonic()
         event.source.sent(event.number, event.place)
         self._window += event.size
+        self._flying_from(event.source)[event.number] = event
         if event.source is self.own:
             event.epoch = self._epoch_of(event.number)
             event.on_settled = self._settlers.pop(event.number, None)
-            self._flying[event.number] = event
 
     def acknowledged(self, events: Sequence[Event]) -> None:
         """Settle events that were acknowledged, as described in `Receiver`."""
@@ -342,7 +338,7 @@ class SpoolSender(SpoolStore):
                 return
             was_open = self._settled(event)
             cause = rejected_by(why.rejected_by) if why.rejected_by else FULL
-            self.losses.append(Loss(event.tenant, 1, event.emitted_us, event.emitted_us, cause))
+            self._lose(event.tenant, event.emitted_us, cause)
             if why.rejected_by:
                 self._set_aside(event)
         if event.epoch is None or not was_open:
@@ -379,9 +375,6 @@ class SpoolSender(SpoolStore):
             self._window -= event.size
             if self._window < _WINDOW_BYTES // 2 and event.source is not None and event.source.ledger.waiting:
                 self.wake.set()
-        if event.source is self.own:  # another process's set may contain the same numbers
-            self._flying.pop(event.number, None)
-            self._settlers.pop(event.number, None)
         if not event.number:
             if event not in self._memory:
                 return False
@@ -389,10 +382,15 @@ class SpoolSender(SpoolStore):
             if event.slot and self.own is not None:
                 self.own.owner.settled(event.slot)
             return True
-        assert event.source is not None
-        if not event.source.done(event.number, event.place):
+        source = event.source
+        assert source is not None
+        mine = source is self.own
+        self._flying_from(source).pop(event.number, None)
+        if mine:
+            self._settlers.pop(event.number, None)
+        if not source.done(event.number, event.place):
             return False
-        if event.source is self.own:
+        if mine:
             self._count_off_disk(event.tenant)
         return True
 
@@ -401,9 +399,8 @@ class SpoolSender(SpoolStore):
             self._window -= event.size
         if event.source is not None:
             event.source.failed(event.number, event.place, event.emitted_us)
-        self._retry_at = max(self._retry_at, time.monotonic() + retry_s)
-        if event.source is self.own:
             self._let_go(event)
+        self._retry_at = max(self._retry_at, time.monotonic() + retry_s)
 
 
 def _event_of(source: RecordSet, segment: Segment, record: Record) -> Event:

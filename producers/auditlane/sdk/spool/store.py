@@ -55,14 +55,16 @@ class SpoolStore:
         self.own: OwnSet | None = None
         self.adopted: RecordSet | None = None
         self.on_disk: Counter[str] = Counter()  # number of this process's open records by tenant
-        self.losses: list[Loss] = []  # losses not yet in a file of the set
+        self._losses: list[Loss] = []  # losses not yet in a file of the set
+        self._loss_slots: list[int] = []  # their tenants' slots in the owner file
         self.others_bytes = 0  # size of other processes' sets in bytes
         self.set_aside = 0  # number of files with rejected events or damaged bytes
         self.sent_from_disk = 0  # number of acknowledged events
         self.dropped: Counter[str] = Counter()  # number of lost events that were reported, by reason
         self.closed = False
         self._memory: dict[Event, None] = {}  # events that are only in memory, in order
-        self._flying: dict[int, Event] = {}  # events on disk that were handed to the client
+        self._flying: dict[int, Event] = {}  # events on disk that were handed to the client, by number
+        self._flying_adopted: dict[int, Event] = {}  # the same for the adopted set, whose numbers may be the same
         self._settlers: dict[int, OnSettled] = {}  # callbacks of events that are only on disk
         self._epochs: list[tuple[int, Epoch]] = []  # each epoch's first number
         self.held: dict[str, AuditlaneError] = {}  # tenants whose events are held, and why
@@ -139,14 +141,21 @@ class SpoolStore:
                 self._room.notify_all()
 
     def take_losses(self) -> None:
-        """Save the losses so far in a file of the set. They are reported from this file. Raises SpoolFailed."""
+        """Save the losses so far in a file of the set, from which they are reported. If there is no space, they stay in
+        memory until the next call. Raises SpoolFailed.
+        """
         with self.entered():
-            if not self.losses:
+            if not self._losses:
                 return
             own = self.own or self._opened()
-            rows, self.losses = combined(self.losses), []
-            with contextlib.suppress(OSError):  # they are still in memory
+            rows = combined(self._losses)
+            try:
                 own.lost(f"{rows[0].until_us:016x}", rows)
+            except OSError:
+                return
+            for slot in self._loss_slots:
+                own.owner.settled(slot)
+            self._losses, self._loss_slots = [], []
 
     def sync(self) -> None:
         """Sync the records written so far. Raises OSError."""
@@ -225,9 +234,19 @@ class SpoolStore:
 
     def _let_go(self, event: Event) -> None:
         """Remove an event from memory. It stays on disk until it is sent."""
-        self._flying.pop(event.number, None)
+        assert event.source is not None
+        self._flying_from(event.source).pop(event.number, None)
         if event.on_settled is not None:
             self._settlers[event.number] = event.on_settled
+
+    def _flying_from(self, source: RecordSet) -> dict[int, Event]:
+        return self._flying if source is self.own else self._flying_adopted
+
+    def _lose(self, tenant: str, emitted_us: int, cause: str) -> None:
+        """Count a lost event, also if this process is killed before the loss is in a file."""
+        if self.own is not None:
+            self._loss_slots.append(self.own.owner.emitted(tenant, emitted_us))
+        self._losses.append(Loss(tenant, 1, emitted_us, emitted_us, cause))
 
     def _count_off_disk(self, tenant: str) -> None:
         self.on_disk[tenant] -= 1
@@ -280,18 +299,20 @@ class SpoolStore:
 
     def _drop(self, source: RecordSet, segment: Segment) -> None:
         """Delete a segment. Its events that were handed to the client are then only in memory."""
+        flying = self._flying_from(source)
         for record in source.records(segment):
-            event = self._flying.pop(record.number, None) if source is self.own else None
+            event = flying.pop(record.number, None)
             was_stored = source.ledger.is_stored(record.number)
             if not source.done(record.number, segment):
                 continue
             if source is self.own:
                 self._count_off_disk(record.tenant)
             if event is not None:
-                event.number = event.slot = 0
+                event.number = 0
+                event.slot = self.own.owner.emitted(event.tenant, event.emitted_us) if self.own is not None else 0
                 self._memory[event] = None
             elif was_stored:
-                self.losses.append(Loss(record.tenant, 1, record.emitted_us, record.emitted_us, FULL))
+                self._lose(record.tenant, record.emitted_us, FULL)
                 self._settle_dropped(source, record)
         source.delete(segment)
 

@@ -213,6 +213,21 @@ def test_several_damaged_records_are_counted_by_their_numbers(tmp_path):
     assert drain(found) == ["e0", "e4", "e5", "e6", "e7"]
 
 
+def test_damage_in_several_places_of_a_file_is_one_loss(tmp_path):
+    own = created(tmp_path, 10_000)
+    add(own, *names(8))
+    path = abandon(own)
+    [file] = path.glob("*.segment")
+    data = bytearray(file.read_bytes())
+    size = (len(data) - HEADER_BYTES) // 8
+    for place in (1, 5):
+        data[HEADER_BYTES + place * size + 30] ^= 4
+    file.write_bytes(data)
+    found = adopt(path)
+    assert [[loss.count for loss in losses] for losses in found.losses.values()] == [[2]], "they share one event id"
+    assert drain(found) == ["e0", "e2", "e3", "e4", "e6", "e7"]
+
+
 def test_own_records_that_cannot_be_read_any_more_are_lost_and_counted(tmp_path):
     own = created(tmp_path, 10_000)
     add(own, *names(4))

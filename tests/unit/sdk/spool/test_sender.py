@@ -4,6 +4,7 @@ reports.
 
 from __future__ import annotations
 
+import errno
 import threading
 import time
 from pathlib import Path
@@ -14,7 +15,7 @@ import pytest
 from auditlane.runtime.errors import DeliveryFailed, InvalidEvent, RegistryUnavailable, SpoolFailed, SpoolFull
 from auditlane.sdk.config import ClientConfig
 from auditlane.sdk.delivery_tracker import DeliveryTracker
-from auditlane.sdk.spool import sender, store
+from auditlane.sdk.spool import own_set, record_set, sender, store
 from auditlane.sdk.spool.adoption import Adoption
 from auditlane.sdk.spool.group_commit import GroupCommit
 from auditlane.sdk.spool.losses import KILLED, Loss
@@ -226,6 +227,75 @@ def test_a_killed_process_lost_what_was_only_in_memory(tmp_path):
     [loss] = bench.killed()
     assert (loss.tenant, loss.count, loss.cause) == ("acme", 2, KILLED)
     assert before <= loss.since_us <= loss.until_us <= time.time_ns() // 1_000
+
+
+@pytest.mark.parametrize("keep", [False, True])
+def test_an_event_that_is_being_written_does_not_count_as_lost(tmp_path, monkeypatch, keep):
+    bench = Bench(tmp_path)
+    bench.send("a")
+    bench.sender.spill()
+    lost: list[int] = []
+    append = own_set.OwnSet.append
+
+    def killed_here(own, *args, **more):
+        lost.append(sum(one.emitted - one.settled - one.spilled for one in own.owner.unsettled()))
+        return append(own, *args, **more)
+
+    monkeypatch.setattr(own_set.OwnSet, "append", killed_here)
+    bench.send("b", keep=keep)
+    assert lost == [0], "its sender sends it again"
+    assert bench.killed() == []
+
+
+def test_an_event_about_the_delivery_does_not_stay_in_memory(tmp_path):
+    bench = Bench(tmp_path, spool_bytes=65_536, spool_full="raise")
+    with pytest.raises(SpoolFull):
+        bench.send("report", keep=True, value=b"v" * 70_000)
+    assert (bench.counts(), bench.kafka.offered) == ((0, 0, 0), [])
+
+
+@pytest.mark.parametrize("mode", ["fast", "durable"])
+def test_a_loss_is_counted_even_if_the_process_is_killed_before_it_is_saved(tmp_path, monkeypatch, mode):
+    bench = Bench(tmp_path, delivery_mode=mode)
+    bench.send("a", "b", "c")
+    bench.kafka.settle(1, TOO_LARGE)
+    bench.kafka.settle(1)
+
+    def full_disk(*_):
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    with monkeypatch.context() as patched:
+        patched.setattr(record_set, "write_text", full_disk)
+        bench.sender.take_losses()
+    assert bench.sender.own is not None
+    [found] = bench.sender.own.owner.unsettled()
+    assert found.emitted - found.settled - found.spilled == (2 if mode == "fast" else 1)
+    bench.sender.take_losses()
+    bench.kafka.settle()
+    assert [(loss.count, loss.cause) for loss in bench.killed()] == [(1, "Kafka rejected the events.")]
+
+
+def test_events_dropped_from_the_disk_count_while_the_client_has_them(tmp_path, monkeypatch):
+    monkeypatch.setattr(store, "_SMALLEST_SEGMENT", 1_200)
+    dead = Bench(tmp_path, delivery_mode="durable")
+    dead.send("x", "y")
+    dead.kafka.settle(error=TIMED_OUT)
+    dead.sender.own.close_inherited()
+    dead.sender.own.owner.close()
+    bench = Bench(tmp_path, delivery_mode="durable", spool_bytes=5_000, spool_full="drop_oldest")
+    bench.send("own")
+    bench.sender.adopted = Adoption(tmp_path).oldest(bench.sender.own.path)
+    bench.fill()
+    assert bench.kafka.offered == ["own", "x", "y"]
+    bench.kafka.room = 3
+    failed = 0
+    while bench.sender.unsafe < 3:
+        bench.send(*names(failed, failed + 1))
+        failed += 1
+    bench.kafka.settle(2)
+    bench.sender.take_losses()
+    losses = bench.killed()
+    assert sum(loss.count for loss in losses if loss.cause == KILLED) == 1, "y was neither acknowledged nor on disk"
 
 
 def test_events_of_a_signal_handler_that_interrupted_a_write_are_kept(tmp_path):

@@ -32,6 +32,9 @@ _PARTS: Final = (
     "SELECT _part AS part, toUnixTimestamp64Micro(min(occurred_at)) AS first,"  # noqa: S608 - placeholders
     f" toUnixTimestamp64Micro(max(occurred_at)) AS last FROM {{database:Identifier}}.{EVENTS} GROUP BY part"
 )
+TOTAL: Final = "total"  # the places of rows in the statistics
+ACTIONS: Final = "actions"
+ACTORS: Final = "actors"
 _METADATA_ROWS: Final = 1_000_000  # the granules at the ends of a time range are read, a few for each part
 # All parts of a query read one snapshot of the table.
 _SHARED_SNAPSHOT: Final = {"enable_shared_storage_snapshot_in_query": 1}
@@ -146,24 +149,32 @@ def compile_split_histogram(
     return replace(compiled, settings=compiled.settings | BY_PARTITION | _SHARED_SNAPSHOT)
 
 
-def compile_numbers(
-    database: str, scope: TenantScope, filter_: Filter, today: datetime, before: datetime | None = None
+def compile_stats(
+    database: str, scope: TenantScope, filter_: Filter, today: datetime, before: datetime | None = None, *, top: int
 ) -> Statement:
-    """Compile a query that counts matching events.
+    """Compile a query for the number of matching events, and for the most frequent actions and actors among them.
 
-    Its single row contains `today` (events since that time), `events` (all events) and `severe` (events with a severity
-    in SEVERE). `events_before` and `severe_before` are the same counts for the period that begins at `before`.
+    Each row contains the counts `today` (events since that time), `events` (all events) and `severe` (events with a
+    severity in SEVERE). `events_before` and `severe_before` are the same counts for the period that begins at `before`.
+    The row with the `place` TOTAL is about all events. There are at most `top` rows each with the place ACTIONS and
+    ACTORS, which are about the events with a `value`.
     """
     parameters = Parameters(database)
     conditions = where(parameters, scope, replace(filter_, since=before or filter_.since))
     during = _during(parameters, filter_.since)
     severe = f"toString(e.severity) IN {parameters.add('Array(String)', [severity.value for severity in SEVERE])}"
     columns = (
+        f"multiIf(grouping(action) = 0, '{ACTIONS}', grouping(actor) = 0, '{ACTORS}', '{TOTAL}') AS place, "
+        f"if(place = '{ACTIONS}', action, actor) AS value, toString(e.action) AS action, {_ACTOR} AS actor, "
         f"countIf({during} AND e.occurred_at >= {parameters.time(today)}) AS today, "
         f"countIf({during}) AS events, countIf({during} AND {severe}) AS severe, "
         f"countIf(NOT {during}) AS events_before, countIf(NOT {during} AND {severe}) AS severe_before"
     )
-    return select(columns, conditions, "", parameters)
+    tail = (
+        "GROUP BY GROUPING SETS ((), (action), (actor)) "
+        f"ORDER BY place, events DESC, value LIMIT {parameters.add('UInt32', top)} BY place"
+    )
+    return select(columns, conditions, tail, parameters)
 
 
 def compile_ranking(
@@ -224,15 +235,17 @@ def _during(parameters: Parameters, since: datetime | None) -> str:
     return f"e.occurred_at >= {parameters.time(since)}" if since else "true"
 
 
-def compile_actor_counts(database: str, scope: TenantScope, filter_: Filter, actors: list[str]) -> Statement:
-    """Compile a query for the number of events that a filter on `actor` finds, for each of these actors. Each row
-    contains `value` and `events`.
+def compile_other_names(database: str, scope: TenantScope, filter_: Filter, actors: list[str]) -> Statement:
+    """Compile a query for the number of events with one of these actors as their id but another name. Each row contains
+    `value` (the id) and `events`.
     """
     parameters = Parameters(database)
     conditions = where(parameters, scope, filter_)
-    wanted = parameters.add("Array(String)", actors)
-    found = f"arrayFilter(one -> has({wanted}, one), arrayDistinct([e.actor_id, ifNull(e.actor_name, '')]))"
-    return select(f"arrayJoin({found}) AS value, count() AS events", conditions, "GROUP BY value", parameters)
+    conditions += [
+        f"e.actor_id IN {parameters.add('Array(String)', actors)}",
+        "ifNull(e.actor_name, '') NOT IN ('', e.actor_id)",
+    ]
+    return select("e.actor_id AS value, count() AS events", conditions, "GROUP BY value", parameters)
 
 
 def _value(parameters: Parameters, field: Field) -> str:

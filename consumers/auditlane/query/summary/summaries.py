@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import operator
-from collections import Counter
+from collections import Counter, defaultdict
 from contextlib import suppress
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
@@ -15,7 +15,6 @@ from auditlane.access.scope import TenantScope
 from auditlane.contract.event_groups import EventGroups, PeriodBefore, Span, ValueGroup
 from auditlane.query.clickhouse.executor import QueryExecutor
 from auditlane.query.clickhouse.statements import Statement
-from auditlane.query.fields import BASE
 from auditlane.query.filters import Filter
 from auditlane.query.language.tree import Field
 from auditlane.query.sql import narrows
@@ -135,7 +134,11 @@ class Summaries:
         bounded = filter_.since is not None or filter_.until is not None
         counted = filter_ if bounded else replace(filter_, since=now - WEEK)
         start = start_before(counted.since, counted.until, now) if compare else None
-        numbers = self._rows(scope, sql.compile_numbers(self._database, scope, counted, today, start))[0]
+        statement = sql.compile_stats(self._database, scope, counted, today, start, top=TOP)
+        rows = defaultdict[str, list[dict[str, Any]]](list)
+        for row in self._rows(scope, statement):
+            rows[_decoded(row["place"])].append(row)
+        numbers = rows[sql.TOTAL][0] if rows[sql.TOTAL] else Counter[str]()
         before = start and StatsBefore(
             start=_text(start),
             end=_text(counted.since),
@@ -143,7 +146,7 @@ class Summaries:
             severe=numbers["severe_before"],
         )
         actions, actors = (
-            self.facet(scope, counted, Field(name, BASE[name]), limit=TOP).data for name in ("action", "actor")
+            [_count(row) for row in rows[place] if row["events"]] for place in (sql.ACTIONS, sql.ACTORS)
         )
         return Stats(
             tz=zone.key,
@@ -196,13 +199,13 @@ class Summaries:
         return since or first, until or last + _TICK
 
     def _as_filtered(self, scope: TenantScope, filter_: Filter, actors: list[Count]) -> list[Count]:
-        """Count the events that a filter on `actor` finds for each actor, since events that have a name may also
-        contain the id.
+        """Count the events that a filter on `actor` finds for each actor. It also finds those that have another name,
+        and the actor as their id.
         """
         wanted = [actor.value for actor in actors if actor.value]
-        rows = self._rows(scope, sql.compile_actor_counts(self._database, scope, filter_, wanted)) if wanted else []
-        found = {count.value: count.events for count in map(_count, rows)}
-        counted = [Count(value=actor.value, events=found.get(actor.value, actor.events)) for actor in actors]
+        rows = self._rows(scope, sql.compile_other_names(self._database, scope, filter_, wanted)) if wanted else []
+        more = {count.value: count.events for count in map(_count, rows)}
+        counted = [Count(value=actor.value, events=actor.events + more.get(actor.value, 0)) for actor in actors]
         return sorted(counted, key=lambda actor: -actor.events)
 
     def _rows(self, scope: TenantScope, statement: Statement) -> list[dict[str, Any]]:

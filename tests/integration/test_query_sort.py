@@ -201,6 +201,34 @@ def test_the_nearest_events_are_tried_first(reader, data, monkeypatch, near, sev
         ]
 
 
+def test_a_search_finds_events_stored_since_the_previous_one(clickhouse, monkeypatch):
+    """How far the nearest events reach is remembered, but each search covers all events."""
+    for module in ("page_rows", "windows"):
+        monkeypatch.setattr(f"auditlane.query.{module}.PROBE_ROWS", 5)
+    monkeypatch.setattr("auditlane.query.page_rows.SEARCH_S", 600.0)
+    with store(clickhouse) as filled:
+        start, middle = datetime(2026, 3, 3, tzinfo=UTC), [*range(40, 60)]
+
+        def add(days):
+            filled.add([event(day, occurred_at=start + timedelta(days=day), action="login") for day in days])
+
+        add(middle)
+        reader = Reader(filled.settings)
+        try:
+            wanted = parse([("action", "login")])
+            for sort in ("-occurred_at", "occurred_at"):
+                assert (
+                    len([one for page in pages(reader, parse_sort(sort, structure), wanted, 7) for one in page]) == 20
+                )
+            add([0, 100, *range(61, 70)])
+            for sort in ("-occurred_at", "occurred_at"):
+                assert (
+                    len([one for page in pages(reader, parse_sort(sort, structure), wanted, 7) for one in page]) == 31
+                )
+        finally:
+            reader.close()
+
+
 def test_paging_from_a_position_without_an_event(reader):
     gone = Position(1_772_366_400_000_000, "00000000-0000-4000-8000-000000000001", "0" * 32)
     with pytest.raises(InvalidCursor, match="no longer exists"):

@@ -29,6 +29,7 @@ from auditlane.query.copies import (
     without_last,
 )
 from auditlane.query.filters import Filter
+from auditlane.query.reaches import Reaches
 from auditlane.query.sort import Position, Sort
 from auditlane.query.windows import PROBE_ROWS, SEARCH_S, Reach, Window
 from auditlane.runtime.errors import QueryTooLarge
@@ -73,6 +74,7 @@ class PageRowsReader:
         self._executor = executor
         self._database = database
         self._conflicts = Conflicts(executor, database)
+        self._reaches = Reaches()
 
     def read(self, request: PageRequest) -> PageRows:
         """Return the rows of the page."""
@@ -116,14 +118,7 @@ class PageRowsReader:
     def _outwards(self, request: PageRequest) -> PageRows:
         """Search in time windows, from the position outwards."""
         began = monotonic()
-        position, sort = request.position, request.sort
-        compiled = sql.compile_reach(
-            self._database, request.scope, request.filter_, position=position, sort=sort, rows=PROBE_ROWS
-        )
-        [row] = self._rows(request, compiled)
-        reach = Reach(**{name: int(row[name]) for name in ("rows", "nearest", "edge", "farthest")})
-        if request.scope.base_filter:
-            reach = windows.rounded(reach)
+        reach = self._reach(request)
         window = windows.first_window(reach)
         rows: list[Row] = []
         conflicting: set[Key] = set()
@@ -146,6 +141,22 @@ class PageRowsReader:
             window = windows.next_window(
                 reach, window, found=len(found), wanted=wanted - len(found), took_s=now - started, left_s=left_s
             )
+
+    def _reach(self, request: PageRequest) -> Reach:
+        compiled = sql.compile_reach(
+            self._database,
+            request.scope,
+            request.filter_,
+            position=request.position,
+            sort=request.sort,
+            rows=PROBE_ROWS,
+        )
+        reach = self._reaches.get(compiled, monotonic())
+        if reach is None:
+            [row] = self._rows(request, compiled)
+            reach = Reach(**{name: int(row[name]) for name in ("rows", "nearest", "edge", "farthest")})
+            self._reaches.put(compiled, reach, monotonic())
+        return windows.rounded(reach) if request.scope.base_filter else reach
 
     def _matching(self, request: PageRequest, wanted: int, window: Window | None = None) -> tuple[list[Row], set[Key]]:
         """Return at least `wanted` matching events, nearest first, or all of them, together with the keys in conflict.

@@ -145,9 +145,7 @@ class Summaries:
             events=numbers["events_before"],
             severe=numbers["severe_before"],
         )
-        actions, actors = (
-            [_count(row) for row in rows[place] if row["events"]] for place in (sql.ACTIONS, sql.ACTORS)
-        )
+        actions, actors = ([_count(row) for row in rows[place] if row["events"]] for place in (sql.ACTIONS, sql.ACTORS))
         return Stats(
             tz=zone.key,
             today=numbers["today"],

@@ -44,7 +44,8 @@ _held: set[OwnerFile] = set()  # held locks, which a forked child must not keep
 class Unsettled:
     """A tenant's events that were only in memory when their process ended. Times are microseconds since 1970.
 
-    `spilled` is how many of the tenant's events had been written to the set's segments.
+    Of the `emitted` events that were in memory, `settled` were acknowledged or reported, and `spilled` were written to
+    the set's segments.
     """
 
     tenant: str
@@ -147,11 +148,11 @@ class OwnerFile:
         self._words[slot + _SETTLED] += 1
 
     def next_spilled(self, slot: int) -> int:
-        """Return the number for the tenant's next event that is written to a segment."""
+        """Return the number for the tenant's next event that is written from memory to a segment."""
         return self._words[slot + _SPILLED] + 1
 
     def spilled(self, slot: int) -> None:
-        """Count an event that was written to a segment."""
+        """Count an event that was written from memory to a segment."""
         self._words[slot + _SPILLED] += 1
 
     def correct_spilled(self, nth: Mapping[str, int]) -> None:

@@ -29,8 +29,8 @@ class Record(NamedTuple):
     """One event.
 
     `number` counts the set's records from 1. `nth` counts those of the tenant that were written from memory, and is 0
-    for the others. `emitted_us` is the time of `emit` in microseconds since 1970. `unencoded` means that the value is JSON,
-    which has to be encoded with its tenant's contract before it is sent.
+    for the others. `emitted_us` is the time of `emit` in microseconds since 1970. `unencoded` means that the value is
+    JSON, which has to be encoded with its tenant's contract before it is sent.
     """
 
     number: int

@@ -141,7 +141,10 @@ def test_a_tenants_events_are_read_and_counted_once_through_any_shard(filled: li
         histogram = summaries.histogram(scope, filter_, zone=ZoneInfo("UTC"), max_buckets=10)
         facet = summaries.facet(scope, parse([]), Field("action", Kind.text), limit=10)
         assert histogram.events == 3
-        assert [(count.value, count.events) for count in facet.data] == [("Login", 3)]
+        stats = summaries.stats(scope, parse([]), zone=ZoneInfo("UTC"), now=NOW + timedelta(seconds=1))
+        assert (stats.events, stats.severe) == (3, 0)
+        for counts in (facet.data, stats.actions):
+            assert [(count.value, count.events) for count in counts] == [("Login", 3)]
     reader.close()
 
 

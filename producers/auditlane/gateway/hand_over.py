@@ -13,12 +13,12 @@ from typing import Final
 from auditlane.contract.event import AuditEvent
 from auditlane.contract.provenance import Sign
 from auditlane.gateway.kafka import AckWaiter
-from auditlane.gateway.sender import Sender, filled, keywords_of, plain_keywords
+from auditlane.gateway.sender import Sender, filled, keywords_of
 from auditlane.runtime.errors import AuditlaneError
 from auditlane.runtime.log import get
 from auditlane.sdk import AuditClient
 from auditlane.sdk.schema_resolver import SchemaMayBeStale
-from auditlane.sdk.transport import Encoded, PlainEncode
+from auditlane.sdk.transport import Encoded
 
 REQUEST_ID: Final = "auditlane.request.id"  # name of the Kafka header
 Signer = Callable[[str, Sequence[str]], Sign]  # (client id, filled fields) -> signer for the client's messages
@@ -62,22 +62,13 @@ class HandOver:
 
         If `stale` is None, the registry is queried instead.
         """
-        posted, ids, sender, batch = self._posted, self.ids, self._sender, self._batch
-        encoders: dict[str, PlainEncode] = {}
-        defaults = sender.defaults()
-        for place in range(len(posted)) if places is None else places:
-            value = posted[place]
-            values = plain_keywords(value, sender, defaults)
-            encoded: Encoded | None = None
+        ids, batch = self.ids, self._batch
+        posted = self._posted if places is None else [self._posted[place] for place in places]
+        places = range(len(posted)) if places is None else places
+        for place, value, encoded in zip(places, posted, self._encoded(posted), strict=True):
             try:
-                if values is not None and type(tenant := values.get("tenant_id")) is str:
-                    encode = encoders.get(tenant) or self._client.plain_encoder(tenant)
-                    if encode is not None:
-                        encoders[tenant] = encode
-                        found = encode(values)
-                        encoded = None if found is None else (tenant, *found)
                 if encoded is None:
-                    self._hand_over(place, value, tried=values is not None, may_ask=stale is None)
+                    self._hand_over(place, value, may_ask=stale is None)
                 else:
                     ids[place] = encoded[1]
                     sign = self._sign(value)
@@ -93,12 +84,19 @@ class HandOver:
                 self._settle_unforeseen([place])
         self._send()
 
-    def _hand_over(self, place: int, value: object, *, tried: bool, may_ask: bool) -> None:
-        """Check an event that could not be converted in one pass, or not encoded if it was `tried`, and send it."""
+    def _encoded(self, posted: Sequence[object]) -> list[Encoded | None]:
+        """Encode most events. The others need the complete checks."""
+        sender = self._sender
+        if sender.idempotency_key:  # the ids are derived from it
+            return [None] * len(posted)
+        return self._client.encode_all(posted, sender.defaults())
+
+    def _hand_over(self, place: int, value: object, *, may_ask: bool) -> None:
+        """Check an event that was not encoded with the others, and send it."""
         if isinstance(value, AuditlaneError):
             raise value
         values = keywords_of(value, self._sender, self._first + place)
-        encoded = None if tried else self._client.encoded(values)
+        encoded = self._client.encoded(values)
         if encoded is not None:
             self.ids[place] = encoded[1]
             sign = self._sign(value)

@@ -2,20 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Any
 
 from auditlane.access.permissions import Permission
 from auditlane.access.scope import TENANT_HEADER, Principal, TenantScope
-from auditlane.contract.event import BASE_FIELDS
 from auditlane.contract.event_json import values_of
 from auditlane.contract.tenants import OURS, check_tenant
 from auditlane.runtime.errors import InvalidEvent, InvalidInput, WrongTenant
 from auditlane.runtime.ids import uuid5
 
 _KEY_LENGTH = 255
-_NAMED: Final = frozenset((*BASE_FIELDS, "fields"))
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,23 +94,6 @@ def _check_not_ours(tenant: str | None, header: str) -> None:
         raise InvalidInput(
             f"The tenant {OURS} is reserved for auditlane's own events.", field=header, fix="Use another tenant."
         )
-
-
-def plain_keywords(posted: object, sender: Sender, defaults: Mapping[str, Any]) -> dict[str, Any] | None:
-    """Convert a JSON value like `keywords_of`, if a merge with the sender's `defaults` is enough, or return None.
-
-    The result is equivalent, but custom fields stay where they were posted, and values are not checked at all.
-    """
-    if type(posted) is not dict or sender.idempotency_key or None in posted.values():
-        return None
-    if "event_id" in posted and "occurred_at" not in posted:
-        return None
-    if "fields" in posted and not posted.keys() <= _NAMED:  # a custom field may have two values
-        return None
-    values = {**defaults, **posted}
-    if values.get("request_id") == "" or (sender.tenant is not None and values["tenant_id"] != sender.tenant):
-        return None
-    return values
 
 
 def keywords_of(posted: object, sender: Sender, index: int) -> dict[str, Any]:

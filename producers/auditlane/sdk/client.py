@@ -25,7 +25,7 @@ from auditlane.sdk.recording import Recorder
 from auditlane.sdk.recording_methods import RecordingMethods
 from auditlane.sdk.redaction import Redaction
 from auditlane.sdk.results import ClientStats, FlushResult
-from auditlane.sdk.transport import Encoded, OnBatch, OnError, OnSettled, PlainEncode
+from auditlane.sdk.transport import Encoded, OnBatch, OnError, OnSettled
 from auditlane.sdk.typed_events import filled
 
 
@@ -353,13 +353,17 @@ class AuditClient(RecordingMethods):
         self._builder.complete(values)
         return self._publisher.encoded(values)
 
-    def plain_encoder(self, tenant: str) -> PlainEncode | None:
-        """Return a function that encodes events of one tenant like `encoded`, for use within a moment.
+    def encode_all(self, objects: Sequence[object], defaults: Mapping[str, str]) -> list[Encoded | None]:
+        """Encode JSON objects, in which null means absent. Much cheaper than calling `encoded` for each.
 
-        Its `values` must contain this `tenant_id` and a `source`. Returns None if `encoded` would return None for every
-        event.
+        `defaults` has values for fields that an object omits: source, and maybe tenant_id and request_id. A result is
+        None if the object needs full validation.
         """
-        return None if self._builder.redacts else self._publisher.plain_encoder(tenant)
+        if self._builder.redacts:
+            return [None] * len(objects)
+        from auditlane.sdk.json_encoding import JsonEncoder  # services that emit do not need it
+
+        return JsonEncoder(self._publisher.plain_encoder, defaults, self.config.max_event_bytes).encode_all(objects)
 
     def send_encoded(
         self,

@@ -7,7 +7,7 @@ The two agree, as `tests/unit/sdk/test_plain_encoding.py` verifies.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Set
 from typing import Any, Final
 
 from auditlane.contract.event import BASE_FIELDS, Outcome, Severity
@@ -97,11 +97,12 @@ class CompiledEncoders:
         return function
 
 
-def source(names: tuple[str, ...]) -> str:
+def source(names: tuple[str, ...], omitted: Set[str] = frozenset()) -> str:
     """Return the source code of the function that encodes an event with these keywords in Avro.
 
     Its arguments are the values, the time in microseconds since 1970, the text before the event id, the encoder of
-    custom fields, and whether the contract has any. It raises IndexError for a long text.
+    custom fields, whether the contract has any, the encoded values of `omitted` fields by name, and what returns a new
+    id. It raises IndexError for a long text.
     """
     given = set(names)
     lines: list[str] = []
@@ -109,19 +110,21 @@ def source(names: tuple[str, ...]) -> str:
     for name in BASE_FIELDS:
         if name in given:
             lines += _checks(name)
-        parts.append(_part(name, given=name in given))
+        is_omitted = name in omitted and name not in given
+        parts.append(f"{{omitted[{name!r}]}}" if is_omitted else _part(name, given=name in given))
     fields, custom = custom_fields(names)
     needed = "has_own" if fields == custom == "{}" else "True"
     body = [
-        *([] if set(_REQUIRED) <= given else ["raise Unusual"]),
+        *([] if given.union(omitted).issuperset(_REQUIRED) else ["raise Unusual"]),
         *lines,
-        *([] if "event_id" in given else ["event_id = uuid7()"]),
+        *([] if "event_id" in given else ["event_id = new_id()"]),
         f"encoded = f\"{''.join(parts)}\".encode('latin-1')",
         f"if {needed}:",
         f"    encoded += own({fields}, {custom})",
         "return event_id, encoded",
     ]
-    return "def encode(v, now_us, header, own, has_own):\n" + "".join(f"    {line}\n" for line in body)
+    declared = "def encode(v, now_us, header, own, has_own, omitted=None, new_id=uuid7):\n"
+    return declared + "".join(f"    {line}\n" for line in body)
 
 
 def custom_fields(names: tuple[str, ...]) -> tuple[str, str]:

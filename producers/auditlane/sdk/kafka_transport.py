@@ -16,8 +16,9 @@ from auditlane.runtime.errors import EventTooLarge, InvalidEvent, KafkaUnavailab
 from auditlane.sdk.config import HTTP_SPOOL, ClientConfig
 from auditlane.sdk.delivery import KafkaDelivery
 from auditlane.sdk.encoding import Encoder
+from auditlane.sdk.plain_encoding import PlainEncoder
 from auditlane.sdk.schema_resolver import SchemaMayBeStale, SchemaResolver
-from auditlane.sdk.transport import Encoded, OnError, PlainEncode, Receiver
+from auditlane.sdk.transport import Encoded, OnError, Receiver
 
 if TYPE_CHECKING:
     from auditlane.sdk.delivery_tracker import DeliveryTracker
@@ -57,12 +58,9 @@ class KafkaTransport:
         found = encoder.plain.encode(values, time.time_ns() // 1_000, self._config.max_event_bytes)
         return None if found is None else (tenant, *found)
 
-    def plain_encoder(self, tenant: str) -> PlainEncode | None:
+    def plain_encoder(self, tenant: str) -> PlainEncoder | None:
         encoder = self._schemas.ready(tenant)
-        if encoder is None or encoder.plain is None:
-            return None
-        encode, time_ns, limit = encoder.plain.encode, time.time_ns, self._config.max_event_bytes
-        return lambda values: encode(values, time_ns() // 1_000, limit)
+        return None if encoder is None else encoder.plain
 
     def encode(self, event: AuditEvent, *, may_ask: bool) -> bytes:
         """Return the Kafka value of an event. Before a contract rejects an event, the registry is queried for a newer

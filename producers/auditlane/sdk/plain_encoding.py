@@ -90,13 +90,14 @@ _WRITERS: Final[Mapping[str, Callable[[Any], bytes]]] = {
 class PlainEncoder:
     """Encodes events with one schema. Its base fields must come first and in the usual order. Immutable."""
 
-    __slots__ = ("_header", "_more", "_own", "_ruled")
+    __slots__ = ("_header", "_own", "_ruled", "has_rules", "more")
 
     def __init__(self, schema_id: int, own: tuple[_Own, ...], ruled: tuple[Field, ...]) -> None:
         self._header = plain.wire(frame(schema_id, varint(36)))  # with the length of the event id
         self._own = own
         self._ruled = ruled
-        self._more = self._header, self._own_fields, bool(own)
+        self.has_rules = bool(ruled)  # for base fields, which no compiled function checks
+        self.more = self._header, self._own_fields, bool(own)  # arguments of a compiled function
 
     @classmethod
     def of(cls, schema_id: int, contract: TenantContract, unfit: Mapping[str, str]) -> PlainEncoder | None:
@@ -123,7 +124,7 @@ class PlainEncoder:
                 event_id, value = self._encoded(now_us, **values)
             else:
                 try:
-                    event_id, value = compiled(values, now_us, *self._more)
+                    event_id, value = compiled(values, now_us, *self.more)
                 except IndexError:  # a text is longer than the tables of encoded lengths
                     event_id, value = self._encoded(now_us, **values)
         except MemoryError:

@@ -44,13 +44,13 @@ from auditlane.sdk.transport import (
     OnBatch,
     OnError,
     OnSettled,
-    PlainEncode,
     report_error,
     thread_starter,
     transport_of,
 )
 
 if TYPE_CHECKING:
+    from auditlane.sdk.plain_encoding import PlainEncoder
     from auditlane.sdk.spool.event import Event as SpooledEvent
     from auditlane.sdk.spool.keeper import OwnEvent
     from auditlane.sdk.spool.spool import Spool
@@ -163,8 +163,8 @@ class EventPublisher:
             return None
         return self._transport.encoded(values)
 
-    def plain_encoder(self, tenant: str) -> PlainEncode | None:
-        """Return a function that encodes this tenant's events like `encoded`, for use within a moment, or None."""
+    def plain_encoder(self, tenant: str) -> PlainEncoder | None:
+        """Return the tenant's part of `encoded`, for use within a moment, or None if it is not available."""
         if self._closed or self._thread_starter is not _thread.start_new_thread:
             return None
         return self._transport.plain_encoder(tenant)

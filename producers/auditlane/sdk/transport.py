@@ -21,6 +21,7 @@ from auditlane.sdk.logs import log_later
 if TYPE_CHECKING:
     from auditlane.sdk.delivery_tracker import DeliveryTracker
     from auditlane.sdk.encoding import Encoder
+    from auditlane.sdk.plain_encoding import PlainEncoder
     from auditlane.sdk.spool.event import Event
 
 Encoded = tuple[str, str, bytes]  # (tenant, event id, value)
@@ -43,8 +44,6 @@ class Undelivered:
 
 # An encoded event for Kafka: (topic, key, value, headers, event id, tenant). A class would take longer to create.
 Message = tuple[str, bytes, bytes, dict[str, Any] | None, str, str]
-# Returns (event id, value) for `emit`'s keyword values, or None if the event needs full validation.
-PlainEncode = Callable[[Mapping[str, Any]], tuple[str, bytes] | None]
 
 
 Refused = tuple[int, AuditlaneError]  # (index in the batch, why the event was not accepted)
@@ -179,7 +178,7 @@ class Transport(Protocol):
         """
         ...
 
-    def plain_encoder(self, tenant: str) -> PlainEncode | None:
+    def plain_encoder(self, tenant: str) -> PlainEncoder | None:
         """Return the tenant's part of `encoded`, for use within a moment, or None if it is not available."""
         ...
 

@@ -59,8 +59,19 @@ def signer(key: Key, client_id: str, filled: Iterable[str] = ()) -> Sign:
     claim = Claim(client_id, tuple(sorted(set(filled))))
     if not FILLABLE.issuperset(claim.filled):
         raise ValueError(f"the gateway does not fill in all of {', '.join(claim.filled)}")
-    head, signed = _head(key.kid, claim), _signed(claim)
-    return lambda message_key, value: (HEADER, head + b";" + _mac(key.secret, signed, message_key, value))
+    head = _head(key.kid, claim) + b";"
+    prefixed, keyed = _hashes(key.secret, _signed(claim))
+    latest = b"", _keyed(prefixed, b"")  # most messages have the key of the previous one
+
+    def sign_message(message_key: bytes, value: bytes) -> Header:
+        nonlocal latest
+        known, hashed = latest
+        if known != message_key:
+            hashed = _keyed(prefixed, message_key)
+            latest = message_key, hashed  # one statement, for other threads
+        return HEADER, head + _finished(hashed, keyed, value)
+
+    return sign_message
 
 
 def sign(key: Key, claim: Claim, message_key: bytes, value: bytes) -> Header:
@@ -110,8 +121,20 @@ def _signed(claim: Claim) -> bytes:
 
 def _mac(secret: bytes, signed: bytes, message_key: bytes, value: bytes) -> bytes:
     prefixed, keyed = _hashes(secret, signed)
-    inner, outer = prefixed.copy(), keyed.copy()
-    inner.update(b"".join((_SIZE(len(message_key)), message_key, _SIZE(len(value)), value)))
+    return _finished(_keyed(prefixed, message_key), keyed, value)
+
+
+def _keyed(prefixed: hashlib._Hash, message_key: bytes) -> hashlib._Hash:
+    """Return the inner hash after the prefix and the message's key."""
+    hashed = prefixed.copy()
+    hashed.update(_sized(message_key))
+    return hashed
+
+
+def _finished(hashed: hashlib._Hash, keyed: hashlib._Hash, value: bytes) -> bytes:
+    """Return the HMAC in base64, from the inner hash after the message's key, and the outer hash."""
+    inner, outer = hashed.copy(), keyed.copy()
+    inner.update(_SIZE(len(value)) + value)
     outer.update(inner.digest())
     return b2a_base64(outer.digest(), newline=False)
 

@@ -33,6 +33,13 @@ def test_a_signature_verifies_for_any_client_name(client_id: str, filled: set[st
     assert verify(SECRETS, header, key, value) == Claim(client_id, tuple(sorted(filled)))
 
 
+@given(st.lists(st.tuples(st.sampled_from([b"", b"acme", b"globex"]), st.binary())))
+def test_one_signer_signs_messages_with_different_keys(messages: list[tuple[bytes, bytes]]) -> None:
+    sign_message = signer(KEY, CLAIM.client_id, CLAIM.filled)
+    assert [sign_message(*message) for message in messages] == [sign(KEY, CLAIM, *message) for message in messages]
+    assert all(verify(SECRETS, sign_message(*message)[1], *message) == CLAIM for message in messages)
+
+
 def test_a_signature_does_not_cover_another_message() -> None:
     key, value = MESSAGE
     assert verify(SECRETS, signed(), key, value) == CLAIM

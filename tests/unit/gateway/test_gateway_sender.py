@@ -2,11 +2,8 @@
 
 from __future__ import annotations
 
-import json
 import uuid
 from datetime import UTC, datetime, timedelta
-from time import time_ns
-from typing import Any
 
 import pytest
 from hypothesis import given
@@ -14,14 +11,11 @@ from hypothesis import strategies as st
 
 from auditlane.access.permissions import Permission, permissions_of
 from auditlane.access.scope import Principal
-from auditlane.contract.avro import base_schema
 from auditlane.contract.event import BASE_FIELDS, AuditEvent
-from auditlane.contract.event_json import values_of
 from auditlane.gateway.rate import Rates
 from auditlane.gateway.router import sample_event
-from auditlane.gateway.sender import Sender, filled, keywords_of, plain_keywords
+from auditlane.gateway.sender import Sender, filled, keywords_of
 from auditlane.runtime.errors import Forbidden, InvalidEvent, InvalidInput, WrongTenant
-from auditlane.sdk.encoding import Encoder
 
 TIME = "2026-01-31T13:45:00.123456Z"
 ANY = Sender("al_1")
@@ -207,39 +201,3 @@ def test_a_number_in_text_is_refused_as_the_number_is(more):
             event_of({"action": "a", "occurred_at": time} | more, ACME, 0)
         messages.add(caught.value.message)
     assert messages == {"The event is not valid: occurred_at: must be text, such as 2024-05-01T12:00:00Z"}
-
-
-TEXTS = st.sampled_from(["", "a", "acme", "globex", "ü", "\ud800", TIME, "019391a4-7f3c-7cc2-9d2e-0242ac120002"])
-VALUES = st.none() | TEXTS | st.integers(-2, 2) | st.dictionaries(TEXTS, st.none() | TEXTS, max_size=2)
-POSTED = st.dictionaries(st.sampled_from([*BASE_FIELDS, "fields", "project", "a b"]), VALUES, max_size=8)
-ENCODER = Encoder.parse("s", 1, json.dumps(base_schema()))
-SENDERS = [ANY, ACME, BOUND, KEYED, Sender("al_1", None, request_id="r-1"), Sender("", "acme", request_id="r-1")]
-
-
-@given(POSTED, POSTED, st.sampled_from(SENDERS))
-def test_a_plain_conversion_has_the_same_values_or_is_left_to_the_checks(posted, more, sender):
-    posted = {"action": "Login"} | posted | {name: value for name, value in more.items() if name == "tenant_id"}
-    values = plain_keywords(posted, sender, sender.defaults())
-    if values is None:
-        return
-    try:
-        checked = keywords_of(dict(posted), sender, 0)
-    except (InvalidEvent, WrongTenant):
-        assert not encodes(values), "an event that is refused must not be encoded"
-    else:
-        assert values_of(values) == checked
-
-
-def encodes(values: dict[str, Any]) -> bool:
-    assert ENCODER.plain is not None
-    return ENCODER.plain.encode(values, time_ns() // 1_000, 1_000_000) is not None
-
-
-@pytest.mark.parametrize("value", [None, 1, "text", [], [{"action": "Login"}], InvalidEvent("not JSON")])
-def test_only_objects_are_converted_plainly(value):
-    assert plain_keywords(value, ACME, ACME.defaults()) is None
-
-
-def test_most_events_are_converted_plainly():
-    for posted in ({"action": "Login"}, {"action": "Login", "project": "moon"}, {"action": "Login", "fields": {}}):
-        assert plain_keywords(posted, ACME, ACME.defaults()) == {"tenant_id": "acme", "source": "al_1"} | posted

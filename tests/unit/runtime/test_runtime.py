@@ -6,7 +6,9 @@ import json
 import subprocess
 import sys
 import uuid
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from itertools import islice
 from pathlib import Path
 
 import pytest
@@ -230,11 +232,24 @@ def test_uuid7_is_a_version_7_uuid_and_grows_across_threads() -> None:
     assert alone == sorted(alone)
 
 
-def test_uuid7_carries_the_time() -> None:
+def test_ids_created_in_batches_are_like_those_of_uuid7() -> None:
+    with ThreadPoolExecutor(4) as pool:
+        batches = [*pool.map(lambda _: [*islice(ids.uuid7s(), 3 * ids.BATCH)], range(200))]
+    made = [ids.uuid7(), *(one for batch in batches for one in batch)]
+    assert len(set(made)) == len(made)
+    assert all(batch == sorted(batch) for batch in batches)
+    for one in made:
+        assert str(uuid.UUID(one)) == one
+        assert (uuid.UUID(one).version, uuid.UUID(one).variant) == (7, uuid.RFC_4122)
+    assert max(made) < ids.uuid7()
+
+
+@pytest.mark.parametrize("new_id", [ids.uuid7, ids.uuid7s().__next__])
+def test_uuid7_carries_the_time(new_id: Callable[[], str]) -> None:
     import time
 
     before = time.time_ns() // 1_000_000
-    stamp = uuid.UUID(ids.uuid7()).int >> 80
+    stamp = uuid.UUID(new_id()).int >> 80
     assert before - 1 <= stamp <= time.time_ns() // 1_000_000 + 1_000
 
 

@@ -198,7 +198,8 @@ class Client:
 
     def encoded(self, values: dict[str, Any]) -> None: ...
 
-    def plain_encoder(self, tenant: str) -> None: ...
+    def encode_all(self, objects: list[object], defaults: dict[str, str]) -> list[None]:
+        return [None] * len(objects)
 
     def send(
         self, event: AuditEvent, on_settled: Any, headers: Any, *, may_ask: bool, sign: Any, on_spooled: Any

@@ -12,7 +12,7 @@ from auditlane.sdk.config import HTTP_SPOOL, ClientConfig
 from auditlane.sdk.http_transport import compiled_lines
 from auditlane.sdk.http_transport.delivery import HttpDelivery
 from auditlane.sdk.http_transport.lines import line_of
-from auditlane.sdk.transport import Encoded, OnError, PlainEncode, Receiver
+from auditlane.sdk.transport import Encoded, OnError, Receiver
 
 if TYPE_CHECKING:
     from auditlane.sdk.delivery_tracker import DeliveryTracker
@@ -37,7 +37,7 @@ class HttpTransport:
         found = compiled_lines.encoded(values, self._config.max_event_bytes)
         return None if found is None else (values["tenant_id"], *found)
 
-    def plain_encoder(self, tenant: str) -> PlainEncode | None:
+    def plain_encoder(self, tenant: str) -> None:
         return None
 
     def encode(self, event: AuditEvent, *, may_ask: bool) -> bytes:

@@ -189,10 +189,11 @@ class KafkaDelivery:
 
     def offer(self, event: Event) -> None:
         """Hand one event to librdkafka, as described in `Delivery`."""
-        headers, event.reported = event.headers, self._on_report
+        event.reported = self._on_report
         try:
-            if headers:
-                self.producer.produce(event.topic, event.value, event.key, on_delivery=event, headers={**headers})
+            if headers := event.headers:
+                headers = headers if type(headers) is dict else {**headers}  # the producer takes only a dict
+                self.producer.produce(event.topic, event.value, event.key, on_delivery=event, headers=headers)
             else:
                 self.producer.produce(event.topic, event.value, event.key, on_delivery=event)
         except KafkaException as error:

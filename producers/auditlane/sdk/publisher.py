@@ -263,7 +263,7 @@ class EventPublisher:
         that an error is its outcome instead of being raised.
         """
         transport, sent = self._transport, dict[str, Any](headers or {})
-        if self._spool is not None or self._config.delivery_mode == "sync" or not transport.has_headers:
+        if not transport.has_headers:
             for index, (encoded, sign) in enumerate(batch):
                 settle, spooled = partial(on_batch.settle, index), partial(on_batch.spooled, index)
                 try:
@@ -289,7 +289,8 @@ class EventPublisher:
                 name, signature = sign(key, value)
                 own = {**sent, name: signature}
             messages.append((routed, key, value, own or None, event_id, tenant))
-        for index, refusal in self._current_delivery().produce_all(messages, on_batch):
+        accept = self._current_delivery().produce_all if self._spool is None else self._spool.send_all
+        for index, refusal in accept(messages, on_batch):
             self._refused[refusal.code] += 1
             on_batch.settle(index, refusal)
 

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
+from auditlane.runtime.errors import AuditlaneError
 from auditlane.sdk.delivery_tracker import Epoch
 from auditlane.sdk.spool.record_set import RecordSet, Segment
-from auditlane.sdk.transport import OnSettled
+from auditlane.sdk.transport import OnBatch, OnSettled
 
 Headers = Mapping[str, Any]
 
@@ -19,21 +20,22 @@ class Event:
     event in flight would be work for the garbage collector.
 
     `number` is 0 while the event is not on disk. `slot` is the tenant's slot in the owner file, or 0 if the event is
-    not counted. `epoch` is None for another process's event. `size` is the length of the value in bytes when it was
-    emitted. While the event is `unencoded`, its value is JSON, and it cannot be sent.
+    not counted. `epoch` is None for another process's event. `batch` receives the event's outcome, with its `index` in
+    the batch, or is None. `size` is the length of the value in bytes when it was emitted. While the event is
+    `unencoded`, its value is JSON, and it cannot be sent.
     """
 
     __slots__ = (
         "at",
+        "batch",
         "emitted_us",
         "epoch",
         "event_id",
         "from_disk",
         "headers",
+        "index",
         "key",
         "number",
-        "on_settled",
-        "on_spooled",
         "reported",
         "segment",
         "size",
@@ -55,8 +57,8 @@ class Event:
         self.at = 0.0
         self.emitted_us = 0
         self.epoch: Epoch | None = None
-        self.on_settled: OnSettled | None = None
-        self.on_spooled: Callable[[], None] | None = None
+        self.batch: OnBatch | None = None
+        self.index = 0
         self.source: RecordSet | None = None
         self.segment: Segment | None = None
         self.number = 0
@@ -76,6 +78,27 @@ class Event:
         """The segment that contains the event, if it is on disk."""
         assert self.segment is not None
         return self.segment
+
+
+class Single:
+    """Passes the outcome of an event that was not sent in a batch to callbacks."""
+
+    __slots__ = ("_on_settled", "_on_spooled")
+
+    def __init__(self, on_settled: OnSettled | None, on_spooled: Callable[[], None] | None) -> None:
+        self._on_settled = on_settled
+        self._on_spooled = on_spooled
+
+    def acknowledged(self, indexes: Sequence[int]) -> None:
+        self.settle(0, None)
+
+    def settle(self, index: int, error: AuditlaneError | None) -> None:
+        if self._on_settled is not None:
+            self._on_settled(error)
+
+    def spooled(self, index: int) -> None:
+        if self._on_spooled is not None:
+            self._on_spooled()
 
 
 Encode = Callable[[Event], None]

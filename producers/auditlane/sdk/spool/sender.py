@@ -19,24 +19,31 @@ from collections.abc import Callable, Sequence
 from functools import partial
 from typing import Final
 
-from auditlane.runtime.errors import AuditlaneError, InvalidEvent, RegistryUnavailable, SpoolFailed, SpoolFull
+from auditlane.runtime.errors import (
+    AuditlaneError,
+    ClientClosed,
+    InvalidEvent,
+    RegistryUnavailable,
+    SpoolFailed,
+    SpoolFull,
+)
 from auditlane.sdk.config import ClientConfig
 from auditlane.sdk.delivery_tracker import DeliveryTracker, Epoch
 from auditlane.sdk.results import Failure
 from auditlane.sdk.spool import folder
-from auditlane.sdk.spool.event import Encode, Event, Headers, Offer, Ready
+from auditlane.sdk.spool.event import Encode, Event, Headers, Offer, Ready, Single
 from auditlane.sdk.spool.frames import Record
 from auditlane.sdk.spool.losses import FULL, rejected_by
 from auditlane.sdk.spool.own_set import OwnSet
 from auditlane.sdk.spool.record_set import RecordSet, Segment
-from auditlane.sdk.spool.store import SpoolStore
-from auditlane.sdk.transport import NotOffered, OnSettled, Undelivered, call
+from auditlane.sdk.spool.store import NO_BATCH, SpoolStore
+from auditlane.sdk.transport import Message, NotOffered, OnBatch, OnSettled, Refused, Undelivered, call
 
 SPILL_S: Final = 0.8  # maximum age of an event that is only in memory; older ones are written to disk
 RETRY_S: Final = 1.0  # time between attempts to send records again
 _WINDOW_BYTES: Final = 4 << 20  # maximum size of records read from disk that are not acknowledged
 _NO_HEADERS: Final[Headers] = {}
-_TOGETHER: Final = 256  # maximum number of events that are settled while emitting threads wait
+_TOGETHER: Final = 256  # maximum number of events that are accepted or settled while other threads wait
 _REJECTED_PART: Final = 4  # rejected events are set aside up to this part of `spool_bytes`
 CONTRACT: Final = "The tenant's contract"
 _NO_CONTRACT: Final = RegistryUnavailable(
@@ -103,7 +110,9 @@ class SpoolSender(SpoolStore):
         """
         tracker, size = self._tracker, len(value)
         event = Event(topic, key, value, event_id, tenant, headers or _NO_HEADERS)
-        event.on_settled, event.on_spooled, event.unencoded = on_settled, on_spooled, unencoded
+        event.unencoded = unencoded
+        if on_settled is not None or on_spooled is not None:
+            event.batch = Single(on_settled, on_spooled)
         event.at = time.monotonic()
         event.emitted_us = time.time_ns() // 1_000
         event.epoch = epoch = tracker.open(size)
@@ -124,13 +133,69 @@ class SpoolSender(SpoolStore):
         finally:
             tracker.handed_over(epoch)
         if written and self._config.spool_sync == "always":
+            self._wait_for_sync(written)
+
+    def send_all(self, messages: Sequence[Message], on_batch: OnBatch) -> list[Refused]:
+        """Accept events in their order, like `send`. Much cheaper than a call for each.
+
+        Returns the events that were not accepted. `on_batch` receives the outcomes of the others.
+        """
+        refused: list[Refused] = []
+        written: dict[int, int] = {}  # by index, what `_accept` returned
+        for first in range(0, len(messages), _TOGETHER):
+            self._send_together(messages[first : first + _TOGETHER], first, on_batch, refused, written)
+        if written and self._config.spool_sync == "always":
             try:
-                self._group.wait(written)
-            except OSError as error:
-                raise SpoolFailed(
-                    f"The spool in {self._folder} cannot be synced to disk: {error.strerror}.",
-                    fix="Check the disk of AUDITLANE_SPOOL_DIR. The event may still be delivered.",
-                ) from error
+                self._wait_for_sync(max(written.values()))
+            except SpoolFailed as error:
+                refused += [(index, error) for index in written]
+        return refused
+
+    def _send_together(
+        self,
+        messages: Sequence[Message],
+        first: int,
+        on_batch: OnBatch,
+        refused: list[Refused],
+        written: dict[int, int],
+    ) -> None:
+        """Accept some of a batch's events, the first of which has the index `first`, while other threads wait."""
+        tracker, left = self._tracker, len(messages)
+        now, now_us = time.monotonic(), time.time_ns() // 1_000
+        try:
+            epoch = tracker.open_all(left, sum([len(message[2]) for message in messages]))
+        except ClientClosed as error:
+            refused += [(first + place, error) for place in range(left)]
+            return
+        try:
+            with self.entered() as nested:
+                for index, (topic, key, value, headers, event_id, tenant) in enumerate(messages, first):
+                    event = Event(topic, key, value, event_id, tenant, headers or _NO_HEADERS)
+                    event.batch, event.index = on_batch, index
+                    event.at, event.emitted_us, event.epoch = now, now_us, epoch
+                    try:
+                        if number := self._accept(event, keep=False, nested=nested):
+                            written[index] = number
+                    except AuditlaneError as error:
+                        tracker.withdraw(epoch, event.size)
+                        refused.append((index, error))
+                    left -= 1
+                    if epoch.in_hand:
+                        tracker.handed_over(epoch)
+        finally:
+            for message in messages[len(messages) - left :]:  # after an exception that is not about one event
+                tracker.withdraw(epoch, len(message[2]))
+                tracker.handed_over(epoch)
+
+    def _wait_for_sync(self, written: int) -> None:
+        """Return once this many records are synced to disk. Raises SpoolFailed."""
+        try:
+            self._group.wait(written)
+        except OSError as error:
+            raise SpoolFailed(
+                f"The spool in {self._folder} cannot be synced to disk: {error.strerror}.",
+                fix="Check the disk of AUDITLANE_SPOOL_DIR. The event may still be delivered.",
+            ) from error
 
     @property
     def unsafe(self) -> int:
@@ -304,7 +369,7 @@ class SpoolSender(SpoolStore):
         self._flying_from(event.source)[event.number] = event
         if event.source is self.own:
             event.epoch = self._epoch_of(event.number)
-            event.on_settled = self._settlers.pop(event.number, None)
+            event.batch, event.index = self._settlers.pop(event.number, NO_BATCH)
 
     def acknowledged(self, events: Sequence[Event]) -> None:
         """Settle events that were acknowledged, as described in `Receiver`."""
@@ -316,16 +381,19 @@ class SpoolSender(SpoolStore):
                 settled = [event for event in together if self._settled(event)]
                 self.sent_from_disk += sum([event.from_disk for event in together])
             counts: dict[Epoch, list[int]] = {}  # number and size in bytes of this client's events
+            batches: dict[OnBatch, list[int]] = {}  # their indexes
             for event in settled:
-                if event.epoch is not None:
-                    count = counts.setdefault(event.epoch, [0, 0])
-                    count[0] += 1
-                    count[1] += event.size
+                if event.epoch is None:
+                    continue
+                count = counts.setdefault(event.epoch, [0, 0])
+                count[0] += 1
+                count[1] += event.size
+                if event.batch is not None:
+                    batches.setdefault(event.batch, []).append(event.index)
             for epoch, (number, size) in counts.items():
                 self._tracker.settle_all(epoch, number, size)
-            for event in settled:
-                if event.epoch is not None and event.on_settled is not None:
-                    call(event.on_settled, None)
+            for batch, indexes in batches.items():
+                call(batch.acknowledged, indexes)
 
     def undelivered(self, event: Event, why: Undelivered) -> None:
         """Retry or give up an event that was not delivered, as described in `Receiver`."""
@@ -344,8 +412,8 @@ class SpoolSender(SpoolStore):
         if event.epoch is None or not was_open:
             return
         self._tracker.settle(event.epoch, failure, event.size)
-        if event.on_settled is not None:
-            call(event.on_settled, failure.error)
+        if event.batch is not None:
+            call(event.batch.settle, event.index, failure.error)
         self._report(failure.error, event.event_id)
 
     def _final_failure(self, event: Event, error: Undelivered) -> Failure | None:

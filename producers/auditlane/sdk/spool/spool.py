@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Final
 
@@ -18,7 +18,7 @@ from auditlane.sdk.spool import folder
 from auditlane.sdk.spool.event import Encode, Headers, Offer, Ready
 from auditlane.sdk.spool.keeper import Emit, SpoolKeeper
 from auditlane.sdk.spool.sender import SpoolSender
-from auditlane.sdk.transport import OnSettled, Receiver
+from auditlane.sdk.transport import Message, OnBatch, OnSettled, Receiver, Refused
 
 _OTHER: Final = (
     "%d sets of spooled events in %s are for %s, and this client cannot send them. Start one that can, with the same "
@@ -97,6 +97,12 @@ class Spool:
             unencoded=unencoded,
             on_spooled=on_spooled,
         )
+
+    def send_all(self, messages: Sequence[Message], on_batch: OnBatch) -> list[Refused]:
+        """Accept events, like `SpoolSender.send_all`."""
+        if self._keeper is None:
+            self.start()
+        return self._sender.send_all(messages, on_batch)
 
     @property
     def receiver(self) -> Receiver:

@@ -25,13 +25,14 @@ from auditlane.sdk.spool.group_commit import GroupCommit, sync_and_close
 from auditlane.sdk.spool.losses import FULL, Loss, combined
 from auditlane.sdk.spool.own_set import OwnSet
 from auditlane.sdk.spool.record_set import RecordSet, Segment
-from auditlane.sdk.transport import OnSettled
+from auditlane.sdk.transport import OnBatch, call
 
 _SEGMENT_BYTES: Final = 8 << 20
 _SMALLEST_SEGMENT: Final = 65_536
 _KEPT_EPOCHS: Final = 64
 _TRY_S: Final = 0.0005  # time between attempts to take the lock
 _TRIES: Final = 20
+NO_BATCH: Final = None, 0
 _FULL_DISK: Final = (errno.ENOSPC, errno.EDQUOT)
 
 
@@ -65,7 +66,8 @@ class SpoolStore:
         self._memory: dict[Event, None] = {}  # events that are only in memory, in order
         self._flying: dict[int, Event] = {}  # events on disk that were handed to the client, by number
         self._flying_adopted: dict[int, Event] = {}  # the same for the adopted set, whose numbers may be the same
-        self._settlers: dict[int, OnSettled] = {}  # callbacks of events that are only on disk
+        # What receives the outcomes of events that are only on disk, with their indexes.
+        self._settlers: dict[int, tuple[OnBatch | None, int]] = {}
         self._epochs: list[tuple[int, Epoch]] = []  # each epoch's first number
         self.held: dict[str, AuditlaneError] = {}  # tenants whose events are held, and why
         self._written = 0  # records
@@ -222,8 +224,8 @@ class SpoolStore:
         if event.epoch is not None and (not self._epochs or self._epochs[-1][1] is not event.epoch):
             self._add_epoch(event.number, event.epoch)
         self._written += 1
-        if event.on_spooled is not None:
-            event.on_spooled()
+        if event.batch is not None:
+            call(event.batch.spooled, event.index)
         if waits:
             if held:
                 own.hold(event.number, event.place)
@@ -236,8 +238,8 @@ class SpoolStore:
         """Remove an event from memory. It stays on disk until it is sent."""
         assert event.source is not None
         self._flying_from(event.source).pop(event.number, None)
-        if event.on_settled is not None:
-            self._settlers[event.number] = event.on_settled
+        if event.batch is not None:
+            self._settlers[event.number] = event.batch, event.index
 
     def _flying_from(self, source: RecordSet) -> dict[int, Event]:
         return self._flying if source is self.own else self._flying_adopted
@@ -328,8 +330,7 @@ class SpoolStore:
         for number in numbers:
             if (epoch := self._epoch_of(number)) is not None:
                 self._tracker.settle(epoch, Failure("", "", error))
-            if (on_settled := self._settlers.pop(number, None)) is not None:
-                on_settled(error)
+            self._settle_on_disk(number, error)
         self._forget_tenants()
 
     def _settle_dropped(self, source: RecordSet, record: Record) -> None:
@@ -337,8 +338,13 @@ class SpoolStore:
             return
         error = self._failure(None, dropped=record.event_id)
         self._tracker.settle(epoch, Failure(record.event_id, record.tenant, error), len(record.value))
-        if (on_settled := self._settlers.pop(record.number, None)) is not None:
-            on_settled(error)
+        self._settle_on_disk(record.number, error)
+
+    def _settle_on_disk(self, number: int, error: AuditlaneError) -> None:
+        """Report the failure of an event that is only on disk."""
+        batch, index = self._settlers.pop(number, NO_BATCH)
+        if batch is not None:
+            batch.settle(index, error)
 
     def _failure(self, error: OSError | None, dropped: str = "") -> AuditlaneError:
         if error is not None and error.errno not in _FULL_DISK:

@@ -7,15 +7,23 @@ from __future__ import annotations
 import errno
 import threading
 import time
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from auditlane.runtime.errors import DeliveryFailed, InvalidEvent, RegistryUnavailable, SpoolFailed, SpoolFull
+from auditlane.runtime.errors import (
+    ClientClosed,
+    DeliveryFailed,
+    InvalidEvent,
+    RegistryUnavailable,
+    SpoolFailed,
+    SpoolFull,
+)
 from auditlane.sdk.config import ClientConfig
 from auditlane.sdk.delivery_tracker import DeliveryTracker
-from auditlane.sdk.spool import own_set, record_set, sender, store
+from auditlane.sdk.spool import group_commit, own_set, record_set, sender, store
 from auditlane.sdk.spool.adoption import Adoption
 from auditlane.sdk.spool.group_commit import GroupCommit
 from auditlane.sdk.spool.losses import KILLED, Loss
@@ -57,7 +65,36 @@ class Kafka:
             self.receiver.undelivered(event, error)
 
 
+class Outcomes:
+    """The outcomes of a batch's events."""
+
+    def __init__(self, on_settled: Callable[[Any], None] = lambda error: None) -> None:
+        self._on_settled = on_settled
+        self.settled: dict[int, Any] = {}
+        self.on_disk: list[int] = []
+
+    def acknowledged(self, indexes: Sequence[int]) -> None:
+        for index in indexes:
+            self.settle(index, None)
+
+    def settle(self, index: int, error: Any) -> None:
+        assert index not in self.settled
+        self.settled[index] = error
+        self._on_settled(error)
+
+    def spooled(self, index: int) -> None:
+        self.on_disk.append(index)
+
+
+@pytest.fixture(params=[False, True], ids=["one by one", "in batches"], autouse=True)
+def in_batches(request, monkeypatch):
+    """Run each test twice: events are sent one by one, and in batches."""
+    monkeypatch.setattr(Bench, "in_batches", request.param)
+
+
 class Bench:
+    in_batches = False
+
     def __init__(self, folder: Path, **options: Any) -> None:
         given = {"kafka_bootstrap": "b:1", "registry_url": "http://r", "spool_dir": str(folder)} | options
         self.folder = folder
@@ -76,8 +113,19 @@ class Bench:
         self.kafka.receiver = self.sender
 
     def send(self, *names: str, tenant: str = "acme", value: bytes = b"v" * 300, **more: Any) -> None:
+        if self.in_batches and not more.keys() - {"on_settled"}:
+            refused = self.send_all(*names, tenant=tenant, value=value, outcomes=Outcomes(**more))
+            if refused:
+                raise refused[0][1]
+            return
         for name in names:
             self.sender.send("topic", tenant.encode(), value, name, tenant, **more)
+
+    def send_all(
+        self, *names: str, outcomes: Outcomes, tenant: str = "acme", value: bytes = b"v" * 300
+    ) -> list[tuple[int, Exception]]:
+        messages = [("topic", tenant.encode(), value, {"h": b"v"}, name, tenant) for name in names]
+        return self.sender.send_all(messages, outcomes)
 
     def encode(self, event) -> None:
         if event.tenant not in self.contracts:
@@ -577,3 +625,91 @@ def test_the_statistics_describe_what_is_on_disk(tmp_path):
     bench.kafka.settle()
     found = bench.sender.stats(first + 5_000_000)
     assert (found.events, found.held, found.oldest_s, found.sent) == (0, 0, 0.0, 1)
+
+
+@pytest.mark.parametrize("mode", ["fast", "durable"])
+@pytest.mark.parametrize("together", [2, 256])
+def test_each_event_of_a_batch_gets_its_own_outcome(tmp_path, monkeypatch, mode, together):
+    monkeypatch.setattr(sender, "_TOGETHER", together)
+    bench, outcomes = Bench(tmp_path, delivery_mode=mode), Outcomes()
+    bench.kafka.room = 3
+    assert bench.send_all(*names(0, 5), outcomes=outcomes) == []
+    assert sorted(outcomes.on_disk) == [0, 1, 2, 3, 4], "the client had no room for the last ones"
+    bench.kafka.settle(1)
+    bench.kafka.settle(1, TOO_LARGE)
+    bench.kafka.settle(1, TIMED_OUT)
+    assert [*outcomes.settled] == [0, 1]
+    bench.fill()
+    bench.kafka.settle()
+    assert bench.kafka.offered == [*names(0, 3), *names(2, 5)]
+    assert {index: type(error) for index, error in outcomes.settled.items() if error} == {1: DeliveryFailed}
+    assert ([*outcomes.settled], bench.reported) == ([0, 1, 2, 3, 4], ["e1"])
+    assert (bench.counts(), bench.sender.spooled, bench.tracker.pending_bytes) == ((4, 1, 0), 0, 0)
+
+
+def test_a_batch_is_acknowledged_from_memory(tmp_path):
+    bench, outcomes = Bench(tmp_path), Outcomes()
+    bench.send("a")
+    bench.send_all("b", "c", outcomes=outcomes)
+    bench.send("d")
+    assert (bench.sender.unsafe, bench.sender.spooled) == (4, 0)
+    bench.kafka.settle()
+    assert (bench.kafka.offered, outcomes.settled, outcomes.on_disk) == (["a", "b", "c", "d"], {0: None, 1: None}, [])
+    assert (bench.counts(), bench.killed()) == ((4, 0, 0), [])
+
+
+@pytest.mark.parametrize("mode", ["fast", "durable"])
+def test_only_the_events_of_a_batch_that_find_no_room_are_refused(tmp_path, mode):
+    bench, outcomes = Bench(tmp_path, delivery_mode=mode, spool_bytes=2_000, spool_full="raise"), Outcomes()
+    bench.kafka.room = 1
+    refused = bench.send_all(*names(0, 6), outcomes=outcomes)
+    assert {type(error) for _, error in refused} == {SpoolFull}
+    accepted = sorted({*range(6)} - {index for index, _ in refused})
+    assert 1 < len(accepted) < 6
+    assert bench.counts() == (0, 0, len(accepted))
+    bench.kafka.room = 10
+    bench.kafka.settle()
+    bench.fill()
+    bench.kafka.settle()
+    assert sorted(outcomes.settled) == accepted
+    assert (bench.counts(), bench.tracker.pending_bytes) == ((len(accepted), 0, 0), 0)
+
+
+def test_a_batch_is_refused_as_a_whole_after_the_client_was_closed(tmp_path):
+    bench = Bench(tmp_path)
+    bench.tracker.flush(0, seal=True)
+    refused = bench.send_all("a", "b", outcomes=Outcomes())
+    assert [(index, type(error)) for index, error in refused] == [(0, ClientClosed), (1, ClientClosed)]
+
+
+@pytest.mark.parametrize("mode", ["fast", "durable"])
+def test_events_after_one_that_was_interrupted_do_not_count(tmp_path, mode):
+    bench, outcomes = Bench(tmp_path, delivery_mode=mode), Outcomes()
+    offer = bench.kafka.offer
+
+    def interrupted(event):
+        if event.event_id == "b":
+            raise KeyboardInterrupt
+        offer(event)
+
+    bench.sender._offer = interrupted
+    with pytest.raises(KeyboardInterrupt):
+        bench.send_all("a", "b", "c", outcomes=outcomes)
+    assert bench.counts() == (0, 0, 1)
+    assert bench.tracker.flush(0).pending == 1, "no event counts as being handed over"
+    bench.kafka.settle()
+    assert (outcomes.settled, bench.counts()) == ({0: None}, (1, 0, 0))
+
+
+def test_a_batch_is_synced_once_before_it_is_accepted(tmp_path, monkeypatch):
+    bench, synced, outcomes = Bench(tmp_path, delivery_mode="durable", spool_sync="always"), [], Outcomes()
+    monkeypatch.setattr(group_commit, "_sync", synced.append)
+    assert bench.send_all("a", "b", "c", outcomes=outcomes) == []
+    assert len(synced) == 1
+
+    def failing(_):
+        raise OSError(errno.EIO, "Input/output error")
+
+    monkeypatch.setattr(group_commit, "_sync", failing)
+    refused = bench.send_all("d", "e", outcomes=outcomes)
+    assert [(index, type(error)) for index, error in refused] == [(0, SpoolFailed), (1, SpoolFailed)]

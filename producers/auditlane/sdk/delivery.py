@@ -44,7 +44,10 @@ from auditlane.sdk.transport import (
 if TYPE_CHECKING:
     from auditlane.sdk.spool.event import Event
 
+_LINGER_MS: Final = 5  # how long a batch waits for more events
+_DURABLE_LINGER_MS: Final = 20  # the same for events that are on disk; larger batches interrupt `emit` less often
 _POLL_S: Final = 0.2  # delivery reports end a poll early, so this bounds only how soon `stop` is noticed
+_SETTLE_S: Final = 0.02  # time limit of a poll while the receiver has events to settle
 _GREEN_POLL_S: Final = 0.01  # a green thread's poll interval while events are in flight
 _GREEN_IDLE_S: Final = 0.05  # a green thread's poll interval while no events are in flight
 _PROBE_S: Final = 1.0  # time limit for checking whether Kafka is back
@@ -64,7 +67,7 @@ def producer_options(config: ClientConfig) -> dict[str, Any]:
         **librdkafka.PRODUCER,
         "compression.type": config.compression,
         "delivery.timeout.ms": config.delivery_timeout_ms,
-        "linger.ms": 5,
+        "linger.ms": _DURABLE_LINGER_MS if config.delivery_mode == "durable" else _LINGER_MS,
         "queue.buffering.max.kbytes": max(1, config.buffer_bytes // 1024),
         "queue.buffering.max.messages": 0,  # the buffer is limited only in bytes
         "message.max.bytes": max(1_000_000, config.max_event_bytes + _MESSAGE_OVERHEAD),
@@ -233,18 +236,21 @@ class KafkaDelivery:
 
     def _serve(self) -> None:
         poll = self._poll_green if threads_are_green() else self._poll
-        while not self._stopping or len(self.producer):
+        while not self._stopping or len(self.producer) or self._unsettled():
             poll()
-            if self._acknowledged or self._offered:
+            if self._acknowledged or self._offered or self._unsettled():
                 self._settle_acknowledged()
             self._check_outage(time.monotonic())
 
     def _poll(self) -> None:
-        self.producer.poll(_POLL_S)
+        self.producer.poll(_SETTLE_S if self._unsettled() else _POLL_S)
 
     def _poll_green(self) -> None:
         self.producer.poll(0)
         time.sleep(_GREEN_POLL_S if len(self.producer) else _GREEN_IDLE_S)
+
+    def _unsettled(self) -> bool:
+        return self._receiver is not None and self._receiver.unsettled
 
     def _settle_acknowledged(self) -> None:
         """Settle the events that the last poll has reported as acknowledged."""
@@ -252,7 +258,7 @@ class KafkaDelivery:
             report.settle(self._tracker)
         self._acknowledged.clear()
         events, self._offered = self._offered, []
-        if events and self._receiver is not None:
+        if self._receiver is not None and (events or self._receiver.unsettled):
             self._receiver.acknowledged(events)
         if self._outage.possible:
             self._report_outage(self._outage.recovered(time.monotonic()))

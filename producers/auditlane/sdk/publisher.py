@@ -432,7 +432,10 @@ class EventPublisher:
         )
 
     def _offer(self, event: SpooledEvent) -> None:
-        self._current_delivery().offer(event)
+        delivery = self._delivery  # like `_current_delivery`, without the time for the call
+        if delivery is None or delivery.fatal is not None:
+            delivery = self._replaced_delivery(delivery)
+        delivery.offer(event)
 
     def _emit_own(self, own: OwnEvent) -> None:
         """Write an event about the delivery to the spool. Raises AuditlaneError."""

@@ -68,6 +68,13 @@ class Receiver(Protocol):
     thread, and do not raise.
     """
 
+    @property
+    def unsettled(self) -> bool:
+        """Whether acknowledged events are left to be settled by the next call of `acknowledged`, which should follow
+        soon.
+        """
+        ...
+
     def acknowledged(self, events: Sequence[Event]) -> None:
         """Settle events that were acknowledged, many at once since each settling stops threads that emit."""
         ...

@@ -49,6 +49,7 @@ MOST_EVENTS: Final = 1_000  # maximum number of events in a request; up to it, t
 _MOST_BYTES: Final = 1 << 20  # maximum size of a request, unless a single event is larger
 _LINGER_S: Final = 0.005  # how long a request waits for more events
 _IDLE_S: Final = 0.5  # bounds only how soon an expired event and a reminder of an outage are noticed
+_SETTLE_S: Final = 0.02  # the same while the receiver has events to settle
 _REFUSALS: Final = 4  # number of refusals by something in between after which an event counts as rejected
 _GATEWAY: Final = "The gateway"
 
@@ -182,7 +183,10 @@ class HttpDelivery:
 
     def _turn(self) -> bool:
         """Send one request. Return False once the thread has nothing left to do."""
-        now = time.monotonic()
+        now, idle_s = time.monotonic(), _IDLE_S
+        if self._receiver is not None and self._receiver.unsettled:
+            call(self._receiver.acknowledged, ())
+            idle_s = _SETTLE_S
         for item in self._expired(now):
             self._settle(item, Undelivered(self._late))
         if self._backlog:  # otherwise, no request shows whether the outage lasts
@@ -190,13 +194,13 @@ class HttpDelivery:
         new = False
         with self._changed:
             if not self._backlog:
-                if self._stopping:
+                if self._stopping and idle_s == _IDLE_S:
                     return False
                 self._not_before = 0.0
-                self._wait(_IDLE_S)
+                self._wait(idle_s)
                 new = bool(self._backlog)
             elif (at := max(self._backlog.next_at() or 0.0, self._not_before)) > now:
-                self._wait(min(at - now, _IDLE_S))
+                self._wait(min(at - now, idle_s))
                 if self._not_before > time.monotonic():
                     return True
         if new and not self._stopping:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ctypes
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
@@ -11,13 +12,17 @@ from auditlane.sdk.spool.record_set import RecordSet, Segment
 from auditlane.sdk.transport import OnBatch, OnSettled
 
 Headers = Mapping[str, Any]
+_untrack = ctypes.PyDLL(None).PyObject_GC_UnTrack
+_untrack.argtypes = (ctypes.py_object,)
+_untrack.restype = None
 
 
 class Event:
     """An event that stays in memory until it is acknowledged. This process emitted it or read it from disk.
 
-    It is also the callback for its own delivery report, and passes itself to `reported`. A separate callback for each
-    event in flight would be work for the garbage collector.
+    It is also the callback for its own delivery report, and passes itself to `reported`. The garbage collector does not
+    track it: with thousands of events in flight, `emit` would often have to wait for a collection. Cycles of references
+    through an event are therefore not collected; it must be released by whatever holds it.
 
     `number` is 0 while the event is not on disk. `slot` is the tenant's slot in the owner file, or 0 if the event is
     not counted. `epoch` is None for another process's event. `batch` receives the event's outcome, with its `index` in
@@ -47,15 +52,25 @@ class Event:
         "value",
     )
 
-    def __init__(self, topic: str, key: bytes, value: bytes, event_id: str, tenant: str, headers: Headers) -> None:
+    def __init__(
+        self,
+        topic: str,
+        key: bytes,
+        value: bytes,
+        event_id: str,
+        tenant: str,
+        headers: Headers,
+        at: float,
+        emitted_us: int,
+    ) -> None:
         self.topic = topic
         self.key = key
         self.value = value
         self.event_id = event_id
         self.tenant = tenant
         self.headers = headers
-        self.at = 0.0
-        self.emitted_us = 0
+        self.at = at
+        self.emitted_us = emitted_us
         self.epoch: Epoch | None = None
         self.batch: OnBatch | None = None
         self.index = 0
@@ -67,6 +82,7 @@ class Event:
         self.size = len(value)
         self.unencoded = False
         self.reported: Callable[[Event, Any], None] | None = None
+        _untrack(self)
 
     def __call__(self, error: object, message: object) -> None:
         """Receive the delivery report of confluent-kafka."""

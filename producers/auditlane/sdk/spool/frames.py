@@ -45,6 +45,9 @@ class Record(NamedTuple):
     unencoded: bool = False
 
 
+Row = tuple[int, int, int, str, str, str, bytes, bytes, tuple[tuple[str, bytes], ...], bool]  # a Record's fields
+
+
 class Found(NamedTuple):
     """A record with its frame's start and end position."""
 
@@ -87,8 +90,8 @@ def seed_of(name: str) -> int:
     return zlib.crc32(name.encode())
 
 
-def frame(record: Record, seed: int) -> bytes:
-    """Encode a record."""
+def frame(record: Row, seed: int) -> bytes:
+    """Encode a record. A plain tuple takes less time to create than a Record."""
     number, nth, emitted_us, tenant_id, event_id, topic, key, value, headers, unencoded = record
     tenant, identity, place = tenant_id.encode(), event_id.encode(), topic.encode()
     kind = _UNENCODED if unencoded else _ENCODED

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Final
 
 _DONE: Final = 0
@@ -78,13 +79,31 @@ class Ledger:
 
     def done(self, number: int) -> bool:
         """Mark a record as done, because Kafka has it or it was given up. Returns whether it was open."""
-        state = self._state(number)
+        index, states = number - self._first, self._states
+        state = states[index] if 0 <= index < len(states) else _DONE
         if state == _DONE:
             return False
-        self._states[number - self._first] = _DONE
+        states[index] = _DONE
         self.open -= 1
-        self.waiting -= state == _WAITING
-        self.held -= state == _HELD
+        if state == _WAITING:
+            self.waiting -= 1
+        elif state == _HELD:
+            self.held -= 1
+        if states[self.low + 1 - self._first] == _DONE:
+            self._advance()
+        return True
+
+    def all_done(self, numbers: Sequence[int]) -> bool:
+        """Mark different records as done if each was sent and is not done. Otherwise, do nothing and return False."""
+        first, states = self._first, self._states
+        if min(numbers) < first or max(numbers) > self.last:
+            return False
+        count = len(numbers)
+        if [states[number - first] for number in numbers].count(_SENT) < count:
+            return False
+        for number in numbers:
+            states[number - first] = _DONE
+        self.open -= count  # without a call, since a signal handler may count too
         self._advance()
         return True
 

@@ -11,7 +11,7 @@ from typing import Final
 
 from auditlane.runtime.files import sync_folder
 from auditlane.sdk.spool import folder
-from auditlane.sdk.spool.frames import HEADER_BYTES, Record, frame, header
+from auditlane.sdk.spool.frames import HEADER_BYTES, frame, header
 from auditlane.sdk.spool.owner_file import OwnerFile
 from auditlane.sdk.spool.record_set import SEGMENT, RecordSet, Segment
 
@@ -71,9 +71,7 @@ class OwnSet(RecordSet):
         If this raises OSError, nothing was written.
         """
         number = self._numbered = self._numbered + 1  # one statement, so that a signal handler cannot take the number
-        data = frame(
-            Record(number, nth, emitted_us, tenant, event_id, topic, key, value, headers, unencoded), self.seed
-        )
+        data = frame((number, nth, emitted_us, tenant, event_id, topic, key, value, headers, unencoded), self.seed)
         if alone:
             segment = self._written_alone(data)
         else:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import os
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
@@ -53,7 +53,8 @@ class Segment:
 
     def add(self, number: int, at_us: int, *, waiting: bool) -> None:
         """Count a record that was emitted at `at_us`, in microseconds since 1970."""
-        self.first = self.first or number
+        if not self.first:
+            self.first = number
         self.last = number
         self.open += 1
         if waiting:
@@ -159,12 +160,27 @@ class RecordSet:
 
     def done(self, number: int, segment: Segment) -> bool:
         """Mark a record as done, because Kafka has it or it was given up. Returns whether it was open."""
-        waiting, held = self.ledger.waiting, self.ledger.held
-        if not self.ledger.done(number):
+        ledger = self.ledger
+        waiting, held, low = ledger.waiting, ledger.held, ledger.low
+        if not ledger.done(number):
             return False
         segment.open -= 1
-        segment.waiting -= waiting - self.ledger.waiting
-        segment.held -= held - self.ledger.held
+        if ledger.waiting < waiting:
+            segment.waiting -= 1
+        elif ledger.held < held:
+            segment.held -= 1
+        if ledger.low != low:
+            self.owner.low = ledger.low
+        return True
+
+    def all_done(self, numbers: Sequence[int], segment: Segment) -> bool:
+        """Mark records of a segment as done if each was sent and is not done. Otherwise, do nothing and return
+        False.
+        """
+        if not self.ledger.all_done(numbers):
+            return False
+        count = len(numbers)
+        segment.open -= count
         self.owner.low = self.ledger.low
         return True
 

@@ -10,8 +10,8 @@ import errno
 import threading
 import time
 from bisect import bisect_right
-from collections import Counter
-from collections.abc import Iterator
+from collections import Counter, deque
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Final
 
@@ -64,6 +64,7 @@ class SpoolStore:
         self.dropped: Counter[str] = Counter()  # number of lost events that were reported, by reason
         self.closed = False
         self._memory: dict[Event, None] = {}  # events that are only in memory, in order
+        self._acknowledged: deque[Event] = deque()  # events to settle that no caller waits for
         self._flying: dict[int, Event] = {}  # events on disk that were handed to the client, by number
         self._flying_adopted: dict[int, Event] = {}  # the same for the adopted set, whose numbers may be the same
         # What receives the outcomes of events that are only on disk, with their indexes.
@@ -181,8 +182,12 @@ class SpoolStore:
             raise self._failure(error) from error
         return self.own
 
-    def _store(self, event: Event, *, may_wait: bool, alone: bool = False, handed_over: bool = False) -> bool:
-        """Write an event. Returns whether earlier records wait on disk, so that this one waits too."""
+    def _store(
+        self, event: Event, *, may_wait: Callable[[], bool], alone: bool = False, handed_over: bool = False
+    ) -> bool:
+        """Write an event. Returns whether earlier records wait on disk, so that this one waits too. `may_wait` is
+        called only if there is no room.
+        """
         own = self.own
         assert own is not None
         headers: tuple[tuple[str, bytes], ...] = ()
@@ -250,10 +255,12 @@ class SpoolStore:
             self._loss_slots.append(self.own.owner.emitted(tenant, emitted_us))
         self._losses.append(Loss(tenant, 1, emitted_us, emitted_us, cause))
 
-    def _count_off_disk(self, tenant: str) -> None:
-        self.on_disk[tenant] -= 1
-        if self.on_disk[tenant] <= 0:
-            del self.on_disk[tenant]
+    def _count_off_disk(self, done: Mapping[str, int]) -> None:
+        """Subtract the number of records that are done, by tenant."""
+        for tenant, count in done.items():
+            left = self.on_disk[tenant] = self.on_disk[tenant] - count
+            if left <= 0:
+                del self.on_disk[tenant]
         self._forget_tenants()
 
     def _forget_tenants(self) -> None:
@@ -262,7 +269,9 @@ class SpoolStore:
         if self.own is not None and not self.own.ledger.open:
             self.on_disk.clear()
 
-    def _make_room(self, own: OwnSet, deadline: float, *, may_wait: bool, error: OSError | None = None) -> float:
+    def _make_room(
+        self, own: OwnSet, deadline: float, *, may_wait: Callable[[], bool], error: OSError | None = None
+    ) -> float:
         """Make room by deleting segments that are done, or any segments with `drop_oldest`, or by waiting. Returns the
         deadline. Raises SpoolFull.
         """
@@ -272,7 +281,7 @@ class SpoolStore:
         if policy == "drop_oldest" and self._drop_oldest(own):
             return deadline
         deadline = deadline or now + self._config.max_block_ms / 1000
-        if policy != "block" or not may_wait or now >= deadline:
+        if policy != "block" or not may_wait() or now >= deadline:
             raise self._failure(error)
         self.wake.set()
         me, self._inside = self._inside, 0
@@ -308,7 +317,7 @@ class SpoolStore:
             if not source.done(record.number, segment):
                 continue
             if source is self.own:
-                self._count_off_disk(record.tenant)
+                self._count_off_disk({record.tenant: 1})
             if event is not None:
                 event.number = 0
                 event.slot = self.own.owner.emitted(event.tenant, event.emitted_us) if self.own is not None else 0

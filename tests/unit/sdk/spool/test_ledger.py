@@ -55,6 +55,14 @@ class LedgerMachine(RuleBasedStateMachine):
         number = data.draw(st.integers(1, self.last + 2))
         assert self.ledger.done(number) == (self.states.pop(number, None) is not None)
 
+    @rule(data=st.data())
+    def all_done(self, data):
+        numbers = data.draw(st.lists(st.integers(1, self.last + 2), min_size=1, unique=True))
+        are_sent = all(self.states.get(number) == "sent" for number in numbers)
+        assert self.ledger.all_done(numbers) == are_sent
+        if are_sent:
+            self.states = {number: state for number, state in self.states.items() if number not in numbers}
+
     @invariant()
     def they_agree(self):
         assert self.ledger.open == len(self.states)

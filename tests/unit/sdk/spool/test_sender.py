@@ -713,3 +713,58 @@ def test_a_batch_is_synced_once_before_it_is_accepted(tmp_path, monkeypatch):
     monkeypatch.setattr(group_commit, "_sync", failing)
     refused = bench.send_all("d", "e", outcomes=outcomes)
     assert [(index, type(error)) for index, error in refused] == [(0, SpoolFailed), (1, SpoolFailed)]
+
+
+def test_acknowledged_events_are_settled_together_across_flushes_tenants_and_segments(tmp_path):
+    bench = Bench(tmp_path, delivery_mode="durable", spool_bytes=1 << 20)
+    for tenant in ("acme", "globex", "acme"):
+        bench.send(*names(0, 60), tenant=tenant, value=b"v" * 2_000)
+        bench.tracker.flush(0)
+    own = bench.sender.own
+    assert own is not None
+    assert len(own.segments) > 1, "a segment has room for 128 kB"
+    bench.kafka.held.reverse()
+    bench.kafka.settle(50)
+    assert (bench.sender.spooled, bench.sender.on_disk) == (130, {"acme": 70, "globex": 60})
+    bench.kafka.settle()
+    assert (bench.sender.spooled, bench.sender.on_disk, bench.counts()) == (0, {}, (180, 0, 0))
+    assert own.owner.low == 180
+    assert [segment.open for segment in own.segments.values() if segment.open] == []
+
+
+def test_settling_waits_for_a_thread_that_emits_only_once_it_is_late(tmp_path, monkeypatch):
+    monkeypatch.setattr(Bench, "in_batches", False)  # their outcomes would be awaited
+    bench = Bench(tmp_path, delivery_mode="durable")
+    bench.send("a", "b", "c")
+    inside, leave = threading.Event(), threading.Event()
+
+    def emit():
+        with bench.sender.entered():
+            inside.set()
+            leave.wait(60)
+
+    thread = threading.Thread(target=emit)
+    thread.start()
+    assert inside.wait(60)
+    bench.kafka.settle(2)
+    assert (bench.sender.unsettled, bench.sender.spooled) == (True, 3)
+    bench.sender.acknowledged([])
+    assert (bench.sender.unsettled, bench.sender.spooled) == (True, 3), "it did not wait"
+    monkeypatch.setattr(sender, "_LATE_S", 0.0)
+    threading.Timer(0.05, leave.set).start()
+    bench.kafka.settle()
+    assert (bench.sender.unsettled, bench.sender.spooled, bench.counts()) == (False, 0, (3, 0, 0))
+    thread.join()
+
+
+def test_unsettled_events_are_settled_when_the_client_is_closed(tmp_path, monkeypatch):
+    monkeypatch.setattr(Bench, "in_batches", False)  # their outcomes would be awaited
+    bench = Bench(tmp_path, delivery_mode="durable")
+    bench.send("a")
+    with bench.sender.entered():
+        thread = threading.Thread(target=bench.kafka.settle)
+        thread.start()
+        thread.join()
+    assert bench.sender.unsettled
+    bench.sender.close()
+    assert (bench.sender.unsettled, bench.counts(), [*tmp_path.iterdir()]) == (False, (1, 0, 0), [])

@@ -181,7 +181,7 @@ class IngestService:
         handed = HandOver(client, posted, sender, first, waiter, self._signer, partial(self._refused, sender))
         hand_over, ids = handed.run, handed.ids
         stale: list[int] = []
-        cached = self._are_cached(client, posted, sender)
+        cached = all(client.knows(tenant) for tenant in set(tenants) if tenant)
         if cached and steps <= LONG_STEPS and len(posted) <= _INLINE:
             hand_over(stale)
         else:
@@ -290,10 +290,6 @@ class IngestService:
             self._config, on_error=self._log_error, own_headers=True, observe_registry=self._observe_registry
         )
         return self._client
-
-    def _are_cached(self, client: AuditClient, posted: Sequence[object], sender: Sender) -> bool:
-        tenants = {sender.tenant or event.get("tenant_id") for event in posted if isinstance(event, dict)}
-        return all(client.knows(tenant) for tenant in tenants if isinstance(tenant, str))
 
     def _refused(self, sender: Sender, value: object, tenant: str, error: AuditlaneError) -> None:
         """Count an event that was not accepted. `tenant` is "" if its contract did not matter."""

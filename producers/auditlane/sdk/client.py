@@ -359,11 +359,7 @@ class AuditClient(RecordingMethods):
         `defaults` has values for fields that an object omits: source, and maybe tenant_id and request_id. A result is
         None if the object needs full validation.
         """
-        if self._builder.redacts:
-            return [None] * len(objects)
-        from auditlane.sdk.json_encoding import JsonEncoder  # services that emit do not need it
-
-        return JsonEncoder(self._publisher.plain_encoder, defaults, self.config.max_event_bytes).encode_all(objects)
+        return [None] * len(objects) if self._builder.redacts else self._publisher.encode_all(objects, defaults)
 
     def send_encoded(
         self,

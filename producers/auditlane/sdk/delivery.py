@@ -138,10 +138,8 @@ class KafkaDelivery:
                 if self._stopping:
                     raise ClientClosed(_STOPPED)
                 try:
-                    if headers is None:
-                        self.producer.produce(topic, value, key, on_delivery=report)
-                    else:
-                        self.producer.produce(topic, value, key, on_delivery=report, headers=headers)
+                    # Keywords would take a quarter longer: partition, callback, its other name, timestamp, headers.
+                    self.producer.produce(topic, value, key, -1, report, None, 0, headers)
                     return
                 except BufferError:
                     deadline = wait_for_room(self._config, tracker, deadline, may_wait=not self.is_this_thread())
@@ -170,7 +168,7 @@ class KafkaDelivery:
                     if self._stopping:
                         raise ClientClosed(_STOPPED)
                     try:
-                        produce(topic, value, key, on_delivery=partial(receive, index), headers=headers)
+                        produce(topic, value, key, -1, partial(receive, index), None, 0, headers)
                         break
                     except BufferError:
                         deadline = wait_for_room(self._config, tracker, deadline, may_wait=not self.is_this_thread())
@@ -183,7 +181,8 @@ class KafkaDelivery:
                     tracker.withdraw(epoch, len(unsent[2]))
                     tracker.handed_over(epoch)
                 raise
-            tracker.handed_over(epoch)
+            if epoch.in_hand:
+                tracker.handed_over(epoch)
         return refused
 
     def _fail_in_batch(self, epoch: Epoch, on_settled: OnSettled, message: Message, error: KafkaError) -> None:
@@ -192,13 +191,12 @@ class KafkaDelivery:
 
     def offer(self, event: Event) -> None:
         """Hand one event to librdkafka, as described in `Delivery`."""
-        event.reported = self._on_report
+        headers, event.reported = event.headers, self._on_report
+        given = (
+            (headers if type(headers) is dict else {**headers}) if headers else None
+        )  # the producer takes no Mapping
         try:
-            if headers := event.headers:
-                headers = headers if type(headers) is dict else {**headers}  # the producer takes only a dict
-                self.producer.produce(event.topic, event.value, event.key, on_delivery=event, headers=headers)
-            else:
-                self.producer.produce(event.topic, event.value, event.key, on_delivery=event)
+            self.producer.produce(event.topic, event.value, event.key, -1, event, None, 0, given)
         except KafkaException as error:
             raise NotOffered(self._undelivered(error.args[0])) from error
 

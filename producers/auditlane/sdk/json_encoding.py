@@ -46,6 +46,8 @@ class _Shape(NamedTuple):
 
 
 _UNKNOWN: Final = _Shape(None, has_request_id=False, custom=(), needs_checks=True)
+_MOST_SHAPES: Final = 256
+_SHAPES: Final[dict[tuple[str, ...], _Shape]] = {}  # those of compiled functions, by the names of CompiledEncoders
 
 
 class JsonEncoder:
@@ -122,13 +124,21 @@ class JsonEncoder:
         return self._encoders[tenant]
 
     def _shape(self, names: tuple[str, ...]) -> _Shape:
+        key = (*[name for name in self._defaults if name not in names], _SEPARATOR, *names)
+        found = _SHAPES.get(key)
+        if found is not None:
+            return found
         given = frozenset(names)
         custom = tuple(given - _NAMED)
         # An id requires a time, and a custom field may have two values.
         if ("event_id" in given and "occurred_at" not in given) or (custom and "fields" in given):
             return _UNKNOWN
-        compiled = _COMPILED.get((*(name for name in self._defaults if name not in given), _SEPARATOR, *names))
-        return _Shape(compiled, "request_id" in given, custom)
+        found = _Shape(_COMPILED.get(key), "request_id" in given, custom)
+        if found.compiled is not None:
+            if len(_SHAPES) >= _MOST_SHAPES:
+                _SHAPES.clear()
+            _SHAPES[key] = found
+        return found
 
     def _encoded(self, encoder: PlainEncoder, values: dict[str, Any]) -> Encoded | None:
         """Encode an object whose names have not recurred often enough, or which has a long text."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 import zlib
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -16,6 +16,7 @@ from auditlane.runtime.errors import EventTooLarge, InvalidEvent, KafkaUnavailab
 from auditlane.sdk.config import HTTP_SPOOL, ClientConfig
 from auditlane.sdk.delivery import KafkaDelivery
 from auditlane.sdk.encoding import Encoder
+from auditlane.sdk.json_encoding import JsonEncoder
 from auditlane.sdk.plain_encoding import PlainEncoder
 from auditlane.sdk.schema_resolver import SchemaMayBeStale, SchemaResolver
 from auditlane.sdk.transport import Encoded, OnError, Receiver
@@ -58,7 +59,10 @@ class KafkaTransport:
         found = encoder.plain.encode(values, time.time_ns() // 1_000, self._config.max_event_bytes)
         return None if found is None else (tenant, *found)
 
-    def plain_encoder(self, tenant: str) -> PlainEncoder | None:
+    def encode_all(self, objects: Sequence[object], defaults: Mapping[str, str]) -> list[Encoded | None]:
+        return JsonEncoder(self._plain_encoder, defaults, self._config.max_event_bytes).encode_all(objects)
+
+    def _plain_encoder(self, tenant: str) -> PlainEncoder | None:
         encoder = self._schemas.ready(tenant)
         return None if encoder is None else encoder.plain
 

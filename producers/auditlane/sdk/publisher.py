@@ -50,7 +50,6 @@ from auditlane.sdk.transport import (
 )
 
 if TYPE_CHECKING:
-    from auditlane.sdk.plain_encoding import PlainEncoder
     from auditlane.sdk.spool.event import Event as SpooledEvent
     from auditlane.sdk.spool.keeper import OwnEvent
     from auditlane.sdk.spool.spool import Spool
@@ -163,11 +162,11 @@ class EventPublisher:
             return None
         return self._transport.encoded(values)
 
-    def plain_encoder(self, tenant: str) -> PlainEncoder | None:
-        """Return the tenant's part of `encoded`, for use within a moment, or None if it is not available."""
+    def encode_all(self, objects: Sequence[object], defaults: Mapping[str, str]) -> list[Encoded | None]:
+        """Encode JSON objects like `AuditClient.encode_all`."""
         if self._closed or self._thread_starter is not _thread.start_new_thread:
-            return None
-        return self._transport.plain_encoder(tenant)
+            return [None] * len(objects)
+        return self._transport.encode_all(objects, defaults)
 
     def emit(self, values: Mapping[str, Any]) -> str | None:
         """Encode and buffer an event from `emit`'s keyword values in one step, and return its id.

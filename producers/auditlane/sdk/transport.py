@@ -21,7 +21,6 @@ from auditlane.sdk.logs import log_later
 if TYPE_CHECKING:
     from auditlane.sdk.delivery_tracker import DeliveryTracker
     from auditlane.sdk.encoding import Encoder
-    from auditlane.sdk.plain_encoding import PlainEncoder
     from auditlane.sdk.spool.event import Event
 
 Encoded = tuple[str, str, bytes]  # (tenant, event id, value)
@@ -185,8 +184,8 @@ class Transport(Protocol):
         """
         ...
 
-    def plain_encoder(self, tenant: str) -> PlainEncoder | None:
-        """Return the tenant's part of `encoded`, for use within a moment, or None if it is not available."""
+    def encode_all(self, objects: Sequence[object], defaults: Mapping[str, str]) -> list[Encoded | None]:
+        """Encode JSON objects, with `defaults` for fields that they omit, like `encoded`."""
         ...
 
     def encode(self, event: AuditEvent, *, may_ask: bool) -> bytes:

@@ -61,15 +61,14 @@ def signer(key: Key, client_id: str, filled: Iterable[str] = ()) -> Sign:
         raise ValueError(f"the gateway does not fill in all of {', '.join(claim.filled)}")
     head = _head(key.kid, claim) + b";"
     prefixed, keyed = _hashes(key.secret, _signed(claim))
-    latest = b"", _keyed(prefixed, b"")  # most messages have the key of the previous one
+    latest: tuple[bytes, hashlib._Hash] | None = None  # most messages have the key of the previous one
 
     def sign_message(message_key: bytes, value: bytes) -> Header:
         nonlocal latest
-        known, hashed = latest
-        if known != message_key:
-            hashed = _keyed(prefixed, message_key)
-            latest = message_key, hashed  # one statement, for other threads
-        return HEADER, head + _finished(hashed, keyed, value)
+        known = latest
+        if known is None or known[0] != message_key:
+            latest = known = message_key, _keyed(prefixed, message_key)
+        return HEADER, head + _finished(known[1], keyed, value)
 
     return sign_message
 

@@ -52,8 +52,12 @@ SENDERS = [ANY, ACME, Sender("al_1"), Sender("al_1", "acme", request_id="r-1"), 
 @pytest.fixture(params=[0, 1_000_000], ids=["compiled", "interpreted"])
 def compiled(request, monkeypatch):
     """Run a test with functions compiled for the objects' names, and without."""
-    found = CompiledEncoders(json_encoding._source, NAMES, request.param)
-    monkeypatch.setattr(json_encoding, "_COMPILED", found)
+    compile_after(monkeypatch, request.param)
+
+
+def compile_after(monkeypatch, count):
+    monkeypatch.setattr(json_encoding, "_COMPILED", CompiledEncoders(json_encoding._source, NAMES, count))
+    monkeypatch.setattr(json_encoding, "_SHAPES", {})
 
 
 def encoded(sender: Sender, *objects: object) -> list[Encoded | None]:
@@ -148,8 +152,15 @@ def test_each_object_gets_a_new_id_unless_it_has_one(count):
 
 
 def test_names_are_compiled_once_they_recur(monkeypatch):
-    monkeypatch.setattr(json_encoding, "_COMPILED", CompiledEncoders(json_encoding._source, NAMES, 2))
+    compile_after(monkeypatch, 2)
     encoded(ACME, *[{"action": "Login"}] * 2)
     assert not json_encoding._COMPILED._compiled
     encoded(ACME, {"action": "Login"})
     assert len(json_encoding._COMPILED._compiled) == 1
+
+
+def test_only_so_many_sets_of_names_are_kept(monkeypatch):  # a client may choose them
+    compile_after(monkeypatch, 0)
+    for number in range(600):
+        encoded(ACME, {"action": "Login", f"custom {number}": 1})
+    assert len(json_encoding._SHAPES) <= 256

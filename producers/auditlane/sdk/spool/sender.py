@@ -163,7 +163,7 @@ class SpoolSender(SpoolStore):
         written: dict[int, int],
     ) -> None:
         """Accept some of a batch's events, the first of which has the index `first`, while other threads wait."""
-        tracker, left = self._tracker, len(messages)
+        tracker, left, me = self._tracker, len(messages), threading.get_ident()
         now, now_us = time.monotonic(), time.time_ns() // 1_000
         try:
             epoch = tracker.open_all(left, sum([len(message[2]) for message in messages]))
@@ -171,19 +171,24 @@ class SpoolSender(SpoolStore):
             refused += [(first + place, error) for place in range(left)]
             return
         try:
-            with self.entered() as nested:
-                for index, (topic, key, value, headers, event_id, tenant) in enumerate(messages, first):
-                    event = Event(topic, key, value, event_id, tenant, headers or _NO_HEADERS, now, now_us)
-                    event.batch, event.index, event.epoch = on_batch, index, epoch
-                    try:
-                        if number := self._accept(event, keep=False, nested=nested):
-                            written[index] = number
-                    except AuditlaneError as error:
-                        tracker.withdraw(epoch, event.size)
-                        refused.append((index, error))
-                    left -= 1
-                    if epoch.in_hand:
-                        tracker.handed_over(epoch)
+            nested = self._inside == me
+            with self.lock:  # like `entered`, which would take longer
+                self._inside = me
+                try:
+                    for index, (topic, key, value, headers, event_id, tenant) in enumerate(messages, first):
+                        event = Event(topic, key, value, event_id, tenant, headers or _NO_HEADERS, now, now_us)
+                        event.batch, event.index, event.epoch = on_batch, index, epoch
+                        try:
+                            if number := self._accept(event, keep=False, nested=nested):
+                                written[index] = number
+                        except AuditlaneError as error:
+                            tracker.withdraw(epoch, event.size)
+                            refused.append((index, error))
+                        left -= 1
+                        if epoch.in_hand:
+                            tracker.handed_over(epoch)
+                finally:
+                    self._inside = me if nested else 0
         finally:
             for message in messages[len(messages) - left :]:  # after an exception that is not about one event
                 tracker.withdraw(epoch, len(message[2]))

@@ -16,6 +16,7 @@ from querying import START, TENANT_HEADER, Store, event, served, store, summarie
 
 from auditlane.access.scope import TenantScope
 from auditlane.query.clickhouse.executor import Limits, TenantConcurrency
+from auditlane.query.clickhouse.statements import EVENTS, Statement
 from auditlane.query.filters import Filter, parse
 from auditlane.query.reader import Reader
 from auditlane.runtime.errors import QueryTooLarge, RateLimited
@@ -167,6 +168,15 @@ def test_stats_have_the_documented_keys_over_http(url):
     status, answer = get(url, "/v1/stats", tz="Europe/Berlin")
     assert status == 200
     assert {"tz", "today", "events", "severe", "before", "actions", "actors"} == answer.keys()
+
+
+def test_a_summary_uses_no_more_threads_than_clickhouse_has_cores(reader, filled):
+    default = filled.client.query("SELECT default FROM system.settings WHERE name = 'max_threads'").result_rows[0][0]
+    cores = int("".join(filter(str.isdigit, default)))
+    sql = f"SELECT any(getSetting('max_threads')) AS threads FROM {{database:Identifier}}.{EVENTS}"
+    for is_summary, threads in ((True, min(cores, Limits().threads)), (False, Limits().threads)):
+        statement = Statement(sql, {"database": filled.database}, {}, is_summary=is_summary)
+        assert reader.executor.rows(statement, "acme") == [{"threads": threads}]
 
 
 def test_other_tenants_are_not_counted(url):

@@ -137,6 +137,7 @@ class QueryExecutor:
         self._concurrency = concurrency
         self._seconds = seconds
         self._event_tables: dict[str, tuple[str, Partitioning]] = {}  # by database
+        self._cores = limits.threads  # of ClickHouse, at most `threads`
         self._pool = pool_for(settings)
         self._connection = LazyClient(
             lambda: connect(
@@ -170,20 +171,20 @@ class QueryExecutor:
 
         `seconds` overrides the time limit of the executor.
         """
-        limits = {
-            "max_execution_time": math.ceil(self._seconds if seconds is None else seconds),
-            "max_memory_usage": self._limits.memory_bytes,
-            "max_threads": self._limits.threads,
-            "priority": self._limits.priority,
-            "low_priority_query_wait_time_ms": PAUSE_MS,
-            "max_rows_to_read": _lower(statement.rows_read, 0 if statement.shared else self._limits.rows_read),
-        }
         parameters, sql = statement.parameters, statement.sql
         if EVENTS in sql:
             table, partitioning = self._event_table(parameters["database"])
             sql = sql if table == "events" else statement.sharded_sql or sql
             sql = sql.replace(TO_PERIOD, partitioning.function)
             parameters = parameters | {"events": table}
+        limits = {
+            "max_execution_time": math.ceil(self._seconds if seconds is None else seconds),
+            "max_memory_usage": self._limits.memory_bytes,
+            "max_threads": self._cores if statement.is_summary else self._limits.threads,
+            "priority": self._limits.priority,
+            "low_priority_query_wait_time_ms": PAUSE_MS,
+            "max_rows_to_read": _lower(statement.rows_read, 0 if statement.shared else self._limits.rows_read),
+        }
         began = perf_counter()
         with errors():
             source = cast(
@@ -208,10 +209,12 @@ class QueryExecutor:
         if database not in self._event_tables:
             count = (
                 "SELECT count() AS tables, countIf(name = 'events_all') AS sharded,"
-                " anyIf(partition_key, name = 'events') AS key FROM system.tables"
+                " anyIf(partition_key, name = 'events') AS key, (SELECT toUInt32OrZero(extract(default, '[0-9]+'))"
+                " FROM system.settings WHERE name = 'max_threads') AS cores FROM system.tables"
             )
             sql = f"{count} WHERE database = {{database:String}} AND name IN ('events', 'events_all')"
             [row] = self.rows(Statement(sql, {"database": database}, {}, shared=True))
+            self._cores = min(self._cores, row["cores"] or self._cores)
             if not row["tables"]:
                 return "events", Partitioning.MONTH  # not created yet
             key = row["key"].decode() if isinstance(row["key"], bytes) else row["key"]

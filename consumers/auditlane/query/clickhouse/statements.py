@@ -66,7 +66,8 @@ class Statement:
 
     A `shared` statement serves all tenants at once, so the limit on rows read by a tenant's query does not apply.
     `rows_read` is a separate limit for this statement, or 0. `sharded_sql` replaces `sql` if the events are on several
-    shards, unless it is empty.
+    shards, unless it is empty. A statement that `is_summary` reads and adds up all the time, so that more threads than
+    cores would only slow it down.
     """
 
     sql: str
@@ -75,6 +76,7 @@ class Statement:
     shared: bool = False
     rows_read: int = 0
     sharded_sql: str = ""
+    is_summary: bool = False
 
 
 # All copies of an event are in one partition, so a partition with a single part needs no comparison.

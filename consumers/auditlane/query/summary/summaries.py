@@ -207,7 +207,8 @@ class Summaries:
         return sorted(counted, key=lambda actor: -actor.events)
 
     def _rows(self, scope: TenantScope, statement: Statement) -> list[dict[str, Any]]:
-        return self._executor.rows(replace(statement, settings=statement.settings | _BLOCKS), scope.tenant)
+        summary = replace(statement, settings=statement.settings | _BLOCKS, is_summary=True)
+        return self._executor.rows(summary, scope.tenant)
 
 
 def _parts(rows: list[dict[str, Any]]) -> list[StoredPart]:

@@ -25,11 +25,7 @@ class EventBuilder:
         self._source = source
         self._redaction = redaction
         self._own_events = own_events
-
-    @property
-    def redacts(self) -> bool:
-        """Whether values are replaced before an event is encoded."""
-        return self._redaction is not None
+        self.redacts: Final = redaction is not None  # whether values are replaced before an event is encoded
 
     def complete(self, values: dict[str, Any]) -> None:
         """Add the client's default source to the keywords of `emit`."""

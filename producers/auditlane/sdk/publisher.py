@@ -187,7 +187,7 @@ class EventPublisher:
             if self._spool is None:
                 self._current_delivery().produce(topic, key_of(tenant), value, event_id, tenant, plain=True)
             else:
-                self._spool.send(topic, key_of(tenant), value, event_id, tenant)
+                self._spool.send_plain(topic, key_of(tenant), value, event_id, tenant)
         except AuditlaneError as error:
             self._refused[error.code] += 1
             raise

@@ -50,8 +50,8 @@ def uuid7() -> str:
         text = f"{milliseconds >> 16:08x}-{milliseconds & 0xFFFF:04x}"
         _prefix = milliseconds, text
     bits = _random.getrandbits(62)
-    rest = 0x8000 | bits >> 48, bits & 0xFFFF_FFFF_FFFF
-    return "%s-%x-%x-%012x" % (text, 0x7000 | stamp & 0xFFF, *rest)  # noqa: UP031 - an f-string takes longer
+    parts = text, 0x7000 | stamp & 0xFFF, 0x8000 | bits >> 48, bits & 0xFFFF_FFFF_FFFF
+    return "%s-%x-%x-%012x" % parts  # noqa: UP031 - an f-string takes longer
 
 
 def uuid7s() -> Iterator[str]:

@@ -39,7 +39,8 @@ def parse(traceparent: str) -> TraceContext | None:
 def current() -> TraceContext | None:
     """Return OpenTelemetry's current span. Returns None if there is no span, or if OpenTelemetry is not in use."""
     # While another thread imports the module, it exists but is empty.
-    get_current_span = getattr(sys.modules.get("opentelemetry.trace"), "get_current_span", None)
+    module = sys.modules.get("opentelemetry.trace")
+    get_current_span = None if module is None else getattr(module, "get_current_span", None)
     if get_current_span is None:
         return None
     span = get_current_span().get_span_context()

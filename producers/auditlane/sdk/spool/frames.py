@@ -96,14 +96,19 @@ def frame(record: Row, seed: int) -> bytes:
     tenant, identity, place = tenant_id.encode(), event_id.encode(), topic.encode()
     kind = _UNENCODED if unencoded else _ENCODED
     fixed = _FIXED.pack(kind, number, nth, emitted_us, len(tenant), len(identity), len(place), len(key), len(headers))
-    packed = b""
-    for name, content in headers:
-        encoded = name.encode()
-        packed += _LENGTH.pack(len(encoded)) + encoded + _LENGTH.pack(len(content)) + content
+    packed = _packed(headers) if headers else b""
     payload = b"".join((fixed, tenant, identity, place, key, packed, value))
     size = len(payload)
     checksum = zlib.crc32(payload, zlib.crc32(_LENGTH.pack(size), seed))
     return _FRAME.pack(_MARKER, size, size ^ _ONES, checksum) + payload
+
+
+def _packed(headers: tuple[tuple[str, bytes], ...]) -> bytes:
+    packed = b""
+    for name, content in headers:
+        encoded = name.encode()
+        packed += _LENGTH.pack(len(encoded)) + encoded + _LENGTH.pack(len(content)) + content
+    return packed
 
 
 def scan(data: bytes, seed: int, at: int = HEADER_BYTES) -> Iterator[Found | Damage | Torn]:

@@ -30,7 +30,7 @@ class Ledger:
         """The highest number added so far."""
         return self._first + len(self._states) - 1
 
-    def add(self, number: int, *, waiting: bool) -> None:
+    def add(self, number: int, waiting: bool) -> None:
         """Add a record that is waiting or was sent. Skipped numbers count as done."""
         index, states = number - self._first, self._states
         state = _WAITING if waiting else _SENT
@@ -40,7 +40,8 @@ class Ledger:
             states.extend(bytes(max(index + 1 - len(states), 0)))
             states[index] = state
         self.open += 1
-        self.waiting += waiting
+        if waiting:
+            self.waiting += 1
 
     def is_waiting(self, number: int) -> bool:
         """Return whether this record is waiting to be sent."""

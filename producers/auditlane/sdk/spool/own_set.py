@@ -60,7 +60,6 @@ class OwnSet(RecordSet):
         value: bytes,
         headers: tuple[tuple[str, bytes], ...],
         emitted_us: int,
-        *,
         nth: int = 0,
         alone: bool = False,
         waiting: bool = False,
@@ -75,18 +74,22 @@ class OwnSet(RecordSet):
         if alone:
             segment = self._written_alone(data)
         else:
-            segment = self._prepared(len(data))
+            active, size = self._active, len(data)
+            if active is not None and active.open and active.size + size <= self._segment_bytes:
+                segment = active
+            else:
+                segment = self._prepared(size)
             try:
                 self._write(data)
             except OSError:
                 with contextlib.suppress(OSError):
                     self.seal()  # nothing may follow an incomplete record
                 raise
-            segment.size += len(data)
-            self.size += len(data)
+            segment.size += size
+            self.size += size
             self.dirty = True
-        self.ledger.add(number, waiting=waiting)
-        segment.add(number, emitted_us, waiting=waiting)
+        self.ledger.add(number, waiting)
+        segment.add(number, emitted_us, waiting)
         return number, segment
 
     def _write(self, data: bytes) -> None:

@@ -51,7 +51,7 @@ class Segment:
     since_us: int = 0  # time of the oldest record that is waiting or held, or earlier; only valid if there is one
     sealed: bool = True
 
-    def add(self, number: int, at_us: int, *, waiting: bool) -> None:
+    def add(self, number: int, at_us: int, waiting: bool) -> None:
         """Count a record that was emitted at `at_us`, in microseconds since 1970."""
         if not self.first:
             self.first = number

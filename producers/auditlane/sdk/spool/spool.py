@@ -104,6 +104,12 @@ class Spool:
             self.start()
         return self._sender.send_all(messages, on_batch)
 
+    def send_plain(self, topic: str, key: bytes, value: bytes, event_id: str, tenant: str) -> None:
+        """Accept an event like `send`, whose other arguments take longer to pass."""
+        if self._keeper is None:
+            self.start()
+        self._sender.send(topic, key, value, event_id, tenant)
+
     @property
     def receiver(self) -> Receiver:
         """What receives the outcomes of the events that are offered."""

@@ -212,10 +212,10 @@ class SpoolStore:
                     event.value,
                     headers,
                     event.emitted_us,
-                    nth=nth,
-                    alone=alone,
-                    waiting=waits,
-                    unencoded=event.unencoded,
+                    nth,
+                    alone,
+                    waits,
+                    event.unencoded,
                 )
                 break
             except OSError as error:

@@ -185,7 +185,10 @@ class EventPublisher:
             return event_id
         try:
             if self._spool is None:
-                self._current_delivery().produce(topic, key_of(tenant), value, event_id, tenant, plain=True)
+                delivery = self._delivery  # like `_current_delivery`, without the time for the call
+                if delivery is None or delivery.fatal is not None:
+                    delivery = self._replaced_delivery(delivery)
+                delivery.produce(topic, key_of(tenant), value, event_id, tenant, plain=True)
             else:
                 self._spool.send_plain(topic, key_of(tenant), value, event_id, tenant)
         except AuditlaneError as error:

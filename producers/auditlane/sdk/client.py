@@ -279,8 +279,8 @@ class AuditClient(RecordingMethods):
         """
         try:
             if event is None:
-                fill(values, self._recorder.report_resolver)
-                return self._emit_filled(values)
+                traced = fill(values, self._recorder.report_resolver)
+                return self._emit_filled(values, traced)
             if isinstance(event, AuditEvent) and type(event) is not AuditEvent:
                 return self._publisher.send(partial(self._typed_event, event, values))
             return self._publisher.send(partial(self._builder.build, event, values))
@@ -469,11 +469,11 @@ class AuditClient(RecordingMethods):
         if kind is None:
             result.raise_for_failure()
 
-    def _emit_filled(self, values: dict[str, Any]) -> str:
+    def _emit_filled(self, values: dict[str, Any], traced: bool = True) -> str:
         builder, publisher = self._builder, self._publisher
         if not builder.redacts:
             builder.complete(values)
-            if (event_id := publisher.emit(values)) is not None:
+            if (event_id := publisher.emit(values, traced)) is not None:
                 return event_id
         return publisher.send(partial(builder.build, None, values))
 

@@ -161,13 +161,16 @@ def known_values(report: Report) -> dict[str, Any]:
     return values
 
 
-def fill(values: dict[str, Any], report: Report) -> None:
-    """Add the current context's values to the keywords of `emit`. Given keywords take precedence, even if None."""
+def fill(values: dict[str, Any], report: Report) -> bool:
+    """Add the current context's values to the keywords of `emit`. Given keywords take precedence, even if None.
+
+    Returns False if there is neither a context nor a trace.
+    """
     if _current.get() is None and trace_context.current() is None:
-        return
+        return False
     known = known_values(report)
     if not known:
-        return
+        return True
     metadata = known.pop("metadata", None)
     if "actor_id" in values:
         for name in _ACTOR:
@@ -178,6 +181,7 @@ def fill(values: dict[str, Any], report: Report) -> None:
         given = values.get("metadata")
         if given is None or isinstance(given, Mapping):  # anything else is refused with its own message
             values["metadata"] = texts_of(metadata) | dict(given or {})
+    return True
 
 
 def carried() -> dict[str, str]:

@@ -168,8 +168,9 @@ class EventPublisher:
             return [None] * len(objects)
         return self._transport.encode_all(objects, defaults)
 
-    def emit(self, values: Mapping[str, Any]) -> str | None:
-        """Encode and buffer an event from `emit`'s keyword values in one step, and return its id.
+    def emit(self, values: Mapping[str, Any], traced: bool) -> str | None:
+        """Encode and buffer an event from `emit`'s keyword values in one step, and return its id. `traced` is false if
+        it is certain that there is no trace.
 
         Returns None if the event needs full validation, like `encoded`. Raises the same errors as `send_encoded`.
         """
@@ -180,7 +181,7 @@ class EventPublisher:
             return None
         tenant, event_id, value = encoded
         topic = self._plain_topic
-        if not topic or trace_context.current() is not None:
+        if not topic or (traced and trace_context.current() is not None):
             self.send_encoded(encoded)
             return event_id
         try:

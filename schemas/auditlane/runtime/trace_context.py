@@ -43,7 +43,10 @@ def current() -> TraceContext | None:
     get_current_span = None if module is None else getattr(module, "get_current_span", None)
     if get_current_span is None:
         return None
-    span = get_current_span().get_span_context()
+    current_span = get_current_span()
+    if current_span is getattr(module, "INVALID_SPAN", None):  # the usual case without a span
+        return None
+    span = current_span.get_span_context()
     if not span.is_valid:
         return None
     return TraceContext(f"{span.trace_id:032x}", f"{span.span_id:016x}", span.trace_flags.sampled)

@@ -5,10 +5,10 @@ no I/O.
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
-from typing import Final
+from typing import Any, Final
 
 from auditlane.runtime.ids import uuid5
 from auditlane.sdk.spool.owner_file import Unsettled
@@ -74,9 +74,10 @@ def killed(counters: Iterable[Unsettled]) -> list[Loss]:
     ]
 
 
-def dumped(losses: Iterable[Loss]) -> str:
-    """Serialize losses for a file."""
-    rows = [[loss.tenant, loss.count, loss.since_us, loss.until_us, loss.cause] for loss in losses]
+def dumped(losses: Iterable[Loss], saved: Mapping[int, int]) -> str:
+    """Serialize losses for a file, and what `OwnerFile.saved` stores once the file exists."""
+    rows: list[list[Any]] = [[loss.tenant, loss.count, loss.since_us, loss.until_us, loss.cause] for loss in losses]
+    rows[0].append([*saved.items()])
     return json.dumps(rows)
 
 
@@ -87,6 +88,16 @@ def loaded(data: bytes) -> list[Loss]:
         return [Loss(str(row[0]), int(row[1]), int(row[2]), int(row[3]), str(row[4])) for row in rows]
     except (ValueError, TypeError, IndexError):
         return []
+
+
+def loaded_saved(data: bytes) -> dict[int, int]:
+    """Parse what `OwnerFile.saved` stores, or return an empty dict if a file is damaged or has been written by an
+    earlier version.
+    """
+    try:
+        return {int(slot): int(count) for slot, count in json.loads(data)[0][5]}
+    except (ValueError, TypeError, LookupError):
+        return {}
 
 
 def _sum(one: Loss, other: Loss) -> Loss:

@@ -12,7 +12,8 @@ import fcntl
 import mmap
 import os
 import struct
-from collections.abc import Iterator, Mapping
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
@@ -31,6 +32,7 @@ _SETTLED: Final = 14
 _SPILLED: Final = 15
 _SINCE: Final = 16
 _LAST: Final = 17
+_SAVED: Final = 18
 _LATEST_US: Final = 1 << 52  # the year 2112
 _MOST_EVENTS: Final = 1 << 48
 _FIRST_SLOTS: Final = 128
@@ -44,8 +46,8 @@ _held: set[OwnerFile] = set()  # held locks, which a forked child must not keep
 class Unsettled:
     """A tenant's events that were only in memory when their process ended. Times are microseconds since 1970.
 
-    Of the `emitted` events that were in memory, `settled` were acknowledged or reported, and `spilled` were written to
-    the set's segments.
+    Of the `emitted` events that were in memory, `settled` were acknowledged or are in a losses file, and `spilled` were
+    written to the set's segments.
     """
 
     tenant: str
@@ -132,7 +134,7 @@ class OwnerFile:
         if slot is None:
             slot = self._new_slot(tenant)
         words = self._words
-        if words[slot + _EMITTED] == words[slot + _SETTLED] + words[slot + _SPILLED]:
+        if words[slot + _EMITTED] == words[slot + _SETTLED] + words[slot + _SPILLED] + words[slot + _SAVED]:
             words[slot + _SINCE] = at_us
         if at_us > words[slot + _LAST]:
             words[slot + _LAST] = at_us
@@ -144,7 +146,7 @@ class OwnerFile:
         self._words[slot + _EMITTED] -= 1
 
     def settled(self, slot: int) -> None:
-        """Count an event that Kafka has acknowledged, or whose failure was reported."""
+        """Count an event that Kafka has acknowledged."""
         self._words[slot + _SETTLED] += 1
 
     def next_spilled(self, slot: int) -> int:
@@ -154,6 +156,16 @@ class OwnerFile:
     def spilled(self, slot: int) -> None:
         """Count an event that was written from memory to a segment."""
         self._words[slot + _SPILLED] += 1
+
+    def saved_with(self, slots: Iterable[int]) -> dict[int, int]:
+        """Return each slot's number of losses in files once those of `slots`, one for each loss, are saved too."""
+        return {slot: self._words[slot + _SAVED] + count for slot, count in Counter(slots).items()}
+
+    def saved(self, counts: Mapping[int, int]) -> None:
+        """Store each slot's number of losses in files, unless it is already higher."""
+        for slot, count in counts.items():
+            if _HEADER_WORDS <= slot < len(self._words) - _SAVED:
+                self._words[slot + _SAVED] = max(self._words[slot + _SAVED], count)
 
     def correct_spilled(self, nth: Mapping[str, int]) -> None:
         """Correct the counts for records that the process wrote but did not count before it was killed. `nth` contains
@@ -166,10 +178,11 @@ class OwnerFile:
         """Return all tenants' counters, except those that cannot be correct."""
         found = []
         for slot, tenant in self._named():
-            emitted, settled, spilled, since, last = self._words[slot + _EMITTED : slot + _LAST + 1].tolist()
+            emitted, settled, spilled, since, last, saved = self._words[slot + _EMITTED : slot + _SAVED + 1].tolist()
             if last > _LATEST_US or emitted > _MOST_EVENTS:
                 continue  # damaged
-            found.append(Unsettled(tenant, emitted, settled, spilled, min(max(since, self._words[_SWEPT]), last), last))
+            since = min(max(since, self._words[_SWEPT]), last)
+            found.append(Unsettled(tenant, emitted, settled + saved, spilled, since, last))
         return found
 
     def remove(self) -> None:

@@ -23,7 +23,7 @@ from auditlane.sdk.spool.frames import (
     version_of,
 )
 from auditlane.sdk.spool.ledger import Ledger
-from auditlane.sdk.spool.losses import DAMAGED, Loss, combined, dumped, loaded
+from auditlane.sdk.spool.losses import DAMAGED, Loss, combined, dumped, loaded, loaded_saved
 from auditlane.sdk.spool.owner_file import OwnerFile
 
 SEGMENT: Final = ".segment"
@@ -101,7 +101,9 @@ class RecordSet:
             made._load(segment, data, nth, follows=follows)
             previous = segment
         for file in sorted(path.glob(f"*{_LOST}")):
-            made.losses[file.name] = loaded(file.read_bytes())
+            data = file.read_bytes()
+            made.losses[file.name] = loaded(data)
+            owner.saved(loaded_saved(data))  # the process may have been killed before it stored them
         return made, nth
 
     def next_waiting(self) -> tuple[Segment, Record] | None:
@@ -204,13 +206,15 @@ class RecordSet:
         self.size -= segment.size
         segment.path.unlink(missing_ok=True)
 
-    def lost(self, name: str, losses: Iterable[Loss]) -> None:
-        """Save losses in a file with this name until they are `reported`.
+    def lost(self, name: str, losses: Iterable[Loss], slots: Iterable[int] = ()) -> None:
+        """Save losses in a file with this name until they are `reported`. From then on, they are no longer counted in
+        these slots of the owner file, one for each lost event.
 
         Raises OSError if they could not be saved.
         """
-        rows = list(losses)
-        write_text(self.path / (name + _LOST), dumped(rows))
+        rows, saved = list(losses), self.owner.saved_with(slots)
+        write_text(self.path / (name + _LOST), dumped(rows, saved))
+        self.owner.saved(saved)
         self.losses[name + _LOST] = rows
 
     def reported(self, name: str) -> None:

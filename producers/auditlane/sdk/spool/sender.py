@@ -127,7 +127,7 @@ class SpoolSender(SpoolStore):
                 try:
                     if unencoded:
                         self._hold(tenant, _NO_CONTRACT)
-                    written = self._accept(event, keep=keep or unencoded, nested=nested)
+                    written = self._accept(event, self._may_wait, keep=keep or unencoded, nested=nested)
                 finally:
                     self._inside = me if nested else 0
         except BaseException:
@@ -145,8 +145,9 @@ class SpoolSender(SpoolStore):
         """
         refused: list[Refused] = []
         written: dict[int, int] = {}  # by index, what `_accept` returned
+        may_wait = self._may_wait_together()
         for first in range(0, len(messages), _TOGETHER):
-            self._send_together(messages[first : first + _TOGETHER], first, on_batch, refused, written)
+            self._send_together(messages[first : first + _TOGETHER], first, on_batch, may_wait, refused, written)
         if written and self._config.spool_sync == "always":
             try:
                 self._wait_for_sync(max(written.values()))
@@ -159,6 +160,7 @@ class SpoolSender(SpoolStore):
         messages: Sequence[Message],
         first: int,
         on_batch: OnBatch,
+        may_wait: Callable[[], bool],
         refused: list[Refused],
         written: dict[int, int],
     ) -> None:
@@ -179,7 +181,7 @@ class SpoolSender(SpoolStore):
                         event = Event(topic, key, value, event_id, tenant, headers or _NO_HEADERS, now, now_us)
                         event.batch, event.index, event.epoch = on_batch, index, epoch
                         try:
-                            if number := self._accept(event, keep=False, nested=nested):
+                            if number := self._accept(event, may_wait, keep=False, nested=nested):
                                 written[index] = number
                         except AuditlaneError as error:
                             tracker.withdraw(epoch, event.size)
@@ -193,6 +195,20 @@ class SpoolSender(SpoolStore):
             for message in messages[len(messages) - left :]:  # after an exception that is not about one event
                 tracker.withdraw(epoch, len(message[2]))
                 tracker.handed_over(epoch)
+
+    def _may_wait_together(self) -> Callable[[], bool]:
+        """Return a function like `may_wait` for the events of a batch, which together wait for at most
+        `max_block_ms`.
+        """
+        deadline = 0.0
+
+        def may_wait() -> bool:
+            nonlocal deadline
+            now = time.monotonic()
+            deadline = deadline or now + self._config.max_block_ms / 1000
+            return now < deadline and self._may_wait()
+
+        return may_wait
 
     def _wait_for_sync(self, written: int) -> None:
         """Return once this many records are synced to disk. Raises SpoolFailed."""
@@ -278,16 +294,16 @@ class SpoolSender(SpoolStore):
         with self.entered():
             while self._acknowledged:
                 self._settle_acknowledged()
-            self.closed = True
             with contextlib.suppress(SpoolFailed):
                 self.take_losses()
+            self.closed = True
             for found in (self.own, self.adopted):
                 if found is not None:
                     found.reclaim()
                     found.leave()
             self.own = self.adopted = None
 
-    def _accept(self, event: Event, *, keep: bool, nested: bool) -> int:
+    def _accept(self, event: Event, may_wait: Callable[[], bool], *, keep: bool, nested: bool) -> int:
         """Accept an event. Returns the number of records written up to this one, or 0 if it was not written."""
         own = self.own or self._opened()
         fast = self._config.delivery_mode == "fast" and not keep
@@ -296,7 +312,7 @@ class SpoolSender(SpoolStore):
         try:
             if self._memory and not nested:
                 self.spill()  # earlier events stay before this one
-            waits = self._store(event, may_wait=_never if nested else self._may_wait, alone=nested)
+            waits = self._store(event, may_wait=_never if nested else may_wait, alone=nested)
         except (SpoolFull, SpoolFailed):
             if fast and self._offered_from_memory(own, event):
                 return 0
@@ -469,9 +485,12 @@ class SpoolSender(SpoolStore):
             if failure is None:
                 self._failed(event)
                 return
-            was_open = self._settled(event)
             cause = rejected_by(why.rejected_by) if why.rejected_by else FULL
-            self._lose(event.tenant, event.emitted_us, cause)
+            slot = 0
+            if event in self._memory:
+                slot, event.slot = event.slot, 0  # it counts the loss instead
+            self._lose(event.tenant, event.emitted_us, cause, slot)  # first, so that no kill leaves it uncounted
+            was_open = self._settled(event)
             if why.rejected_by:
                 self._set_aside(event)
         if event.epoch is None or not was_open:

@@ -58,6 +58,7 @@ class SpoolStore:
         self.on_disk: Counter[str] = Counter()  # number of this process's open records by tenant
         self._losses: list[Loss] = []  # losses not yet in a file of the set
         self._loss_slots: list[int] = []  # their tenants' slots in the owner file
+        self._loss_files = 0  # written so far
         self.others_bytes = 0  # size of other processes' sets in bytes
         self.set_aside = 0  # number of files with rejected events or damaged bytes
         self.sent_from_disk = 0  # number of acknowledged events
@@ -151,13 +152,11 @@ class SpoolStore:
             if not self._losses:
                 return
             own = self.own or self._opened()
-            rows = combined(self._losses)
-            try:
-                own.lost(f"{rows[0].until_us:016x}", rows)
+            try:  # each file has a name of its own, from which the ids of the events that report it are derived
+                own.lost(f"{self._loss_files + 1:08x}", combined(self._losses), self._loss_slots)
             except OSError:
                 return
-            for slot in self._loss_slots:
-                own.owner.settled(slot)
+            self._loss_files += 1
             self._losses, self._loss_slots = [], []
 
     def sync(self) -> None:
@@ -174,6 +173,8 @@ class SpoolStore:
             return self._written, self.own.duplicate() if self.own is not None else -1
 
     def _opened(self) -> OwnSet:
+        if self.closed:
+            raise ClientClosed("The audit client is closed.", fix="Create a new AuditClient.")
         try:
             self.own = OwnSet.create(
                 self._folder, segment_bytes=self._segment_bytes, syncs=self._config.spool_sync != "never"
@@ -249,10 +250,13 @@ class SpoolStore:
     def _flying_from(self, source: RecordSet) -> dict[int, Event]:
         return self._flying if source is self.own else self._flying_adopted
 
-    def _lose(self, tenant: str, emitted_us: int, cause: str) -> None:
-        """Count a lost event, also if this process is killed before the loss is in a file."""
-        if self.own is not None:
-            self._loss_slots.append(self.own.owner.emitted(tenant, emitted_us))
+    def _lose(self, tenant: str, emitted_us: int, cause: str, slot: int = 0) -> None:
+        """Count a lost event, also if this process is killed before the loss is in a file. `slot` already counts an
+        event that was only in memory.
+        """
+        with contextlib.suppress(SpoolFailed):  # then, it is only in memory
+            own = self.own or self._opened()
+            self._loss_slots.append(slot or own.owner.emitted(tenant, emitted_us))
         self._losses.append(Loss(tenant, 1, emitted_us, emitted_us, cause))
 
     def _count_off_disk(self, done: Mapping[str, int]) -> None:
@@ -314,16 +318,18 @@ class SpoolStore:
         for record in source.records(segment):
             event = flying.pop(record.number, None)
             was_stored = source.ledger.is_stored(record.number)
+            if event is not None:  # counted before it is off the disk, so that no kill leaves it uncounted
+                event.slot = self.own.owner.emitted(event.tenant, event.emitted_us) if self.own is not None else 0
+            elif was_stored:
+                self._lose(record.tenant, record.emitted_us, FULL)
             if not source.done(record.number, segment):
                 continue
             if source is self.own:
                 self._count_off_disk({record.tenant: 1})
             if event is not None:
                 event.number = 0
-                event.slot = self.own.owner.emitted(event.tenant, event.emitted_us) if self.own is not None else 0
                 self._memory[event] = None
             elif was_stored:
-                self._lose(record.tenant, record.emitted_us, FULL)
                 self._settle_dropped(source, record)
         source.delete(segment)
 

@@ -50,6 +50,21 @@ def test_counters_survive_the_process(tmp_path):
     found.remove()
 
 
+def test_losses_in_files_are_not_counted_again(tmp_path):
+    owner = OwnerFile.create(tmp_path)
+    acme = owner.emitted("acme", 100)
+    owner.emitted("acme", 200)
+    saved = owner.saved_with([acme, acme])
+    owner.saved(saved)
+    owner.emitted("acme", 300)
+    owner.close()
+    found = adopted(tmp_path)
+    assert found.unsettled() == [Unsettled("acme", 3, 2, 0, 300, 300)]
+    found.saved({acme: 1, -1: 1, 10**9: 1})  # of an earlier file, and of damaged ones
+    assert found.unsettled() == [Unsettled("acme", 3, 2, 0, 300, 300)]
+    found.remove()
+
+
 def test_the_file_grows_with_the_number_of_tenants(tmp_path):
     owner = OwnerFile.create(tmp_path)
     for number in range(1_000):

@@ -14,7 +14,7 @@ from limits import files_limited_to
 
 from auditlane.sdk.spool import own_set
 from auditlane.sdk.spool.frames import HEADER_BYTES, Record, header
-from auditlane.sdk.spool.losses import DAMAGED, KILLED, Loss, combined, dumped, killed, loaded
+from auditlane.sdk.spool.losses import DAMAGED, KILLED, Loss, combined, dumped, killed, loaded, loaded_saved
 from auditlane.sdk.spool.own_set import OwnSet
 from auditlane.sdk.spool.owner_file import OwnerFile, Unsettled
 from auditlane.sdk.spool.record_set import NewerVersion, RecordSet
@@ -278,8 +278,10 @@ def test_losses_are_combined_by_tenant_and_cause():
         "cause": KILLED,
     }
     assert one.event_id("set") == one.event_id("set") != one.event_id("set2")
-    assert loaded(dumped([one, other]).encode()) == [one, other]
+    assert loaded(dumped([one, other], {}).encode()) == [one, other]
+    assert loaded_saved(dumped([one, other], {8: 3}).encode()) == {8: 3}
     assert loaded(b"{") == loaded(b"[[1]]") == []
+    assert loaded_saved(b"{") == loaded_saved(b"[[1]]") == loaded_saved(b"[]") == {}
 
 
 def test_a_killed_processs_loss_is_what_was_neither_settled_nor_written():

@@ -23,7 +23,7 @@ from auditlane.runtime.errors import (
 )
 from auditlane.sdk.config import ClientConfig
 from auditlane.sdk.delivery_tracker import DeliveryTracker
-from auditlane.sdk.spool import group_commit, own_set, record_set, sender, store
+from auditlane.sdk.spool import group_commit, own_set, owner_file, record_set, sender, store
 from auditlane.sdk.spool.adoption import Adoption
 from auditlane.sdk.spool.group_commit import GroupCommit
 from auditlane.sdk.spool.losses import KILLED, Loss
@@ -155,6 +155,10 @@ class Bench:
 
 def names(first, last):
     return [f"e{number}" for number in range(first, last)]
+
+
+def interrupted(*_):
+    raise KeyboardInterrupt
 
 
 def test_durable_events_are_on_disk_before_send_returns_and_off_it_once_acknowledged(tmp_path):
@@ -321,6 +325,70 @@ def test_a_loss_is_counted_even_if_the_process_is_killed_before_it_is_saved(tmp_
     bench.sender.take_losses()
     bench.kafka.settle()
     assert [(loss.count, loss.cause) for loss in bench.killed()] == [(1, "Kafka rejected the events.")]
+
+
+def test_losses_of_the_same_microsecond_are_all_reported(tmp_path, monkeypatch):
+    monkeypatch.setattr(time, "time_ns", lambda: 10**18)
+    bench = Bench(tmp_path, delivery_mode="durable")
+    bench.send("a", "b")
+    for _ in range(2):
+        bench.kafka.settle(1, TOO_LARGE)
+        bench.sender.take_losses()
+    assert bench.sender.own is not None
+    assert len(bench.sender.own.losses) == 2, "the name of the file determines the id of the event that reports it"
+    assert [loss.count for loss in bench.killed()] == [1, 1]
+
+
+@pytest.mark.parametrize("stored", [False, True])
+def test_a_process_that_is_killed_while_it_saves_a_loss_counts_it_once(tmp_path, monkeypatch, stored):
+    bench = Bench(tmp_path)
+    bench.send("a", "b", "c")
+    bench.kafka.settle(2, TOO_LARGE)
+    with monkeypatch.context() as patched:
+        killed_in = owner_file.OwnerFile if stored else record_set
+        patched.setattr(killed_in, "saved" if stored else "write_text", interrupted)
+        with pytest.raises(KeyboardInterrupt):
+            bench.sender.take_losses()
+    rejected, lost = "Kafka rejected the events.", KILLED
+    expected = [(2, rejected), (1, lost)] if stored else [(3, lost)]
+    assert [(loss.count, loss.cause) for loss in bench.killed()] == expected
+
+
+@pytest.mark.parametrize("mode", ["fast", "durable"])
+def test_a_loss_is_counted_before_the_event_is_gone(tmp_path, monkeypatch, mode):
+    bench = Bench(tmp_path, delivery_mode=mode)
+    bench.send("a")
+    with monkeypatch.context() as patched:
+        patched.setattr(SpoolSender, "_settled", interrupted)
+        with pytest.raises(KeyboardInterrupt):
+            bench.kafka.settle(1, TOO_LARGE)
+    assert bench.sender.own is not None
+    assert [one.emitted - one.settled - one.spilled for one in bench.sender.own.owner.unsettled()] == [1]
+
+
+def test_a_dropped_event_is_counted_before_it_is_off_the_disk(tmp_path, monkeypatch):
+    monkeypatch.setattr(store, "_SMALLEST_SEGMENT", 1_200)
+    bench = Bench(tmp_path, delivery_mode="durable", spool_bytes=5_000, spool_full="drop_oldest")
+    bench.kafka.room = 1
+    monkeypatch.setattr(record_set.RecordSet, "done", interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        bench.send(*names(0, 30))
+    assert bench.sender.own is not None
+    assert [one.emitted - one.settled - one.spilled for one in bench.sender.own.owner.unsettled()] == [1]
+
+
+def test_a_rejected_event_of_another_process_is_counted_by_a_process_without_events(tmp_path):
+    dead = Bench(tmp_path, delivery_mode="durable")
+    dead.send("x")
+    dead.kafka.settle(error=TIMED_OUT)
+    dead.sender.own.close_inherited()
+    dead.sender.own.owner.close()
+    bench = Bench(tmp_path, delivery_mode="durable")
+    bench.sender.adopted = Adoption(tmp_path).oldest(None)
+    bench.fill()
+    bench.kafka.settle(error=TOO_LARGE)
+    bench.sender.adopted.leave()
+    assert [(loss.count, loss.cause) for loss in bench.killed()] == [(1, KILLED)]
 
 
 def test_events_dropped_from_the_disk_count_while_the_client_has_them(tmp_path, monkeypatch):
@@ -680,6 +748,27 @@ def test_a_batch_is_refused_as_a_whole_after_the_client_was_closed(tmp_path):
     bench.tracker.flush(0, seal=True)
     refused = bench.send_all("a", "b", outcomes=Outcomes())
     assert [(index, type(error)) for index, error in refused] == [(0, ClientClosed), (1, ClientClosed)]
+
+
+def test_the_rest_of_a_batch_is_refused_once_the_client_is_closed(tmp_path):
+    bench = Bench(tmp_path, delivery_mode="durable", spool_bytes=2_000, max_block_ms=60_000)
+    bench.kafka.room, refused = 1, []
+    thread = threading.Thread(target=lambda: refused.extend(bench.send_all(*names(0, 6), outcomes=Outcomes())))
+    thread.start()
+    assert bench.sender.wake.wait(60), "it waits for room"
+    bench.sender.close()
+    thread.join()
+    assert [(index, type(error)) for index, error in refused] == [(4, ClientClosed), (5, ClientClosed)]
+    assert (bench.sender.own, bench.counts()) == (None, (0, 0, 4))
+
+
+def test_the_events_of_a_batch_wait_for_room_together(tmp_path, monkeypatch):
+    bench = Bench(tmp_path, delivery_mode="durable", spool_bytes=2_000, max_block_ms=50)
+    bench.kafka.room, waits, wait = 1, [], bench.sender._room.wait
+    monkeypatch.setattr(bench.sender._room, "wait", lambda timeout_s: waits.append(timeout_s) or wait(timeout_s))
+    refused = bench.send_all(*names(0, 20), outcomes=Outcomes())
+    assert len(refused) == 16
+    assert sum(waits) < 0.1
 
 
 @pytest.mark.parametrize("mode", ["fast", "durable"])

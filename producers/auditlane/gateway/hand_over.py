@@ -6,7 +6,7 @@ wrong with them.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from functools import partial
 from typing import Final
 
@@ -84,8 +84,8 @@ class HandOver:
                 self._settle_unforeseen([place])
         self._send()
 
-    def _encoded(self, posted: Sequence[object]) -> list[Encoded | None]:
-        """Encode most events. The others need the complete checks."""
+    def _encoded(self, posted: Sequence[object]) -> Iterable[Encoded | None]:
+        """Encode most events, one after the other. The others need the complete checks."""
         sender = self._sender
         if sender.idempotency_key:  # the ids are derived from it
             return [None] * len(posted)

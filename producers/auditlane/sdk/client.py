@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import Callable, Mapping, Sequence, Set
+from collections.abc import Callable, Iterable, Mapping, Sequence, Set
 from dataclasses import replace
 from datetime import datetime
 from functools import partial
@@ -353,8 +353,9 @@ class AuditClient(RecordingMethods):
         self._builder.complete(values)
         return self._publisher.encoded(values)
 
-    def encode_all(self, objects: Sequence[object], defaults: Mapping[str, str]) -> list[Encoded | None]:
-        """Encode JSON objects, in which null means absent. Much cheaper than calling `encoded` for each.
+    def encode_all(self, objects: Sequence[object], defaults: Mapping[str, str]) -> Iterable[Encoded | None]:
+        """Encode JSON objects, in which null means absent, each once its result is requested. Much cheaper than calling
+        `encoded` for each.
 
         `defaults` has values for fields that an object omits: source, and maybe tenant_id and request_id. A result is
         None if the object needs full validation.

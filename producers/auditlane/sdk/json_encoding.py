@@ -8,7 +8,7 @@ full validation is left to the model, like an event in `plain_encoding`.
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any, Final, NamedTuple
 
 from auditlane.contract.event import BASE_FIELDS
@@ -73,16 +73,21 @@ class JsonEncoder:
             except ValueError:  # invalid, so the model describes the problem
                 self._encoder_of = lambda tenant: None
 
-    def encode_all(self, objects: Sequence[object]) -> list[Encoded | None]:
-        """Return each object's encoded event, or None if it needs full validation."""
-        found: list[Encoded | None] = []
+    def encode_all(self, objects: Sequence[object]) -> Iterator[Encoded | None]:
+        """Yield each object's encoded event, or None if it needs full validation.
+
+        An object is encoded once its result is requested, so that its time and id follow those of an event that the
+        caller has created for the object before it.
+        """
         default, limit, time_ns = self._tenant, self._max_event_bytes + HEADER_BYTES, time.time_ns
         omitted, new_id = self._omitted, uuid7s().__next__ if len(objects) >= BATCH else uuid7
         shape, names_of_shape, tenant = _UNKNOWN, None, None
         encoder: PlainEncoder | None = None
+        found: Encoded | None
         for values in objects:
             if type(values) is not dict:
-                found.append(None)
+                new_id = uuid7  # an id created ahead would precede that of this object
+                yield None
                 continue
             names = tuple(values)
             if names != names_of_shape:
@@ -96,25 +101,29 @@ class JsonEncoder:
                 or (shape.has_request_id and not values["request_id"])
                 or (shape.custom and None in [values[name] for name in shape.custom])
             ):
-                found.append(None)
+                new_id = uuid7
+                yield None
                 continue
             compiled = shape.compiled
             if compiled is None or encoder.has_rules:
-                found.append(self._encoded(encoder, values))
+                new_id = uuid7
                 if compiled is None:
                     names_of_shape = None  # the next object with these names counts too
+                yield self._encoded(encoder, values)
                 continue
             try:
                 event_id, encoded = compiled(values, time_ns() // 1_000, *encoder.more, omitted, new_id)
             except MemoryError:
                 raise
             except IndexError:  # a text is longer than the tables of encoded lengths
-                found.append(self._encoded(encoder, values))
+                new_id = uuid7
+                found = self._encoded(encoder, values)
             except Exception:  # a value may be of any type
-                found.append(None)
+                new_id = uuid7
+                found = None
             else:
-                found.append((named, event_id, encoded) if len(encoded) <= limit else None)
-        return found
+                found = (named, event_id, encoded) if len(encoded) <= limit else None
+            yield found
 
     def _encoder(self, tenant: object) -> PlainEncoder | None:
         if type(tenant) is not str or (self._tenant is not None and tenant != self._tenant):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 import zlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -59,7 +59,7 @@ class KafkaTransport:
         found = encoder.plain.encode(values, time.time_ns() // 1_000, self._config.max_event_bytes)
         return None if found is None else (tenant, *found)
 
-    def encode_all(self, objects: Sequence[object], defaults: Mapping[str, str]) -> list[Encoded | None]:
+    def encode_all(self, objects: Sequence[object], defaults: Mapping[str, str]) -> Iterable[Encoded | None]:
         return JsonEncoder(self._plain_encoder, defaults, self._config.max_event_bytes).encode_all(objects)
 
     def _plain_encoder(self, tenant: str) -> PlainEncoder | None:

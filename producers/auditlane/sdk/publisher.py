@@ -10,7 +10,7 @@ import logging
 import threading
 import time
 from collections import defaultdict
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from typing import TYPE_CHECKING, Any, Final
@@ -162,7 +162,7 @@ class EventPublisher:
             return None
         return self._transport.encoded(values)
 
-    def encode_all(self, objects: Sequence[object], defaults: Mapping[str, str]) -> list[Encoded | None]:
+    def encode_all(self, objects: Sequence[object], defaults: Mapping[str, str]) -> Iterable[Encoded | None]:
         """Encode JSON objects like `AuditClient.encode_all`."""
         if self._closed or self._thread_starter is not _thread.start_new_thread:
             return [None] * len(objects)

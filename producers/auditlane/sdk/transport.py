@@ -8,7 +8,7 @@ import _thread
 import logging
 import time
 import types
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Protocol
 
@@ -184,7 +184,7 @@ class Transport(Protocol):
         """
         ...
 
-    def encode_all(self, objects: Sequence[object], defaults: Mapping[str, str]) -> list[Encoded | None]:
+    def encode_all(self, objects: Sequence[object], defaults: Mapping[str, str]) -> Iterable[Encoded | None]:
         """Encode JSON objects, with `defaults` for fields that they omit, like `encoded`."""
         ...
 

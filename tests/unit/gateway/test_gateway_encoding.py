@@ -5,8 +5,11 @@ are left to them.
 from __future__ import annotations
 
 import io
+import itertools
 import json
+import time
 from dataclasses import replace
+from datetime import UTC, datetime
 from typing import Any
 
 import fastavro
@@ -19,7 +22,7 @@ from auditlane.contract.event import BASE_FIELDS, AuditEvent
 from auditlane.contract.wire import HEADER_BYTES
 from auditlane.gateway.sender import Sender, keywords_of
 from auditlane.runtime.errors import InvalidEvent
-from auditlane.runtime.ids import BATCH
+from auditlane.runtime.ids import BATCH, uuid7
 from auditlane.sdk import json_encoding
 from auditlane.sdk.compiled_encoding import NAMES, CompiledEncoders
 from auditlane.sdk.encoding import Encoder
@@ -61,9 +64,11 @@ def compile_after(monkeypatch, count):
 
 
 def encoded(sender: Sender, *objects: object) -> list[Encoded | None]:
-    return JsonEncoder(
-        lambda tenant: ENCODERS[tenant].plain if tenant in ENCODERS else None, sender.defaults(), LIMIT
-    ).encode_all(objects)
+    return [*encoder_of(sender).encode_all(objects)]
+
+
+def encoder_of(sender: Sender) -> JsonEncoder:
+    return JsonEncoder(lambda tenant: ENCODERS[tenant].plain if tenant in ENCODERS else None, sender.defaults(), LIMIT)
 
 
 def completely(posted: object, sender: Sender, event_id: str, value: bytes) -> bytes:
@@ -149,6 +154,25 @@ def test_each_object_gets_a_new_id_unless_it_has_one(count):
     ids = [event_id for _, event_id, _ in filter(None, found)]
     assert ids == sorted(set(ids))
     assert len(ids) == count
+
+
+@pytest.mark.parametrize(
+    "odd", [None, {"action": "Login", "actor_id": 1}, {"action": "Login", "description": "é" * 2_000}]
+)
+def test_times_and_ids_ascend_with_those_of_events_created_in_between(compiled, monkeypatch, odd):
+    monkeypatch.setattr(time, "time_ns", itertools.count(10**18, 1_000).__next__)
+    objects: list[Any] = [{"action": "Login"}] * 2 + [odd] + [{"action": "Login"}] * BATCH
+    times, ids = list[datetime](), list[str]()
+    for found in encoder_of(ACME).encode_all(objects):
+        if found is None:  # the gateway then creates the event itself
+            ids.append(uuid7())
+            times.append(datetime.fromtimestamp(time.time_ns() / 1e9, UTC))
+        else:
+            record: Any = fastavro.schemaless_reader(io.BytesIO(found[2][HEADER_BYTES:]), ENCODERS["acme"].schema, None)
+            ids.append(found[1])
+            times.append(record["occurred_at"])
+    assert times == sorted(times)
+    assert ids == sorted(ids)
 
 
 def test_names_are_compiled_once_they_recur(monkeypatch):

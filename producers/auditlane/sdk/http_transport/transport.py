@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn
 
@@ -37,7 +37,7 @@ class HttpTransport:
         found = compiled_lines.encoded(values, self._config.max_event_bytes)
         return None if found is None else (values["tenant_id"], *found)
 
-    def encode_all(self, objects: Sequence[object], defaults: Mapping[str, str]) -> list[Encoded | None]:
+    def encode_all(self, objects: Sequence[object], defaults: Mapping[str, str]) -> Iterable[Encoded | None]:
         return [None] * len(objects)
 
     def encode(self, event: AuditEvent, *, may_ask: bool) -> bytes:

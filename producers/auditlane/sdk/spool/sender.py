@@ -211,14 +211,28 @@ class SpoolSender(SpoolStore):
         return may_wait
 
     def _wait_for_sync(self, written: int) -> None:
-        """Return once this many records are synced to disk. Raises SpoolFailed."""
+        """Return once this many records are synced to disk, and reported as spooled. Raises SpoolFailed."""
         try:
             self._group.wait(written)
+            for event in self._taken_unsynced(written):
+                assert event.batch is not None
+                call(event.batch.spooled, event.index)
         except OSError as error:
+            self._taken_unsynced(written)
             raise SpoolFailed(
                 f"The spool in {self._folder} cannot be synced to disk: {error.strerror}.",
                 fix="Check the disk of AUDITLANE_SPOOL_DIR. The event may still be delivered.",
             ) from error
+
+    def _taken_unsynced(self, written: int) -> list[Event]:
+        """Remove the events that have waited for a sync of this many records. Returns those that are still open."""
+        taken = []
+        with self.entered():
+            while self._unsynced and self._unsynced[0][0] <= written:
+                _, event = self._unsynced.popleft()
+                if event.number in self._flying or event.number in self._settlers:
+                    taken.append(event)
+        return taken
 
     @property
     def unsafe(self) -> int:
@@ -229,13 +243,17 @@ class SpoolSender(SpoolStore):
         """Write all events in memory to disk if the oldest was not acknowledged in time. Raises SpoolFull or
         SpoolFailed.
         """
+        spilled = False
         with self.entered():
             oldest = next(iter(self._memory), None)
             if oldest is not None and now - oldest.at >= SPILL_S:
                 self.spill()
-                oldest = None
+                oldest, spilled = None, True
             if self.own is not None:
                 self.own.owner.swept(now_us if oldest is None else oldest.emitted_us)
+            written = self._written
+        if self._config.spool_sync == "always" and (spilled or self._unsynced):
+            self._wait_for_sync(written)
 
     def spill(self) -> None:
         """Write all events that are only in memory to disk. Raises SpoolFull or SpoolFailed."""

@@ -73,6 +73,8 @@ class SpoolStore:
         self._epochs: list[tuple[int, Epoch]] = []  # each epoch's first number
         self.held: dict[str, AuditlaneError] = {}  # tenants whose events are held, and why
         self._written = 0  # records
+        # Events that are reported as spooled once they are synced, after as many records as were written up to each.
+        self._unsynced: deque[tuple[int, Event]] = deque()
         self._group = GroupCommit(self._written_so_far)
 
     @contextlib.contextmanager
@@ -231,7 +233,10 @@ class SpoolStore:
             self._add_epoch(event.number, event.epoch)
         self._written += 1
         if event.batch is not None:
-            call(event.batch.spooled, event.index)
+            if self._config.spool_sync == "always":
+                self._unsynced.append((self._written, event))
+            else:
+                call(event.batch.spooled, event.index)
         if waits:
             if held:
                 own.hold(event.number, event.place)

@@ -794,7 +794,7 @@ def test_a_batch_is_synced_once_before_it_is_accepted(tmp_path, monkeypatch):
     bench, synced, outcomes = Bench(tmp_path, delivery_mode="durable", spool_sync="always"), [], Outcomes()
     monkeypatch.setattr(group_commit, "_sync", synced.append)
     assert bench.send_all("a", "b", "c", outcomes=outcomes) == []
-    assert len(synced) == 1
+    assert (len(synced), outcomes.on_disk) == (1, [0, 1, 2])
 
     def failing(_):
         raise OSError(errno.EIO, "Input/output error")
@@ -802,6 +802,20 @@ def test_a_batch_is_synced_once_before_it_is_accepted(tmp_path, monkeypatch):
     monkeypatch.setattr(group_commit, "_sync", failing)
     refused = bench.send_all("d", "e", outcomes=outcomes)
     assert [(index, type(error)) for index, error in refused] == [(0, SpoolFailed), (1, SpoolFailed)]
+    assert outcomes.on_disk == [0, 1, 2], "the others may be lost"
+
+
+def test_events_from_memory_are_synced_before_they_count_as_spooled(tmp_path, monkeypatch):
+    bench, synced, outcomes = Bench(tmp_path, spool_sync="always"), [], Outcomes()
+    monkeypatch.setattr(group_commit, "_sync", lambda _: synced.append([*outcomes.on_disk]))
+    bench.send_all("a", "b", outcomes=outcomes)
+    bench.sender.sweep(time.monotonic(), 1)
+    assert synced == []
+    bench.sender.sweep(time.monotonic() + SPILL_S, 1)
+    assert (synced, outcomes.on_disk) == ([[]], [0, 1])
+    bench.sender.sweep(time.monotonic() + SPILL_S, 1)
+    bench.kafka.settle()
+    assert (synced, outcomes.settled) == ([[]], {0: None, 1: None})
 
 
 def test_acknowledged_events_are_settled_together_across_flushes_tenants_and_segments(tmp_path):

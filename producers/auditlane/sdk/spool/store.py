@@ -364,7 +364,7 @@ class SpoolStore:
         """Report the failure of an event that is only on disk."""
         batch, index = self._settlers.pop(number, NO_BATCH)
         if batch is not None:
-            batch.settle(index, error)
+            call(batch.settle, index, error)
 
     def _failure(self, error: OSError | None, dropped: str = "") -> AuditlaneError:
         if error is not None and error.errno not in _FULL_DISK:

@@ -5,6 +5,8 @@ reports.
 from __future__ import annotations
 
 import errno
+import os
+import sys
 import threading
 import time
 from collections.abc import Callable, Sequence
@@ -159,6 +161,13 @@ def names(first, last):
 
 def interrupted(*_):
     raise KeyboardInterrupt
+
+
+def interrupted_with(error):
+    def raising(*_):
+        raise error
+
+    return raising
 
 
 def test_durable_events_are_on_disk_before_send_returns_and_off_it_once_acknowledged(tmp_path):
@@ -489,6 +498,107 @@ def test_the_oldest_events_are_dropped_and_counted_by_tenant(tmp_path, monkeypat
         bench.kafka.settle()
     assert bench.counts() == (pending, failed, 0)
     assert sum(loss.count for loss in bench.killed()) == failed
+
+
+def test_a_callback_that_raises_does_not_prevent_the_other_events_of_its_file_from_being_dropped(tmp_path, monkeypatch):
+    monkeypatch.setattr(store, "_SMALLEST_SEGMENT", 1_200)
+    bench = Bench(tmp_path, delivery_mode="durable", spool_bytes=5_000, spool_full="drop_oldest")
+    bench.kafka.room = 0
+    for number in range(30):
+        bench.send(f"e{number}", on_settled=interrupted_with(RuntimeError))
+    _, failed, pending = bench.counts()
+    bench.sender.take_losses()
+    assert failed + pending == 30
+    assert sum(loss.count for loss in bench.killed()) == failed > 15
+
+
+@pytest.mark.filterwarnings("ignore:This process:DeprecationWarning")  # threads that other tests left do not matter
+@pytest.mark.parametrize("mode", ["fast", "durable"])
+def test_no_loss_is_uncounted_wherever_a_process_is_killed(tmp_path, monkeypatch, mode):
+    monkeypatch.setattr(store, "_SMALLEST_SEGMENT", 1_200)
+    lines = lost_if_killed(tmp_path / "whole", mode, 0)
+    for at in range(1, lines, lines // 30):
+        lost_if_killed(tmp_path / str(at), mode, at)
+
+
+def lost_if_killed(folder: Path, mode: str, at: int) -> int:
+    """Check the losses of a process that ends at the line `at` of the spool's code. Returns the number of lines."""
+    folder.mkdir()
+    reader, writer = os.pipe()
+    if (child := os.fork()) == 0:
+        try:
+            ran = killed_at(at, lambda: events_with_losses(Bench(folder, **LOSING, delivery_mode=mode), writer))
+            os.write(writer, f"lines {ran}\n".encode())
+        finally:
+            os._exit(0)
+    os.close(writer)
+    with os.fdopen(reader) as file:
+        notes = [line.split() for line in file]
+    os.waitpid(child, 0)
+    found = Adoption(folder).oldest(None)
+    if found is None:  # the process had not created its set yet
+        return 0
+    records = [record for segment in found.segments.values() for record in found.records(segment)]
+    on_disk = {record.event_id for record in records if found.ledger.is_waiting(record.number)}
+    accepted, stored = ({name for kind, *names in notes if kind == one for name in names} for one in ("sent", "stored"))
+    counted = sum(loss.count for losses in found.losses.values() for loss in losses)
+    found.owner.close()
+    assert counted >= len(accepted - stored - on_disk), f"killed at line {at}"
+    assert at or len(accepted - stored - on_disk) > 15
+    return int(notes[-1][1]) if not at else 0
+
+
+def killed_at(at: int, run: Callable[[], None]) -> int:
+    """Run a function until the line `at` of the spool's code, where the process ends. Returns the number of lines."""
+    count, folder = 0, str(Path(store.__file__).parent)
+
+    def line(frame, event, argument):
+        nonlocal count
+        count += event == "line"
+        if count == at:
+            os._exit(9)
+        return line
+
+    sys.settrace(lambda frame, *_: line if frame.f_code.co_filename.startswith(folder) else None)
+    run()
+    sys.settrace(None)
+    return count
+
+
+LOSING: dict[str, Any] = {"spool_bytes": 6_000, "spool_full": "drop_oldest", "spool_sync": "never"}
+
+
+def events_with_losses(bench: Bench, notes: int) -> None:
+    """Send events, some of which are rejected or dropped. Writes the names of those that were accepted or stored."""
+
+    def note(kind: str, *names: str) -> None:
+        os.write(notes, f"{kind} {' '.join(names)}\n".encode())
+
+    def send(first: int, last: int) -> None:
+        bench.send(*names(first, last))
+        note("sent", *names(first, last))
+
+    def settle(count: int, error: Undelivered | None = None) -> None:
+        if error is None:
+            note("stored", *(event.event_id for event in bench.kafka.held[:count]))
+        bench.kafka.settle(count, error)
+
+    send(0, 3)
+    settle(1)
+    settle(1, TOO_LARGE)
+    bench.sender.sweep(time.monotonic() + SPILL_S, 1)
+    send(3, 7)
+    settle(1, TIMED_OUT)
+    settle(2, TOO_LARGE)
+    bench.sender.take_losses()
+    bench.fill()
+    bench.kafka.room = 6
+    send(7, 30)
+    bench.sender.take_losses()
+    settle(2)
+    bench.fill()
+    settle(2, TOO_LARGE)
+    bench.sender.take_losses()
 
 
 def test_events_of_another_process_are_not_confused_with_own_ones_of_the_same_number(tmp_path, monkeypatch):

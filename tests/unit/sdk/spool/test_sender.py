@@ -25,7 +25,7 @@ from auditlane.runtime.errors import (
 )
 from auditlane.sdk.config import ClientConfig
 from auditlane.sdk.delivery_tracker import DeliveryTracker
-from auditlane.sdk.spool import group_commit, own_set, owner_file, record_set, sender, store
+from auditlane.sdk.spool import group_commit, own_set, owner_file, record_set, sender, settler, store
 from auditlane.sdk.spool.adoption import Adoption
 from auditlane.sdk.spool.group_commit import GroupCommit
 from auditlane.sdk.spool.losses import KILLED, Loss
@@ -255,7 +255,7 @@ def test_an_event_that_kafka_rejects_is_reported_and_given_up(tmp_path, mode):
 
 
 def test_a_callback_that_raises_does_not_affect_the_events_acknowledged_with_it(tmp_path, monkeypatch):
-    monkeypatch.setattr(sender, "_TOGETHER", 2)
+    monkeypatch.setattr(settler, "_AWAITED_TOGETHER", 2)
     bench = Bench(tmp_path, delivery_mode="durable")
     settled: list[Any] = []
     bench.send("a", on_settled=lambda _: 1 / 0)
@@ -809,6 +809,7 @@ def test_the_statistics_describe_what_is_on_disk(tmp_path):
 @pytest.mark.parametrize("together", [2, 256])
 def test_each_event_of_a_batch_gets_its_own_outcome(tmp_path, monkeypatch, mode, together):
     monkeypatch.setattr(sender, "_TOGETHER", together)
+    monkeypatch.setattr(settler, "_AWAITED_TOGETHER", together)
     bench, outcomes = Bench(tmp_path, delivery_mode=mode), Outcomes()
     bench.kafka.room = 3
     assert bench.send_all(*names(0, 5), outcomes=outcomes) == []
@@ -963,7 +964,7 @@ def test_settling_waits_for_a_thread_that_emits_only_once_it_is_late(tmp_path, m
     assert (bench.sender.unsettled, bench.sender.spooled) == (True, 3)
     bench.sender.acknowledged([])
     assert (bench.sender.unsettled, bench.sender.spooled) == (True, 3), "it did not wait"
-    monkeypatch.setattr(sender, "_LATE_S", 0.0)
+    monkeypatch.setattr(settler, "_LATE_S", 0.0)
     threading.Timer(0.05, leave.set).start()
     bench.kafka.settle()
     assert (bench.sender.unsettled, bench.sender.spooled, bench.counts()) == (False, 0, (3, 0, 0))

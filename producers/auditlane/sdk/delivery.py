@@ -192,9 +192,9 @@ class KafkaDelivery:
     def offer(self, event: Event) -> None:
         """Hand one event to librdkafka, as described in `Delivery`."""
         headers, event.reported = event.headers, self._on_report
-        given = (
-            (headers if type(headers) is dict else {**headers}) if headers else None
-        )  # the producer takes no Mapping
+        given: dict[str, Any] | None = None
+        if headers:  # the producer accepts no other Mapping
+            given = headers if type(headers) is dict else {**headers}
         try:
             self.producer.produce(event.topic, event.value, event.key, -1, event, None, 0, given)
         except KafkaException as error:

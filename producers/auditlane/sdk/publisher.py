@@ -186,10 +186,7 @@ class EventPublisher:
             return event_id
         try:
             if self._spool is None:
-                delivery = self._delivery  # like `_current_delivery`, without the time for the call
-                if delivery is None or delivery.fatal is not None:
-                    delivery = self._replaced_delivery(delivery)
-                delivery.produce(topic, key_of(tenant), value, event_id, tenant, plain=True)
+                self._current_delivery().produce(topic, key_of(tenant), value, event_id, tenant, plain=True)
             else:
                 self._spool.send_plain(topic, key_of(tenant), value, event_id, tenant)
         except AuditlaneError as error:
@@ -435,10 +432,7 @@ class EventPublisher:
         )
 
     def _offer(self, event: SpooledEvent) -> None:
-        delivery = self._delivery  # like `_current_delivery`, without the time for the call
-        if delivery is None or delivery.fatal is not None:
-            delivery = self._replaced_delivery(delivery)
-        delivery.offer(event)
+        self._current_delivery().offer(event)
 
     def _emit_own(self, own: OwnEvent) -> None:
         """Write an event about the delivery to the spool. Raises AuditlaneError."""

@@ -183,10 +183,11 @@ class HttpDelivery:
 
     def _turn(self) -> bool:
         """Send one request. Return False once the thread has nothing left to do."""
-        now, idle_s = time.monotonic(), _IDLE_S
-        if self._receiver is not None and self._receiver.unsettled:
-            call(self._receiver.acknowledged, ())
-            idle_s = _SETTLE_S
+        now, receiver = time.monotonic(), self._receiver
+        unsettled = receiver is not None and receiver.unsettled
+        if receiver is not None and unsettled:
+            call(receiver.acknowledged, ())
+        idle_s = _SETTLE_S if unsettled else _IDLE_S
         for item in self._expired(now):
             self._settle(item, Undelivered(self._late))
         if self._backlog:  # otherwise, no request shows whether the outage lasts
@@ -194,7 +195,7 @@ class HttpDelivery:
         new = False
         with self._changed:
             if not self._backlog:
-                if self._stopping and idle_s == _IDLE_S:
+                if self._stopping and not unsettled:
                     return False
                 self._not_before = 0.0
                 self._wait(idle_s)

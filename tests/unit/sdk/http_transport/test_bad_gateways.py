@@ -177,6 +177,7 @@ def test_a_tenant_that_is_limited_does_not_block_the_others(gateway: ScriptedGat
     wait_until(lambda: type(client.flush(0).problem) is RateLimited)
     ids = emitted(client, 5)
     wait_until(lambda: gateway.stored == ids)
+    wait_until(lambda: client.stats.delivered == 5)  # the client has read the response
     client.emit(tenant_id="busy", action="waits behind the first")
     assert client.close(0).failed_count == 2
     assert busy not in gateway.stored
